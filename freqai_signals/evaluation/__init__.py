@@ -1,0 +1,1 @@
+"""Decisions and outcomes to judgement."""

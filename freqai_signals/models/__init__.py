@@ -1,0 +1,1 @@
+"""Matrices to one fitted, calibrated, storable model."""

@@ -1,0 +1,1 @@
+"""A simulated market and a loopback exchange that runs the unmodified freqtrade."""

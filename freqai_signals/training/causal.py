@@ -1,0 +1,111 @@
+"""Operators over candle series that see only the past, and only a bounded stretch of it.
+
+Every function maps an array of shape ``(n,)`` to one of shape ``(n,)``. The value at row *t* uses
+rows *t - window + 1 .. t* and nothing else; it is NaN where that stretch is not complete. A frame
+that starts later therefore gives the same values as the full history, which is what makes a live
+frame of a thousand candles equal to a backtest.
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+Array = NDArray[np.float64]
+
+
+def lag(values: Array, candles: int) -> Array:
+    """Value ``candles`` rows ago; NaN in the first ``candles`` rows.
+
+    Examples
+    --------
+    >>> lag(np.array([1.0, 2.0, 3.0]), 1)
+    array([nan,  1.,  2.])
+    """
+    out = np.full(values.shape, np.nan)
+    out[candles:] = values[: len(values) - candles] if candles < len(values) else []
+    return out
+
+
+def log_returns(close: Array, candles: int = 1) -> Array:
+    """Log return over the last ``candles`` candles, a fraction; NaN in the first rows."""
+    return np.log(close / lag(close, candles))
+
+
+def rolling_mean(values: Array, window: int) -> Array:
+    """Mean of the last ``window`` rows."""
+    return np.asarray(pd.Series(values).rolling(window).mean(), dtype=np.float64)
+
+
+def rolling_std(values: Array, window: int) -> Array:
+    """Standard deviation (population) of the last ``window`` rows."""
+    return np.asarray(pd.Series(values).rolling(window).std(ddof=0), dtype=np.float64)
+
+
+def rolling_max(values: Array, window: int) -> Array:
+    """Largest of the last ``window`` rows."""
+    return np.asarray(pd.Series(values).rolling(window).max(), dtype=np.float64)
+
+
+def rolling_min(values: Array, window: int) -> Array:
+    """Smallest of the last ``window`` rows."""
+    return np.asarray(pd.Series(values).rolling(window).min(), dtype=np.float64)
+
+
+def ewma(values: Array, span: int, memory: int) -> Array:
+    r"""Exponentially weighted mean of the last ``memory`` rows.
+
+    .. math:: y_t = \frac{\sum_{i=0}^{m-1} (1-a)^i x_{t-i}}{\sum_{i=0}^{m-1} (1-a)^i},
+              \qquad a = \frac{2}{\mathrm{span} + 1}
+
+    Parameters
+    ----------
+    values
+        Shape ``(n,)``. A NaN anywhere makes the rows whose stretch holds it NaN.
+    span
+        Candles; the usual span of an exponential mean.
+    memory
+        Candles, the length of the stretch; rows older than that have no weight at all.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(n,)``, NaN in the first ``memory - 1`` rows.
+
+    Examples
+    --------
+    >>> ewma(np.array([1.0, 1.0, 4.0]), span=1, memory=2)
+    array([nan,  1.,  4.])
+    """
+    decay = 1.0 - 2.0 / (span + 1.0)
+    bad = ~np.isfinite(values)
+    clean = np.where(bad, 0.0, values)
+    infinite = np.asarray(lfilter([1.0], [1.0, -decay], clean), dtype=np.float64)
+    old = np.zeros_like(infinite)
+    old[memory:] = infinite[: max(len(values) - memory, 0)]
+    weight = (1.0 - decay**memory) / (1.0 - decay)
+    out = (infinite - decay**memory * old) / weight
+    out[: memory - 1] = np.nan
+    if bad.any():
+        out[rolling_max(bad.astype(np.float64), memory) > 0] = np.nan
+    return out
+
+
+def daily_volatility(close: Array, span: int) -> Array:
+    """Volatility per candle: root of the exponential mean of squared log returns.
+
+    Parameters
+    ----------
+    close
+        Shape ``(n,)``, prices, all positive.
+    span
+        Candles; its memory is three spans.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(n,)``, a fraction per candle. Known at the close of row *t*; NaN in the first
+        ``3 * span`` rows.
+    """
+    variance = ewma(np.square(log_returns(close)), span, 3 * span)
+    return np.sqrt(np.maximum(variance, 0.0))
