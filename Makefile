@@ -1,0 +1,100 @@
+# Everything runs in .venv, which the first target creates. Needs only make, git and Python >= 3.11.
+
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$name; break; }; done)
+
+CONFIG ?= config.json
+DATADIR ?=
+PAIRS ?=
+EDGE ?=
+DAYS ?= 500
+EPOCHS ?= 50
+SPACES ?= roi stoploss
+WORKERS ?= 2
+ARGS ?=
+
+# The simulated market has 430 days from 2023-01-01 on: a year to train on, then these two months.
+GIVEN_TIMERANGE := $(TIMERANGE)
+ifeq ($(DATADIR),)
+TIMERANGE ?= 20240105-20240305
+else
+TIMERANGE ?= $(error DATADIR= needs TIMERANGE=YYYYMMDD-YYYYMMDD, with a year of candles before it)
+endif
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+SANDBOX = $(RUN) freqai-signals sandbox $(if $(DATADIR),--datadir $(DATADIR)) \
+	$(if $(PAIRS),--pairs $(PAIRS)) $(if $(EDGE),--edge $(EDGE)) --
+STRATEGY := --config $(CONFIG) --userdir user_data \
+	--strategy LightGBMSignalStrategy --strategy-path strategies \
+	--freqaimodel LightGBMSignalClassifier --freqaimodel-path freqai_models
+
+.DEFAULT_GOAL := help
+.PHONY: help install backtest report hyperopt lookahead recursive download \
+	test test-slow lint format bench clean
+
+help: ## list the targets and their options
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo 'Options: DATADIR= (real candles instead of the simulated market; then TIMERANGE= as well),'
+	@echo '  PAIRS="A/USDT B/USDT", TIMERANGE=YYYYMMDD-YYYYMMDD, EDGE= (of the simulated market; 0 = none),'
+	@echo '  CONFIG=config.json, ARGS="further options of the command", PYTHON= (to create .venv with)'
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo 'No Python >= 3.11 found; name one: make PYTHON=/path/to/python' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+install: $(INSTALLED) ## create .venv with the tested versions (every other target does so too)
+
+backtest: $(INSTALLED) ## freqtrade's backtest through our model and strategy, then the signal report
+	$(SANDBOX) freqtrade backtesting $(STRATEGY) --cache none --timerange $(TIMERANGE) $(ARGS)
+	$(RUN) freqai-signals report
+
+report: $(INSTALLED) ## the signal report of the last backtest
+	$(RUN) freqai-signals report $(ARGS)
+
+hyperopt: $(INSTALLED) ## freqtrade's hyperopt of SPACES= over EPOCHS= trials
+	$(SANDBOX) freqtrade hyperopt $(STRATEGY) --timerange $(TIMERANGE) --epochs $(EPOCHS) \
+		--spaces $(SPACES) --hyperopt-loss SharpeHyperOptLossDaily --job-workers $(WORKERS) $(ARGS)
+
+# Both analyses delete the model folder of their identifier, hence one of their own.
+lookahead: $(INSTALLED) ## freqtrade's lookahead-analysis of the strategy
+	FREQTRADE__FREQAI__IDENTIFIER=lookahead-analysis $(SANDBOX) freqtrade lookahead-analysis \
+		$(STRATEGY) --timerange $(TIMERANGE) $(ARGS)
+
+recursive: $(INSTALLED) ## freqtrade's recursive-analysis of the strategy
+	FREQTRADE__FREQAI__IDENTIFIER=recursive-analysis $(SANDBOX) freqtrade recursive-analysis \
+		$(STRATEGY) --timerange $(TIMERANGE) $(ARGS)
+
+download: $(INSTALLED) ## real candles into user_data/data/binance: DAYS= or TIMERANGE=, PAIRS= (network)
+	$(RUN) freqtrade download-data --config $(CONFIG) --userdir user_data --timeframes 5m \
+		$(if $(GIVEN_TIMERANGE),--timerange $(GIVEN_TIMERANGE),--days $(DAYS)) \
+		$(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
+
+test: $(INSTALLED) ## unit, property and integration tests, doctests, README examples
+	$(RUN) pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+test-slow: $(INSTALLED) ## the tests that train for longer or start freqtrade
+	$(RUN) pytest -n $(WORKERS) --dist loadfile -m slow $(ARGS)
+
+lint: $(INSTALLED) ## ruff (rules and layout) and strict mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(INSTALLED) ## rewrite the sources as `make lint` wants them
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(INSTALLED) ## the benchmarks, one after the other
+	@set -e; for script in $(wildcard benchmarks/bench_*.py); do \
+		echo "== $$script"; $(BIN)/python $$script $(ARGS); done
+
+clean: ## remove .venv and caches; user_data stays
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	find freqai_signals freqai_models strategies tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
