@@ -29,7 +29,8 @@ def lag(values: Array, candles: int) -> Array:
 
 def log_returns(close: Array, candles: int = 1) -> Array:
     """Log return over the last ``candles`` candles, a fraction; NaN in the first rows."""
-    return np.log(close / lag(close, candles))
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        return np.asarray(np.log(close / lag(close, candles)), dtype=np.float64)
 
 
 def rolling_mean(values: Array, window: int) -> Array:
@@ -86,8 +87,7 @@ def ewma(values: Array, span: int, memory: int) -> Array:
     weight = (1.0 - decay**memory) / (1.0 - decay)
     out = (infinite - decay**memory * old) / weight
     out[: memory - 1] = np.nan
-    if bad.any():
-        out[rolling_max(bad.astype(np.float64), memory) > 0] = np.nan
+    out[_rows_since(bad) < memory] = np.nan
     return out
 
 
@@ -97,7 +97,8 @@ def daily_volatility(close: Array, span: int) -> Array:
     Parameters
     ----------
     close
-        Shape ``(n,)``, prices, all positive.
+        Shape ``(n,)``, prices. One that is not a positive number makes the rows NaN whose stretch
+        holds it, three spans of them.
     span
         Candles; its memory is three spans.
 
@@ -109,3 +110,10 @@ def daily_volatility(close: Array, span: int) -> Array:
     """
     variance = ewma(np.square(log_returns(close)), span, 3 * span)
     return np.sqrt(np.maximum(variance, 0.0))
+
+
+def _rows_since(marked: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rows since the last marked one, 0 in a marked row itself; very many before the first."""
+    rows = np.arange(len(marked))
+    never = np.iinfo(np.int64).min // 2
+    return np.asarray(rows - np.maximum.accumulate(np.where(marked, rows, never)), dtype=np.int64)
