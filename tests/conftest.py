@@ -1,0 +1,62 @@
+"""Fixtures that all tests share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, settings
+
+from freqai_signals.settings import timeframe_seconds
+
+REPO = Path(__file__).resolve().parents[1]
+
+settings.register_profile(
+    "local", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.register_profile("ci", settings.get_profile("local"), derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(scope="session")
+def repo() -> Path:
+    """Root of the work tree."""
+    return REPO
+
+
+@pytest.fixture(scope="session")
+def real_data_dir() -> Path:
+    """Folder with freqtrade feather files of real candles; the test is skipped without them."""
+    named = os.environ.get("FREQAI_SIGNALS_DATA")
+    folder = Path(named) if named else REPO.parent / "shared" / "data" / "binance"
+    if not any(folder.glob("*-5m.feather")):
+        pytest.skip(f"no *-5m.feather in {folder}; name a folder in FREQAI_SIGNALS_DATA")
+    return folder
+
+
+def random_walk(rows: int = 500, seed: int = 0, timeframe: str = "5m") -> pd.DataFrame:
+    """Consistent candles of a random walk, columns and types as freqtrade loads them."""
+    rng = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(rng.standard_t(5, rows) * 0.001))
+    opening = np.concatenate([[100.0], close[:-1]])
+    wick = np.abs(rng.normal(0, 0.0005, (2, rows)))
+    start = pd.Timestamp("2023-01-01", tz="UTC")
+    date = pd.date_range(start, periods=rows, freq=f"{timeframe_seconds(timeframe)}s", unit="ms")
+    return pd.DataFrame(
+        {
+            "date": date,
+            "open": opening,
+            "high": np.maximum(opening, close) * (1 + wick[0]),
+            "low": np.minimum(opening, close) * (1 - wick[1]),
+            "close": close,
+            "volume": rng.lognormal(3, 0.6, rows),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def candles() -> Callable[..., pd.DataFrame]:
+    """``candles(rows=500, seed=0, timeframe="5m")`` makes small random-walk candles."""
+    return random_walk

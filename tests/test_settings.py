@@ -1,0 +1,462 @@
+"""Settings: what is accepted, what is refused, and that all problems come in one message."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from freqai_signals.settings import (
+    FOUNDING_PRESET,
+    LabelSettings,
+    SettingsError,
+    SignalSettings,
+    settings_from_config,
+    timeframe_seconds,
+)
+
+
+def build(signals: Any = None, /, timeframe: Any = "5m", **freqai: Any) -> SignalSettings:
+    if signals is not None:
+        freqai["signals"] = signals
+    return settings_from_config({"timeframe": timeframe, "freqai": freqai})
+
+
+def problems(signals: Any = None, /, **freqai: Any) -> list[str]:
+    with pytest.raises(SettingsError) as error:
+        build(signals, **freqai)
+    head, *lines = str(error.value).splitlines()
+    count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+    assert head == f"{count} in the settings:"
+    assert all(line.startswith("- ") for line in lines)
+    return [line.removeprefix("- ") for line in lines]
+
+
+def paths(signals: Any = None, /, **freqai: Any) -> list[str]:
+    return [line.split(": ")[0] for line in problems(signals, **freqai)]
+
+
+# What is accepted
+
+
+def test_empty_config_gives_the_shipped_defaults() -> None:
+    assert build() == SignalSettings()
+    assert build({"preset": "shipped"}) == SignalSettings()
+
+
+def test_shipped_config_file_says_the_shipped_defaults(repo: Path) -> None:
+    config = json.loads((repo / "config.json").read_text())
+    assert settings_from_config(config) == SignalSettings()
+
+
+def test_reading_leaves_the_config_untouched() -> None:
+    config = {"freqai": {"signals": {"preset": "shipped", "labels": {"k": 2.0}}}}
+    before = copy.deepcopy(config)
+    settings_from_config(config)
+    assert config == before
+
+
+def test_own_sections_are_read() -> None:
+    settings = build(
+        {
+            "labels": {"kind": "fixed", "threshold": 0.01},
+            "features": {"groups": ["momentum", "volume"], "higher_timeframes": ["15m"]},
+            "model": {"pool_pairs": ["BTC/USDT"]},
+            "costs": {"fee": None, "slippage": 0.001},
+        }
+    )
+    assert settings.labels.kind == "fixed"
+    assert settings.labels.threshold == 0.01
+    assert settings.features.groups == ("momentum", "volume")
+    assert settings.features.higher_timeframes == ("15m",)
+    assert settings.model.pool_pairs == ("BTC/USDT",)
+    assert settings.costs.fee is None
+
+
+def test_freqai_keys_keep_their_meaning() -> None:
+    settings = build(
+        timeframe="15m",
+        train_period_days=30,
+        feature_parameters={"label_period_candles": 8, "indicator_periods_candles": [5, 10]},
+        data_split_parameters={"test_size": 0.25, "shuffle": False},
+        model_training_parameters={"num_leaves": 7},
+    )
+    assert settings.timeframe == "15m"
+    assert settings.train_period_days == 30
+    assert settings.label_horizon_candles == 8
+    assert settings.indicator_periods_candles == (5, 10)
+    assert settings.validation_fraction == 0.25
+    assert settings.booster.num_leaves == 7
+
+
+@pytest.mark.parametrize(
+    ("alias", "name", "value"),
+    [
+        ("min_data_in_leaf", "min_child_samples", 50),
+        ("colsample_bytree", "feature_fraction", 0.5),
+        ("subsample", "bagging_fraction", 0.5),
+        ("subsample_freq", "bagging_freq", 3),
+        ("reg_alpha", "lambda_l1", 0.5),
+        ("reg_lambda", "lambda_l2", 0.5),
+        ("min_split_gain", "min_gain_to_split", 0.5),
+        ("n_estimators", "rounds", 77),
+        ("num_iterations", "rounds", 77),
+        ("num_boost_round", "rounds", 77),
+        ("random_state", "seed", 7),
+        ("n_jobs", "threads", 1),
+        ("num_threads", "threads", 1),
+    ],
+)
+def test_usual_lightgbm_names_mean_the_same(alias: str, name: str, value: float) -> None:
+    booster = build(model_training_parameters={alias: value}).booster
+    assert getattr(booster, name) == value
+
+
+def test_whole_number_is_accepted_where_a_fraction_is_meant() -> None:
+    assert build({"labels": {"k": 2}}).labels.k == 2.0
+
+
+def test_switches_without_effect_may_stand_in_the_config_when_off() -> None:
+    off = {"DI_threshold": 0, "include_shifted_candles": 0, "principal_component_analysis": False}
+    assert build(feature_parameters=off) == SignalSettings()
+
+
+def test_settings_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        build().labels.k = 3.0  # type: ignore[misc]
+
+
+def test_derived_numbers_follow_the_timeframe() -> None:
+    settings = build(timeframe="15m")
+    assert (settings.candle_seconds, settings.candles_per_day) == (900, 96)
+
+
+# The founding preset
+
+
+def test_founding_preset_gives_the_founding_numbers() -> None:
+    settings = build({"preset": "founding"})
+    assert settings.labels == LabelSettings(kind="fixed", threshold=0.002)
+    assert settings.label_horizon_candles == 5
+    assert settings.train_period_days == 7
+    assert settings.model.kind == "multiclass"
+    assert settings.model.early_stopping_rounds == 50
+    assert settings.decision.minimum_confidence == 0.65
+    assert (settings.decision.medium, settings.decision.strong) == (0.70, 0.80)
+    booster = settings.booster
+    assert (booster.num_leaves, booster.learning_rate, booster.rounds) == (31, 0.1, 1000)
+    assert (booster.feature_fraction, booster.bagging_fraction) == (0.8, 0.8)
+    assert (booster.bagging_freq, booster.min_child_samples) == (5, 20)
+    assert (booster.lambda_l1, booster.lambda_l2, booster.seed) == (0.1, 0.1, 42)
+
+
+def test_given_keys_win_over_the_preset() -> None:
+    settings = build(
+        {"preset": "founding", "labels": {"threshold": 0.01}},
+        train_period_days=14,
+        model_training_parameters={"num_leaves": 63},
+    )
+    assert settings.labels == LabelSettings(kind="fixed", threshold=0.01)
+    assert settings.train_period_days == 14
+    assert (settings.booster.num_leaves, settings.booster.learning_rate) == (63, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"), [("reg_alpha", "lambda_l1"), ("n_estimators", "rounds")]
+)
+def test_given_alias_wins_over_the_preset(alias: str, name: str) -> None:
+    settings = build({"preset": "founding"}, model_training_parameters={alias: 3})
+    assert getattr(settings.booster, name) == 3
+
+
+def test_preset_itself_stays_unchanged() -> None:
+    before = copy.deepcopy(dict(FOUNDING_PRESET))
+    build({"preset": "founding", "labels": {"threshold": 0.01}})
+    assert dict(FOUNDING_PRESET) == before
+
+
+def test_unknown_preset_is_refused() -> None:
+    (line,) = problems({"preset": "fastest"})
+    assert line == "freqai.signals.preset: must be 'shipped' or 'founding', got 'fastest'"
+
+
+# Single problems: each names the full path in config.json, the value and what is allowed
+
+
+@pytest.mark.parametrize(
+    ("signals", "path"),
+    [
+        ({"colour": 1}, "freqai.signals.colour"),
+        ({"labels": {"horizon": 3}}, "freqai.signals.labels.horizon"),
+        ({"booster": {}}, "freqai.signals.booster"),
+        ({"timeframe": "5m"}, "freqai.signals.timeframe"),
+        ({"decision": {"": 1}}, "freqai.signals.decision."),
+    ],
+)
+def test_unknown_key_is_refused(signals: dict[str, Any], path: str) -> None:
+    (line,) = problems(signals)
+    assert line.startswith(f"{path}: unknown key")
+
+
+@pytest.mark.parametrize(
+    ("signals", "path"),
+    [
+        ({"labels": {"k": "1"}}, "freqai.signals.labels.k"),
+        ({"labels": {"k": True}}, "freqai.signals.labels.k"),
+        ({"labels": {"k": None}}, "freqai.signals.labels.k"),
+        ({"labels": {"k": float("nan")}}, "freqai.signals.labels.k"),
+        ({"labels": {"k": float("inf")}}, "freqai.signals.labels.k"),
+        ({"labels": {"kind": "lucky"}}, "freqai.signals.labels.kind"),
+        ({"labels": {"both_touched": "buy"}}, "freqai.signals.labels.both_touched"),
+        ({"labels": None}, "freqai.signals.labels"),
+        ({"labels": []}, "freqai.signals.labels"),
+        ({"features": {"groups": []}}, "freqai.signals.features.groups"),
+        ({"features": {"groups": "momentum"}}, "freqai.signals.features.groups"),
+        ({"features": {"groups": ["momentum", "astrology"]}}, "freqai.signals.features.groups.1"),
+        ({"model": {"row_step": 0}}, "freqai.signals.model.row_step"),
+        ({"model": {"row_step": 2.0}}, "freqai.signals.model.row_step"),
+        ({"model": {"row_step": True}}, "freqai.signals.model.row_step"),
+        ({"model": {"refit": 1}}, "freqai.signals.model.refit"),
+        ({"model": {"pool_pairs": "BTC/USDT"}}, "freqai.signals.model.pool_pairs"),
+        ({"calibration": {"method": "magic"}}, "freqai.signals.calibration.method"),
+        ({"costs": {"fee": "taker"}}, "freqai.signals.costs.fee"),
+        ({"costs": {"fee": -0.001}}, "freqai.signals.costs.fee"),
+        ({"validation": {"min_rows": 3}}, "freqai.signals.validation.min_rows"),
+        ({"decision": {"weak": 1.5, "medium": 0.9}}, "freqai.signals.decision.weak"),
+    ],
+)
+def test_wrong_type_or_range_is_refused(signals: dict[str, Any], path: str) -> None:
+    (line,) = problems(signals)
+    assert line.startswith(f"{path}: ")
+    assert ", got " in line
+
+
+@pytest.mark.parametrize(
+    ("freqai", "path"),
+    [
+        ({"model_training_parameters": {"num_leafs": 3}}, "freqai.model_training_parameters"),
+        ({"model_training_parameters": {"num_leaves": 1}}, "freqai.model_training_parameters"),
+        ({"model_training_parameters": ["num_leaves"]}, "freqai.model_training_parameters"),
+        ({"train_period_days": 0}, "freqai.train_period_days"),
+        ({"train_period_days": 1.5}, "freqai.train_period_days"),
+        ({"data_split_parameters": {"test_size": 0}}, "freqai.data_split_parameters.test_size"),
+        ({"data_split_parameters": {"test_size": 0.5}}, "freqai.data_split_parameters.test_size"),
+        ({"feature_parameters": {"label_period_candles": 0}}, "freqai.feature_parameters.label"),
+        (
+            {"feature_parameters": {"indicator_periods_candles": []}},
+            "freqai.feature_parameters.indicator_periods_candles",
+        ),
+    ],
+)
+def test_freqai_keys_are_checked_under_their_own_path(freqai: dict[str, Any], path: str) -> None:
+    (line,) = problems(**freqai)
+    assert line.startswith(path)
+
+
+def test_one_parameter_under_two_names_is_refused() -> None:
+    both = {"feature_fraction": 0.5, "colsample_bytree": 0.6}
+    (line,) = problems(model_training_parameters=both)
+    assert "colsample_bytree" in line
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "include_shifted_candles",
+        "DI_threshold",
+        "weight_factor",
+        "principal_component_analysis",
+        "use_SVM_to_remove_outliers",
+        "use_DBSCAN_to_remove_outliers",
+        "noise_standard_deviation",
+        "shuffle_after_split",
+        "reverse_train_test_order",
+        "plot_feature_importances",
+        "buffer_train_data_candles",
+    ],
+)
+def test_freqai_switch_without_effect_is_refused(key: str) -> None:
+    (line,) = problems(feature_parameters={key: 1})
+    assert line.startswith(f"freqai.feature_parameters.{key}: ")
+    assert "no effect" in line
+
+
+@pytest.mark.parametrize(
+    ("freqai", "path"),
+    [
+        (
+            {"data_split_parameters": {"shuffle": True}},
+            "freqai.data_split_parameters.shuffle",
+        ),
+        ({"continual_learning": True}, "freqai.continual_learning"),
+        ({"conv_width": 2}, "freqai.conv_width"),
+    ],
+)
+def test_freqai_mode_that_would_leak_or_do_nothing_is_refused(
+    freqai: dict[str, Any], path: str
+) -> None:
+    assert paths(**freqai) == [path]
+
+
+# Impossible combinations
+
+
+def test_tiers_out_of_order_are_refused() -> None:
+    (line,) = problems({"decision": {"weak": 0.99, "medium": 0.5}})
+    assert line.startswith("freqai.signals.decision: tiers must satisfy weak <= medium <= strong")
+    assert "weak=0.99, medium=0.5" in line
+
+
+@pytest.mark.parametrize("name", ["5m", "1m", "7m", "2d", "0h", "hourly"])
+def test_higher_timeframe_that_base_candles_cannot_give_is_refused(name: str) -> None:
+    (line,) = problems({"features": {"higher_timeframes": [name]}})
+    assert line.startswith("freqai.signals.features.higher_timeframes: ")
+    assert name in line
+
+
+@pytest.mark.parametrize("timeframe", ["5", "m5", "five", "", "1w"])
+def test_unreadable_timeframe_is_refused(timeframe: str) -> None:
+    (line,) = problems(timeframe=timeframe)
+    assert line.startswith("timeframe: ")
+    assert repr(timeframe) in line
+
+
+def test_timeframe_that_does_not_divide_a_day_is_refused() -> None:
+    (line,) = problems({"features": {"higher_timeframes": []}}, timeframe="7m")
+    assert line.startswith("timeframe: a day must be a whole number of candles")
+
+
+def test_timeframe_of_no_length_is_refused() -> None:
+    assert problems(timeframe="0m")[0].startswith("timeframe: ")
+
+
+def test_freqai_timeframes_beside_the_base_are_refused_with_the_place_to_use() -> None:
+    (line,) = problems(feature_parameters={"include_timeframes": ["5m", "1h"]})
+    assert "'1h'" in line
+    assert "freqai.signals.features.higher_timeframes" in line
+
+
+def test_freqai_corr_pairs_are_refused_with_the_place_to_use() -> None:
+    (line,) = problems(feature_parameters={"include_corr_pairlist": ["BTC/USDT"]})
+    assert "freqai.signals.model.pool_pairs" in line
+
+
+def test_indicator_period_below_two_is_refused() -> None:
+    assert paths(feature_parameters={"indicator_periods_candles": [1, 6]}) == [
+        "freqai.feature_parameters.indicator_periods_candles"
+    ]
+
+
+def test_window_shorter_than_ten_horizons_is_refused() -> None:
+    exactly = {"label_period_candles": 28}  # 280 of a day's 288 candles
+    assert build(train_period_days=1, feature_parameters=exactly).label_horizon_candles == 28
+    (line,) = problems(train_period_days=1, feature_parameters={"label_period_candles": 29})
+    assert line.startswith("freqai.train_period_days: 1 days are 288 candles")
+
+
+# All at once
+
+
+def test_all_problems_come_in_one_message() -> None:
+    found = paths(
+        {
+            "preset": "fastest",
+            "colour": 1,
+            "labels": {"k": -1, "kind": "lucky"},
+            "decision": {"strong": 0.1},
+        },
+        model_training_parameters={"num_leafs": 3},
+        data_split_parameters={"shuffle": True},
+        feature_parameters={"DI_threshold": 0.9},
+        conv_width=2,
+    )
+    assert sorted(found) == [
+        "freqai.conv_width",
+        "freqai.data_split_parameters.shuffle",
+        "freqai.feature_parameters.DI_threshold",
+        "freqai.model_training_parameters.num_leafs",
+        "freqai.signals.colour",
+        "freqai.signals.decision",
+        "freqai.signals.labels.k",
+        "freqai.signals.labels.kind",
+        "freqai.signals.preset",
+    ]
+
+
+def test_impossible_combinations_are_listed_beside_wrong_values() -> None:
+    found = paths(
+        {"labels": {"k": -1}, "features": {"higher_timeframes": ["7m"]}},
+        train_period_days=1,
+        feature_parameters={"label_period_candles": 100},
+    )
+    assert sorted(found) == [
+        "freqai.signals.features.higher_timeframes",
+        "freqai.signals.labels.k",
+        "freqai.train_period_days",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("freqai", "path"),
+    [
+        ({"signals": ["labels"]}, "freqai.signals"),
+        ({"signals": "labels"}, "freqai.signals"),
+        ({"feature_parameters": ["x"]}, "freqai.feature_parameters"),
+        ({"data_split_parameters": "x"}, "freqai.data_split_parameters"),
+    ],
+)
+def test_section_of_a_wrong_shape_is_a_settings_error(freqai: dict[str, Any], path: str) -> None:
+    assert paths(**freqai) == [path]
+
+
+@pytest.mark.parametrize(
+    ("freqai", "path"),
+    [
+        (
+            {"feature_parameters": {"label_period_candels": 3}},
+            "freqai.feature_parameters.label_period_candels",
+        ),
+        (
+            {"data_split_parameters": {"random_state": 3}},
+            "freqai.data_split_parameters.random_state",
+        ),
+        ({"train_period_day": 30}, "freqai.train_period_day"),
+    ],
+)
+def test_misspelt_freqai_key_is_refused(freqai: dict[str, Any], path: str) -> None:
+    assert paths(**freqai) == [path]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+sections = st.sampled_from([*SignalSettings.model_fields, "preset", "unknown"])
+
+
+@given(st.dictionaries(sections, json_values, max_size=4))
+def test_any_json_gives_settings_or_a_settings_error(signals: dict[str, Any]) -> None:
+    try:
+        assert isinstance(build(signals), SignalSettings)
+    except SettingsError as error:
+        assert "in the settings:" in str(error)
+
+
+# Timeframes
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "seconds"), [("1m", 60), ("5m", 300), ("4h", 14400), ("1d", 86400)]
+)
+def test_timeframe_seconds(timeframe: str, seconds: int) -> None:
+    assert timeframe_seconds(timeframe) == seconds
+
+
+def test_timeframe_seconds_says_what_is_allowed() -> None:
+    with pytest.raises(ValueError, match="a number followed by m, h or d"):
+        timeframe_seconds("1w")
