@@ -114,12 +114,19 @@ class CostSettings(_Section):
 
 
 class DecisionSettings(_Section):
-    """When a prediction becomes a signal; the values are fractions or counts of candles."""
+    """When a prediction becomes a signal; the values are fractions or counts of candles.
+
+    A signal needs ``minimum_confidence`` and at least the ``weak`` tier. From
+    ``reference_confidence`` up, repeats and the share are counted exactly; keep it fixed while
+    comparing thresholds, then raising one never adds a signal (see ``signals.emission``). Memory
+    of emitted signals restarts every ``resync_candles``, counted from 1970.
+    """
 
     weak: Fraction = 0.90
     medium: Fraction = 0.97
     strong: Fraction = 0.99
     minimum_confidence: Fraction = 0.90
+    reference_confidence: Fraction = 0.90
     hold_confidence: Fraction = 0.85
     expected_value_rule: bool = True
     expected_value_margin: Annotated[float, Field(ge=-1, le=1)] = 0.0
@@ -128,6 +135,17 @@ class DecisionSettings(_Section):
     cooldown_candles: Annotated[int, Field(ge=0)] = 0
     maximum_share: Annotated[float, Field(gt=0, le=1)] = 0.10
     maximum_share_window_candles: Annotated[int, Field(ge=1)] = 288
+    resync_candles: Annotated[int, Field(ge=1)] = 288
+
+    @property
+    def lowest_confidence(self) -> float:
+        """Confidence that a signal needs: the higher of the minimum and the weak tier."""
+        return max(self.minimum_confidence, self.weak)
+
+    @property
+    def most_signals(self) -> int:
+        """Signals that the share allows within its window."""
+        return int(self.maximum_share * self.maximum_share_window_candles + 1e-9)
 
     @model_validator(mode="after")
     def _tiers_are_ordered(self) -> "DecisionSettings":
@@ -136,7 +154,38 @@ class DecisionSettings(_Section):
                 f"tiers must satisfy weak <= medium <= strong, got weak={self.weak}, "
                 f"medium={self.medium}, strong={self.strong}"
             )
+        if self.most_signals < 1:
+            raise ValueError(
+                f"maximum_share={self.maximum_share} of maximum_share_window_candles="
+                f"{self.maximum_share_window_candles} is less than one signal; raise either"
+            )
         return self
+
+
+class SizingSettings(_Section):
+    """How much is staked. ``fixed`` leaves freqtrade's stake; ``kelly`` scales it by the edge.
+
+    ``kelly_fraction`` of the full Kelly share of the wallet, never above ``maximum_stake_share``.
+    """
+
+    method: Literal["fixed", "kelly"] = "fixed"
+    kelly_fraction: Annotated[float, Field(gt=0, le=1)] = 0.25
+    maximum_stake_share: Annotated[float, Field(gt=0, le=1)] = 0.20
+
+
+class ExitSettings(_Section):
+    """When a trade ends. Multiples count label barrier widths (1 = the label's own barrier).
+
+    A wide stop and an exit at the label's horizon measured best: stops at 1 / 2 / 3 widths cost
+    15 / 9 / 4 bp a trade, and time exits grossed more than a profit barrier. Null switches a
+    barrier off; 1.0 for both trades exactly what a triple-barrier label describes.
+    """
+
+    horizon: bool = True
+    opposite_signal: bool = True
+    negative_expected_value: bool = False
+    stop_multiple: Annotated[float, Field(gt=0)] | None = 3.0
+    profit_multiple: Annotated[float, Field(gt=0)] | None = None
 
 
 class BoosterSettings(_Section):
@@ -192,6 +241,8 @@ class SignalSettings(_Section):
     calibration: CalibrationSettings = CalibrationSettings()
     costs: CostSettings = CostSettings()
     decision: DecisionSettings = DecisionSettings()
+    sizing: SizingSettings = SizingSettings()
+    exits: ExitSettings = ExitSettings()
 
     # FreqAI's and freqtrade's own keys.
     booster: BoosterSettings = BoosterSettings()
@@ -235,7 +286,8 @@ FOUNDING_PRESET: Final[Mapping[str, Any]] = {
     "labels": {"kind": "fixed", "threshold": 0.002},
     "model": {"kind": "multiclass", "pool": "pair", "row_step": 1, "refit": False,
               "early_stopping_rounds": 50},
-    "decision": {"weak": 0.65, "medium": 0.70, "strong": 0.80, "minimum_confidence": 0.65},
+    "decision": {"weak": 0.65, "medium": 0.70, "strong": 0.80, "minimum_confidence": 0.65,
+                 "reference_confidence": 0.65},
     "booster": {"learning_rate": 0.1, "num_leaves": 31, "min_child_samples": 20,
                 "feature_fraction": 0.8, "bagging_fraction": 0.8, "bagging_freq": 5,
                 "lambda_l1": 0.1, "lambda_l2": 0.1, "max_bin": 255, "rounds": 1000},
@@ -329,6 +381,7 @@ _PATHS: Final = {
         name: f"freqai.signals.{name}"
         for name in (
             "labels", "features", "validation", "model", "calibration", "costs", "decision",
+            "sizing", "exits",
         )
     },
     "booster": "freqai.model_training_parameters",
