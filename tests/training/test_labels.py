@@ -228,19 +228,20 @@ def naive_label(candles: pd.DataFrame, row: int, width: float, horizon: int, set
     """What the rule says about one row, candle by candle."""
     if row + horizon >= len(candles) or np.isnan(width) or not candles["volume"][row] > 0:
         return [NAN, NAN, NAN]
-    entry = candles["close"][row]
+    prices = candles[["high", "low", "close"]].to_numpy()
+    entry = prices[row, 2]
     for end in range(row, row + horizon + 1):
-        prices = candles.loc[end, ["high", "low", "close"]]
-        if not (np.isfinite(prices) & (prices > 0)).all():
+        high, low, close = prices[end]
+        if not all(0 < price < np.inf for price in prices[end]):
             return [NAN, NAN, NAN]
         if end > row and settings.kind == "triple_barrier":
-            up = prices["high"] >= entry * (1 + width)
-            down = prices["low"] <= entry * (1 - width)
+            up = high >= entry * (1 + width)
+            down = low <= entry * (1 - width)
             if up and down and settings.both_touched == "hold":
-                return [HOLD, end, prices["close"] / entry - 1]
+                return [HOLD, end, close / entry - 1]
             if up or down:
                 return [SELL, end, -width] if down else [BUY, end, width]
-    realised = prices["close"] / entry - 1
+    realised = close / entry - 1
     if settings.kind == "triple_barrier" or abs(realised) <= width:
         return [HOLD, end, realised]
     return [BUY if realised > 0 else SELL, end, realised]
