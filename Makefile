@@ -97,4 +97,4 @@ bench: $(INSTALLED) ## the benchmarks, one after the other
 
 clean: ## remove .venv and caches; user_data stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
-	find freqai_signals freqai_models strategies tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find . -path ./user_data -prune -o -name __pycache__ -prune -exec rm -rf {} +
