@@ -80,12 +80,9 @@ def ewma(values: Array, span: int, memory: int) -> Array:
     """
     decay = 1.0 - 2.0 / (span + 1.0)
     bad = ~np.isfinite(values)
-    clean = np.where(bad, 0.0, values)
-    infinite = np.asarray(lfilter([1.0], [1.0, -decay], clean), dtype=np.float64)
-    old = np.zeros_like(infinite)
-    old[memory:] = infinite[: max(len(values) - memory, 0)]
-    weight = (1.0 - decay**memory) / (1.0 - decay)
-    out = (infinite - decay**memory * old) / weight
+    out = np.asarray(lfilter([1.0], [1.0, -decay], np.where(bad, 0.0, values)), dtype=np.float64)
+    out[memory:] -= decay**memory * out[:-memory]
+    out *= (1.0 - decay) / (1.0 - decay**memory)
     out[: memory - 1] = np.nan
     out[_rows_since(bad) < memory] = np.nan
     return out

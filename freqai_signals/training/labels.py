@@ -28,6 +28,10 @@ IntArray = NDArray[np.int64]
 
 _NEEDED: Final = ("high", "low", "close", "volume")
 
+# Rows labelled together: what is computed for them fits into a core's second-level cache, and
+# memory does not grow with the frame.
+_BLOCK_ROWS: Final = 16_384
+
 
 def make_labels(
     candles: pd.DataFrame,
@@ -88,15 +92,16 @@ def make_labels(
     4       NaN              NaN           NaN
     """
     _check(candles, horizon)
-    prices = _Prices.read(candles)
-    close = candles["close"].to_numpy(dtype=np.float64, na_value=np.nan)
-    width = barrier_width(close, settings, horizon, candles_per_day, round_trip_cost)
-    width = width[: max(len(candles) - horizon, 0)]
-    if settings.kind == "triple_barrier":
-        events = _triple_barrier_events(prices, width, horizon, settings.both_touched == "hold")
-    else:
-        events = _horizon_events(prices, width, horizon)
-    return _frame(events, _is_known(prices, events, width), candles.index)
+    raw = [candles[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in _NEEDED]
+    width = barrier_width(raw[2], settings, horizon, candles_per_day, round_trip_cost)
+    columns = np.full((3, len(candles)), np.nan)
+    for first in range(0, len(candles) - horizon, _BLOCK_ROWS):
+        stop = min(first + _BLOCK_ROWS, len(candles) - horizon)
+        prices = _Prices.clean(*(values[first : stop + horizon] for values in raw))
+        _write(columns[:, first:stop], _events(prices, width[first:stop], settings, horizon), first)
+    # One block, column by column in memory: building it from a dictionary would copy all of it.
+    names = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
+    return pd.DataFrame(columns.T, index=candles.index, columns=names, copy=False)
 
 
 def barrier_width(
@@ -163,10 +168,7 @@ class _Prices:
     bad_so_far: IntArray
 
     @classmethod
-    def read(cls, candles: pd.DataFrame) -> "_Prices":
-        high, low, close, volume = (
-            candles[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in _NEEDED
-        )
+    def clean(cls, high: Array, low: Array, close: Array, volume: Array) -> "_Prices":
         good = _is_price(high) & _is_price(low) & _is_price(close)
         high, low, close = (np.where(good, values, np.nan) for values in (high, low, close))
         return cls(high, low, close, volume > 0, np.cumsum(~good))
@@ -174,17 +176,25 @@ class _Prices:
 
 @dataclass(frozen=True)
 class _Events:
-    """Outcomes of the first rows, known or not; arrays of shape (m,)."""
+    """Outcomes of the first rows; arrays of shape (m,), meaningless where not ``known``."""
 
     label: Array
     end: IntArray
     realised: Array
+    known: BoolArray
+
+
+def _events(prices: _Prices, width: Array, settings: LabelSettings, horizon: int) -> _Events:
+    if settings.kind == "triple_barrier":
+        return _triple_barrier_events(prices, width, horizon, settings.both_touched == "hold")
+    return _horizon_events(prices, width, horizon)
 
 
 def _horizon_events(prices: _Prices, width: Array, horizon: int) -> _Events:
     end = np.arange(len(width)) + horizon
     realised = _return_at(prices.close, end)
-    return _Events(_classes(realised > width, realised < -width), end, realised)
+    label = _classes(realised > width, realised < -width)
+    return _Events(label, end, realised, _is_known(prices, width, end, realised))
 
 
 def _triple_barrier_events(
@@ -199,7 +209,7 @@ def _triple_barrier_events(
     buy = at_upper & ~at_lower
     sell = at_lower & ~at_upper if both_is_hold else at_lower
     realised = np.where(buy, width, np.where(sell, -width, _return_at(prices.close, end)))
-    return _Events(_classes(buy, sell), end, realised)
+    return _Events(_classes(buy, sell), end, realised, _is_known(prices, width, end, realised))
 
 
 def _classes(buy: BoolArray, sell: BoolArray) -> Array:
@@ -214,21 +224,19 @@ def _return_at(close: Array, end: IntArray) -> Array:
         return np.asarray(close[end] / close[: len(end)] - 1, dtype=np.float64)
 
 
-def _is_known(prices: _Prices, events: _Events, width: Array) -> BoolArray:
+def _is_known(prices: _Prices, width: Array, end: IntArray, realised: Array) -> BoolArray:
     rows = slice(len(width))
-    bad_inside = prices.bad_so_far[events.end] != prices.bad_so_far[rows]
+    bad_inside = prices.bad_so_far[end] != prices.bad_so_far[rows]
     # A bad first candle shows in the return: all its prices are NaN.
-    defined = np.isfinite(width) & np.isfinite(events.realised)
+    defined = np.isfinite(width) & np.isfinite(realised)
     return np.asarray(defined & prices.traded[rows] & ~bad_inside)
 
 
-def _frame(events: _Events, known: BoolArray, index: pd.Index) -> pd.DataFrame:
-    # One block, column by column in memory: building it from a dictionary would copy all of it.
-    columns = np.full((3, len(index)), np.nan)
-    for column, values in zip(columns, (events.label, events.end, events.realised), strict=True):
-        np.copyto(column[: len(known)], values, where=known)
-    names = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
-    return pd.DataFrame(columns.T, index=index, columns=names, copy=False)
+def _write(columns: Array, events: _Events, first: int) -> None:
+    for column, values in zip(
+        columns, (events.label, events.end + first, events.realised), strict=True
+    ):
+        np.copyto(column, values, where=events.known)
 
 
 def _is_price(values: Array) -> BoolArray:

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from freqai_signals.training import first_touch
 from freqai_signals.training.first_touch import candles_before_touch
 
 NAN = float("nan")
@@ -44,14 +43,3 @@ def test_counts_equal_the_definition(horizon: int) -> None:
 
     expected = [naive_count(high, low, upper[t], lower[t], t, horizon) for t in range(300)]
     assert counts.tolist() == expected
-
-
-def test_blocks_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
-    middle = np.cumsum(rng.normal(size=500))
-    arguments = (middle + 0.1, middle - 0.1, middle[:480] + 5, middle[:480] - 5, 20)
-    whole = candles_before_touch(*arguments)
-
-    monkeypatch.setattr(first_touch, "_BLOCK_ROWS", 7)
-
-    np.testing.assert_array_equal(candles_before_touch(*arguments), whole)

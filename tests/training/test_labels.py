@@ -13,6 +13,7 @@ from freqai_signals.schema import (
     SignalClass,
 )
 from freqai_signals.settings import LabelSettings
+from freqai_signals.training import labels as labels_module
 from freqai_signals.training.labels import barrier_width, make_labels
 
 SELL, HOLD, BUY, NAN = 0.0, 1.0, 2.0, float("nan")
@@ -279,6 +280,17 @@ def test_labels_equal_the_definition(candles, kind, k, horizon, both_touched) ->
         naive_label(candles, row, width[row], horizon, settings) for row in range(len(candles))
     ]
     np.testing.assert_array_equal(labels.to_numpy(), np.array(expected).reshape(-1, 3))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_labelled_in_blocks_leave_no_seam(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    candles = random_candles(300)
+    candles.loc[150, "high"] = NAN
+    whole = make_labels(candles, LabelSettings(kind=kind), 20, DAY)
+
+    monkeypatch.setattr(labels_module, "_BLOCK_ROWS", 7)
+
+    assert_same(make_labels(candles, LabelSettings(kind=kind), 20, DAY), whole)
 
 
 # What is known when

@@ -1,0 +1,90 @@
+"""Shared by all benchmarks: repeated timing, a table of ratios, a JSON file.
+
+A benchmark times rivals side by side in one run, so that their ratio holds on any machine even
+where the seconds do not.
+"""
+
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+RESULTS: Final = Path(__file__).parent / "results"
+
+ONE_CORE: Final = time.process_time
+"""Processor seconds, summed over threads: what one core would need, on a busy machine too."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Median seconds of one contestant over ``rows`` rows, with the fastest and slowest repeat."""
+
+    name: str
+    rows: int
+    seconds: float
+    fastest: float
+    slowest: float
+    repeats: int
+
+    @property
+    def rows_per_second(self) -> float:
+        return self.rows / self.seconds
+
+
+def measure(
+    name: str,
+    work: Callable[[], object],
+    rows: int,
+    repeats: int = 5,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Timing:
+    """Time ``work`` after one unmeasured call that warms caches and imports."""
+    work()
+    seconds = []
+    for _ in range(repeats):
+        begin = clock()
+        work()
+        seconds.append(clock() - begin)
+    return Timing(name, rows, statistics.median(seconds), min(seconds), max(seconds), repeats)
+
+
+def print_table(title: str, timings: Sequence[Timing]) -> None:
+    """Rows per second of each, and how many times faster than the first one it is."""
+    base = timings[0].rows_per_second
+    print(f"\n{title}")
+    print(f"{'':34}{'rows':>10}{'seconds':>12}{'rows/s':>14}{'times first':>13}")
+    for timing in timings:
+        print(
+            f"{timing.name:34}{timing.rows:>10,}{timing.seconds:>12.4f}"
+            f"{timing.rows_per_second:>14,.0f}{timing.rows_per_second / base:>12.1f}x"
+        )
+
+
+def save(name: str, tables: dict[str, Sequence[Timing]], **facts: Any) -> Path:
+    """Write timings and facts to ``results/<name>.json`` and return its path."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    content = {
+        "machine": {"python": platform.python_version(), "cpu": _processor()},
+        **facts,
+        "tables": {
+            title: [{**asdict(item), "rows_per_second": item.rows_per_second} for item in timings]
+            for title, timings in tables.items()
+        },
+    }
+    path.write_text(json.dumps(content, indent=2) + "\n")
+    print(f"\nwritten to {path}")
+    return path
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
