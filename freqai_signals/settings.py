@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
-    AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
@@ -189,46 +188,40 @@ class ExitSettings(_Section):
 
 
 class BoosterSettings(_Section):
-    """LightGBM's parameters (FreqAI's ``model_training_parameters``), with its usual aliases."""
+    """LightGBM's parameters (FreqAI's ``model_training_parameters``); the usual aliases work."""
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.05
     num_leaves: Annotated[int, Field(ge=2, le=4096)] = 15
     max_depth: int = -1
-    min_child_samples: Annotated[
-        int, Field(ge=1, validation_alias=AliasChoices("min_child_samples", "min_data_in_leaf"))
-    ] = 200
-    feature_fraction: Annotated[
-        float,
-        Field(gt=0, le=1, validation_alias=AliasChoices("feature_fraction", "colsample_bytree")),
-    ] = 0.4
-    bagging_fraction: Annotated[
-        float, Field(gt=0, le=1, validation_alias=AliasChoices("bagging_fraction", "subsample"))
-    ] = 0.7
-    bagging_freq: Annotated[
-        int, Field(ge=0, validation_alias=AliasChoices("bagging_freq", "subsample_freq"))
-    ] = 1
-    lambda_l1: Annotated[
-        float, Field(ge=0, validation_alias=AliasChoices("lambda_l1", "reg_alpha"))
-    ] = 0.0
-    lambda_l2: Annotated[
-        float, Field(ge=0, validation_alias=AliasChoices("lambda_l2", "reg_lambda"))
-    ] = 5.0
-    min_gain_to_split: Annotated[
-        float, Field(ge=0, validation_alias=AliasChoices("min_gain_to_split", "min_split_gain"))
-    ] = 0.0
+    min_child_samples: Annotated[int, Field(ge=1)] = 200
+    feature_fraction: Annotated[float, Field(gt=0, le=1)] = 0.4
+    bagging_fraction: Annotated[float, Field(gt=0, le=1)] = 0.7
+    bagging_freq: Annotated[int, Field(ge=0)] = 1
+    lambda_l1: Annotated[float, Field(ge=0)] = 0.0
+    lambda_l2: Annotated[float, Field(ge=0)] = 5.0
+    min_gain_to_split: Annotated[float, Field(ge=0)] = 0.0
     max_bin: Annotated[int, Field(ge=2, le=65535)] = 63
-    rounds: Annotated[
-        int,
-        Field(
-            ge=1,
-            le=100_000,
-            validation_alias=AliasChoices("n_estimators", "num_iterations", "num_boost_round"),
-        ),
-    ] = 600
-    seed: Annotated[int, Field(ge=0, validation_alias=AliasChoices("seed", "random_state"))] = 42
-    threads: Annotated[
-        int, Field(ge=1, le=256, validation_alias=AliasChoices("num_threads", "n_jobs"))
-    ] = 2
+    rounds: Annotated[int, Field(ge=1, le=100_000)] = 600
+    seed: Annotated[int, Field(ge=0)] = 42
+    threads: Annotated[int, Field(ge=1, le=256)] = 2
+
+
+BOOSTER_ALIASES: Final[Mapping[str, str]] = {
+    "n_estimators": "rounds",
+    "num_iterations": "rounds",
+    "num_boost_round": "rounds",
+    "random_state": "seed",
+    "n_jobs": "threads",
+    "num_threads": "threads",
+    "min_data_in_leaf": "min_child_samples",
+    "colsample_bytree": "feature_fraction",
+    "subsample": "bagging_fraction",
+    "subsample_freq": "bagging_freq",
+    "reg_alpha": "lambda_l1",
+    "reg_lambda": "lambda_l2",
+    "min_split_gain": "min_gain_to_split",
+}
+"""Other names under which LightGBM and FreqAI configs give our booster settings."""
 
 
 class SignalSettings(_Section):
@@ -354,8 +347,9 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
             values[key] = value
         else:
             problems.append(f"freqai.signals.{key}: unknown key, got {value!r}")
+    booster = freqai.get("model_training_parameters") or {}
     foreign = {
-        "booster": freqai.get("model_training_parameters"),
+        "booster": {BOOSTER_ALIASES.get(key, key): value for key, value in booster.items()},
         "timeframe": config.get("timeframe"),
         "label_horizon_candles": parameters.get("label_period_candles"),
         "indicator_periods_candles": parameters.get("indicator_periods_candles"),

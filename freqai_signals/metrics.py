@@ -1,0 +1,113 @@
+"""How good probabilities are. Rows are candles, columns the classes sell, hold, buy.
+
+Every function takes labels of shape ``(n,)`` in {0, 1, 2} and probabilities of shape ``(n, 3)``
+that sum to one; rows whose outcome is unknown have to be left out before.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, precision_score, roc_auc_score
+
+from freqai_signals.schema import CLASS_COUNT, SignalClass
+
+Labels = NDArray[np.int8]
+Probabilities = NDArray[np.float64]
+
+_SMALLEST = 1e-15
+
+
+def log_losses(labels: Labels, probabilities: Probabilities) -> NDArray[np.float64]:
+    """Negative log of the probability given to what happened, per row, in nats."""
+    chosen = probabilities[np.arange(len(labels)), labels.astype(np.intp)]
+    return -np.log(np.clip(chosen, _SMALLEST, 1.0))
+
+
+def log_loss(labels: Labels, probabilities: Probabilities) -> float:
+    """Mean of :func:`log_losses`; NaN without rows."""
+    return float(log_losses(labels, probabilities).mean()) if len(labels) else float("nan")
+
+
+def class_prior(labels: Labels) -> Probabilities:
+    """Shares of the three classes, shape ``(3,)``, smoothed by one row a class.
+
+    Examples
+    --------
+    >>> class_prior(np.array([0, 1, 1, 2, 2, 2, 1], dtype=np.int8))
+    array([0.2, 0.4, 0.4])
+    """
+    counts = np.bincount(labels.astype(np.intp), minlength=CLASS_COUNT) + 1.0
+    return counts / counts.sum()
+
+
+def skill(labels: Labels, probabilities: Probabilities, prior: Probabilities) -> float:
+    """Log-loss skill, 1 - loss / loss of the prior: 0 is the prior, 1 is certainty.
+
+    ``prior`` has shape ``(3,)`` or ``(n, 3)`` and must come from the training window.
+    """
+    baseline = np.broadcast_to(prior, probabilities.shape)
+    return 1.0 - log_loss(labels, probabilities) / log_loss(labels, baseline)
+
+
+def brier(labels: Labels, probabilities: Probabilities) -> float:
+    """Mean squared distance between probabilities and what happened, in [0, 2]."""
+    happened = np.eye(CLASS_COUNT)[labels.astype(np.intp)]
+    return float(np.square(probabilities - happened).sum(axis=1).mean())
+
+
+def expected_calibration_error(
+    labels: Labels, probabilities: Probabilities, bins: int = 20
+) -> float:
+    """Mean gap between the top probability and its hit rate, over equal-width bins.
+
+    Guo et al., "On Calibration of Modern Neural Networks" (2017).
+    """
+    top = probabilities.max(axis=1)
+    hit = (probabilities.argmax(axis=1) == labels).astype(np.float64)
+    place = np.minimum((top * bins).astype(np.intp), bins - 1)
+    gap = np.bincount(place, weights=hit - top, minlength=bins)
+    return float(np.abs(gap).sum() / len(labels)) if len(labels) else float("nan")
+
+
+def direction_auc(labels: Labels, probabilities: Probabilities) -> float:
+    """AUC of buy against sell among the rows that moved; 0.5 is a coin flip, NaN if one-sided."""
+    moved = labels != SignalClass.HOLD
+    buy = labels[moved] == SignalClass.BUY
+    sell_side, buy_side = probabilities[moved, SignalClass.SELL], probabilities[moved, -1]
+    return _auc(buy, buy_side / np.maximum(buy_side + sell_side, _SMALLEST))
+
+
+def move_auc(labels: Labels, probabilities: Probabilities) -> float:
+    """AUC of move against hold; NaN if only one of them happened."""
+    return _auc(labels != SignalClass.HOLD, 1.0 - probabilities[:, SignalClass.HOLD])
+
+
+def _auc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
+    if positive.all() or not positive.any():
+        return float("nan")
+    return float(roc_auc_score(positive, score))
+
+
+def class_counts(labels: Labels) -> dict[str, int]:
+    """Rows per class by name."""
+    return {kind.name.lower(): int((labels == kind).sum()) for kind in SignalClass}
+
+
+def summary(
+    labels: Labels, probabilities: Probabilities, prior: Probabilities
+) -> dict[str, float]:
+    """All of the above plus accuracy and weighted precision, by name."""
+    predicted = probabilities.argmax(axis=1)
+    return {
+        "rows": float(len(labels)),
+        "accuracy": float(accuracy_score(labels, predicted)),
+        "weighted_precision": float(
+            precision_score(labels, predicted, average="weighted", zero_division=0)
+        ),
+        "log_loss": log_loss(labels, probabilities),
+        "log_loss_prior": log_loss(labels, np.broadcast_to(prior, probabilities.shape)),
+        "skill": skill(labels, probabilities, prior),
+        "brier": brier(labels, probabilities),
+        "ece": expected_calibration_error(labels, probabilities),
+        "direction_auc": direction_auc(labels, probabilities),
+        "move_auc": move_auc(labels, probabilities),
+    }

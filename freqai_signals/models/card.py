@@ -1,0 +1,72 @@
+"""The model card: what a model is, what it was made from, how good it was."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Facts about one model, JSON in and out.
+
+    Attributes
+    ----------
+    version
+        Identifies the model: end of its data and the first digits of ``key``.
+    key
+        SHA-256 of everything the model was made from.
+    pairs
+        Full names of the pairs whose rows trained it.
+    first, last
+        ISO dates (UTC) of the first and last training candle; empty if there was none.
+    rows
+        Rows that trained the final boosters.
+    class_counts
+        Rows per class: ``sell``, ``hold``, ``buy``.
+    settings
+        The settings that shaped it.
+    metrics
+        ``train`` and ``validation`` (purged, by the model that had not seen those rows).
+    rounds
+        Boosting rounds of each booster.
+    features
+        Number of features and ``features_digest`` of their names in order.
+    libraries
+        Versions of the libraries that made it.
+    parent
+        Version of the model before it, whose calibration history it carried on.
+    reason
+        Why there is no model; empty if there is one.
+    warnings
+        What a user should know, for example validation accuracy below its limit.
+    """
+
+    version: str
+    key: str = ""
+    pairs: tuple[str, ...] = ()
+    first: str = ""
+    last: str = ""
+    rows: int = 0
+    class_counts: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    rounds: Mapping[str, int] = field(default_factory=dict)
+    features: int = 0
+    features_digest: str = ""
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    parent: str = ""
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """The card as indented JSON."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelCard":
+        """Read what :meth:`to_json` wrote; unknown keys raise ``TypeError``."""
+        values = json.loads(text)
+        for name in ("pairs", "warnings"):
+            values[name] = tuple(values[name])
+        return cls(**values)

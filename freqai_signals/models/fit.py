@@ -1,0 +1,280 @@
+"""From training rows to a SignalModel, or to the reason why there is none."""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freqai_signals import metrics
+from freqai_signals.metrics import Probabilities
+from freqai_signals.models import booster
+from freqai_signals.models.calibration import CalibrationRows, DirectionHistory, fit_calibrator
+from freqai_signals.models.card import ModelCard
+from freqai_signals.models.reference import ClassReturns, MarginReference, PlaceReference
+from freqai_signals.models.signal_model import Fit, Head, SignalModel
+from freqai_signals.provenance import code_digest, digest, library_versions
+from freqai_signals.schema import SignalClass
+from freqai_signals.settings import SignalSettings
+from freqai_signals.training.rows import TrainingRows
+from freqai_signals.training.splits import purged_tail
+
+logger = logging.getLogger(__name__)
+
+_TRAIN_METRIC_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Request:
+    """All that a model is made from: training is a pure function of it.
+
+    Attributes
+    ----------
+    rows
+        Rows whose outcome was known at the end of the window.
+    settings
+        Only what shapes a model given its rows takes part in the key.
+    previous
+        The model of an earlier window of the same pool, or None.
+    """
+
+    rows: TrainingRows
+    settings: SignalSettings
+    previous: SignalModel | None = None
+
+    def shaping(self) -> dict[str, Any]:
+        """The settings that shape a model, without those that change speed only."""
+        chosen = self.settings.model_dump(mode="json", exclude={"decision", "costs", "features"})
+        chosen["booster"].pop("threads")
+        return chosen
+
+    def key(self) -> str:
+        """SHA-256 of everything the model depends on."""
+        history = self.previous.history if self.previous else DirectionHistory()
+        return digest(
+            {
+                "rows": self.rows.digest(),
+                "settings": self.shaping(),
+                "history": [
+                    history.event_end.tolist(),
+                    history.log_odds.tolist(),
+                    history.bought.tolist(),
+                ],
+                "code": code_digest(),
+                "libraries": library_versions(),
+            }
+        )
+
+
+def train(request: Request, key: str | None = None) -> SignalModel:
+    """Fit a model: early stopping on a purged tail, calibration there, refit on all rows.
+
+    Parameters
+    ----------
+    request
+        Rows, settings, previous model.
+    key
+        ``request.key()`` if the caller has it already.
+
+    Returns
+    -------
+    SignalModel
+        Never raises for rows that cannot be learnt from: such a model abstains, its card says why.
+        Bit-identical for the same request, whatever the number of threads.
+    """
+    rows, settings = request.rows, request.settings
+    card = _card(request, key or request.key())
+    history = _history(request)
+    reason = _unusable(rows, settings)
+    if reason:
+        return SignalModel(_with(card, reason=reason), rows.names, history)
+
+    head_mask, tail_mask = purged_tail(
+        rows.start,
+        rows.event_end,
+        settings.validation_fraction,
+        settings.validation.embargo_candles,
+    )
+    past, tail = rows.take(head_mask), rows.take(tail_mask)
+    reason = _unusable(past, settings) or _one_sided(tail)
+    if reason:
+        return SignalModel(_with(card, reason=reason), rows.names, history)
+
+    heads = _fit_heads(past, tail, settings)
+    raw = _raw(heads, tail.features)
+    overlap = float(np.mean(rows.event_end - rows.start)) / settings.model.row_step
+    calibrator = fit_calibrator(
+        CalibrationRows(tail.label, raw, tail.event_end, overlap), history, settings.calibration
+    )
+    final = _refit(heads, rows, settings) if settings.model.refit else heads
+    honest = calibrator(raw)
+    fit = Fit(
+        heads=final,
+        calibrator=calibrator,
+        margins=MarginReference.of(honest),
+        places=PlaceReference.of(rows.features),
+        class_returns=ClassReturns.of(rows.label, rows.realised_return),
+        prior=metrics.class_prior(rows.label),
+    )
+    sample = rows.take(np.arange(len(rows)) % (len(rows) // _TRAIN_METRIC_ROWS + 1) == 0)
+    measured = {
+        "train": metrics.summary(
+            sample.label, calibrator(_raw(final, sample.features)), fit.prior
+        ),
+        "validation": metrics.summary(tail.label, honest, metrics.class_prior(past.label)),
+    }
+    card = _with(
+        card,
+        metrics=measured,
+        rounds=_rounds(final),
+        warnings=_warnings(measured["validation"], settings),
+    )
+    for warning in card.warnings:
+        logger.warning("Model %s: %s", card.version, warning)
+    return SignalModel(card, rows.names, history, fit, int(rows.event_end.max()))
+
+
+def _history(request: Request) -> DirectionHistory:
+    """The previous model's history plus what it says of rows that came after its training."""
+    previous = request.previous
+    if previous is None:
+        return DirectionHistory()
+    later = request.rows.take(request.rows.start > previous.trained_until)
+    if previous.fit is None or previous.names != request.rows.names or not len(later):
+        return previous.history
+    raw = _raw(previous.fit.heads, later.features)
+    return previous.history.extended(later.event_end, later.label, raw)
+
+
+def _unusable(rows: TrainingRows, settings: SignalSettings) -> str:
+    """Why these rows cannot train a model; empty if they can."""
+    limits = settings.validation
+    if len(rows) < limits.min_rows:
+        return f"{len(rows)} rows to train on, fewer than the minimum of {limits.min_rows}"
+    for name, count in metrics.class_counts(rows.label).items():
+        if count < limits.min_class_rows:
+            return (
+                f"class {name} has {count} rows to train on, fewer than the minimum of "
+                f"{limits.min_class_rows}"
+            )
+    if np.ptp(rows.features, axis=0).max(initial=0.0) == 0.0:
+        return "all features are constant"
+    return ""
+
+
+def _one_sided(tail: TrainingRows) -> str:
+    """Why these rows cannot judge a model; empty if they can."""
+    missing = [name for name, count in metrics.class_counts(tail.label).items() if not count]
+    return f"the hold-out has no row of class {', '.join(missing)}" if missing else ""
+
+
+def _targets(
+    rows: TrainingRows, settings: SignalSettings
+) -> list[tuple[booster.Objective, NDArray[np.float32], NDArray[np.int8]]]:
+    """What each booster of a head learns from."""
+    if settings.model.kind == "multiclass":
+        return [(booster.MULTICLASS, rows.features, rows.label)]
+    moved = rows.label != SignalClass.HOLD
+    bought = (rows.label[moved] == SignalClass.BUY).astype(np.int8)
+    return [
+        (booster.BINARY, rows.features, moved.astype(np.int8)),
+        (booster.BINARY, rows.features[moved], bought),
+    ]
+
+
+def _fit_heads(
+    past: TrainingRows, tail: TrainingRows, settings: SignalSettings
+) -> tuple[Head, ...]:
+    heads = []
+    for seed in _seeds(settings):
+        fitted = [
+            booster.fit_stopping(
+                (x, y),
+                (x_tail, y_tail),
+                booster.parameters(settings.booster, objective, seed),
+                settings.booster.rounds,
+                settings.model.early_stopping_rounds,
+            )
+            for (objective, x, y), (_, x_tail, y_tail) in zip(
+                _targets(past, settings), _targets(tail, settings), strict=True
+            )
+        ]
+        heads.append(Head(settings.model.kind, tuple(fitted)))
+    return tuple(heads)
+
+
+def _refit(
+    heads: tuple[Head, ...], rows: TrainingRows, settings: SignalSettings
+) -> tuple[Head, ...]:
+    refitted = []
+    for head, seed in zip(heads, _seeds(settings), strict=True):
+        fitted = [
+            booster.fit_rounds(
+                (x, y),
+                booster.parameters(settings.booster, objective, seed),
+                max(1, round(old.best_rounds * settings.model.refit_factor)),
+            )
+            for old, (objective, x, y) in zip(head.boosters, _targets(rows, settings), strict=True)
+        ]
+        refitted.append(Head(head.kind, tuple(fitted)))
+    return tuple(refitted)
+
+
+def _seeds(settings: SignalSettings) -> range:
+    return range(settings.booster.seed, settings.booster.seed + settings.model.seeds)
+
+
+def _raw(heads: tuple[Head, ...], features: NDArray[np.float32]) -> Probabilities:
+    return np.asarray(np.mean([head.raw(features) for head in heads], axis=0))
+
+
+def _rounds(heads: tuple[Head, ...]) -> dict[str, int]:
+    names = ("classes",) if heads[0].kind == "multiclass" else ("move", "direction")
+    return {
+        f"{name}_{seed}": fitted.best_rounds
+        for seed, head in enumerate(heads)
+        for name, fitted in zip(names, head.boosters, strict=True)
+    }
+
+
+def _warnings(validation: dict[str, float], settings: SignalSettings) -> tuple[str, ...]:
+    found = []
+    limit = settings.validation.accuracy_warning
+    if validation["accuracy"] < limit:
+        found.append(f"validation accuracy {validation['accuracy']:.3f} is below {limit}")
+    if validation["skill"] <= 0:
+        found.append(
+            f"validation log loss {validation['log_loss']:.4f} is no better than the class "
+            f"prior's {validation['log_loss_prior']:.4f}"
+        )
+    return tuple(found)
+
+
+def _card(request: Request, key: str) -> ModelCard:
+    rows, seconds = request.rows, request.settings.candle_seconds
+    last = int(rows.start[-1]) * seconds if len(rows) else 0
+    stamp = datetime.fromtimestamp(last, UTC).strftime("%Y%m%dT%H%M")
+    return ModelCard(
+        version=f"{stamp}-{key[:10]}",
+        key=key,
+        pairs=rows.pairs,
+        first=_iso(int(rows.start[0]) * seconds) if len(rows) else "",
+        last=_iso(last) if len(rows) else "",
+        rows=len(rows),
+        class_counts=metrics.class_counts(rows.label),
+        settings=request.shaping(),
+        features=len(rows.names),
+        features_digest=digest(list(rows.names)),
+        libraries=library_versions(),
+        parent=request.previous.card.version if request.previous else "",
+    )
+
+
+def _with(card: ModelCard, **changes: Any) -> ModelCard:
+    return ModelCard(**{**card.__dict__, **changes})
+
+
+def _iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -1,0 +1,104 @@
+"""What a model knows of its own rows: usual margins, usual places, usual outcomes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freqai_signals.metrics import Probabilities
+from freqai_signals.schema import CLASS_COUNT, SignalClass
+
+_GRID = np.linspace(0.0, 1.0, 1001)
+_MOST_EXCESS = 10.0
+
+
+def margins(probabilities: Probabilities) -> NDArray[np.float64]:
+    """Absolute difference of buy and sell probability, shape ``(n,)``."""
+    return np.asarray(np.abs(probabilities[:, SignalClass.BUY] - probabilities[:, SignalClass.SELL]))
+
+
+@dataclass(frozen=True)
+class MarginReference:
+    """Quantiles of the margins of purged validation rows.
+
+    ``quantiles`` has shape ``(1001,)`` and holds the quantiles 0, 0.001 .. 1.
+    """
+
+    quantiles: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, probabilities: Probabilities) -> "MarginReference":
+        """Take the quantiles of the margins of calibrated validation probabilities."""
+        return cls(np.quantile(margins(probabilities), _GRID))
+
+    def percentile(self, probabilities: Probabilities) -> NDArray[np.float64]:
+        """Share of reference margins below each row's margin, in [0, 1]."""
+        values = margins(probabilities)
+        return np.asarray(np.searchsorted(self.quantiles, values) / len(self.quantiles)).clip(0, 1)
+
+
+@dataclass(frozen=True)
+class PlaceReference:
+    """Where training rows lie, so that far-away rows can be told; linear in rows.
+
+    A feature's excess is how far a value lies outside the central 99 % of training rows, in half
+    widths of that range, at most 10; a row's distance is the mean excess of its features.
+
+    Attributes
+    ----------
+    centre, half_width
+        Shape ``(m,)``, middle and half width of the central 99 % of each feature.
+    usual
+        Distance that 95 % of training rows do not exceed.
+    limit
+        Distance from which a row is out of distribution.
+    """
+
+    centre: NDArray[np.float32]
+    half_width: NDArray[np.float32]
+    usual: float
+    limit: float
+
+    @classmethod
+    def of(cls, features: NDArray[np.float32]) -> "PlaceReference":
+        """Learn the ranges and the usual distances of training rows."""
+        low, high = np.quantile(features, [0.005, 0.995], axis=0)
+        centre = ((low + high) / 2).astype(np.float32)
+        half_width = np.maximum((high - low) / 2, 1e-6).astype(np.float32)
+        raw = cls(centre, half_width, 0.0, 1.0)
+        distances = raw.distance(features)
+        usual, far = np.quantile(distances, [0.95, 0.999])
+        return cls(centre, half_width, float(usual), float(max(2.0 * far, usual + 1e-3)))
+
+    def distance(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Distance of each row, shape ``(n,)``; NaN where a feature is unknown."""
+        excess = np.abs(features - self.centre) / self.half_width - 1.0
+        return np.asarray(np.clip(excess, 0.0, _MOST_EXCESS).mean(axis=1), dtype=np.float64)
+
+    def familiarity(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """1 for usual distances, falling linearly to 0 at the limit."""
+        return np.clip((self.limit - distance) / (self.limit - self.usual), 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class ClassReturns:
+    """Realised gross returns of the training rows by class.
+
+    Attributes
+    ----------
+    mean
+        Shape ``(3,)``, fractions; 0 for a class without rows.
+    count
+        Shape ``(3,)``, rows.
+    """
+
+    mean: NDArray[np.float64]
+    count: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, labels: NDArray[np.int8], returns: NDArray[np.float64]) -> "ClassReturns":
+        """Average the returns of each class."""
+        index = labels.astype(np.intp)
+        count = np.bincount(index, minlength=CLASS_COUNT)
+        total = np.bincount(index, weights=returns, minlength=CLASS_COUNT)
+        return cls(total / np.maximum(count, 1), count)

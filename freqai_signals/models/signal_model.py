@@ -1,0 +1,175 @@
+"""One object that holds all it needs to turn features into calibrated probabilities."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from freqai_signals.metrics import Probabilities
+from freqai_signals.models import booster
+from freqai_signals.models.calibration import Calibrator, DirectionHistory
+from freqai_signals.models.card import ModelCard
+from freqai_signals.models.reference import ClassReturns, MarginReference, PlaceReference
+from freqai_signals.schema import CLASS_COUNT, SignalClass
+from freqai_signals.settings import ModelKind
+from freqai_signals.training.rows import feature_matrix
+
+ABSTAINING = np.array([0.0, 1.0, 0.0])
+"""Probabilities of a row that cannot be trusted: hold, and nothing to act on."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """Boosters that together give the three raw probabilities.
+
+    ``multiclass`` has one booster; ``two_stage`` has two, the first for moving at all, the second
+    for buy against sell given a move.
+    """
+
+    kind: ModelKind
+    boosters: tuple[booster.Fitted, ...]
+
+    def raw(self, features: NDArray[np.float32]) -> Probabilities:
+        """Uncalibrated probabilities, shape ``(n, 3)``."""
+        if self.kind == "multiclass":
+            return booster.predict(self.boosters[0], features)
+        move = booster.predict(self.boosters[0], features)
+        buy = booster.predict(self.boosters[1], features)
+        return np.column_stack([move * (1.0 - buy), 1.0 - move, move * buy])
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Everything that exists only in a model that could be trained."""
+
+    heads: tuple[Head, ...]
+    calibrator: Calibrator
+    margins: MarginReference
+    places: PlaceReference
+    class_returns: ClassReturns
+    prior: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SignalModel:
+    """A trained model, or the documented absence of one. Immutable, picklable.
+
+    Attributes
+    ----------
+    card
+        What it is; ``card.reason`` says why it abstains, if it does.
+    names
+        Features in trained order. Predicting re-orders by name; a missing feature makes a row
+        untrusted, never a silent zero.
+    history
+        Past purged direction predictions, carried on to the next model.
+    fit
+        None if the window could not be trained.
+    trained_until
+        Candle number at whose close the last training outcome was known; rows that start later
+        are out of sample.
+    """
+
+    card: ModelCard
+    names: tuple[str, ...] = ()
+    history: DirectionHistory = field(default_factory=DirectionHistory)
+    fit: Fit | None = None
+    trained_until: int = 0
+
+    @property
+    def classes_(self) -> tuple[int, ...]:
+        """Column order of the probabilities: always sell, hold, buy."""
+        return tuple(int(kind) for kind in SignalClass)
+
+    def predict(self, frame: pd.DataFrame) -> "Prediction":
+        """Predict every row of a frame of features.
+
+        Parameters
+        ----------
+        frame
+            One column per feature, in any order, other columns are ignored; any number of rows.
+
+        Returns
+        -------
+        Prediction
+            Row *t* uses the features of row *t* only.
+        """
+        if self.fit is None:
+            return Prediction.abstaining(len(frame))
+        features = feature_matrix(frame, self.names)
+        known = ~np.isnan(features).any(axis=1)
+        distance = np.full(len(frame), np.inf)
+        probabilities = np.tile(ABSTAINING, (len(frame), 1))
+        if known.any():
+            distance[known] = self.fit.places.distance(features[known])
+            raw = np.mean([head.raw(features[known]) for head in self.fit.heads], axis=0)
+            probabilities[known] = self.fit.calibrator(raw)
+        trusted = known & (distance <= self.fit.places.limit)
+        probabilities[~trusted] = ABSTAINING
+        return Prediction(probabilities, trusted, distance)
+
+    def predict_row(self, row: Mapping[str, float]) -> "Prediction":
+        """Predict one row given as feature name to value."""
+        return self.predict(pd.DataFrame([dict(row)]))
+
+    def feature_importance(self, most: int = 20) -> list[tuple[str, float]]:
+        """The ``most`` features with the largest share of total gain, largest first."""
+        if self.fit is None:
+            return []
+        gains = np.zeros(len(self.names))
+        for head in self.fit.heads:
+            for fitted in head.boosters:
+                gain = booster.gain(fitted)
+                gains += gain / max(gain.sum(), 1e-300)
+        shares = gains / max(gains.sum(), 1e-300)
+        order = np.argsort(-shares, kind="stable")[:most]
+        return [(self.names[i], float(shares[i])) for i in order]
+
+    def contributions(self, row: Mapping[str, float], most: int = 5) -> list[tuple[str, float]]:
+        """Features that moved one row's buy-against-sell score most, with signed parts.
+
+        Units are log-odds before calibration (SHAP values of the direction booster, or of buy
+        minus sell); the sum over all features plus a constant is the score.
+        """
+        if self.fit is None:
+            return []
+        features = feature_matrix(pd.DataFrame([dict(row)]), self.names)
+        parts = np.mean([_direction_parts(head, features) for head in self.fit.heads], axis=0)
+        order = np.argsort(-np.abs(parts), kind="stable")[:most]
+        return [(self.names[i], float(parts[i])) for i in order]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says about ``n`` rows.
+
+    Attributes
+    ----------
+    probabilities
+        Shape ``(n, 3)``, calibrated, finite, rows sum to one; (0, 1, 0) where not trusted.
+    trusted
+        Shape ``(n,)``: complete input inside the training distribution, of a usable model.
+    distance
+        Shape ``(n,)``, distance from the training distribution; infinite where unknown.
+    """
+
+    probabilities: Probabilities
+    trusted: NDArray[np.bool_]
+    distance: NDArray[np.float64]
+
+    @classmethod
+    def abstaining(cls, rows: int) -> "Prediction":
+        """Nothing to say about any of ``rows`` rows."""
+        return cls(
+            np.tile(ABSTAINING, (rows, 1)), np.zeros(rows, np.bool_), np.full(rows, np.inf)
+        )
+
+
+def _direction_parts(head: Head, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    values = booster.contributions(head.boosters[-1], features)[0]
+    if head.kind == "two_stage":
+        return values[:-1]
+    by_class: Sequence[NDArray[np.float64]] = np.split(values, CLASS_COUNT)
+    return by_class[SignalClass.BUY][:-1] - by_class[SignalClass.SELL][:-1]

@@ -1,0 +1,69 @@
+"""Features: causal, scale-free, with bounded memory and no pair in their names."""
+
+import numpy as np
+import pandas as pd
+
+from freqai_signals.schema import FEATURE_PREFIX
+from freqai_signals.settings import SignalSettings
+from freqai_signals.training.features.groups import GROUPS
+from freqai_signals.training.features.inputs import FeatureInput, Market, Spans, positive
+
+__all__ = ["GROUPS", "Market", "build_features", "feature_memory"]
+
+
+def feature_memory(settings: SignalSettings) -> int:
+    """Candles that a frame needs for its last row to have every feature.
+
+    This is the strategy's ``startup_candle_count``: no feature looks further back, and none is
+    known with fewer.
+    """
+    spans = Spans.from_settings(settings)
+    return max(GROUPS[name].memory(spans) for name in settings.features.groups)
+
+
+def build_features(
+    candles: pd.DataFrame, settings: SignalSettings, market: Market | None = None
+) -> pd.DataFrame:
+    """Compute the features of one pair.
+
+    Parameters
+    ----------
+    candles
+        freqtrade's frame of base candles: ``date`` (UTC), ``open high low close volume``, one row
+        per candle, sorted. Prices that are not positive numbers count as unknown.
+    settings
+        ``features`` chooses the groups, ``indicator_periods_candles`` the spans.
+    market
+        The pool's returns; without it the pair is its own market.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Same index, one float column a feature, each name starting with ``%-``. The value at row
+        *t* is known at the close of candle *t* and uses at most :func:`feature_memory` candles;
+        before that many rows, or where a candle in reach is unknown, it is NaN. Multiplying all
+        prices, or all volumes, by a constant changes nothing.
+    """
+    if market is None:
+        closes = pd.Series(candles["close"].to_numpy(), index=pd.DatetimeIndex(candles["date"]))
+        market = Market.from_closes({"": closes}, "")
+    mean, lead = market.at(candles["date"])
+    columns = {
+        name: candles[name].to_numpy(np.float64) for name in ("open", "high", "low", "close")
+    }
+    volume = candles["volume"].to_numpy(np.float64)
+    inputs = FeatureInput(
+        **{name: positive(values) for name, values in columns.items()},
+        volume=np.where(np.isfinite(volume) & (volume >= 0), volume, np.nan),
+        date=candles["date"],
+        spans=Spans.from_settings(settings),
+        market_mean=mean,
+        market_lead=lead,
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = {
+            FEATURE_PREFIX + name: array
+            for group in settings.features.groups
+            for name, array in GROUPS[group].compute(inputs).items()
+        }
+    return pd.DataFrame(values, index=candles.index)

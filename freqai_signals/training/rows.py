@@ -1,0 +1,174 @@
+"""Rows to train on: one matrix for one pair or for a whole pool."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from freqai_signals.schema import EVENT_END_COLUMN, LABEL_COLUMN, REALISED_RETURN_COLUMN
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Features and outcomes of many candles, sorted by candle, then pair.
+
+    Attributes
+    ----------
+    features
+        Shape ``(n, m)``, float32, finite.
+    names
+        The ``m`` feature names, in column order.
+    label
+        Shape ``(n,)``, class 0, 1 or 2.
+    start, event_end
+        Shape ``(n,)``, candle numbers (seconds since 1970 divided by the candle length): the row is
+        known at the close of ``start``, its outcome at the close of ``event_end``.
+    realised_return
+        Shape ``(n,)``, gross return of the label's event as a fraction.
+    pair
+        Shape ``(n,)``, index into ``pairs``.
+    pairs
+        Full pair names.
+    """
+
+    features: NDArray[np.float32]
+    names: tuple[str, ...]
+    label: NDArray[np.int8]
+    start: NDArray[np.int64]
+    event_end: NDArray[np.int64]
+    realised_return: NDArray[np.float64]
+    pair: NDArray[np.int16]
+    pairs: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def take(self, mask: NDArray[np.bool_]) -> "TrainingRows":
+        """The rows where ``mask`` is true; all columns lose rows together."""
+        return TrainingRows(
+            self.features[mask],
+            self.names,
+            self.label[mask],
+            self.start[mask],
+            self.event_end[mask],
+            self.realised_return[mask],
+            self.pair[mask],
+            self.pairs,
+        )
+
+    def digest(self) -> str:
+        """SHA-256 of everything in the rows, hexadecimal."""
+        sha = hashlib.sha256(repr((self.names, self.pairs, self.features.shape)).encode())
+        for array in (
+            self.features,
+            self.label,
+            self.start,
+            self.event_end,
+            self.realised_return,
+            self.pair,
+        ):
+            sha.update(np.ascontiguousarray(array).data)
+        return sha.hexdigest()
+
+
+@dataclass(frozen=True)
+class Window:
+    """Candle numbers of a training window: rows start in it and are known before its end.
+
+    ``step`` keeps every n-th candle, by candle number, so that the choice does not depend on where
+    a frame begins.
+    """
+
+    first: int
+    stop: int
+    step: int = 1
+
+    def holds(
+        self, start: NDArray[np.int64], event_end: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Whether each row lies in the window with its outcome known before the end."""
+        return (start >= self.first) & (event_end < self.stop) & (start % self.step == 0)
+
+
+def candle_numbers(dates: pd.Series, candle_seconds: int) -> NDArray[np.int64]:
+    """Candle numbers of UTC dates, whatever their unit."""
+    seconds = dates.dt.as_unit("s").astype("int64").to_numpy()
+    return np.asarray(seconds // candle_seconds, dtype=np.int64)
+
+
+def feature_matrix(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float32]:
+    """The named columns in the given order as float32; infinite or absent values are NaN."""
+    with np.errstate(over="ignore"):
+        matrix = frame.reindex(columns=list(names)).to_numpy(dtype=np.float32)
+    return np.where(np.isfinite(matrix), matrix, np.float32(np.nan))
+
+
+def pair_rows(
+    pair: str,
+    features: pd.DataFrame,
+    labels: pd.DataFrame,
+    numbers: NDArray[np.int64],
+    window: Window,
+) -> TrainingRows:
+    """Rows of one pair inside a window, with known outcome and complete features.
+
+    Parameters
+    ----------
+    pair
+        Full pair name.
+    features, labels
+        Of the same candles, as ``build_features`` and ``make_labels`` return them.
+    numbers
+        Shape ``(n,)``, the candles' numbers; event ends are looked up in it.
+    window
+        Rows outside are left out, and so are rows whose outcome is known only after its end.
+    """
+    ends = labels[EVENT_END_COLUMN].to_numpy(np.float64)
+    known = np.isfinite(ends) & labels[LABEL_COLUMN].notna().to_numpy()
+    event_end = np.full(len(numbers), np.iinfo(np.int64).max)
+    event_end[known] = numbers[ends[known].astype(np.intp)]
+    chosen = np.flatnonzero(window.holds(numbers, event_end))
+    names = tuple(features.columns)
+    matrix = feature_matrix(features.iloc[chosen], names)
+    complete = ~np.isnan(matrix).any(axis=1)
+    chosen = chosen[complete]
+    return TrainingRows(
+        features=matrix[complete],
+        names=names,
+        label=labels[LABEL_COLUMN].to_numpy(np.float64)[chosen].astype(np.int8),
+        start=numbers[chosen],
+        event_end=event_end[chosen],
+        realised_return=labels[REALISED_RETURN_COLUMN].to_numpy(np.float64)[chosen],
+        pair=np.zeros(len(chosen), dtype=np.int16),
+        pairs=(pair,),
+    )
+
+
+def pool_rows(parts: Sequence[TrainingRows]) -> TrainingRows:
+    """Stack the rows of several pairs, sorted by candle, then pair.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to stack, or the parts disagree about the features.
+    """
+    if not parts:
+        raise ValueError("no pair has rows to pool; give at least one part")
+    if len({part.names for part in parts}) > 1:
+        raise ValueError("the pairs of a pool must have the same features in the same order")
+    pair = np.concatenate([np.full(len(part), i, np.int16) for i, part in enumerate(parts)])
+    start = np.concatenate([part.start for part in parts])
+    order = np.lexsort((pair, start))
+    return TrainingRows(
+        features=np.concatenate([part.features for part in parts])[order],
+        names=parts[0].names,
+        label=np.concatenate([part.label for part in parts])[order],
+        start=start[order],
+        event_end=np.concatenate([part.event_end for part in parts])[order],
+        realised_return=np.concatenate([part.realised_return for part in parts])[order],
+        pair=pair[order],
+        pairs=tuple(part.pairs[0] for part in parts),
+    )
