@@ -1,0 +1,98 @@
+"""From what a model said to what is done: signal, strength, tag, and why not."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from freqai_signals.schema import REASON_COLUMN, STRENGTH_COLUMN, SignalClass
+from freqai_signals.settings import DecisionSettings
+from freqai_signals.signals.filters import Reason, Reasons, first_refusals, rules
+from freqai_signals.signals.predictions import Predictions, missing_columns, read_predictions
+from freqai_signals.signals.strength import Strength, strengths, tag
+
+NO_SIGNAL: Final = -1
+
+DECISION_SIGNAL_COLUMN: Final = "signal"
+TAG_COLUMN: Final = "signal_tag"
+DECISION_COLUMNS: Final = (DECISION_SIGNAL_COLUMN, STRENGTH_COLUMN, REASON_COLUMN, TAG_COLUMN)
+
+
+@dataclass(frozen=True)
+class PairContext:
+    """What a decision needs to know beside predictions and settings.
+
+    Attributes
+    ----------
+    candle_seconds
+        Length of a candle.
+    stops
+        Candles (seconds since 1970 // ``candle_seconds``) in which trades of the pair were stopped
+        out; empty where that is not known.
+    """
+
+    candle_seconds: int
+    stops: tuple[int, ...] = ()
+
+
+def decide(frame: pd.DataFrame, settings: DecisionSettings, context: PairContext) -> pd.DataFrame:
+    """Apply all rules to one pair's frame; never raises because of a bad row or missing column.
+
+    Parameters
+    ----------
+    frame
+        Candles of one pair, oldest first, with ``date``, the columns of the model and
+        ``do_predict``.
+    settings
+        Thresholds.
+    context
+        The pair's candle length and stops.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index of ``frame`` and four columns:
+
+        ==================  ====================================================================
+        ``signal``          0 sell, 1 hold (only a very sure one), 2 buy, -1 none
+        ``signal_strength`` 0 none (also for holds), 1 weak, 2 medium, 3 strong
+        ``reject_reason``   first rule that refused a buy or sell, or ``untrusted``; else empty
+        ``signal_tag``      ``buy_strong``, ``sell_weak``, ``hold``; empty without signal
+        ==================  ====================================================================
+
+        Row *t* uses candles up to the close of *t*, at most
+        :func:`~freqai_signals.signals.emission.memory_candles` of them.
+    """
+    if missing_columns(frame):
+        nothing = np.full(len(frame), NO_SIGNAL, dtype=np.int8)
+        reason = np.full(len(frame), str(Reason.MISSING_COLUMNS), dtype=object)
+        return _table(frame.index, nothing, np.zeros_like(nothing), reason)
+    rows = read_predictions(frame, context.candle_seconds)
+    reason = first_refusals(rows, rules(rows, settings, context.stops))
+    signal = np.where(reason == Reason.NONE, rows.signal, NO_SIGNAL).astype(np.int8)
+    directional = (signal == SignalClass.BUY) | (signal == SignalClass.SELL)
+    strength = np.where(directional, strengths(rows.confidence, settings), 0).astype(np.int8)
+    return _table(frame.index, signal, strength, _shown(reason, rows))
+
+
+def _shown(reason: Reasons, rows: Predictions) -> Reasons:
+    """Nothing was rejected where a trusted row predicted hold."""
+    return np.where(rows.trusted & ~rows.directional, str(Reason.NONE), reason)
+
+
+def _table(
+    index: pd.Index,
+    signal: NDArray[np.int8],
+    strength: NDArray[np.int8],
+    reason: Reasons,
+) -> pd.DataFrame:
+    tags = np.array(
+        ["", *(tag(kind, tier) for kind in SignalClass for tier in Strength)], dtype=object
+    )
+    place = np.where(signal == NO_SIGNAL, 0, 1 + signal * len(Strength) + strength)
+    # Left to itself, pandas would check every text of an object array.
+    texts = [pd.Series(column, index=index, dtype=object) for column in (reason, tags[place])]
+    columns = (signal, strength, *texts)
+    return pd.DataFrame(dict(zip(DECISION_COLUMNS, columns, strict=True)), index=index)

@@ -1,0 +1,126 @@
+"""What a model said about one pair, checked row by row: a bad row abstains, nothing raises."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from freqai_signals.schema import (
+    CLASS_COUNT,
+    CONFIDENCE_COLUMN,
+    EXPECTED_RETURN_COLUMN,
+    LABEL_COLUMN,
+    MODEL_COLUMNS,
+    PROBA_COLUMNS,
+    TRUST_COLUMN,
+    SignalClass,
+)
+
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+DATE_COLUMN: Final = "date"
+NEEDED_COLUMNS: Final = (DATE_COLUMN, *MODEL_COLUMNS, TRUST_COLUMN)
+
+_SUM_TOLERANCE: Final = 1e-3
+_NO_DATE: Final = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One row per candle, oldest first. Row *t* is known at the close of candle *t*.
+
+    Attributes
+    ----------
+    candle
+        Candles since 1970, shape ``(n,)``.
+    signal
+        Predicted class; hold where the row is not trusted.
+    probabilities
+        Shape ``(n, 3)``, columns sell, hold, buy; (0, 1, 0) where not trusted.
+    confidence, expected_return
+        Shape ``(n,)``; a percentile, and a fraction after costs. 0 where not trusted.
+    trusted
+        Shape ``(n,)``: the model trusts the row and its numbers are possible ones.
+    """
+
+    candle: Integers
+    signal: NDArray[np.int8]
+    probabilities: Floats
+    confidence: Floats
+    expected_return: Floats
+    trusted: Mask
+
+    def __len__(self) -> int:
+        return len(self.candle)
+
+    @property
+    def directional(self) -> Mask:
+        """Rows that predict buy or sell."""
+        return np.asarray(self.signal != SignalClass.HOLD)
+
+
+def missing_columns(frame: pd.DataFrame) -> list[str]:
+    """Columns that a decision needs and the frame lacks."""
+    return [name for name in NEEDED_COLUMNS if name not in frame.columns]
+
+
+def read_predictions(frame: pd.DataFrame, candle_seconds: int) -> Predictions:
+    """Check a frame with all of ``NEEDED_COLUMNS`` and turn it into arrays.
+
+    A row is trusted where ``do_predict`` is 1, every number is finite, the probabilities lie in
+    [0, 1] and sum to one, the class is one of ours, the confidence lies in [0, 1] and the date
+    comes after all dates above it.
+    """
+    numbers = _numbers(frame, (*MODEL_COLUMNS, TRUST_COLUMN))
+    predicted, confidence, expected, trust = (
+        numbers[name]
+        for name in (LABEL_COLUMN, CONFIDENCE_COLUMN, EXPECTED_RETURN_COLUMN, TRUST_COLUMN)
+    )
+    probabilities = np.column_stack([numbers[name] for name in PROBA_COLUMNS])
+    candle, in_order = _candles(frame[DATE_COLUMN], candle_seconds)
+    trusted = (
+        in_order
+        & (trust == 1)
+        & np.isin(predicted, np.arange(CLASS_COUNT))
+        & _are_probabilities(probabilities)
+        & (confidence >= 0)
+        & (confidence <= 1)
+        & np.isfinite(expected)
+    )
+    return Predictions(
+        candle=candle,
+        signal=np.where(trusted, predicted, SignalClass.HOLD).astype(np.int8),
+        probabilities=np.where(trusted[:, None], probabilities, [0.0, 1.0, 0.0]),
+        confidence=np.where(trusted, confidence, 0.0),
+        expected_return=np.where(trusted, expected, 0.0),
+        trusted=trusted,
+    )
+
+
+def _numbers(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:
+    return {
+        name: np.asarray(pd.to_numeric(frame[name], errors="coerce"), dtype=np.float64)
+        for name in names
+    }
+
+
+def _are_probabilities(probabilities: Floats) -> Mask:
+    inside = ((probabilities >= 0) & (probabilities <= 1)).all(axis=1)
+    total = np.where(inside[:, None], probabilities, 0.0).sum(axis=1)
+    return np.asarray(np.abs(total - 1) <= _SUM_TOLERANCE)
+
+
+def _candles(dates: "pd.Series[pd.Timestamp]", candle_seconds: int) -> tuple[Integers, Mask]:
+    """Candle numbers that never fall, and which rows had a date later than all before."""
+    stamps = pd.to_datetime(dates, utc=True, errors="coerce").to_numpy(dtype="datetime64[s]")
+    seconds = stamps.astype(np.int64)
+    candle = np.where(np.isnat(stamps), _NO_DATE, seconds // candle_seconds)
+    highest = np.maximum.accumulate(candle) if len(candle) else candle
+    later = np.ones(len(candle), dtype=np.bool_)
+    later[1:] = highest[1:] > highest[:-1]
+    return highest, np.asarray(later & (candle != _NO_DATE))

@@ -1,0 +1,85 @@
+"""What the rules did over a whole backtest: how many signals each one removed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from freqai_signals.schema import EXPECTED_RETURN_COLUMN, REASON_COLUMN, STRENGTH_COLUMN
+from freqai_signals.signals.filters import Reason
+
+
+def removed_by_rule(decisions: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Count refused rows by the rule that was first to refuse.
+
+    Parameters
+    ----------
+    decisions
+        One frame of :func:`~freqai_signals.signals.decide.decide` for each pair.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by reason, in the order in which rules are asked; ``rows`` refused, and ``share``
+        of all rows that were refused or emitted. The last line, ``emitted``, is what was left.
+        Untrusted rows contain those before a backtest's first prediction.
+    """
+    shown = [code for code in Reason if code not in (Reason.NONE, Reason.UNSURE_HOLD)]
+    counts = {str(code): 0 for code in shown} | {"emitted": 0}
+    for table in decisions:
+        for code in shown:
+            counts[code] += int((table[REASON_COLUMN] == code).sum())
+        counts["emitted"] += int((table[STRENGTH_COLUMN] > 0).sum())
+    rows = np.array(list(counts.values()), dtype=np.int64)
+    columns = {"rows": rows, "share": rows / max(rows.sum(), 1)}
+    return pd.DataFrame(columns, index=pd.Index(list(counts), name="rule"))
+
+
+@dataclass(frozen=True)
+class PassingCost:
+    """Round-trip costs, as fractions, at which signals without edge would have passed.
+
+    ``median``: half of them would have; ``best``: the first one would have. NaN without signals;
+    a negative cost means that no fee would have been low enough.
+    """
+
+    signals: int
+    cost: float
+    median: float
+    best: float
+
+    def __str__(self) -> str:
+        """One line for a log."""
+        if not self.signals:
+            return "the expected-value rule removed no signal"
+        return (
+            f"the expected-value rule removed {self.signals} signals at a round-trip cost of "
+            f"{self.cost:.3%}; the best would have passed below {self.best:.3%}, "
+            f"half of them below {self.median:.3%}"
+        )
+
+
+def passing_cost(
+    pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]], cost: float, margin: float
+) -> PassingCost:
+    """At which round-trip cost the rows removed as ``no_edge`` would have been kept.
+
+    Parameters
+    ----------
+    pairs
+        A frame with ``expected_return`` (after ``cost``) and its decisions, for each pair.
+    cost
+        Round-trip cost used by the model, a fraction.
+    margin
+        The rule's margin, a fraction.
+    """
+    removed = [
+        frame.loc[(table[REASON_COLUMN] == Reason.NO_EDGE).to_numpy(), EXPECTED_RETURN_COLUMN]
+        for frame, table in pairs
+    ]
+    expected = np.concatenate([np.empty(0), *(part.to_numpy(np.float64) for part in removed)])
+    if not len(expected):
+        return PassingCost(0, cost, float("nan"), float("nan"))
+    allowed = cost + expected - margin
+    return PassingCost(len(expected), cost, float(np.median(allowed)), float(allowed.max()))
