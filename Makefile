@@ -43,10 +43,11 @@ help: ## list the targets and their options
 	@echo '  PAIRS="A/USDT B/USDT", TIMERANGE=YYYYMMDD-YYYYMMDD, EDGE= (of the simulated market; 0 = none),'
 	@echo '  CONFIG=config.json, ARGS="further options of the command", PYTHON= (to create .venv with)'
 
+# --no-compile: Python compiles what is used on first import, which takes less than compiling all.
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo 'No Python >= 3.11 found; name one: make PYTHON=/path/to/python' >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile -c constraints.txt -e '.[dev]'
 	@touch $@
 
 install: $(INSTALLED) ## create .venv with the tested versions (every other target does so too)
