@@ -101,7 +101,7 @@ def main() -> None:
             kind, arguments.rows, arguments.naive_rows
         )
     for kind in ("fixed", "volatility", "triple_barrier"):
-        tables[f"{kind}: growth with the rows"] = growth(kind, arguments.rows // 2)
+        tables[f"{kind}: growth with the rows"] = growth(kind, arguments.rows)
     for title, timings in tables.items():
         print_table(title, timings)
         if "growth" in title:

@@ -30,7 +30,8 @@ def lag(values: Array, candles: int) -> Array:
 def log_returns(close: Array, candles: int = 1) -> Array:
     """Log return over the last ``candles`` candles, a fraction; NaN in the first rows."""
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        return np.asarray(np.log(close / lag(close, candles)), dtype=np.float64)
+        ratio = close / lag(close, candles)
+        return np.asarray(np.log(ratio, out=ratio), dtype=np.float64)
 
 
 def rolling_mean(values: Array, window: int) -> Array:
@@ -84,7 +85,8 @@ def ewma(values: Array, span: int, memory: int) -> Array:
     out[memory:] -= decay**memory * out[:-memory]
     out *= (1.0 - decay) / (1.0 - decay**memory)
     out[: memory - 1] = np.nan
-    out[_rows_since(bad) < memory] = np.nan
+    for run in _runs(np.flatnonzero(bad), memory):
+        out[run[0] : run[-1] + memory] = np.nan
     return out
 
 
@@ -105,12 +107,13 @@ def daily_volatility(close: Array, span: int) -> Array:
         Shape ``(n,)``, a fraction per candle. Known at the close of row *t*; NaN in the first
         ``3 * span`` rows.
     """
-    variance = ewma(np.square(log_returns(close)), span, 3 * span)
-    return np.sqrt(np.maximum(variance, 0.0))
+    returns = log_returns(close)
+    variance = ewma(np.square(returns, out=returns), span, 3 * span)
+    return np.asarray(np.sqrt(np.maximum(variance, 0.0, out=variance), out=variance))
 
 
-def _rows_since(marked: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Rows since the last marked one, 0 in a marked row itself; very many before the first."""
-    rows = np.arange(len(marked))
-    never = np.iinfo(np.int64).min // 2
-    return np.asarray(rows - np.maximum.accumulate(np.where(marked, rows, never)), dtype=np.int64)
+def _runs(positions: NDArray[np.intp], gap: int) -> list[NDArray[np.intp]]:
+    """Rising positions in groups whose neighbours lie at most ``gap`` rows apart."""
+    if not len(positions):
+        return []
+    return np.split(positions, np.flatnonzero(np.diff(positions) > gap) + 1)
