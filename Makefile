@@ -93,8 +93,8 @@ format: $(INSTALLED) ## rewrite the sources as `make lint` wants them
 	$(BIN)/ruff format
 
 bench: $(INSTALLED) ## the benchmarks, one after the other
-	@set -e; for script in $(wildcard benchmarks/bench_*.py); do \
-		echo "== $$script"; $(BIN)/python $$script $(ARGS); done
+	@set -e; for name in $(basename $(notdir $(wildcard benchmarks/bench_*.py))); do \
+		echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done
 
 clean: ## remove .venv and caches; user_data stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
