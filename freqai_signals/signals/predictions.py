@@ -110,7 +110,7 @@ def _numbers(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:
 
 
 def _are_probabilities(probabilities: Floats) -> Mask:
-    inside = ((probabilities >= 0) & (probabilities <= 1)).all(axis=1)
+    inside = np.asarray(((probabilities >= 0) & (probabilities <= 1)).all(axis=1))
     total = np.where(inside[:, None], probabilities, 0.0).sum(axis=1)
     return np.asarray(np.abs(total - 1) <= _SUM_TOLERANCE)
 

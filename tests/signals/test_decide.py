@@ -90,6 +90,30 @@ def test_row_that_was_not_emitted_silences_nothing(predictions: Frames) -> None:
     assert reasons(predictions("BB", expected=[-0.01, 0.01])) == "no_edge,+"
 
 
+def test_thresholds_above_the_reference_free_no_signal(predictions: Frames) -> None:
+    frame = predictions("BB", confidence=[0.91, 0.95])
+    assert reasons(frame) == "+,repeat"
+    assert reasons(frame, DecisionSettings(minimum_confidence=0.93)) == "low_confidence,repeat"
+    both = DecisionSettings(minimum_confidence=0.93, reference_confidence=0.93)
+    assert reasons(frame, both) == "low_confidence,+"
+
+
+def test_below_the_reference_only_signals_as_confident_count(predictions: Frames) -> None:
+    low = DecisionSettings(weak=0.5, minimum_confidence=0.5)
+    frame = predictions("BBBB", confidence=[0.6, 0.65, 0.65, 0.6])
+    assert reasons(frame, low) == "+,+,repeat,repeat"
+
+
+@pytest.mark.parametrize("weaker", [-0.001, 0.0])
+def test_signal_that_only_a_negative_margin_allows_silences_no_better_one(
+    predictions: Frames, weaker: float
+) -> None:
+    frame = predictions("BBB", expected=[weaker, 0.01, weaker])
+    generous = DecisionSettings(expected_value_margin=-0.01)
+    assert reasons(frame, generous) == "+,+,repeat"
+    assert reasons(frame) == "no_edge,+,no_edge"
+
+
 def test_missing_candles_count_as_time(predictions: Frames) -> None:
     frame = predictions("BBBBBBBBB").iloc[[0, 1, 7, 8]]
     assert reasons(frame) == "+,repeat,+,repeat"
@@ -278,6 +302,28 @@ def test_memory_is_bounded_whatever_the_settings(
     many_predictions: Frames, seed: int, settings: DecisionSettings, cut: int
 ) -> None:
     frame = many_predictions(1600, seed)
+    whole, alone = (decide(part, settings, CONTEXT) for part in (frame, frame.iloc[cut:]))
+    same = cut + memory_candles(settings)
+    pd.testing.assert_frame_equal(alone.loc[same:], whole.loc[same:])
+
+
+@given(
+    cut=st.integers(1, 900),
+    repeat=st.integers(0, 20),
+    most=st.integers(1, 40),
+    window=st.integers(40, 288),
+    resync=st.integers(30, 288),
+)
+def test_endless_run_of_one_signal_is_forgotten_too(
+    predictions: Frames, cut: int, repeat: int, most: int, window: int, resync: int
+) -> None:
+    settings = DecisionSettings(
+        repeat_window_candles=repeat,
+        maximum_share=(most + 0.5) / window if most < window else 1.0,
+        maximum_share_window_candles=window,
+        resync_candles=resync,
+    )
+    frame = predictions("B" * (cut + memory_candles(settings) + 300))
     whole, alone = (decide(part, settings, CONTEXT) for part in (frame, frame.iloc[cut:]))
     same = cut + memory_candles(settings)
     pd.testing.assert_frame_equal(alone.loc[same:], whole.loc[same:])
