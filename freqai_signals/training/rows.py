@@ -78,19 +78,30 @@ class TrainingRows:
 class Window:
     """Candle numbers of a training window: rows start in it and are known before its end.
 
-    ``step`` keeps every n-th candle, by candle number, so that the choice does not depend on where
-    a frame begins.
+    Attributes
+    ----------
+    first, stop
+        Rows start at ``first`` or later; their outcome is known at the close of a candle before
+        ``stop``.
+    horizon
+        The last ``horizon`` candles start no row, even if its outcome is known already: those known
+        early are all moves, and keeping them would tilt the classes.
+    step
+        Every n-th candle is kept, by candle number, so that the choice does not depend on where a
+        frame begins.
     """
 
     first: int
     stop: int
+    horizon: int = 0
     step: int = 1
 
     def holds(
         self, start: NDArray[np.int64], event_end: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
         """Whether each row lies in the window with its outcome known before the end."""
-        return (start >= self.first) & (event_end < self.stop) & (start % self.step == 0)
+        inside = (start >= self.first) & (start < self.stop - self.horizon)
+        return inside & (event_end < self.stop) & (start % self.step == 0)
 
 
 def candle_numbers(dates: pd.Series, candle_seconds: int) -> NDArray[np.int64]:

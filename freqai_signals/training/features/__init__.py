@@ -39,7 +39,7 @@ def build_features(
     Returns
     -------
     pandas.DataFrame
-        Same index, one float column a feature, each name starting with ``%-``. The value at row
+        Same index, one float32 column a feature, each name starting with ``%-``. The value at row
         *t* is known at the close of candle *t* and uses at most :func:`feature_memory` candles;
         before that many rows, or where a candle in reach is unknown, it is NaN. Multiplying all
         prices, or all volumes, by a constant changes nothing.
@@ -66,4 +66,4 @@ def build_features(
             for group in settings.features.groups
             for name, array in GROUPS[group].compute(inputs).items()
         }
-    return pd.DataFrame(values, index=candles.index)
+    return pd.DataFrame(values, index=candles.index).astype(np.float32)

@@ -1,0 +1,309 @@
+"""Settings from freqtrade's config, checked at once and in one message.
+
+Our own keys live under ``freqai.signals``. FreqAI's keys keep their meaning and are read here too,
+so that no other module looks into a config dictionary.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from freqai_signals.settings import (
+    BoosterSettings,
+    SignalSettings,
+    timeframe_seconds,
+)
+
+
+class SettingsError(ValueError):
+    """The config holds settings that cannot work; the message lists all of them."""
+
+
+BOOSTER_ALIASES: Final[Mapping[str, str]] = {
+    "n_estimators": "rounds",
+    "num_iterations": "rounds",
+    "num_boost_round": "rounds",
+    "random_state": "seed",
+    "n_jobs": "threads",
+    "num_threads": "threads",
+    "min_data_in_leaf": "min_child_samples",
+    "colsample_bytree": "feature_fraction",
+    "subsample": "bagging_fraction",
+    "subsample_freq": "bagging_freq",
+    "reg_alpha": "lambda_l1",
+    "reg_lambda": "lambda_l2",
+    "min_split_gain": "min_gain_to_split",
+}
+"""Other names under which LightGBM and FreqAI configs give our booster settings."""
+
+
+FOUNDING_PRESET: Final[Mapping[str, Any]] = {
+    "labels": {"kind": "fixed", "threshold": 0.002},
+    "model": {"kind": "multiclass", "pool": "pair", "row_step": 1, "refit": False,
+              "early_stopping_rounds": 50},
+    "decision": {"weak": 0.65, "medium": 0.70, "strong": 0.80, "minimum_confidence": 0.65,
+                 "reference_confidence": 0.65},
+    "booster": {"learning_rate": 0.1, "num_leaves": 31, "min_child_samples": 20,
+                "feature_fraction": 0.8, "bagging_fraction": 0.8, "bagging_freq": 5,
+                "lambda_l1": 0.1, "lambda_l2": 0.1, "max_bin": 255, "rounds": 1000},
+    "label_horizon_candles": 5,
+    "train_period_days": 7,
+}  # fmt: skip
+"""Defaults of the founding design, chosen by ``freqai.signals.preset``; given keys still win."""
+
+# FreqAI switches that would act on a pipeline our model does not have: value that means "off".
+_UNSUPPORTED_FEATURE_PARAMETERS: Final = {
+    "include_shifted_candles": 0,
+    "DI_threshold": 0,
+    "weight_factor": 0,
+    "principal_component_analysis": False,
+    "use_SVM_to_remove_outliers": False,
+    "use_DBSCAN_to_remove_outliers": False,
+    "noise_standard_deviation": 0,
+    "shuffle_after_split": False,
+    "reverse_train_test_order": False,
+    "plot_feature_importances": 0,
+    "buffer_train_data_candles": 0,
+}
+
+
+_KNOWN_KEYS: Final[Mapping[str, frozenset[str]]] = {
+    "freqai": frozenset({
+        "enabled", "identifier", "write_metrics_to_disk", "purge_old_models", "conv_width",
+        "train_period_days", "backtest_period_days", "live_retrain_hours", "expiration_hours",
+        "save_backtest_models", "fit_live_predictions_candles", "data_kitchen_thread_count",
+        "activate_tensorboard", "wait_for_training_iteration_on_reload", "continual_learning",
+        "keras", "model_save_type", "override_exchange_check", "extra_returns_per_train",
+        "feature_parameters", "data_split_parameters", "model_training_parameters", "signals",
+    }),
+    "freqai.feature_parameters": frozenset({
+        "include_timeframes", "include_corr_pairlist", "label_period_candles",
+        "indicator_periods_candles", *_UNSUPPORTED_FEATURE_PARAMETERS,
+    }),
+    "freqai.data_split_parameters": frozenset({"test_size", "shuffle"}),
+}  # fmt: skip
+
+
+def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
+    """Read and check every key that concerns us in a freqtrade config.
+
+    Parameters
+    ----------
+    config
+        freqtrade's merged config; ``freqai`` must be present.
+
+    Returns
+    -------
+    SignalSettings
+
+    Raises
+    ------
+    SettingsError
+        With one line for every unknown key, wrong type or impossible combination.
+
+    Examples
+    --------
+    >>> config = {"timeframe": "5m", "freqai": {"signals": {"labels": {"k": -1}, "colour": 1}}}
+    >>> settings_from_config(config)
+    Traceback (most recent call last):
+    freqai_signals.config.SettingsError: 2 problems in the settings:
+    - freqai.signals.colour: unknown key, got 1
+    - freqai.signals.labels.k: Input should be greater than 0, got -1
+    """
+    problems: list[str] = []
+    freqai = _section(config, "freqai", problems)
+    parameters = _section(freqai, "freqai.feature_parameters", problems)
+    split = _section(freqai, "freqai.data_split_parameters", problems)
+    given = dict(_section(freqai, "freqai.signals", problems))
+    preset = given.pop("preset", "shipped")
+    problems += _unsupported(freqai, parameters, split)
+    if preset not in ("shipped", "founding"):
+        problems.append(f"freqai.signals.preset: must be 'shipped' or 'founding', got {preset!r}")
+
+    own_sections = {name for name, path in _PATHS.items() if path == f"freqai.signals.{name}"}
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        if key in own_sections:
+            values[key] = value
+        else:
+            problems.append(f"freqai.signals.{key}: unknown key, got {value!r}")
+    foreign = {
+        "booster": _canonical(freqai.get("model_training_parameters"), problems),
+        "timeframe": config.get("timeframe"),
+        "label_horizon_candles": parameters.get("label_period_candles"),
+        "indicator_periods_candles": parameters.get("indicator_periods_candles"),
+        "train_period_days": freqai.get("train_period_days"),
+        "validation_fraction": split.get("test_size"),
+    }
+    values |= {key: value for key, value in foreign.items() if value is not None}
+    if preset == "founding":
+        values = _merge(FOUNDING_PRESET, values)
+    settings = _validated(values, problems)
+    problems += _impossible(settings, parameters)
+    if problems:
+        raise _error(problems)
+    return settings
+
+
+def _section(above: Mapping[str, Any], path: str, problems: list[str]) -> Mapping[str, Any]:
+    section = above.get(path.rpartition(".")[2])
+    if section is None:
+        return {}
+    if not isinstance(section, Mapping):
+        problems.append(f"{path}: must be a section {{...}}, got {section!r}")
+        return {}
+    problems += [
+        f"{path}.{key}: unknown key, got {value!r}"
+        for key, value in section.items()
+        if key not in _KNOWN_KEYS.get(path, section)
+    ]
+    return section
+
+
+def _canonical(parameters: Any, problems: list[str]) -> Any:
+    if not isinstance(parameters, Mapping):
+        return parameters
+    renamed: dict[str, Any] = {}
+    for key, value in parameters.items():
+        name = BOOSTER_ALIASES.get(str(key), str(key))
+        if name in renamed:
+            problems.append(
+                f"freqai.model_training_parameters.{key}: {name} is given twice, under two names"
+            )
+        renamed[name] = value
+    return renamed
+
+
+def _validated(values: dict[str, Any], problems: list[str]) -> SignalSettings:
+    """Settings of the valid values; what is wrong is added to the problems and left out."""
+    try:
+        return SignalSettings.model_validate(values)
+    except ValidationError as error:
+        problems += [_problem(item) for item in error.errors()]
+        wrong = {item["loc"][0] for item in error.errors()}
+    return SignalSettings.model_validate({k: v for k, v in values.items() if k not in wrong})
+
+
+_PATHS: Final = {
+    **{
+        name: f"freqai.signals.{name}"
+        for name in (
+            "labels", "features", "validation", "model", "calibration", "costs", "decision",
+            "sizing", "exits",
+        )
+    },
+    "booster": "freqai.model_training_parameters",
+    "label_horizon_candles": "freqai.feature_parameters.label_period_candles",
+    "indicator_periods_candles": "freqai.feature_parameters.indicator_periods_candles",
+    "train_period_days": "freqai.train_period_days",
+    "validation_fraction": "freqai.data_split_parameters.test_size",
+}  # fmt: skip
+
+
+def _unsupported(
+    freqai: Mapping[str, Any], parameters: Mapping[str, Any], split: Mapping[str, Any]
+) -> list[str]:
+    problems = [
+        f"freqai.feature_parameters.{key}: {parameters[key]!r} has no effect on this model, "
+        f"whose preprocessing lives inside the model; remove it or set it to {off!r}"
+        for key, off in _UNSUPPORTED_FEATURE_PARAMETERS.items()
+        if parameters.get(key, off) != off
+    ]
+    if split.get("shuffle"):
+        problems.append(
+            "freqai.data_split_parameters.shuffle: validation is the purged end of the window; "
+            "a shuffled split would leak the future, got True, set it to false"
+        )
+    if freqai.get("continual_learning"):
+        problems.append("freqai.continual_learning: every window is trained anew; set it to false")
+    if freqai.get("conv_width", 1) != 1:
+        problems.append(f"freqai.conv_width: must be 1, got {freqai['conv_width']!r}")
+    return problems
+
+
+def _impossible(settings: SignalSettings, parameters: Mapping[str, Any]) -> list[str]:
+    problems = []
+    try:
+        base = settings.candle_seconds
+    except ValueError as error:
+        return [f"timeframe: {error}"]
+    if 86400 % base:
+        problems.append(f"timeframe: a day must be a whole number of candles, got {base} s")
+    for name in settings.features.higher_timeframes:
+        try:
+            seconds = timeframe_seconds(name)
+        except ValueError as error:
+            problems.append(f"freqai.signals.features.higher_timeframes: {error}")
+            continue
+        if seconds <= base or seconds % base or 86400 % seconds:
+            problems.append(
+                f"freqai.signals.features.higher_timeframes: {name} must be longer than "
+                f"{settings.timeframe}, a multiple of it and a divisor of a day"
+            )
+    for name in parameters.get("include_timeframes") or ():
+        if name != settings.timeframe:
+            problems.append(
+                f"freqai.feature_parameters.include_timeframes: {name!r} is not the base "
+                f"timeframe {settings.timeframe!r}; list it in "
+                "freqai.signals.features.higher_timeframes, which derives it from base candles "
+                "so that live and backtest see the same values"
+            )
+    if parameters.get("include_corr_pairlist"):
+        problems.append(
+            "freqai.feature_parameters.include_corr_pairlist: must be [], cross-asset features "
+            "use the pool (freqai.signals.model.pool_pairs, by default the whitelist)"
+        )
+    if any(period < 2 for period in settings.indicator_periods_candles):
+        problems.append(
+            "freqai.feature_parameters.indicator_periods_candles: every period must be >= 2, "
+            f"got {list(settings.indicator_periods_candles)}"
+        )
+    window = settings.train_period_days * settings.candles_per_day
+    if settings.label_horizon_candles * 10 > window:
+        problems.append(
+            f"freqai.train_period_days: {settings.train_period_days} days are {window} candles, "
+            f"fewer than ten label horizons of {settings.label_horizon_candles}"
+        )
+    return problems
+
+
+def _problem(item: Any) -> str:
+    location = [str(part) for part in item["loc"]]
+    path = ".".join([_PATHS.get(location[0], location[0]), *location[1:]])
+    if item["type"] == "extra_forbidden":
+        return f"{path}: unknown key, got {item['input']!r}"
+    message = item["msg"].removeprefix("Value error, ")
+    return (
+        f"{path}: {message}"
+        if item["type"] == "value_error"
+        else (f"{path}: {message}, got {item['input']!r}")
+    )
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            merged[key] = _merge(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _error(problems: list[str]) -> SettingsError:
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return SettingsError("\n- ".join([f"{count} in the settings:", *problems]))
+
+
+
+def pool_pairs(settings: SignalSettings, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The pairs whose rows train the pool and whose mean is the market, sorted.
+
+    ``freqai.signals.model.pool_pairs`` if given, else the pairs that the command named. The latter
+    stay in ``config["pairs"]`` when freqtrade's analysis commands narrow the whitelist to the pair
+    of one trade; the model must not change with that.
+    """
+    given = settings.model.pool_pairs or config.get("pairs")
+    return tuple(sorted(given or config["exchange"]["pair_whitelist"]))

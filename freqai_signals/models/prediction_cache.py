@@ -1,0 +1,140 @@
+"""Fingerprints for FreqAI's cached predictions, which it would accept on row count and date alone."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from freqai_signals.models.artefact import write_atomically
+from freqai_signals.provenance import code_digest, digest, file_digest, library_versions
+from freqai_signals.settings import SignalSettings
+from freqai_signals.training.panel import candle_digest
+
+logger = logging.getLogger(__name__)
+
+_NOT_IN_PREDICTIONS = {"decision", "sizing", "exits", "costs"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the predictions of one pair are made from, candles aside.
+
+    Attributes
+    ----------
+    settings
+        All but decisions, sizing and exits count.
+    pair
+        Full name: FreqAI's own file name forgets the quote currency.
+    pool
+        Pairs whose candles count.
+    strategy_files
+        Sources of the strategy, whose hooks make features and labels.
+    cost
+        Round-trip cost, a fraction.
+    """
+
+    settings: SignalSettings
+    pair: str
+    pool: tuple[str, ...]
+    strategy_files: tuple[Path, ...]
+    cost: float
+
+    def parts(self) -> dict[str, str]:
+        """Digest of each part by the name the log uses for it."""
+        chosen = self.settings.model_dump(mode="json", exclude=_NOT_IN_PREDICTIONS)
+        return {
+            **{f"setting {name}": digest(value) for name, value in chosen.items()},
+            "round-trip cost": digest(self.cost),
+            "pair": self.pair,
+            "pool": digest(list(self.pool)),
+            "package code": code_digest(),
+            "strategy code": file_digest(self.strategy_files),
+            "library versions": digest(library_versions()),
+        }
+
+
+class PredictionCache:
+    """Decides whether a file of cached predictions still holds, and writes new ones safely.
+
+    Parameters
+    ----------
+    recipe
+        What predictions are made from.
+    candles
+        Gives the base candles of a pair of the pool.
+    first_training
+        Start of the first training window, seconds since 1970: models carry calibration history
+        from window to window, so every candle from there on counts.
+    """
+
+    def __init__(
+        self, recipe: Recipe, candles: Callable[[str], pd.DataFrame], first_training: int
+    ) -> None:
+        self.recipe = recipe
+        self.candles = candles
+        self.first_training = first_training
+
+    def fingerprint(self, stop: int) -> dict[str, str]:
+        """Digests of all that predictions before ``stop`` (seconds since 1970) depend on."""
+        parts = self.recipe.parts() | {"first training window": str(self.first_training)}
+        until = pd.Timestamp(stop, unit="s", tz="UTC")
+        for pair in self.recipe.pool:
+            frame = self.candles(pair)
+            parts[f"candles of {pair}"] = candle_digest(frame[frame["date"] < until])
+        return parts
+
+    def holds(self, path: Path, stop: int) -> bool:
+        """Whether the file at ``path`` was made from exactly this; the log says why if not."""
+        if not path.is_file():
+            return False
+        reason = _unreadable(path)
+        if not reason:
+            changed = _differences(_read_fingerprint(path), self.fingerprint(stop))
+            reason = f"changed since: {', '.join(changed)}" if changed else ""
+        if reason:
+            logger.info("Cached predictions %s are not reused, %s", path.name, reason)
+            return False
+        logger.info("Reusing cached predictions %s, made from the same inputs", path.name)
+        return True
+
+    def write(self, path: Path, predictions: pd.DataFrame, stop: int) -> None:
+        """Store predictions and their fingerprint, each whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _fingerprint_path(path).unlink(missing_ok=True)
+        sink = pa.BufferOutputStream()
+        predictions.to_feather(sink)
+        write_atomically(path, sink.getvalue().to_pybytes())
+        fingerprint = json.dumps(self.fingerprint(stop), indent=1, sort_keys=True)
+        write_atomically(_fingerprint_path(path), fingerprint.encode())
+
+
+def _fingerprint_path(path: Path) -> Path:
+    return path.with_suffix(".fingerprint.json")
+
+
+def _read_fingerprint(path: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(_fingerprint_path(path).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _unreadable(path: Path) -> str:
+    """Why the predictions cannot be read; empty if they can."""
+    try:
+        pd.read_feather(path, columns=["date"])
+    except (OSError, pa.ArrowInvalid, ValueError, KeyError) as error:
+        return f"the file is damaged ({error}); they are made anew"
+    return ""
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, str]) -> list[str]:
+    if not old:
+        return ["no fingerprint beside them"]
+    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))

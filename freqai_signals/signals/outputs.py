@@ -1,0 +1,125 @@
+"""The columns that the model returns to freqtrade: class, probabilities, confidence, value."""
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from freqai_signals.models.card import ModelCard
+from freqai_signals.models.reference import ClassReturns
+from freqai_signals.models.signal_model import SignalModel
+from freqai_signals.schema import (
+    CONFIDENCE_COLUMN,
+    EXPECTED_RETURN_COLUMN,
+    LABEL_COLUMN,
+    MODEL_COLUMNS,
+    PROBA_COLUMNS,
+    TRUST_COLUMN,
+    SignalClass,
+)
+
+PRIOR_COLUMNS: Final = ("prior_sell", "prior_hold", "prior_buy")
+MODEL_ID_COLUMN: Final = "model_id"
+
+_NO_MODEL: Final = SignalModel(ModelCard(version="none", reason="no model yet"))
+
+
+def model_outputs(
+    model: SignalModel | None,
+    features: pd.DataFrame,
+    round_trip_cost: float,
+    traded: NDArray[np.bool_] | None = None,
+) -> pd.DataFrame:
+    """Predict every row and express it in the contract's columns.
+
+    ``confidence`` is the share of the model's purged validation rows whose margin
+    \\|proba_buy - proba_sell\\| is smaller than this row's, times the row's familiarity: 1 for rows
+    as close to the training rows as 95 % of those are, falling to 0 where a row counts as out of
+    distribution. In words: "stronger than 97 % of what this model usually says".
+
+    Parameters
+    ----------
+    model
+        None or an abstaining model gives abstaining rows.
+    features
+        One row a candle; other columns are ignored.
+    round_trip_cost
+        Fees and slippage of entering and leaving, a fraction.
+    traded
+        Shape ``(n,)``: false where nothing traded in the candle (a halt, or a hole that freqtrade
+        filled); such a row is not trusted. None means all traded.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index 0 .. n - 1, the columns of ``schema.MODEL_COLUMNS`` and ``do_predict``, all finite.
+        Row *t* uses row *t* of ``features`` only.
+    """
+    model = model or _NO_MODEL
+    prediction = model.predict(features)
+    trusted = prediction.trusted & (True if traded is None else traded)
+    probabilities = np.where(trusted[:, None], prediction.probabilities, [0.0, 1.0, 0.0])
+    predicted = probabilities.argmax(axis=1)
+    confidence = np.zeros(len(features))
+    expected = np.zeros(len(features))
+    if model.fit is not None:
+        percentile = model.fit.margins.percentile(probabilities)
+        confidence = np.where(
+            trusted, percentile * model.fit.places.familiarity(prediction.distance), 0.0
+        )
+        expected = np.where(
+            trusted,
+            predicted_action_return(probabilities, model.fit.class_returns, round_trip_cost),
+            0.0,
+        )
+    columns = {
+        LABEL_COLUMN: predicted.astype(np.float64),
+        **dict(zip(PROBA_COLUMNS, probabilities.T, strict=True)),
+        CONFIDENCE_COLUMN: confidence,
+        EXPECTED_RETURN_COLUMN: expected,
+        TRUST_COLUMN: trusted.astype(np.int64),
+    }
+    return pd.DataFrame({name: columns[name] for name in (*MODEL_COLUMNS, TRUST_COLUMN)})
+
+
+def window_facts(model: SignalModel | None) -> dict[str, float]:
+    """Numbers that hold for every row a model predicts: its class prior and its id.
+
+    The id is the leading 48 bits of the model's key, exact as a float, 0 without a model. FreqAI
+    repeats them on every row of a window, where the report and the ledger find them.
+    """
+    prior = model.fit.prior if model is not None and model.fit is not None else np.zeros(3)
+    key = model.card.key if model is not None else ""
+    return {
+        **dict(zip(PRIOR_COLUMNS, prior.tolist(), strict=True)),
+        MODEL_ID_COLUMN: float(int(key[:12] or "0", 16)),
+    }
+
+
+def predicted_action_return(p, r: ClassReturns, cost):
+    ev = p @ r.mean
+    k = p.argmax(axis=1)
+    return np.where(
+        k == SignalClass.BUY, ev - cost, np.where(k == SignalClass.SELL, -ev - cost, 0.0)
+    )
+
+
+def complete_outputs(frame: pd.DataFrame) -> pd.DataFrame:
+    """Make FreqAI's frame keep the contract: all columns there, abstaining rows say so.
+
+    FreqAI returns zeros (class sell!) before a backtest, in gaps, for expired models, and leaves
+    our columns out while there is no model. Wherever ``do_predict`` is not 1 the row becomes hold,
+    (0, 1, 0), confidence 0, expected return 0. Its ``*_mean`` and ``*_std`` columns say nothing
+    about probabilities and are dropped.
+    """
+    abstains = ~(frame.get(TRUST_COLUMN, pd.Series(0, index=frame.index)) == 1)
+    values = dict(zip(PROBA_COLUMNS, (0.0, 1.0, 0.0), strict=True))
+    values |= {LABEL_COLUMN: 1.0, CONFIDENCE_COLUMN: 0.0, EXPECTED_RETURN_COLUMN: 0.0}
+    columns = {
+        name: frame[name].where(~abstains, values[name]) if name in frame else values[name]
+        for name in MODEL_COLUMNS
+    }
+    trust = frame[TRUST_COLUMN] if TRUST_COLUMN in frame else 0
+    dropped = [f"{name}_{what}" for name in MODEL_COLUMNS for what in ("mean", "std")]
+    return frame.drop(columns=dropped, errors="ignore").assign(**columns, **{TRUST_COLUMN: trust})

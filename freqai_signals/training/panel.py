@@ -1,0 +1,144 @@
+"""Features and labels of many pairs, each computed once per set of candles."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from freqai_signals.schema import EVENT_END_COLUMN, LABEL_COLUMN, OHLCV, REALISED_RETURN_COLUMN
+from freqai_signals.settings import SignalSettings
+from freqai_signals.training.features import Market, build_features
+from freqai_signals.training.labels import make_labels
+from freqai_signals.training.rows import (
+    TrainingRows,
+    Window,
+    candle_numbers,
+    pair_rows,
+    pool_rows,
+)
+
+Candles = Callable[[str, pd.Timestamp], pd.DataFrame]
+"""Gives the base candles of a pair from a date on (earlier ones do no harm), empty if none."""
+
+_LABELS = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
+
+
+def candle_digest(candles: pd.DataFrame) -> str:
+    """SHA-256 of dates and OHLCV, hexadecimal."""
+    sha = hashlib.sha256(candles["date"].dt.as_unit("s").astype("int64").to_numpy().tobytes())
+    for column in OHLCV:
+        sha.update(np.ascontiguousarray(candles[column].to_numpy(np.float64)).data)
+    return sha.hexdigest()
+
+
+class FeatureCache:
+    """The features last computed for each pair; a pair's candles decide whether they still hold.
+
+    A backtest asks for the features of a pair once for its own predictions and again for every
+    window of the pool; they are computed at the first request. Live, every new candle replaces
+    what was kept. Safe between threads: entries are replaced, never changed.
+
+    Parameters
+    ----------
+    settings
+        Which features.
+    pool
+        The pairs whose mean is the market.
+    """
+
+    def __init__(self, settings: SignalSettings, pool: Sequence[str]) -> None:
+        self.settings = settings
+        self.pool = tuple(pool)
+        self._kept: dict[str, tuple[str, pd.DataFrame]] = {}
+
+    def features(self, pair: str, candles: pd.DataFrame, source: Candles) -> pd.DataFrame:
+        """Features of one pair, indexed like its candles.
+
+        Parameters
+        ----------
+        pair
+            Full name.
+        candles
+            Its base candles.
+        source
+            Gives the candles of the other pool pairs; only those with the same dates are used.
+        """
+        market = self._market(candles, source)
+        key = candle_digest(candles) + market_digest(market)
+        kept = self._kept.get(pair)
+        if kept is not None and kept[0] == key:
+            return kept[1].set_index(candles.index)
+        features = build_features(candles, self.settings, market)
+        self._kept[pair] = (key, features)
+        return features
+
+    def _market(self, candles: pd.DataFrame, source: Candles) -> Market | None:
+        if candles.empty:
+            return None
+        first, last = candles["date"].iloc[0], candles["date"].iloc[-1]
+        closes = {}
+        for pair in self.pool:
+            frame = source(pair, first)
+            if len(frame):
+                frame = frame[(frame["date"] >= first) & (frame["date"] <= last)]
+                closes[pair] = pd.Series(
+                    frame["close"].to_numpy(np.float64), index=pd.DatetimeIndex(frame["date"])
+                )
+        return Market.from_closes(closes, self.settings.features.lead_pair) if closes else None
+
+
+def market_digest(market: Market | None) -> str:
+    """SHA-256 of the market's returns, hexadecimal; empty without a market."""
+    if market is None:
+        return ""
+    return hashlib.sha256(market.returns.to_numpy(np.float64).tobytes()).hexdigest()
+
+
+def add_labels(
+    candles: pd.DataFrame, settings: SignalSettings, round_trip_cost: float
+) -> pd.DataFrame:
+    """The frame with label, event end and realised return beside its columns.
+
+    See :func:`~freqai_signals.training.labels.make_labels` for what is known when.
+    """
+    labels = make_labels(
+        candles,
+        settings.labels,
+        settings.label_horizon_candles,
+        settings.candles_per_day,
+        round_trip_cost,
+    )
+    return pd.concat([candles.drop(columns=_LABELS, errors="ignore"), labels], axis=1)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One pair's features, labels and candle numbers, row by row."""
+
+    features: pd.DataFrame
+    labels: pd.DataFrame
+    numbers: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, candle_seconds: int) -> "Table":
+        """Take the columns of a frame that carries ``date``, features and labels."""
+        names = [name for name in frame.columns if "%" in name]
+        return cls(frame[names], frame[_LABELS], candle_numbers(frame["date"], candle_seconds))
+
+
+def training_rows(tables: Mapping[str, Table], window: Window) -> TrainingRows:
+    """Rows of all pairs in one window; a pair without any there is left out.
+
+    Raises
+    ------
+    ValueError
+        If ``tables`` is empty.
+    """
+    parts = [
+        pair_rows(pair, table.features, table.labels, table.numbers, window)
+        for pair, table in sorted(tables.items())
+    ]
+    return pool_rows([part for part in parts if len(part)] or parts[:1])
