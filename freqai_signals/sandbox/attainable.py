@@ -117,14 +117,14 @@ def share_of_attainable_skill(
 
 def _smoothed(frequencies: Array, paths: int) -> Array:
     # One path's worth of the mean keeps a class that no path reached from costing infinity.
-    return (frequencies * paths + frequencies.mean(axis=0)) / (paths + 1.0)
+    mean = frequencies.mean(axis=0)
+    return np.asarray((frequencies * paths + mean) / (paths + 1.0), dtype=np.float64)
 
 
 def _as_weights(truth: Truth) -> Array:
     if truth.ndim == 2:
-        return truth.astype(np.float64)
-    one_hot: Array = np.eye(CLASS_COUNT)[truth.astype(np.int64)]
-    return one_hot
+        return np.asarray(truth, dtype=np.float64)
+    return np.asarray(np.eye(CLASS_COUNT)[truth.astype(np.int64)], dtype=np.float64)
 
 
 def _log_loss(proba: Array, weights: Array) -> float:

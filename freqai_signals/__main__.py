@@ -1,0 +1,8 @@
+"""``python -m freqai_signals`` is the command ``freqai-signals``."""
+
+import sys
+
+from freqai_signals.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""The loopback exchange: one application that answers as Binance would, over stored candles."""
+
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from freqai_signals.sandbox.book import FUTURES, MARK, SPOT, CandleBook
+from freqai_signals.sandbox.clock import Clock
+from freqai_signals.sandbox.futures import futures_router
+from freqai_signals.sandbox.spot import spot_router
+from freqai_signals.sandbox.wire import BinanceError
+
+RequestLog = Callable[[str], None]
+
+
+def create_exchange(folder: Path, clock: Clock, log: RequestLog) -> FastAPI:
+    """Application that serves the candles of a data directory.
+
+    Parameters
+    ----------
+    folder
+        freqtrade's data directory of one exchange; futures are served from its ``futures`` folder.
+    clock
+        The exchange's clock.
+    log
+        Called with one line per request: method, path, status, milliseconds.
+    """
+    app = FastAPI(title="freqai-signals sandbox", openapi_url=None)
+    app.include_router(spot_router(CandleBook(folder, SPOT), clock))
+    app.include_router(futures_router(CandleBook(folder, FUTURES), CandleBook(folder, MARK), clock))
+
+    @app.exception_handler(BinanceError)
+    async def refuse(request: Request, error: BinanceError) -> JSONResponse:
+        return JSONResponse(error.body(), status_code=error.status)
+
+    @app.exception_handler(ValueError)
+    async def damaged(request: Request, error: ValueError) -> JSONResponse:
+        # A candle file that cannot be read: the client shows the message, which names the file.
+        return JSONResponse({"code": -1000, "msg": str(error)}, status_code=500)
+
+    @app.exception_handler(404)
+    async def unknown(request: Request, error: Exception) -> JSONResponse:
+        message = f"The sandbox has no {request.method} {request.url.path}."
+        return JSONResponse({"code": -1, "msg": message}, status_code=404)
+
+    @app.middleware("http")
+    async def write_log(
+        request: Request, answer: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        began = time.perf_counter()
+        response = await answer(request)
+        took = 1000 * (time.perf_counter() - began)
+        query = f"?{request.url.query}" if request.url.query else ""
+        log(f"{request.method} {request.url.path}{query} {response.status_code} {took:.1f} ms")
+        return response
+
+    return app

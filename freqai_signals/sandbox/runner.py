@@ -1,0 +1,144 @@
+"""The sandbox command: serve candles, run COMMAND against them, end with it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from freqai_signals.sandbox import keeper
+from freqai_signals.sandbox.clock import Clock
+from freqai_signals.sandbox.datadir import check_candles, exchange_folder
+from freqai_signals.sandbox.environment import (
+    child_environment,
+    sandbox_variables,
+    with_datadir,
+)
+from freqai_signals.sandbox.exchange import create_exchange
+from freqai_signals.sandbox.market import DEFAULT_ROOT, ensure_market
+from freqai_signals.sandbox.request_log import RequestLog
+from freqai_signals.sandbox.server import serving
+from freqai_signals.sandbox.spec import MarketSpec
+
+DEFAULT_LOG: Final = DEFAULT_ROOT / "requests.log"
+
+_ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_POLL_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True)
+class SandboxRequest:
+    """What to run on which candles.
+
+    Parameters
+    ----------
+    command
+        Program and arguments.
+    datadir
+        Candles to serve; None takes the simulated market.
+    market
+        Which simulated market.
+    pairs
+        Whitelist for the command; empty leaves that of its config.
+    port
+        Of the loopback exchange, 0 for a free one.
+    log
+        Request log.
+    """
+
+    command: tuple[str, ...]
+    datadir: Path | None = None
+    market: MarketSpec = field(default_factory=MarketSpec)
+    pairs: tuple[str, ...] = ()
+    port: int = 0
+    log: Path = DEFAULT_LOG
+
+
+def run_sandbox(
+    request: SandboxRequest, notify: Callable[[str], None], clock: Clock | None = None
+) -> int:
+    """Serve the candles, run the command, return its exit status.
+
+    Parameters
+    ----------
+    request
+        What to run on which candles.
+    notify
+        Called with one line about what happens before the command starts.
+    clock
+        The exchange's clock; the wall clock by default.
+
+    Returns
+    -------
+    int
+        The command's exit status, 128 + n after signal n, 127 when it was not found.
+
+    Raises
+    ------
+    DataDirectoryError
+        If the candles cannot be served.
+    """
+    folder = _folder(request, notify).resolve()
+    check_candles(folder, request.pairs)
+    with closing(RequestLog(request.log)) as log:
+        app = create_exchange(folder, clock or Clock(), log)
+        with serving(app, request.port) as url:
+            notify(f"Serving {folder} at {url}, requests in {request.log}")
+            variables = sandbox_variables(url, folder, request.pairs)
+            environment = child_environment(variables, request.command)
+            return _run(with_datadir(request.command, folder), environment)
+
+
+def _folder(request: SandboxRequest, notify: Callable[[str], None]) -> Path:
+    if request.datadir is not None:
+        return exchange_folder(request.datadir)
+    listed = (*request.market.pairs, *request.pairs)
+    spec = replace(request.market, pairs=tuple(dict.fromkeys(listed)))
+    return ensure_market(spec, notify=notify).folder
+
+
+def _run(command: Sequence[str], environment: dict[str, str]) -> int:
+    relay = _Relay()
+    before = {number: signal.signal(number, relay.pass_on) for number in _ENDING_SIGNALS}
+    try:
+        # -P: the keeper's folder holds modules of ours, which are no business of the keeper's.
+        arguments = [sys.executable, "-P", keeper.__file__, str(os.getpid()), *command]
+        return relay.wait(subprocess.Popen(arguments, env=environment))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Relay:
+    """Passes requests to end on to the keeper, so that it ends before this process does."""
+
+    def __init__(self) -> None:
+        self._asked: list[int] = []
+        self._overdue: float | None = None
+
+    def pass_on(self, number: int, _frame: FrameType | None) -> None:
+        """Note a signal."""
+        if number == signal.SIGINT and keeper.in_foreground():
+            # The terminal has told COMMAND too: a second Ctrl-C would cut its farewell short.
+            self._overdue = self._overdue or time.monotonic() + keeper.GRACE_SECONDS
+        else:
+            self._asked.append(number)
+
+    def wait(self, process: "subprocess.Popen[bytes]") -> int:
+        """Return the exit status of the keeper, which is that of COMMAND."""
+        while True:
+            if self._overdue is not None and time.monotonic() > self._overdue:
+                self._overdue = None
+                self._asked.append(signal.SIGTERM)
+            while self._asked:
+                process.send_signal(self._asked.pop(0))
+            try:
+                return process.wait(timeout=_POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue

@@ -1,0 +1,139 @@
+"""One trading venue: its symbols, its candles, and the endpoints that spot and futures share."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from freqai_signals.sandbox import wire
+from freqai_signals.sandbox.book import CandleBook, CandleSeries
+from freqai_signals.sandbox.clock import Clock
+from freqai_signals.sandbox.wire import BinanceError, Json
+
+Query = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Rows that an answer to a request for candles holds: by default, and at most."""
+
+    default: int
+    largest: int
+
+
+class Venue:
+    """Answers of a market whose candles are history.
+
+    Parameters
+    ----------
+    book
+        Its candles.
+    clock
+        Candles that open later than now are not shown.
+    limits
+        For requests for candles.
+    """
+
+    def __init__(self, book: CandleBook, clock: Clock, limits: Limits) -> None:
+        self.book = book
+        self.clock = clock
+        self.limits = limits
+        self.symbols = {symbol_of(pair): pair for pair in book.pairs}
+
+    def time(self) -> Json:
+        """Exchange time."""
+        return {"serverTime": self.clock.now_ms()}
+
+    def klines(self, query: Query) -> list[list[object]]:
+        """Candles of a symbol that have opened by now."""
+        pair = self._pair(wire.required(query, "symbol"))
+        request = wire.KlineRequest.read(query, self.limits.default, self.limits.largest)
+        series = self._series(pair, request.interval)
+        now = self.clock.now_ms()
+        end = now if request.end is None else min(request.end, now)
+        start = None if request.start is None else self.clock.to_stored(request.start)
+        rows = series.select(start, self.clock.to_stored(end), request.limit)
+        return wire.kline_rows(series, rows, self.clock.shift_ms)
+
+    def day_ticker(self, query: Query) -> Json | list[Json]:
+        """Statistics of 24 hours for one symbol, some, or all."""
+        now = self.clock.to_stored(self.clock.now_ms())
+        answers = [
+            wire.day_ticker(symbol, self._base(symbol), now, self.clock.shift_ms)
+            for symbol in self._asked(query)
+        ]
+        return answers[0] if "symbol" in query else answers
+
+    def price_ticker(self, query: Query) -> Json | list[Json]:
+        """Last price for one symbol, some, or all."""
+        answers: list[Json] = [
+            {"symbol": symbol, "price": wire.decimal(self.price(symbol))}
+            for symbol in self._asked(query)
+        ]
+        return answers[0] if "symbol" in query else answers
+
+    def book_ticker(self, query: Query) -> Json | list[Json]:
+        """Best bid and ask for one symbol, some, or all."""
+        answers = [
+            wire.book_ticker(symbol, self.price(symbol), self._base(symbol).decimals)
+            for symbol in self._asked(query)
+        ]
+        return answers[0] if "symbol" in query else answers
+
+    def depth(self, query: Query) -> Json:
+        """Order book of a symbol."""
+        symbol = wire.required(query, "symbol")
+        self._pair(symbol)
+        levels = min(wire.whole_number(query, "limit") or 100, 1000)
+        return wire.depth(self.price(symbol), self._base(symbol).decimals, levels)
+
+    def price(self, symbol: str) -> float:
+        """Close of the candle that is open now."""
+        series = self._base(symbol)
+        last = series.last_opened(self.clock.to_stored(self.clock.now_ms()))
+        return float(series.values[last, 3])
+
+    def decimals(self, symbol: str) -> int:
+        """Decimals of a symbol's prices."""
+        return self._base(symbol).decimals
+
+    def _asked(self, query: Query) -> list[str]:
+        if "symbol" in query:
+            self._pair(query["symbol"])
+            return [query["symbol"]]
+        if "symbols" not in query:
+            return list(self.symbols)
+        try:
+            symbols = list(json.loads(query["symbols"]))
+        except ValueError:
+            raise BinanceError(-1100, "Illegal characters found in parameter 'symbols'.") from None
+        for symbol in symbols:
+            self._pair(symbol)
+        return symbols
+
+    def _pair(self, symbol: str) -> str:
+        if symbol not in self.symbols:
+            raise BinanceError(-1121, "Invalid symbol.")
+        return self.symbols[symbol]
+
+    def _base(self, symbol: str) -> CandleSeries:
+        pair = self.symbols[symbol]
+        return self._series(pair, self.book.timeframes(pair)[0])
+
+    def _series(self, pair: str, interval: str) -> CandleSeries:
+        try:
+            return self.book.series(pair, interval)
+        except KeyError:
+            raise BinanceError(-1121, "Invalid symbol.") from None
+        except LookupError as error:
+            raise BinanceError(-1120, f"Invalid interval. The sandbox: {error}.") from None
+
+
+def symbol_of(pair: str) -> str:
+    """Binance's name of a pair.
+
+    Examples
+    --------
+    >>> symbol_of("BTC/USDT"), symbol_of("BTC/USDT:USDT")
+    ('BTCUSDT', 'BTCUSDT')
+    """
+    return pair.partition(":")[0].replace("/", "")
