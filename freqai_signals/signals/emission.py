@@ -25,6 +25,8 @@ row may be called a repeat of a signal that was too weak to be shown; below it, 
 confident signal may follow a weaker one. Set both to the same value to have the words back.
 """
 
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -79,8 +81,7 @@ def within_share(rows: Predictions, new: Mask, settings: DecisionSettings) -> Ma
     position = np.flatnonzero(new & rows.directional)
     candle = rows.candle[position]
     start = np.searchsorted(candle, candle - settings.maximum_share_window_candles + 1)
-    block = candle // settings.resync_candles
-    block_start = np.searchsorted(block, block)
+    block_start = np.searchsorted(candle, _block_start(candle, settings))
     levels = _levels(rows, settings)[position]
     all_peers = bool((levels == levels.max(axis=0, initial=-1.0)).all())
     most = settings.most_signals
@@ -149,61 +150,57 @@ def _stream(chosen: Mask, candle: Integers, score: Floats, level: Floats) -> _St
 
 def _without_repeats(stream: _Stream, settings: DecisionSettings) -> Mask:
     """Visit candidates in order; after one that silences all that follow, jump over them."""
-    window, count = settings.repeat_window_candles, len(stream.candle)
-    block = stream.candle // settings.resync_candles
-    window_end = np.searchsorted(stream.candle, stream.candle + window, side="right")
-    jump = np.minimum(window_end, np.searchsorted(block, block, side="right")).tolist()
-    repeats = _Repeats(stream, block, settings)
+    candle, window = stream.candle, settings.repeat_window_candles
+    window_end = np.searchsorted(candle, candle + window, side="right").tolist()
+    repeats = _Repeats(stream, settings)
     scores, top = repeats.score, stream.top.tolist()
-    new = np.zeros(count, dtype=np.bool_)
+    new = np.zeros(len(candle), dtype=np.bool_)
     i = 0
-    while i < count:
+    while i < len(candle):
         if repeats.silenced(i):
             i += 1
             continue
         new[i] = True
         repeats.kept.append(i)
         enough = scores[i] + repeats.step
-        silences_all = top[i] and max(scores[i + 1 : jump[i]], default=0.0) < enough
-        i = jump[i] if silences_all else i + 1
+        silences_all = top[i] and max(scores[i + 1 : window_end[i]], default=0.0) < enough
+        i = window_end[i] if silences_all else i + 1
     return new
 
 
 class _Repeats:
     """Candidates kept so far, and whether they silence the next; plain lists, being faster."""
 
-    def __init__(self, stream: _Stream, block: Integers, settings: DecisionSettings) -> None:
+    def __init__(self, stream: _Stream, settings: DecisionSettings) -> None:
         self.candle: list[int] = stream.candle.tolist()
-        self.block: list[int] = block.tolist()
+        self.block_start: list[int] = _block_start(stream.candle, settings).tolist()
         self.score: list[float] = stream.score.tolist()
         self.level: list[list[float]] = stream.level.tolist()
         self.window = settings.repeat_window_candles
         self.step = settings.repeat_confidence_step - _STEP_TOLERANCE
-        self.resync = settings.resync_candles
         self.kept: list[int] = []
 
     def silenced(self, i: int) -> bool:
-        return self._by_block(i) or self._by_earlier_blocks(i)
-
-    def _by_block(self, i: int) -> bool:
-        for j in reversed(self.kept):
-            if self.block[j] != self.block[i] or self.candle[i] - self.candle[j] > self.window:
-                return False
-            if self._counts(j, i):
-                return True
-        return False
-
-    def _by_earlier_blocks(self, i: int) -> bool:
-        if self.candle[i] - self.block[i] * self.resync >= self.window:
+        """By one that was kept, or by any candidate of the blocks before."""
+        if any(self._counts(j, i) for j in self._recent(self.kept, i)):
+            return True
+        if self.candle[i] - self.block_start[i] >= self.window:
             return False
-        for j in range(i - 1, -1, -1):
+        before = bisect_left(self.candle, self.block_start[i])
+        return any(self._counts(j, i) for j in self._recent(range(before), i))
+
+    def _recent(self, places: Sequence[int], i: int) -> Iterator[int]:
+        """Those of ``places`` within the window before ``i``, latest first."""
+        for j in reversed(places):
             if self.candle[i] - self.candle[j] > self.window:
-                return False
-            if self.block[j] != self.block[i] and self._counts(j, i):
-                return True
-        return False
+                return
+            yield j
 
     def _counts(self, j: int, i: int) -> bool:
         """Whether ``j`` is a peer of ``i`` that ``i`` does not exceed by the step."""
         peer = all(map(float.__ge__, self.level[j], self.level[i]))
         return peer and self.score[i] < self.score[j] + self.step
+
+
+def _block_start(candle: Integers, settings: DecisionSettings) -> Integers:
+    return candle - candle % settings.resync_candles
