@@ -1,0 +1,208 @@
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVER = "FREQTRADE__EXCHANGE__CCXT_CONFIG__urls__api__public"
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(folder: Path, tmp_path: Path) -> Start:
+    def begin(*command: str, options: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
+        chosen = options or ("--datadir", str(folder))
+        return subprocess.Popen(
+            [sys.executable, "-m", "freqai_signals", "sandbox", *chosen, "--", *command],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return begin
+
+
+def python(code: str) -> tuple[str, ...]:
+    return (sys.executable, "-u", "-c", code)
+
+
+# Prints its own process number and the port, then waits for ever; told to end, it takes its leave.
+WAITING = python(
+    "import os, signal, sys, time\n"
+    "signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))\n"
+    f"print(os.getpid(), os.environ['{SERVER}'].split(':')[2].split('/')[0], flush=True)\n"
+    "time.sleep(600)"
+)
+
+
+def told(process: "subprocess.Popen[str]") -> tuple[int, int]:
+    assert process.stdout is not None
+    number, port = process.stdout.readline().split()
+    return int(number), int(port)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def is_gone(process: int) -> bool:
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return True
+    return status.rpartition(")")[2].split()[0] == "Z"
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.mark.parametrize("status", [0, 1, 7])
+def test_exit_status_is_the_commands(start: Start, status: int) -> None:
+    process = start(*python(f"raise SystemExit({status})"))
+    assert process.wait(timeout=30) == status
+
+
+def test_a_signal_is_told_as_shells_do(start: Start) -> None:
+    process = start(*python("import os; os.kill(os.getpid(), 9)"))
+    assert process.wait(timeout=30) == 128 + signal.SIGKILL
+
+
+def test_an_unknown_command_is_told_as_shells_do(start: Start) -> None:
+    process = start("no-such-command-anywhere")
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 127
+    assert "no-such-command-anywhere: command not found" in errors
+
+
+def test_the_command_reaches_the_exchange_and_requests_are_logged(
+    start: Start, folder: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import os, urllib.request as u;"
+        f"print(len(u.urlopen(os.environ['{SERVER}'] + '/exchangeInfo').read()));"
+        "print(os.environ['FREQAI_SIGNALS_SANDBOX_DATADIR'])"
+    )
+    process = start(*python(code), options=("--datadir", str(folder), "--log", "log/requests.log"))
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert str(folder) in output
+    log = (tmp_path / "log" / "requests.log").read_text()
+    assert re.search(r"\d+ GET /api/v3/exchangeInfo 200 \d+\.\d ms", log)
+
+
+def test_the_port_is_free_once_the_command_has_ended(start: Start) -> None:
+    process = start(*python(f"import os; print(1, os.environ['{SERVER}'].split(':')[2][:-7])"))
+    _, port = told(process)
+    assert process.wait(timeout=30) == 0
+    assert is_free(port)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_end_reaches_the_command(start: Start, number: signal.Signals) -> None:
+    process = start(*WAITING)
+    command, port = told(process)
+    process.send_signal(number)
+    expected = 9 if number == signal.SIGTERM else 128 + number
+    assert process.wait(timeout=30) == expected
+    assert is_gone(command)
+    assert is_free(port)
+
+
+def test_an_interrupt_ends_the_command(start: Start) -> None:
+    process = start(*WAITING)
+    command, port = told(process)
+    process.send_signal(signal.SIGINT)
+    # With a terminal the command would have got its own interrupt; here it gets ours, or SIGTERM
+    # after the time of grace.
+    assert process.wait(timeout=40) != 0
+    assert is_gone(command)
+    assert is_free(port)
+
+
+def test_killing_the_sandbox_ends_the_command_and_frees_the_port(start: Start) -> None:
+    process = start(*WAITING)
+    command, port = told(process)
+    assert not is_free(port)
+    process.kill()
+    process.wait(timeout=10)
+    assert wait_until(lambda: is_gone(command))
+    assert wait_until(lambda: is_free(port))
+
+
+def test_what_the_command_leaves_behind_is_ended(start: Start) -> None:
+    orphan = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'],\n"
+        "                         start_new_session=True, stdout=subprocess.DEVNULL)\n"
+        "print(child.pid, 0, flush=True)"
+    )
+    process = start(*python(orphan))
+    child, _ = told(process)
+    assert process.wait(timeout=30) == 0
+    assert wait_until(lambda: is_gone(child))
+
+
+def test_two_sandboxes_run_side_by_side(start: Start) -> None:
+    first, second = start(*WAITING), start(*WAITING)
+    ports = {told(first)[1], told(second)[1]}
+    assert len(ports) == 2
+    assert not any(is_free(port) for port in ports)
+    for process in (first, second):
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--datadir", "nowhere"), "nowhere is not a folder"),
+        (("--datadir", "."), "holds no candles"),
+        (("--edge", "-1"), "edge must lie between 0 and 20"),
+        (("--datadir", ".", "--edge", "1"), "--edge: shapes the simulated market"),
+        (("--days", "x"), "invalid int value"),
+    ],
+)
+def test_wrong_use_is_said_on_standard_error(
+    start: Start, options: tuple[str, ...], message: str
+) -> None:
+    process = start("true", options=options)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert message in errors
+    assert output == ""
+
+
+def test_missing_pairs_are_told_with_what_is_there(start: Start, folder: Path) -> None:
+    process = start("true", options=("--datadir", str(folder), "--pairs", "XRP/USDT"))
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "no candles of XRP/USDT; it holds BTC/USDT, ETH/USDT" in errors
+
+
+def test_the_default_market_is_made_on_first_use(start: Start, tmp_path: Path) -> None:
+    options = ("--days", "2", "--pairs", "BTC/USDT", "DOGE/USDT")
+    for uses in (1, 2):
+        process = start("true", options=options)
+        _, errors = process.communicate(timeout=30)
+        assert process.returncode == 0, errors
+        assert ("Simulating 6 pairs" in errors) == (uses == 1)
+    folders = list((tmp_path / "user_data" / "sandbox").glob("market-*"))
+    assert len(folders) == 1
+    assert (folders[0] / "DOGE_USDT-5m.feather").is_file()
