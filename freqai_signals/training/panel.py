@@ -91,10 +91,13 @@ class FeatureCache:
 
 
 def market_digest(market: Market | None) -> str:
-    """SHA-256 of the market's returns, hexadecimal; empty without a market."""
+    """SHA-256 of the market's dates and returns, hexadecimal; empty without a market."""
     if market is None:
         return ""
-    return hashlib.sha256(market.returns.to_numpy(np.float64).tobytes()).hexdigest()
+    dates = pd.DatetimeIndex(market.returns.index).as_unit("s").asi8
+    return hashlib.sha256(
+        dates.tobytes() + market.returns.to_numpy(np.float64).tobytes()
+    ).hexdigest()
 
 
 def add_labels(

@@ -56,7 +56,9 @@ class Market:
         """Build from closes indexed by date, one series a pair; ``lead`` is a pair or a coin."""
         frame = pd.DataFrame(
             {
-                pair: pd.Series(log_returns(series.to_numpy(np.float64)), index=series.index)
+                pair: pd.Series(
+                    log_returns(positive(series.to_numpy(np.float64))), index=series.index
+                )
                 for pair, series in sorted(closes.items())
             }
         ).sort_index()
