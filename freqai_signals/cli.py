@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from freqai_signals import __version__
+from freqai_signals.evaluation.report import add_report
 from freqai_signals.sandbox.commands import add_market, add_sandbox
 
 WRONG_USE: Final = 2
@@ -14,6 +15,7 @@ WRONG_USE: Final = 2
 SUBCOMMANDS: Final[tuple[Callable[["argparse._SubParsersAction[Any]"], None], ...]] = (
     add_sandbox,
     add_market,
+    add_report,
 )
 """Each adds a parser whose default ``run`` takes the parsed arguments and returns the status.
 

@@ -158,11 +158,13 @@ class SizingSettings(_Section):
     """How much is staked. ``fixed`` leaves freqtrade's stake; ``kelly`` scales it by the edge.
 
     ``kelly_fraction`` of the full Kelly share of the wallet, never above ``maximum_stake_share``.
+    ``leverage`` applies to futures only and never exceeds what the exchange allows.
     """
 
     method: Literal["fixed", "kelly"] = "fixed"
     kelly_fraction: Annotated[float, Field(gt=0, le=1)] = 0.25
     maximum_stake_share: Annotated[float, Field(gt=0, le=1)] = 0.20
+    leverage: Annotated[float, Field(ge=1, le=20)] = 1.0
 
 
 class ExitSettings(_Section):
@@ -170,11 +172,13 @@ class ExitSettings(_Section):
 
     A wide stop and an exit at the label's horizon measured best: stops at 1 / 2 / 3 widths cost
     15 / 9 / 4 bp a trade, and time exits grossed more than a profit barrier. Null switches a
-    barrier off; 1.0 for both trades exactly what a triple-barrier label describes.
+    barrier off; 1.0 for both trades exactly what a triple-barrier label describes. An opposite
+    prediction ends a trade from ``opposite_confidence`` up.
     """
 
     horizon: bool = True
     opposite_signal: bool = True
+    opposite_confidence: Fraction = 0.65
     negative_expected_value: bool = False
     stop_multiple: Annotated[float, Field(gt=0)] | None = 3.0
     profit_multiple: Annotated[float, Field(gt=0)] | None = None
@@ -199,6 +203,75 @@ class BoosterSettings(_Section):
     threads: Annotated[int, Field(ge=1, le=256)] = 2
 
 
+class GateSettings(_Section):
+    """Whether a new model may replace the serving one; see ``models.gate``.
+
+    ``where``: asked in live retraining, in backtests as well (``always``), or never. A challenger is
+    refused if its log loss (nats) exceeds the champion's by more than ``tolerance`` at this
+    ``significance``, or if it does not beat the class prior at it by ``minimum_skill``.
+    """
+
+    where: Literal["live", "always", "never"] = "live"
+    significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    tolerance: Annotated[float, Field(ge=0, le=1)] = 0.002
+    minimum_skill: Annotated[float, Field(ge=0, lt=1)] = 0.001
+    minimum_days: Annotated[float, Field(ge=1)] = 3.0
+
+
+class RegistrySettings(_Section):
+    """Versions of models in ``folder`` ("": ``signals/registry`` in the user's data folder).
+
+    The newest ``keep`` stay, beside those that serve, are pinned or were served last.
+    """
+
+    folder: str = ""
+    keep: Annotated[int, Field(ge=2)] = 20
+
+
+class LedgerSettings(_Section):
+    """Where predictions and outcomes are kept: a SQLAlchemy URL, "" for SQLite beside the registry.
+
+    Up to ``queue_rows`` wait while the database is away; a message waits at most ``wait_seconds``
+    for its row to be written.
+    """
+
+    enabled: bool = True
+    url: str = ""
+    queue_rows: Annotated[int, Field(ge=100)] = 50_000
+    wait_seconds: Annotated[float, Field(ge=0, le=30)] = 2.0
+
+
+class DriftSettings(_Section):
+    """When a pair is watched more closely, and what follows; see ``evaluation.health``.
+
+    ``live_skill_floor`` is judged on ``live_skill_rows`` scored rows or more. From ``warning`` on
+    ``confidence_step`` is added to the confidence that a signal needs. A pair is halted after
+    ``halt_after_candles`` of drift, and improves a level after ``resume_candles`` without a reason.
+    """
+
+    enabled: bool = True
+    window_days: Annotated[float, Field(ge=1, le=30)] = 3.0
+    live_skill_floor: Annotated[float, Field(ge=-10, lt=1)] = -0.05
+    live_skill_rows: Annotated[int, Field(ge=50)] = 500
+    stale_candles: Annotated[int, Field(ge=1)] = 3
+    retrain_from: Literal["warning", "drift", "halted", "never"] = "drift"
+    block_entries_from: Literal["warning", "drift", "halted", "never"] = "halted"
+    confidence_step: Fraction = 0.02
+    halt_after_candles: Annotated[int, Field(ge=1)] = 864
+    resume_candles: Annotated[int, Field(ge=1)] = 144
+
+
+class AlertSettings(_Section):
+    """How often the operator is told: a repeat after ``cooldown_candles`` at the earliest.
+
+    ``summarise_from`` pairs or more with the same news become one message.
+    """
+
+    enabled: bool = True
+    cooldown_candles: Annotated[int, Field(ge=0)] = 72
+    summarise_from: Annotated[int, Field(ge=2)] = 3
+
+
 class SignalSettings(_Section):
     """Everything the package needs to know; immutable and hashable by its JSON."""
 
@@ -211,6 +284,11 @@ class SignalSettings(_Section):
     decision: DecisionSettings = DecisionSettings()
     sizing: SizingSettings = SizingSettings()
     exits: ExitSettings = ExitSettings()
+    gate: GateSettings = GateSettings()
+    registry: RegistrySettings = RegistrySettings()
+    ledger: LedgerSettings = LedgerSettings()
+    drift: DriftSettings = DriftSettings()
+    alerts: AlertSettings = AlertSettings()
 
     # FreqAI's and freqtrade's own keys.
     booster: BoosterSettings = BoosterSettings()

@@ -1,18 +1,47 @@
-"""freqtrade adapter of freqai_signals: reads candles, calls the package, writes columns back."""
+"""freqtrade adapter of freqai_signals: reads from freqtrade, calls the package, writes back."""
 
 import logging
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from freqtrade.constants import Config
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
-from freqtrade.strategy import IStrategy
+from freqtrade.persistence import Trade
+from freqtrade.strategy import (
+    DecimalParameter,
+    IntParameter,
+    IStrategy,
+    stoploss_from_absolute,
+    timeframe_to_prev_date,
+)
 from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
+from freqai_signals.evaluation.backtest_record import BacktestRecord
+from freqai_signals.schema import LABEL_COLUMN, SignalClass
 from freqai_signals.signals.decide import PairContext, decide
+from freqai_signals.signals.exits import (
+    ExitReason,
+    LastCandle,
+    OpenTrade,
+    barrier_prices,
+    exit_reason,
+)
 from freqai_signals.signals.outputs import complete_outputs
+from freqai_signals.signals.sizing import StakeLimits, stake
+from freqai_signals.signals.thresholds import Thresholds
+from freqai_signals.signals.trading import (
+    BARRIER_COLUMN,
+    THRESHOLD_COLUMN,
+    entry_columns,
+    exit_columns,
+    freshness,
+    row_outlook,
+    with_barriers,
+)
 from freqai_signals.training.features import feature_memory
 from freqai_signals.training.panel import FeatureCache, add_labels
 
@@ -20,13 +49,37 @@ logger = logging.getLogger(__name__)
 
 
 class LightGBMSignalStrategy(IStrategy):
-    """Acts on the signals of LightGBMSignalClassifier."""
+    """Acts on the signals of LightGBMSignalClassifier.
+
+    Long on spot, long and short on futures. All thresholds come from ``freqai.signals`` in the
+    config and can be optimised in the ``buy`` and ``sell`` spaces.
+    """
 
     INTERFACE_VERSION = 3
     process_only_new_candles = True
+    position_adjustment_enable = False
     use_exit_signal = True
+    use_custom_stoploss = True
+    # Trades end at the label's horizon or barriers; these two are only the last resort.
     minimal_roi = {"0": 10.0}
-    stoploss = -0.25
+    stoploss = -0.30
+
+    plot_config = {
+        "main_plot": {},
+        "subplots": {
+            "Probabilities": {
+                "proba_buy": {"color": "#2e9e5b"},
+                "proba_sell": {"color": "#d1495b"},
+            },
+            "Confidence": {
+                "confidence": {"color": "#30638e"},
+                "confidence_threshold": {"color": "#999999"},
+            },
+            "Expected return": {"expected_return": {"color": "#edae49"}},
+            "Strength": {"signal_strength": {"color": "#003d5b", "type": "bar"}},
+            "Trusted": {"do_predict": {"color": "#66a182"}},
+        },
+    }
 
     def __init__(self, config: Config) -> None:
         try:
@@ -38,6 +91,36 @@ class LightGBMSignalStrategy(IStrategy):
         self.can_short = config.get("trading_mode", "spot") == "futures"
         super().__init__(config)
         self.features = FeatureCache(self.signal_settings, pool_pairs(self.signal_settings, config))
+        for name, limits in Thresholds.LIMITS.items():
+            kind = IntParameter if limits.whole else DecimalParameter
+            decimals = {} if limits.whole else {"decimals": limits.decimals}
+            default = Thresholds.default(self.signal_settings, name)
+            parameter = kind(
+                limits.low, limits.high, default=default, space=limits.space, **decimals
+            )
+            setattr(self, name, parameter)
+
+    @property
+    def protections(self) -> list[dict[str, Any]]:
+        """Pause a pair after a stop, and everything after a bad day."""
+        day = self.signal_settings.candles_per_day
+        pause = max(self.signal_settings.decision.cooldown_candles, 1)
+        return [
+            {
+                "method": "StoplossGuard",
+                "lookback_period_candles": pause,
+                "stop_duration_candles": pause,
+                "trade_limit": 1,
+                "only_per_pair": True,
+            },
+            {
+                "method": "MaxDrawdown",
+                "lookback_period_candles": day,
+                "stop_duration_candles": day // 2,
+                "trade_limit": 10,
+                "max_allowed_drawdown": 0.10,
+            },
+        ]
 
     # What FreqAI asks for
 
@@ -83,7 +166,7 @@ class LightGBMSignalStrategy(IStrategy):
         """All candles at hand: in a backtest the loaded ones, live what FreqAI keeps in memory."""
         if self._is_live():
             kept = self.freqai.dd.historic_data.get(pair, {}).get(self.timeframe)
-            return self._no_candles() if kept is None else kept
+            return DataFrame() if kept is None else kept
         return self.dp.get_pair_dataframe(pair, self.timeframe)
 
     def _candles(self, pair: str, first: pd.Timestamp) -> DataFrame:
@@ -92,32 +175,179 @@ class LightGBMSignalStrategy(IStrategy):
             return self.training_candles(pair)
         recent = self.dp.get_pair_dataframe(pair, self.timeframe)
         kept = self.training_candles(pair)
-        day = pd.Timedelta(days=1)
-        reaches = len(recent) and recent["date"].iloc[0] <= first + day
+        reaches = len(recent) and recent["date"].iloc[0] <= first + pd.Timedelta(days=1)
         return recent if reaches or kept.empty else kept
 
     def _is_live(self) -> bool:
         return self.dp.runmode in (RunMode.DRY_RUN, RunMode.LIVE)
 
-    @staticmethod
-    def _no_candles() -> DataFrame:
-        return DataFrame({"date": pd.DatetimeIndex([], tz="UTC"), "close": []})
-
-    # Decisions
+    # Columns
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Let FreqAI predict, and make sure that every column of the contract is there."""
-        return complete_outputs(self.freqai.start(dataframe, metadata, self))
+        frame = complete_outputs(self.freqai.start(dataframe, metadata, self))
+        return with_barriers(frame, self.signal_settings, self.round_trip_cost(metadata["pair"]))
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
-        """Enter on signals that pass every rule."""
-        context = PairContext(self.signal_settings.candle_seconds)
-        decided = decide(dataframe, self.signal_settings.decision, context)
-        dataframe[decided.columns] = decided
-        dataframe.loc[decided["signal"] == 2, ["enter_long", "enter_tag"]] = (1, "x")
-        return dataframe
+        """Enter on signals that pass every rule; the first rule that says no is shown."""
+        pair, settings = metadata["pair"], self._settings_now()
+        stops = tuple(self._stop_candles(pair)) if self._is_live() else ()
+        context = PairContext(settings.candle_seconds, stops)
+        decided = decide(dataframe, settings.decision, context)
+        columns = [decided, entry_columns(decided, self.can_short)]
+        old = [name for part in columns for name in part if name in dataframe]
+        frame = pd.concat([dataframe.drop(columns=old), *columns], axis=1)
+        frame[THRESHOLD_COLUMN] = settings.decision.lowest_confidence
+        if self.dp.runmode == RunMode.BACKTEST:
+            labelled = self.set_freqai_targets(frame, metadata)
+            self._record().add(pair, labelled, frame[LABEL_COLUMN])
+        return frame
 
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
-        """Leave on the opposite signal."""
-        dataframe.loc[dataframe["signal"] == 0, ["exit_long", "exit_tag"]] = (1, "y")
-        return dataframe
+        """Leave when the model says the opposite; time and barriers are callbacks."""
+        cost = self.round_trip_cost(metadata["pair"])
+        columns = exit_columns(dataframe, self._settings_now().exits, cost)
+        return dataframe.assign(**columns)
+
+    def _settings_now(self) -> Any:
+        """The settings with what hyperopt or its parameter file put in their place."""
+        values = {name: getattr(self, name).value for name in Thresholds.LIMITS}
+        return Thresholds.apply(self.signal_settings, values)
+
+    def _record(self) -> BacktestRecord:
+        folder = Path(self.config["user_data_dir"]) / "signals" / "reports"
+        return BacktestRecord(
+            folder / self.config["freqai"]["identifier"],
+            self.signal_settings,
+            self.round_trip_cost(self.config["exchange"]["pair_whitelist"][0]),
+            str(self.config.get("timerange", "")),
+        )
+
+    def _stop_candles(self, pair: str) -> list[int]:
+        """Candle numbers in which a trade of the pair was stopped out."""
+        seconds = self.signal_settings.candle_seconds
+        return [
+            int(trade.close_date_utc.timestamp()) // seconds
+            for trade in Trade.get_trades_proxy(pair=pair, is_open=False)
+            if trade.close_date and trade.exit_reason in _STOPPED
+        ]
+
+    # Callbacks: they run in every hyperopt epoch and must not touch self.freqai.
+
+    def confirm_trade_entry(
+        self,
+        pair: str,
+        order_type: str,
+        amount: float,
+        rate: float,
+        time_in_force: str,
+        current_time: datetime,
+        entry_tag: str | None,
+        side: str,
+        **kwargs: Any,
+    ) -> bool:
+        """Refuse an entry on a stale or untrusted prediction, or while a stop cools down."""
+        verdict = freshness(
+            self._last_row(pair), pd.Timestamp(current_time), self.signal_settings.candle_seconds
+        )
+        if not verdict.fresh:
+            logger.warning("Entry of %s refused: %s", pair, verdict.reason)
+            return False
+        seconds = self.signal_settings.candle_seconds
+        now = int(current_time.timestamp()) // seconds
+        pause = self._settings_now().decision.cooldown_candles
+        return all(now - stop > pause for stop in self._stop_candles(pair)) if pause else True
+
+    def custom_stake_amount(
+        self,
+        pair: str,
+        current_time: datetime,
+        current_rate: float,
+        proposed_stake: float,
+        min_stake: float | None,
+        max_stake: float,
+        leverage: float,
+        entry_tag: str | None,
+        side: str,
+        **kwargs: Any,
+    ) -> float:
+        """A capped fraction of Kelly's stake, or freqtrade's own."""
+        row = self._last_row(pair)
+        if row is None or self.signal_settings.sizing.method == "fixed":
+            return proposed_stake
+        signal = SignalClass.SELL if side == "short" else SignalClass.BUY
+        expected = row_outlook(row, signal, self.round_trip_cost(pair))
+        limits = StakeLimits(
+            proposed_stake, min_stake or 0.0, max_stake, self.wallets.get_total_stake_amount()
+        )
+        return stake(self.signal_settings.sizing, limits, expected)
+
+    def leverage(
+        self,
+        pair: str,
+        current_time: datetime,
+        current_rate: float,
+        proposed_leverage: float,
+        max_leverage: float,
+        entry_tag: str | None,
+        side: str,
+        **kwargs: Any,
+    ) -> float:
+        """The configured leverage, 1 unless set, and never more than allowed."""
+        return min(self.signal_settings.sizing.leverage, max_leverage)
+
+    def custom_stoploss(
+        self,
+        pair: str,
+        trade: Trade,
+        current_time: datetime,
+        current_rate: float,
+        current_profit: float,
+        after_fill: bool,
+        **kwargs: Any,
+    ) -> float | None:
+        """A stop at the label's barrier as it was at entry, ``stop_multiple`` widths away."""
+        stop = self._barriers(pair, trade).stop
+        if stop is None:
+            return None
+        return stoploss_from_absolute(stop, current_rate, trade.is_short, trade.leverage)
+
+    def custom_exit(
+        self,
+        pair: str,
+        trade: Trade,
+        current_time: datetime,
+        current_rate: float,
+        current_profit: float,
+        **kwargs: Any,
+    ) -> str | None:
+        """Leave at the label's horizon or profit barrier."""
+        settings = self._settings_now()
+        held = (current_time - trade.open_date_utc).total_seconds() // settings.candle_seconds
+        state = OpenTrade(
+            trade.is_short,
+            int(held),
+            settings.label_horizon_candles,
+            self._barriers(pair, trade),
+        )
+        reason = exit_reason(state, LastCandle(close=current_rate), settings.exits)
+        return None if reason is None else str(reason)
+
+    def _barriers(self, pair: str, trade: Trade) -> Any:
+        """Barrier prices of a trade, from the candle on which it was decided."""
+        frame, _ = self.dp.get_analyzed_dataframe(pair, self.timeframe)
+        decided = timeframe_to_prev_date(self.timeframe, trade.open_date_utc)
+        place = int(frame["date"].searchsorted(pd.Timestamp(decided))) - 1
+        width = trade.get_custom_data(BARRIER_COLUMN)
+        if width is None:
+            width = float(frame[BARRIER_COLUMN].iloc[place]) if place >= 0 else float("nan")
+            trade.set_custom_data(BARRIER_COLUMN, width)
+        exits = self._settings_now().exits
+        return barrier_prices(trade.open_rate, width, trade.is_short, exits)
+
+    def _last_row(self, pair: str) -> Any:
+        frame, _ = self.dp.get_analyzed_dataframe(pair, self.timeframe)
+        return frame.iloc[-1] if len(frame) else None
+
+
+_STOPPED = ("stop_loss", "trailing_stop_loss", "stoploss_on_exchange", str(ExitReason.STOP_BARRIER))

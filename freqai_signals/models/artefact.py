@@ -136,6 +136,7 @@ def _arrays(model: SignalModel) -> dict[str, NDArray[Any]]:
             "centre": model.fit.places.centre,
             "half_width": model.fit.places.half_width,
             "return_mean": model.fit.class_returns.mean,
+            "return_square": model.fit.class_returns.square,
             "return_count": model.fit.class_returns.count,
             "prior": model.fit.prior,
         }
@@ -184,7 +185,9 @@ def _build_fit(
         calibrator=Calibrator(method, tuple(tuple(row) for row in values)),
         margins=MarginReference(arrays["margins"]),
         places=PlaceReference(arrays["centre"], arrays["half_width"], usual, limit),
-        class_returns=ClassReturns(arrays["return_mean"], arrays["return_count"]),
+        class_returns=ClassReturns(
+            arrays["return_mean"], arrays["return_square"], arrays["return_count"]
+        ),
         prior=arrays["prior"],
     )
 

@@ -17,7 +17,9 @@ from freqai_signals.training.panel import candle_digest
 
 logger = logging.getLogger(__name__)
 
-_NOT_IN_PREDICTIONS = {"decision", "sizing", "exits", "costs"}
+_NOT_IN_PREDICTIONS = {
+    "decision", "sizing", "exits", "costs", "registry", "ledger", "drift", "alerts",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

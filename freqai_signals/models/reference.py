@@ -88,11 +88,14 @@ class ClassReturns:
     ----------
     mean
         Shape ``(3,)``, fractions; 0 for a class without rows.
+    square
+        Shape ``(3,)``, mean squared returns.
     count
         Shape ``(3,)``, rows.
     """
 
     mean: NDArray[np.float64]
+    square: NDArray[np.float64]
     count: NDArray[np.int64]
 
     @classmethod
@@ -100,5 +103,7 @@ class ClassReturns:
         """Average the returns of each class."""
         index = labels.astype(np.intp)
         count = np.bincount(index, minlength=CLASS_COUNT)
+        rows = np.maximum(count, 1)
         total = np.bincount(index, weights=returns, minlength=CLASS_COUNT)
-        return cls(total / np.maximum(count, 1), count)
+        squares = np.bincount(index, weights=np.square(returns), minlength=CLASS_COUNT)
+        return cls(total / rows, squares / rows, count)

@@ -7,7 +7,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from freqai_signals.models.card import ModelCard
-from freqai_signals.models.reference import ClassReturns
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
@@ -16,10 +15,12 @@ from freqai_signals.schema import (
     MODEL_COLUMNS,
     PROBA_COLUMNS,
     TRUST_COLUMN,
-    SignalClass,
 )
+from freqai_signals.signals.expected_value import expected_return, shrunk_class_returns
 
 PRIOR_COLUMNS: Final = ("prior_sell", "prior_hold", "prior_buy")
+USUAL_COLUMNS: Final = ("usual_sell", "usual_hold", "usual_buy")
+SQUARE_COLUMNS: Final = ("square_sell", "square_hold", "square_buy")
 MODEL_ID_COLUMN: Final = "model_id"
 
 _NO_MODEL: Final = SignalModel(ModelCard(version="none", reason="no model yet"))
@@ -68,11 +69,9 @@ def model_outputs(
         confidence = np.where(
             trusted, percentile * model.fit.places.familiarity(prediction.distance), 0.0
         )
-        expected = np.where(
-            trusted,
-            predicted_action_return(probabilities, model.fit.class_returns, round_trip_cost),
-            0.0,
-        )
+        returns = model.fit.class_returns
+        usual = shrunk_class_returns(returns.mean, returns.count)
+        expected = expected_return(probabilities, usual, round_trip_cost)
     columns = {
         LABEL_COLUMN: predicted.astype(np.float64),
         **dict(zip(PROBA_COLUMNS, probabilities.T, strict=True)),
@@ -84,25 +83,25 @@ def model_outputs(
 
 
 def window_facts(model: SignalModel | None) -> dict[str, float]:
-    """Numbers that hold for every row a model predicts: its class prior and its id.
+    """Numbers that hold for every row a model predicts; FreqAI repeats them on each.
 
-    The id is the leading 48 bits of the model's key, exact as a float, 0 without a model. FreqAI
-    repeats them on every row of a window, where the report and the ledger find them.
+    By class: its share of the training rows (``prior_*``), its usual return (``usual_*``, shrunk)
+    and its mean squared return (``square_*``). ``model_id`` is the leading 48 bits of the model's
+    key, exact as a float. All are 0 without a model.
     """
-    prior = model.fit.prior if model is not None and model.fit is not None else np.zeros(3)
+    zeros = np.zeros(3)
+    prior, usual, square = zeros, zeros, zeros
+    if model is not None and model.fit is not None:
+        returns = model.fit.class_returns
+        prior, square = model.fit.prior, returns.square
+        usual = shrunk_class_returns(returns.mean, returns.count)
     key = model.card.key if model is not None else ""
     return {
         **dict(zip(PRIOR_COLUMNS, prior.tolist(), strict=True)),
+        **dict(zip(USUAL_COLUMNS, usual.tolist(), strict=True)),
+        **dict(zip(SQUARE_COLUMNS, square.tolist(), strict=True)),
         MODEL_ID_COLUMN: float(int(key[:12] or "0", 16)),
     }
-
-
-def predicted_action_return(p, r: ClassReturns, cost):
-    ev = p @ r.mean
-    k = p.argmax(axis=1)
-    return np.where(
-        k == SignalClass.BUY, ev - cost, np.where(k == SignalClass.SELL, -ev - cost, 0.0)
-    )
 
 
 def complete_outputs(frame: pd.DataFrame) -> pd.DataFrame:

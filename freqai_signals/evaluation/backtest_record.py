@@ -1,0 +1,140 @@
+"""What a backtest said and what happened, kept on disk for the report."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+
+from freqai_signals.models.artefact import write_atomically
+from freqai_signals.schema import (
+    EVENT_END_COLUMN,
+    LABEL_COLUMN,
+    MODEL_COLUMNS,
+    REALISED_RETURN_COLUMN,
+    REASON_COLUMN,
+    STRENGTH_COLUMN,
+    TRUST_COLUMN,
+)
+from freqai_signals.settings import SignalSettings
+from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN
+from freqai_signals.signals.outputs import MODEL_ID_COLUMN, PRIOR_COLUMNS
+
+OUTCOME_COLUMN: Final = "outcome"
+"""Class that came true, NaN where it is not known yet."""
+
+_DECISIONS: Final = (DECISION_SIGNAL_COLUMN, STRENGTH_COLUMN, REASON_COLUMN)
+_FACTS: Final = (*PRIOR_COLUMNS, MODEL_ID_COLUMN)
+_RUN_FILE: Final = "run.json"
+
+
+class RecordMissing(ValueError):
+    """There is nothing to report on, or it cannot be read; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One backtest as the report sees it.
+
+    Attributes
+    ----------
+    facts
+        Timerange, settings, round-trip cost, horizon, when it was written.
+    frames
+        Pair to its rows from the first prediction on: ``date``, the model's columns,
+        ``do_predict``, class priors and model id, decisions, and the outcome with its return.
+    """
+
+    facts: dict[str, Any]
+    frames: dict[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class BacktestRecord:
+    """Writes one backtest's rows, one file a pair; a new timerange or settings begin anew.
+
+    Attributes
+    ----------
+    folder
+        Where the files of this identifier go.
+    settings, round_trip_cost, timerange
+        What the rows were made with.
+    """
+
+    folder: Path
+    settings: SignalSettings
+    round_trip_cost: float
+    timerange: str
+
+    def add(self, pair: str, labelled: pd.DataFrame, predicted: pd.Series) -> None:
+        """Store the rows of one pair.
+
+        Parameters
+        ----------
+        pair
+            Full name.
+        labelled
+            The strategy's frame after its decisions, with ``set_freqai_targets`` applied on all of
+            its candles: there, ``&-signal`` is what happened.
+        predicted
+            The predicted class of the same rows, which the label's column has replaced.
+        """
+        frame = labelled.rename(columns={LABEL_COLUMN: OUTCOME_COLUMN})
+        frame = frame.assign(**{LABEL_COLUMN: predicted.to_numpy()})
+        wanted = ["date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS]
+        wanted += [OUTCOME_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
+        rows = frame.reindex(columns=wanted)
+        rows = rows[rows[MODEL_ID_COLUMN].fillna(0) > 0].reset_index(drop=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        files = self._files()
+        name = f"{pair.replace('/', '_').replace(':', '_')}.feather"
+        sink = pa.BufferOutputStream()
+        rows.to_feather(sink)
+        write_atomically(self.folder / name, sink.getvalue().to_pybytes())
+        facts = self._facts() | {"files": files | {pair: name}}
+        write_atomically(self.folder / _RUN_FILE, json.dumps(facts, indent=1).encode())
+
+    def _files(self) -> dict[str, str]:
+        """Files already written by this run."""
+        try:
+            known = json.loads((self.folder / _RUN_FILE).read_text())
+        except (OSError, ValueError):
+            return {}
+        same = all(known.get(key) == value for key, value in self._facts().items() if key != "at")
+        return dict(known.get("files", {})) if same else {}
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "timerange": self.timerange,
+            "round_trip_cost": self.round_trip_cost,
+            "settings": self.settings.model_dump(mode="json"),
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+
+def read_run(folder: Path) -> Run:
+    """Read the rows of the last backtest of one identifier.
+
+    Raises
+    ------
+    RecordMissing
+        If there are none, or a file is damaged; the message names it.
+    """
+    try:
+        facts = json.loads((folder / _RUN_FILE).read_text())
+    except FileNotFoundError:
+        raise RecordMissing(f"no backtest to report on in {folder}; run one first") from None
+    except (OSError, ValueError) as error:
+        raise RecordMissing(f"{folder / _RUN_FILE} cannot be read: {error}") from error
+    frames = {}
+    for pair, name in facts.pop("files").items():
+        try:
+            frames[pair] = pd.read_feather(folder / name)
+        except (OSError, ValueError, pa.ArrowInvalid) as error:
+            raise RecordMissing(f"{folder / name} cannot be read: {error}; backtest again") from (
+                error
+            )
+    return Run(facts, frames)

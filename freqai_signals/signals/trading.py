@@ -1,0 +1,140 @@
+"""From decisions to the columns and numbers that freqtrade asks a strategy for."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from freqai_signals.schema import (
+    CONFIDENCE_COLUMN,
+    EXPECTED_RETURN_COLUMN,
+    LABEL_COLUMN,
+    PROBA_COLUMNS,
+    TRUST_COLUMN,
+    SignalClass,
+)
+from freqai_signals.settings import ExitSettings, SignalSettings
+from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, TAG_COLUMN
+from freqai_signals.signals.exits import ExitReason
+from freqai_signals.signals.expected_value import move_behind
+from freqai_signals.signals.outputs import SQUARE_COLUMNS, USUAL_COLUMNS
+from freqai_signals.signals.sizing import Outlook, outlook
+from freqai_signals.training.labels import barrier_width
+
+BARRIER_COLUMN: Final = "barrier_width"
+"""Distance of the label's barriers from the close, a fraction, known at the row's close."""
+
+THRESHOLD_COLUMN: Final = "confidence_threshold"
+
+
+def with_barriers(
+    frame: pd.DataFrame, settings: SignalSettings, round_trip_cost: float
+) -> pd.DataFrame:
+    """The frame with the label's own barrier width, so that a trade can be what a label says."""
+    width = barrier_width(
+        frame["close"].to_numpy(np.float64),
+        settings.labels,
+        settings.label_horizon_candles,
+        settings.candles_per_day,
+        round_trip_cost,
+    )
+    return frame.assign(**{BARRIER_COLUMN: width})
+
+
+def entry_columns(decided: pd.DataFrame, can_short: bool) -> pd.DataFrame:
+    """``enter_long``, ``enter_short`` and ``enter_tag`` from decisions.
+
+    Parameters
+    ----------
+    decided
+        What :func:`~freqai_signals.signals.decide.decide` returned.
+    can_short
+        Without it a sell signal enters nothing.
+    """
+    signal = decided[DECISION_SIGNAL_COLUMN]
+    long = signal == SignalClass.BUY
+    short = (signal == SignalClass.SELL) & can_short
+    columns = {
+        "enter_long": long.astype(np.int64),
+        "enter_short": short.astype(np.int64),
+        "enter_tag": decided[TAG_COLUMN].where(long | short, None),
+    }
+    return pd.DataFrame(columns, index=decided.index)
+
+
+def exit_columns(frame: pd.DataFrame, settings: ExitSettings, cost: float) -> pd.DataFrame:
+    """``exit_long``, ``exit_short`` and ``exit_tag`` from what the model says.
+
+    A trusted prediction of the other direction with at least ``opposite_confidence`` ends a trade,
+    and, if so set, a trusted expectation of a move against it. The rules that open trades have no
+    say, and a row that is not trusted ends none by signal.
+    """
+    trusted = frame[TRUST_COLUMN] == 1
+    signal = frame[LABEL_COLUMN]
+    sure = trusted & settings.opposite_signal
+    sure &= frame[CONFIDENCE_COLUMN] >= settings.opposite_confidence
+    against_long = sure & (signal == SignalClass.SELL)
+    against_short = sure & (signal == SignalClass.BUY)
+    move = move_behind(signal, frame[EXPECTED_RETURN_COLUMN], cost)
+    falls = trusted & settings.negative_expected_value & (move < 0)
+    rises = trusted & settings.negative_expected_value & (move > 0)
+    opposite = against_long | against_short
+    tag = pd.Series(str(ExitReason.NEGATIVE_EXPECTED_VALUE), index=frame.index, dtype=object)
+    tag[opposite] = str(ExitReason.OPPOSITE_SIGNAL)
+    columns = {
+        "exit_long": (against_long | falls).astype(np.int64),
+        "exit_short": (against_short | rises).astype(np.int64),
+        "exit_tag": tag.where(opposite | falls | rises, None),
+    }
+    return pd.DataFrame(columns, index=frame.index)
+
+
+def row_outlook(row: Any, signal: SignalClass, cost: float) -> Outlook:
+    """What following ``signal`` can expect, from one row of the analysed frame."""
+    return outlook(
+        signal,
+        np.array([row[name] for name in PROBA_COLUMNS], dtype=np.float64),
+        np.array([row[name] for name in USUAL_COLUMNS], dtype=np.float64),
+        np.array([row[name] for name in SQUARE_COLUMNS], dtype=np.float64),
+        cost,
+    )
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """Whether a prediction may still open a trade.
+
+    Attributes
+    ----------
+    fresh
+        The verdict.
+    reason
+        Why not; empty if fresh.
+    """
+
+    fresh: bool
+    reason: str = ""
+
+
+def freshness(row: Any, now: pd.Timestamp, candle_seconds: int) -> Freshness:
+    """Judge the newest analysed row: trusted, and its candle the last one that has closed.
+
+    Parameters
+    ----------
+    row
+        Has ``date`` (open of its candle, UTC) and ``do_predict``; None if there is no row.
+    now
+        Current time, UTC.
+    candle_seconds
+        Length of a candle.
+    """
+    if row is None:
+        return Freshness(False, "there is no analysed candle")
+    if row[TRUST_COLUMN] != 1:
+        return Freshness(False, f"the candle of {row['date']} is not trusted")
+    closed = row["date"] + pd.Timedelta(seconds=candle_seconds)
+    age = (now - closed).total_seconds()
+    if age >= candle_seconds:
+        return Freshness(False, f"the last prediction is {age:.0f} s old, candle {row['date']}")
+    return Freshness(True)
