@@ -9,8 +9,14 @@ from numpy.typing import NDArray
 
 from freqai_signals.schema import REASON_COLUMN, STRENGTH_COLUMN, SignalClass
 from freqai_signals.settings import DecisionSettings
-from freqai_signals.signals.filters import Reason, Reasons, first_refusals, rules
-from freqai_signals.signals.predictions import Predictions, missing_columns, read_predictions
+from freqai_signals.signals.filters import (
+    Reason,
+    Reasons,
+    first_refusals,
+    reason_codes,
+    rules,
+)
+from freqai_signals.signals.predictions import missing_columns, read_predictions
 from freqai_signals.signals.strength import Strength, strengths, tag
 
 NO_SIGNAL: Final = -1
@@ -70,16 +76,14 @@ def decide(frame: pd.DataFrame, settings: DecisionSettings, context: PairContext
         reason = np.full(len(frame), str(Reason.MISSING_COLUMNS), dtype=object)
         return _table(frame.index, nothing, np.zeros_like(nothing), reason)
     rows = read_predictions(frame, context.candle_seconds)
-    reason = first_refusals(rows, rules(rows, settings, context.stops))
-    signal = np.where(reason == Reason.NONE, rows.signal, NO_SIGNAL).astype(np.int8)
+    asked = rules(rows, settings, context.stops)
+    refused = first_refusals(rows, asked)
+    signal = np.where(refused == len(asked), rows.signal, NO_SIGNAL).astype(np.int8)
     directional = (signal == SignalClass.BUY) | (signal == SignalClass.SELL)
     strength = np.where(directional, strengths(rows.confidence, settings), 0).astype(np.int8)
-    return _table(frame.index, signal, strength, _shown(reason, rows))
-
-
-def _shown(reason: Reasons, rows: Predictions) -> Reasons:
-    """Nothing was rejected where a trusted row predicted hold."""
-    return np.where(rows.trusted & ~rows.directional, str(Reason.NONE), reason)
+    # Nothing was rejected where a trusted row predicted hold.
+    shown = np.where(rows.trusted & ~rows.directional, len(asked), refused)
+    return _table(frame.index, signal, strength, reason_codes(shown, asked))
 
 
 def _table(

@@ -26,7 +26,7 @@ confident signal may follow a weaker one. Set both to the same value to have the
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -79,30 +79,40 @@ def within_share(rows: Predictions, new: Mask, settings: DecisionSettings) -> Ma
     ``maximum_share_window_candles``.
     """
     position = np.flatnonzero(new & rows.directional)
-    candle = rows.candle[position]
-    start = np.searchsorted(candle, candle - settings.maximum_share_window_candles + 1)
-    block_start = np.searchsorted(candle, _block_start(candle, settings))
-    levels = _levels(rows, settings)[position]
-    all_peers = bool((levels == levels.max(axis=0, initial=-1.0)).all())
-    most = settings.most_signals
-    passed = np.ones(len(position), dtype=np.bool_)
-    # Only where even all new signals together fill the window does it matter which were emitted.
-    for i in np.flatnonzero(np.arange(len(position)) - start >= most).tolist():
-        counted = passed[start[i] : i].copy()
-        counted[: max(block_start[i] - start[i], 0)] = True
-        if not all_peers:
-            counted &= (levels[start[i] : i] >= levels[i]).all(axis=1)
-        passed[i] = np.count_nonzero(counted) < most
     room = np.ones(len(rows), dtype=np.bool_)
-    room[position] = passed
+    room[position] = _with_room(
+        rows.candle[position], _levels(rows, settings)[:, position], settings
+    )
     return room
+
+
+def _with_room(candle: Integers, level: Floats, settings: DecisionSettings) -> Mask:
+    """Visit new signals in order, counting those kept in the block and all in the block before."""
+    opened = candle - settings.maximum_share_window_candles + 1
+    start = np.searchsorted(candle, opened).tolist()
+    first = np.searchsorted(candle, np.maximum(opened, _block_start(candle, settings))).tolist()
+    all_peers = bool((level == level[:, :1]).all())
+    most = settings.most_signals
+    passed = np.ones(len(candle), dtype=np.bool_)
+    kept = [0]  # how many were kept before each place
+    for i in range(len(candle)):
+        counted = first[i] - start[i] + kept[i] - kept[first[i]]
+        if counted >= most and not all_peers:
+            peers = np.logical_and.reduce(level[:, start[i] : i] >= level[:, i : i + 1])
+            peers[first[i] - start[i] :] &= passed[first[i] : i]
+            counted = np.count_nonzero(peers)
+        keeps = counted < most
+        kept.append(kept[i] + keeps)
+        if not keeps:
+            passed[i] = False
+    return passed
 
 
 @dataclass(frozen=True)
 class _Stream:
     """Candidates of one class, oldest first.
 
-    ``level`` has one column for each threshold; a candidate is a peer of another if none of its
+    ``level`` has one line for each threshold; a candidate is a peer of another if none of its
     levels is lower. ``top`` marks those that are peers of all.
     """
 
@@ -124,7 +134,7 @@ def _streams(rows: Predictions, settings: DecisionSettings) -> list[_Stream]:
     if settings.expected_value_rule:
         strong &= rows.expected_return > min(settings.expected_value_margin, 0.0)
     levels = _levels(rows, settings)
-    hold_levels = np.minimum(hold, HOLD_REFERENCE)[:, None]
+    hold_levels = np.minimum(hold, HOLD_REFERENCE)[None, :]
     return [
         _stream(strong & (rows.signal == SignalClass.BUY), rows.candle, rows.confidence, levels),
         _stream(strong & (rows.signal == SignalClass.SELL), rows.candle, rows.confidence, levels),
@@ -138,13 +148,13 @@ def _levels(rows: Predictions, settings: DecisionSettings) -> Floats:
     expected = np.where(rows.expected_return > 0, 1.0, rows.expected_return)
     if not settings.expected_value_rule:
         expected = np.zeros_like(expected)
-    return np.column_stack([confidence, expected])
+    return np.stack([confidence, expected])
 
 
 def _stream(chosen: Mask, candle: Integers, score: Floats, level: Floats) -> _Stream:
     position = np.flatnonzero(chosen)
-    own = level[position]
-    top = (own >= own.max(axis=0, initial=0.0)).all(axis=1)
+    own = level[:, position]
+    top = (own >= own.max(axis=1, initial=0.0, keepdims=True)).all(axis=0)
     return _Stream(position, candle[position], score[position], own, top)
 
 
@@ -175,31 +185,34 @@ class _Repeats:
         self.candle: list[int] = stream.candle.tolist()
         self.block_start: list[int] = _block_start(stream.candle, settings).tolist()
         self.score: list[float] = stream.score.tolist()
-        self.level: list[list[float]] = stream.level.tolist()
+        self.levels: list[list[float]] = stream.level.tolist()
         self.window = settings.repeat_window_candles
         self.step = settings.repeat_confidence_step - _STEP_TOLERANCE
         self.kept: list[int] = []
 
     def silenced(self, i: int) -> bool:
         """By one that was kept, or by any candidate of the blocks before."""
-        if any(self._counts(j, i) for j in self._recent(self.kept, i)):
+        if self.kept and self._by(self.kept, i):
             return True
         if self.candle[i] - self.block_start[i] >= self.window:
             return False
-        before = bisect_left(self.candle, self.block_start[i])
-        return any(self._counts(j, i) for j in self._recent(range(before), i))
+        return self._by(range(bisect_left(self.candle, self.block_start[i])), i)
 
-    def _recent(self, places: Sequence[int], i: int) -> Iterator[int]:
-        """Those of ``places`` within the window before ``i``, latest first."""
+    def _by(self, places: Sequence[int], i: int) -> bool:
+        """By one of ``places`` within the window, asked latest first."""
+        oldest = self.candle[i] - self.window
         for j in reversed(places):
-            if self.candle[i] - self.candle[j] > self.window:
-                return
-            yield j
+            if self.candle[j] < oldest:
+                return False
+            if self._counts(j, i):
+                return True
+        return False
 
     def _counts(self, j: int, i: int) -> bool:
         """Whether ``j`` is a peer of ``i`` that ``i`` does not exceed by the step."""
-        peer = all(map(float.__ge__, self.level[j], self.level[i]))
-        return peer and self.score[i] < self.score[j] + self.step
+        if self.score[i] >= self.score[j] + self.step:
+            return False
+        return all(level[j] >= level[i] for level in self.levels)
 
 
 def _block_start(candle: Integers, settings: DecisionSettings) -> Integers:

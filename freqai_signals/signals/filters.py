@@ -158,10 +158,15 @@ def rules(
     )
 
 
-def first_refusals(rows: Predictions, asked: Sequence[Rule]) -> Reasons:
-    """Reason of the first rule that refuses each row, :attr:`Reason.NONE` where none does."""
-    codes = [str(rule.reason) for rule in asked] + [str(Reason.NONE)]
+def first_refusals(rows: Predictions, asked: Sequence[Rule]) -> NDArray[np.intp]:
+    """Place of the first rule that refuses each row, ``len(asked)`` where none does."""
     first = np.full(len(rows), len(asked), dtype=np.intp)
     for place in range(len(asked) - 1, -1, -1):
         first[~asked[place].allows(rows)] = place
-    return np.asarray(codes, dtype=object)[first]
+    return first
+
+
+def reason_codes(places: NDArray[np.intp], asked: Sequence[Rule]) -> Reasons:
+    """Reasons of the rules at these places, :attr:`Reason.NONE` beyond the last."""
+    codes = [str(rule.reason) for rule in asked] + [str(Reason.NONE)]
+    return np.asarray(codes, dtype=object)[places]

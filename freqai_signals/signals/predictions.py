@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from freqai_signals.schema import (
-    CLASS_COUNT,
     CONFIDENCE_COLUMN,
     EXPECTED_RETURN_COLUMN,
     LABEL_COLUMN,
@@ -81,13 +80,13 @@ def read_predictions(frame: pd.DataFrame, candle_seconds: int) -> Predictions:
         numbers[name]
         for name in (LABEL_COLUMN, CONFIDENCE_COLUMN, EXPECTED_RETURN_COLUMN, TRUST_COLUMN)
     )
-    probabilities = np.column_stack([numbers[name] for name in PROBA_COLUMNS])
+    columns = [numbers[name] for name in PROBA_COLUMNS]
     candle, in_order = _candles(frame[DATE_COLUMN], candle_seconds)
     trusted = (
         in_order
         & (trust == 1)
-        & np.isin(predicted, np.arange(CLASS_COUNT))
-        & _are_probabilities(probabilities)
+        & np.logical_or.reduce([predicted == kind for kind in SignalClass])
+        & _are_probabilities(columns)
         & (confidence >= 0)
         & (confidence <= 1)
         & np.isfinite(expected)
@@ -95,7 +94,7 @@ def read_predictions(frame: pd.DataFrame, candle_seconds: int) -> Predictions:
     return Predictions(
         candle=candle,
         signal=np.where(trusted, predicted, SignalClass.HOLD).astype(np.int8),
-        probabilities=np.where(trusted[:, None], probabilities, [0.0, 1.0, 0.0]),
+        probabilities=np.where(trusted[:, None], np.column_stack(columns), [0.0, 1.0, 0.0]),
         confidence=np.where(trusted, confidence, 0.0),
         expected_return=np.where(trusted, expected, 0.0),
         trusted=trusted,
@@ -109,9 +108,10 @@ def _numbers(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:
     }
 
 
-def _are_probabilities(probabilities: Floats) -> Mask:
-    inside = np.asarray(((probabilities >= 0) & (probabilities <= 1)).all(axis=1))
-    total = np.where(inside[:, None], probabilities, 0.0).sum(axis=1)
+def _are_probabilities(columns: Sequence[Floats]) -> Mask:
+    # Column by column: reducing along rows of three takes numpy ten times as long.
+    inside = np.logical_and.reduce([(column >= 0) & (column <= 1) for column in columns])
+    total = np.sum([np.where(inside, column, 0.0) for column in columns], axis=0)
     return np.asarray(np.abs(total - 1) <= _SUM_TOLERANCE)
 
 

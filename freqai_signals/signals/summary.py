@@ -6,8 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from freqai_signals.schema import EXPECTED_RETURN_COLUMN, REASON_COLUMN, STRENGTH_COLUMN
+from freqai_signals.schema import (
+    CONFIDENCE_COLUMN,
+    EXPECTED_RETURN_COLUMN,
+    REASON_COLUMN,
+    STRENGTH_COLUMN,
+)
+from freqai_signals.settings import DecisionSettings
 from freqai_signals.signals.filters import Reason
+from freqai_signals.signals.predictions import Floats
 
 
 def removed_by_rule(decisions: Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -61,25 +68,31 @@ class PassingCost:
 
 
 def passing_cost(
-    pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]], cost: float, margin: float
+    pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]], cost: float, settings: DecisionSettings
 ) -> PassingCost:
-    """At which round-trip cost the rows removed as ``no_edge`` would have been kept.
+    """At which round-trip cost predictions without edge would have passed the rule.
+
+    Only those count that are confident enough; the others would have been refused anyway.
 
     Parameters
     ----------
     pairs
-        A frame with ``expected_return`` (after ``cost``) and its decisions, for each pair.
+        A frame with the columns of the model and its decisions, for each pair.
     cost
-        Round-trip cost used by the model, a fraction.
-    margin
-        The rule's margin, a fraction.
+        Round-trip cost that ``expected_return`` contains, a fraction.
+    settings
+        Gives the margin and the lowest confidence of a signal.
     """
-    removed = [
-        frame.loc[(table[REASON_COLUMN] == Reason.NO_EDGE).to_numpy(), EXPECTED_RETURN_COLUMN]
-        for frame, table in pairs
-    ]
-    expected = np.concatenate([np.empty(0), *(part.to_numpy(np.float64) for part in removed)])
+    expected = np.concatenate([np.empty(0), *(_without_edge(*pair, settings) for pair in pairs)])
     if not len(expected):
         return PassingCost(0, cost, float("nan"), float("nan"))
-    allowed = cost + expected - margin
+    allowed = cost + expected - settings.expected_value_margin
     return PassingCost(len(expected), cost, float(np.median(allowed)), float(allowed.max()))
+
+
+def _without_edge(frame: pd.DataFrame, table: pd.DataFrame, settings: DecisionSettings) -> Floats:
+    removed = (table[REASON_COLUMN] == Reason.NO_EDGE).to_numpy()
+    if not removed.any():
+        return np.empty(0)
+    rows = frame.loc[removed, [CONFIDENCE_COLUMN, EXPECTED_RETURN_COLUMN]].to_numpy(np.float64)
+    return np.asarray(rows[rows[:, 0] >= settings.lowest_confidence, 1])
