@@ -24,7 +24,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 Array = NDArray[np.float64]
 
@@ -77,6 +76,9 @@ def ar1(shocks: Array, memory: float) -> Array:
     numpy.ndarray
         Shape ``(n,)``; the value at *t* uses shocks up to *t*.
     """
+    # scipy.signal takes a second to load, and most sandboxes find their market ready.
+    from scipy.signal import lfilter
+
     scaled = np.sqrt(1.0 - memory**2) * shocks
     scaled[0] = shocks[0]
     return np.asarray(lfilter([1.0], [1.0, -memory], scaled), dtype=np.float64)

@@ -12,7 +12,7 @@ PAIRS = ("BTC/USDT", "ETH/USDT")
 
 @pytest.fixture(scope="session")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Market:
-    return ensure_market(MarketSpec(pairs=PAIRS, days=200), tmp_path_factory.mktemp("market"))
+    return ensure_market(MarketSpec(pairs=PAIRS, days=300), tmp_path_factory.mktemp("market"))
 
 
 @pytest.fixture(scope="session")

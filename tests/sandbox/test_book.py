@@ -48,13 +48,13 @@ def test_a_missing_timeframe_is_made_of_shorter_candles(market: Market) -> None:
 
 
 def test_a_timeframe_that_cannot_be_made_is_refused(folder: Path) -> None:
-    with pytest.raises(LookupError, match="BTC/USDT has candles of 5m.*1m cannot"):
+    with pytest.raises(LookupError, match=r"BTC/USDT has candles of 5m.*1m cannot"):
         CandleBook(folder).series("BTC/USDT", "1m")
 
 
 def test_weeks_begin_on_monday(folder: Path) -> None:
     weekly = pd.to_datetime(CandleBook(folder).series("BTC/USDT", "1w").time, unit="ms")
-    assert set(weekly.dayofweek) == {0}
+    assert set(weekly.day_of_week) == {0}
 
 
 def test_futures_files_are_a_layout_of_their_own(market: Market, tmp_path: Path) -> None:

@@ -78,3 +78,51 @@ def test_a_log_that_has_grown_large_is_begun_anew(tmp_path: Path) -> None:
     path.write_bytes(b"x" * (LARGEST_BYTES + 1))
     RequestLog(path).close()
     assert path.read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--datadir", "nowhere"], "nowhere is not a folder"),
+        (["--datadir", "."], "holds no candles"),
+        (["--edge", "-1"], "edge must lie between 0 and 20"),
+        (["--datadir", ".", "--edge", "1"], "--edge: shapes the simulated market"),
+        (["--days", "x"], "invalid int value"),
+    ],
+)
+def test_what_cannot_be_served_is_said_on_standard_error(
+    options: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        status: object = main(["sandbox", *options, "--", "true"])
+    except SystemExit as end:
+        status = end.code
+    captured = capsys.readouterr()
+    assert status == 2
+    assert message in captured.err
+    assert captured.out == ""
+
+
+def test_missing_pairs_are_told_with_what_is_there(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sandbox", "--datadir", str(folder), "--pairs", "XRP/USDT", "--", "true"]) == 2
+    errors = capsys.readouterr().err
+    assert "no candles of XRP/USDT; it holds BTC/USDT, ETH/USDT" in errors
+
+
+def test_the_default_market_is_made_on_first_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for uses in (1, 2):
+        assert main(["sandbox", "--days", "2", "--pairs", "DOGE/USDT", "--", "true"]) == 0
+        assert ("Simulating 6 pairs" in capsys.readouterr().err) == (uses == 1)
+    folders = list((tmp_path / "user_data" / "sandbox").glob("market-*"))
+    assert len(folders) == 1
+    assert (folders[0] / "DOGE_USDT-5m.feather").is_file()

@@ -23,14 +23,16 @@ from freqai_signals.training.labels import barrier_width, make_labels
 HORIZON = 12
 
 
-def labelled(market: Market, kind: str, step: int = 1) -> tuple[LatentState, Array, Array]:
+def labelled(
+    market: Market, kind: str, step: int = 1, pair: str = "BTC/USDT"
+) -> tuple[LatentState, Array, Array]:
     """State, barrier width and class of the rows of a pair whose label is known."""
-    candles = market.candles("BTC/USDT")
+    candles = market.candles(pair)
     settings = LabelSettings(kind=kind)  # type: ignore[arg-type]
     label = make_labels(candles, settings, HORIZON, 288)[LABEL_COLUMN].to_numpy()
     width = barrier_width(candles["close"].to_numpy(), settings, HORIZON, 288)
     rows = np.flatnonzero(np.isfinite(label))[::step]
-    return latent_state(market, "BTC/USDT", rows), width[rows], label[rows].astype(np.int64)
+    return latent_state(market, pair, rows), width[rows], label[rows].astype(np.int64)
 
 
 def calibration_error(proba: Array, truth: Array) -> float:
@@ -44,8 +46,9 @@ def calibration_error(proba: Array, truth: Array) -> float:
 def test_horizon_posterior_is_calibrated_and_beats_every_constant(
     market: Market, kind: str
 ) -> None:
-    state, width, truth = labelled(market, kind)
-    proba = horizon_posterior(state, width, HORIZON)
+    parts = [labelled(market, kind, pair=pair) for pair in market.spec.pairs]
+    proba = np.concatenate([horizon_posterior(*part[:2], HORIZON) for part in parts])
+    truth = np.concatenate([part[2] for part in parts])
     np.testing.assert_allclose(proba.sum(axis=1), 1.0)
     assert calibration_error(proba, truth) < 0.01
     assert attainable_skill(proba, truth) > 0.03
