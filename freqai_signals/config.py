@@ -190,7 +190,7 @@ _PATHS: Final = {
         name: f"freqai.signals.{name}"
         for name in (
             "labels", "features", "validation", "model", "calibration", "costs", "decision",
-            "sizing", "exits",
+            "sizing", "exits", "gate", "registry", "ledger", "drift", "alerts",
         )
     },
     "booster": "freqai.model_training_parameters",
