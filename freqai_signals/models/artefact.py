@@ -12,6 +12,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,11 +22,13 @@ from numpy.typing import NDArray
 from freqai_signals.models import booster
 from freqai_signals.models.calibration import Calibrator, DirectionHistory
 from freqai_signals.models.card import ModelCard
+from freqai_signals.models.holdout import Holdout
 from freqai_signals.models.reference import ClassReturns, MarginReference, PlaceReference
 from freqai_signals.models.signal_model import Fit, Head, SignalModel
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+_HOLDOUT: Final = tuple(item.name for item in fields(Holdout))
 
 
 class ArtefactError(ValueError):
@@ -100,7 +103,10 @@ def read(path: Path) -> SignalModel:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, flush it to disk, and rename it into place."""
+    """Write a file under a temporary name, flush it to disk, and rename it into place.
+
+    The rename itself is flushed too, so after the return neither a kill nor a power cut undoes it.
+    """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -111,6 +117,15 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _description(model: SignalModel) -> dict[str, Any]:
@@ -129,6 +144,7 @@ def _arrays(model: SignalModel) -> dict[str, NDArray[Any]]:
         "history_event_end": model.history.event_end,
         "history_log_odds": model.history.log_odds,
         "history_bought": model.history.bought,
+        **{f"holdout_{name}": getattr(model.holdout, name) for name in _HOLDOUT},
     }
     if model.fit:
         arrays |= {
@@ -162,7 +178,8 @@ def _build(members: Mapping[str, bytes]) -> SignalModel:
     card = ModelCard.from_json(members["card.json"].decode())
     fit = _build_fit(description, arrays, members) if description["heads"] else None
     names = tuple(description["names"])
-    return SignalModel(card, names, history, fit, description["trained_until"])
+    holdout = Holdout(**{name: arrays[f"holdout_{name}"] for name in _HOLDOUT})
+    return SignalModel(card, names, history, fit, description["trained_until"], holdout)
 
 
 def _build_fit(

@@ -13,6 +13,7 @@ from freqai_signals.metrics import Probabilities
 from freqai_signals.models import booster
 from freqai_signals.models.calibration import CalibrationRows, DirectionHistory, fit_calibrator
 from freqai_signals.models.card import ModelCard
+from freqai_signals.models.holdout import Holdout
 from freqai_signals.models.reference import ClassReturns, MarginReference, PlaceReference
 from freqai_signals.models.signal_model import Fit, Head, SignalModel
 from freqai_signals.provenance import code_digest, digest, library_versions
@@ -24,6 +25,10 @@ from freqai_signals.training.splits import purged_tail
 logger = logging.getLogger(__name__)
 
 _TRAIN_METRIC_ROWS = 20_000
+_NOT_SHAPING = {
+    "features", "decision", "costs", "sizing", "exits",
+    "gate", "registry", "ledger", "drift", "alerts",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Request:
 
     def shaping(self) -> dict[str, Any]:
         """The settings that shape a model, without those that change speed only."""
-        chosen = self.settings.model_dump(mode="json", exclude={"decision", "costs", "features"})
+        chosen = self.settings.model_dump(mode="json", exclude=_NOT_SHAPING)
         chosen["booster"].pop("threads")
         return chosen
 
@@ -133,7 +138,8 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     )
     for warning in card.warnings:
         logger.warning("Model %s: %s", card.version, warning)
-    return SignalModel(card, rows.names, history, fit, int(rows.event_end.max()))
+    until = int(rows.event_end.max())
+    return SignalModel(card, rows.names, history, fit, until, Holdout.of(past, tail, honest))
 
 
 def _history(request: Request) -> DirectionHistory:

@@ -11,6 +11,7 @@ from freqai_signals.metrics import Probabilities
 from freqai_signals.models import booster
 from freqai_signals.models.calibration import Calibrator, DirectionHistory
 from freqai_signals.models.card import ModelCard
+from freqai_signals.models.holdout import Holdout
 from freqai_signals.models.reference import ClassReturns, MarginReference, PlaceReference
 from freqai_signals.schema import CLASS_COUNT, SignalClass
 from freqai_signals.settings import ModelKind
@@ -70,6 +71,8 @@ class SignalModel:
     trained_until
         Candle number at whose close the last training outcome was known; rows that start later
         are out of sample.
+    holdout
+        What the early-stopped boosters said of the purged tail; empty if there is no fit.
     """
 
     card: ModelCard
@@ -77,6 +80,7 @@ class SignalModel:
     history: DirectionHistory = field(default_factory=DirectionHistory)
     fit: Fit | None = None
     trained_until: int = 0
+    holdout: Holdout = field(default_factory=Holdout)
 
     @property
     def classes_(self) -> tuple[int, ...]:
