@@ -2,25 +2,25 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Final
 
 from freqai_signals import __version__
-from freqai_signals.evaluation.report import add_report
-from freqai_signals.sandbox.commands import add_market, add_sandbox
 
 WRONG_USE: Final = 2
 """Exit status for arguments, settings or files that cannot work."""
 
-SUBCOMMANDS: Final[tuple[Callable[["argparse._SubParsersAction[Any]"], None], ...]] = (
-    add_sandbox,
-    add_market,
-    add_report,
-)
-"""Each adds a parser whose default ``run`` takes the parsed arguments and returns the status.
+SUBCOMMANDS: Final[Mapping[str, str]] = {
+    "sandbox": "freqai_signals.sandbox.commands:add_sandbox",
+    "market": "freqai_signals.sandbox.commands:add_market",
+    "report": "freqai_signals.evaluation.report:add_report",
+}
+"""Name of each subcommand and the function that adds its parser, imported only when it is needed.
 
-A ``run`` raises ``ValueError`` or ``OSError`` for what the user can put right; the message goes to
-standard error and the status is 2. It imports what it needs itself, so that ``--help`` is quick.
+The parser's default ``run`` takes the parsed arguments and returns the exit status. It raises
+``ValueError`` or ``OSError`` for what the user can put right; the message goes to standard error
+and the status is 2.
 """
 
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if argv is None else argv)
     own, command = _split(given)
-    arguments = _parser().parse_args(own, argparse.Namespace(command=command))
+    arguments = _parser(own[:1]).parse_args(own, argparse.Namespace(command=command))
     try:
         return int(arguments.run(arguments))
     except (ValueError, OSError) as error:
@@ -47,14 +47,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return WRONG_USE
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(chosen: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="freqai-signals", description="Signals for freqtrade that can be trusted."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
-    for add in SUBCOMMANDS:
-        add(commands)
+    # The sandbox starts a second earlier without the libraries of the others.
+    for name in [name for name in SUBCOMMANDS if name in chosen] or SUBCOMMANDS:
+        module, _, function = SUBCOMMANDS[name].partition(":")
+        getattr(import_module(module), function)(commands)
     return parser
 
 
