@@ -164,17 +164,17 @@ def _without_repeats(stream: _Stream, settings: DecisionSettings) -> Mask:
     window_end = np.searchsorted(candle, candle + window, side="right").tolist()
     repeats = _Repeats(stream, settings)
     scores, top = repeats.score, stream.top.tolist()
-    new = np.zeros(len(candle), dtype=np.bool_)
     i = 0
     while i < len(candle):
         if repeats.silenced(i):
             i += 1
             continue
-        new[i] = True
         repeats.kept.append(i)
         enough = scores[i] + repeats.step
         silences_all = top[i] and max(scores[i + 1 : window_end[i]], default=0.0) < enough
         i = window_end[i] if silences_all else i + 1
+    new = np.zeros(len(candle), dtype=np.bool_)
+    new[repeats.kept] = True
     return new
 
 
@@ -192,9 +192,10 @@ class _Repeats:
 
     def silenced(self, i: int) -> bool:
         """By one that was kept, or by any candidate of the blocks before."""
-        if self.kept and self._by(self.kept, i):
+        oldest = self.candle[i] - self.window
+        if self.kept and self.candle[self.kept[-1]] >= oldest and self._by(self.kept, i):
             return True
-        if self.candle[i] - self.block_start[i] >= self.window:
+        if self.block_start[i] <= oldest:
             return False
         return self._by(range(bisect_left(self.candle, self.block_start[i])), i)
 

@@ -1,0 +1,82 @@
+"""Rules one at a time, and that the first refusal names the reason."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from freqai_signals.settings import DecisionSettings
+from freqai_signals.signals.filters import (
+    Cooldown,
+    ExpectedValue,
+    MinimumConfidence,
+    Reason,
+    SureHold,
+    TrustedRow,
+    first_refusals,
+    reason_codes,
+    rules,
+)
+from freqai_signals.signals.predictions import Predictions, read_predictions
+
+Frames = Callable[..., pd.DataFrame]
+FIRST_CANDLE = 288 * 20_000
+
+
+def read(frame: pd.DataFrame) -> Predictions:
+    return read_predictions(frame, 300)
+
+
+def test_untrusted_row_is_refused(predictions: Frames) -> None:
+    frame = predictions("BB")
+    frame.loc[0, "proba_buy"] = np.nan
+    assert TrustedRow().allows(read(frame)).tolist() == [False, True]
+
+
+def test_expected_value_leaves_holds_alone(predictions: Frames) -> None:
+    rows = read(predictions("BhS", expected=[0.001, -1.0, 0.0011]))
+    assert ExpectedValue(0.001).allows(rows).tolist() == [False, True, True]
+
+
+def test_minimum_confidence_is_reached_at_its_value(predictions: Frames) -> None:
+    rows = read(predictions("BhSS", confidence=[0.5, 0.1, 0.6, 0.59]))
+    assert MinimumConfidence(0.6).allows(rows).tolist() == [False, True, True, False]
+
+
+def test_only_sure_holds_are_allowed(predictions: Frames) -> None:
+    assert SureHold(0.9).allows(read(predictions("BhHS"))).tolist() == [True, False, True, True]
+
+
+def test_cooldown_without_stops_or_candles_allows_everything(predictions: Frames) -> None:
+    rows = read(predictions("BB"))
+    assert Cooldown(5).allows(rows).all()
+    assert Cooldown(0, (FIRST_CANDLE,)).allows(rows).all()
+
+
+def test_cooldown_counts_from_the_latest_stop_in_any_order(predictions: Frames) -> None:
+    rows = read(predictions("BBHBBB"))
+    stops = (FIRST_CANDLE + 3, FIRST_CANDLE)
+    allowed = Cooldown(1, stops).allows(rows)
+    assert allowed.tolist() == [False, False, True, False, False, True]
+
+
+def test_expected_value_rule_is_absent_when_switched_off(predictions: Frames) -> None:
+    rows = read(predictions("B"))
+    off = DecisionSettings(expected_value_rule=False)
+    codes = [rule.reason for rule in rules(rows, DecisionSettings())]
+    assert codes == [
+        "untrusted", "no_edge", "low_confidence", "unsure_hold", "repeat", "cooldown", "share",
+    ]  # fmt: skip
+    assert [rule.reason for rule in rules(rows, off)] == [c for c in codes if c != "no_edge"]
+
+
+def test_first_refusal_names_the_reason(predictions: Frames) -> None:
+    rows = read(predictions("BBS", confidence=[0.1, 0.1, 0.9], expected=[-1.0, 1.0, 1.0]))
+    asked = (ExpectedValue(0.0), MinimumConfidence(0.5))
+    places = first_refusals(rows, asked)
+    assert places.tolist() == [0, 1, 2]
+    assert reason_codes(places, asked).tolist() == [
+        Reason.NO_EDGE,
+        Reason.LOW_CONFIDENCE,
+        Reason.NONE,
+    ]
