@@ -109,6 +109,8 @@ def train(request: Request, key: str | None = None) -> SignalModel:
 
     heads = _fit_heads(past, tail, settings)
     raw = _raw(heads, tail.features)
+    if not len(history.log_odds):
+        history = _first_history(past, heads, settings)
     overlap = float(np.mean(rows.event_end - rows.start)) / settings.model.row_step
     calibrator = fit_calibrator(
         CalibrationRows(tail.label, raw, tail.event_end, overlap), history, settings.calibration
@@ -152,6 +154,33 @@ def _history(request: Request) -> DirectionHistory:
         return previous.history
     raw = _raw(previous.fit.heads, later.features)
     return previous.history.extended(later.event_end, later.label, raw)
+
+
+def _first_history(
+    past: TrainingRows, heads: tuple[Head, ...], settings: SignalSettings
+) -> DirectionHistory:
+    """Direction predictions to begin with, where no earlier model left any.
+
+    A booster of direction is fitted on the rows before the end of ``past`` and asked about that
+    end. The hold-out chose its number of rounds, so those rows chose nothing.
+    """
+    fraction = settings.validation_fraction / (1.0 - settings.validation_fraction)
+    early_mask, end_mask = purged_tail(
+        past.start, past.event_end, fraction, settings.validation.embargo_candles
+    )
+    early, end = past.take(early_mask), past.take(end_mask)
+    if _unusable(early, settings):
+        return DirectionHistory()
+    objective, x, y = _targets(early, settings)[-1]
+    raws = []
+    for head, seed in zip(heads, _seeds(settings), strict=True):
+        params = booster.parameters(settings.booster, objective, seed)
+        fitted = booster.fit_rounds((x, y), params, head.boosters[-1].best_rounds)
+        predicted = booster.predict(fitted, end.features)
+        if head.kind == "two_stage":
+            predicted = np.column_stack([1.0 - predicted, np.zeros(len(end)), predicted])
+        raws.append(predicted)
+    return DirectionHistory().extended(end.event_end, end.label, np.mean(raws, axis=0))
 
 
 def _unusable(rows: TrainingRows, settings: SignalSettings) -> str:
