@@ -11,6 +11,9 @@ from freqai_signals import __version__
 WRONG_USE: Final = 2
 """Exit status for arguments, settings or files that cannot work."""
 
+INTERRUPTED: Final = 130
+"""Exit status after Ctrl-C, as shells tell it."""
+
 SUBCOMMANDS: Final[Mapping[str, str]] = {
     "sandbox": "freqai_signals.sandbox.commands:add_sandbox",
     "market": "freqai_signals.sandbox.commands:add_market",
@@ -45,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"freqai-signals: error: {error}", file=sys.stderr)
         return WRONG_USE
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def _parser(chosen: list[str]) -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from freqai_signals.sandbox.spec import MarketSpec
 
 _MARKET_OPTIONS = ("edge", "seed", "days")
+_LARGEST_PORT = 65535
 
 
 def add_sandbox(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -72,6 +73,8 @@ def _run_sandbox(arguments: argparse.Namespace) -> int:
 
     if not arguments.command:
         arguments.usage_error("COMMAND is missing: freqai-signals sandbox [options] -- COMMAND ...")
+    if not 0 <= arguments.port <= _LARGEST_PORT:
+        arguments.usage_error(f"--port must lie between 0 and {_LARGEST_PORT}")
     given = [name for name in _MARKET_OPTIONS if getattr(arguments, name) is not None]
     if arguments.datadir is not None and given:
         options = ", ".join(f"--{name}" for name in given)

@@ -88,6 +88,7 @@ def test_a_log_that_has_grown_large_is_begun_anew(tmp_path: Path) -> None:
         (["--edge", "-1"], "edge must lie between 0 and 20"),
         (["--datadir", ".", "--edge", "1"], "--edge: shapes the simulated market"),
         (["--days", "x"], "invalid int value"),
+        (["--port", "70000"], "--port must lie between 0 and 65535"),
     ],
 )
 def test_what_cannot_be_served_is_said_on_standard_error(

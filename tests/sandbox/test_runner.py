@@ -1,4 +1,5 @@
 import os
+import pty
 import re
 import signal
 import socket
@@ -27,6 +28,8 @@ def start(folder: Path, tmp_path: Path) -> Start:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # Without a terminal, so that all signals come from the tests.
+            start_new_session=True,
         )
 
     return begin
@@ -129,11 +132,35 @@ def test_an_interrupt_ends_the_command(start: Start) -> None:
     process = start(*WAITING)
     command, port = told(process)
     process.send_signal(signal.SIGINT)
-    # With a terminal the command would have got its own interrupt; here it gets ours, or SIGTERM
-    # after the time of grace.
-    assert process.wait(timeout=40) != 0
+    assert process.wait(timeout=30) == 128 + signal.SIGINT
     assert is_gone(command)
     assert is_free(port)
+
+
+def test_a_terminals_interrupt_reaches_the_command_once(folder: Path, tmp_path: Path) -> None:
+    counting = (
+        "import signal, time\n"
+        "seen = []\n"
+        "signal.signal(signal.SIGINT, lambda *_: seen.append(1))\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(1)\n"
+        "while not seen: time.sleep(0.1)\n"
+        "time.sleep(0.7)\n"
+        "raise SystemExit(len(seen))"
+    )
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(tmp_path)
+        os.environ["PYTHONPATH"] = str(ROOT)
+        own = ("-m", "freqai_signals", "sandbox", "--datadir", str(folder), "--")
+        os.execv(sys.executable, [sys.executable, *own, *python(counting)])
+    with os.fdopen(terminal, "rb", buffering=0) as screen:
+        output = b""
+        while b"ready" not in output:
+            output += screen.read(1000)
+        os.write(terminal, b"\x03")
+        _, status = os.waitpid(process, 0)
+    assert os.waitstatus_to_exitcode(status) == 1
 
 
 def test_killing_the_sandbox_ends_the_command_and_frees_the_port(start: Start) -> None:
