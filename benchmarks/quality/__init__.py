@@ -1,0 +1,1 @@
+"""The quality benchmark's parts; ``benchmarks/bench_quality.py`` puts them together."""

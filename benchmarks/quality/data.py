@@ -1,0 +1,105 @@
+"""Candles to measure on: freqtrade's feather files, or the simulated market."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from freqai_signals.sandbox import market
+from freqai_signals.sandbox.barrier_posterior import SimulatedPosterior, barrier_posterior
+from freqai_signals.sandbox.datadir import check_candles, exchange_folder
+from freqai_signals.sandbox.posterior import horizon_posterior, latent_state
+from freqai_signals.settings import SignalSettings, timeframe_seconds
+from freqai_signals.training.labels import barrier_width
+from freqai_signals.training.panel import FeatureCache, Table, add_labels
+
+ROUND_TRIP_COST = 0.002
+"""Two taker fees of 0.1 %, what Binance spot charges without discounts."""
+
+POSTERIOR_ROWS = 2000
+"""Rows per pair on which the attainable skill of triple-barrier labels is simulated."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Candles of the pairs without holes, and the simulated market they come from, if any."""
+
+    name: str
+    candles: Mapping[str, pd.DataFrame]
+    simulated: market.Market | None = None
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """Full names in the order of their indices."""
+        return tuple(self.candles)
+
+    def since(self, pair: str, first: pd.Timestamp) -> pd.DataFrame:
+        """Candles of a pair; earlier ones than asked for do no harm."""
+        return self.candles[pair]
+
+
+def load(datadir: Path | None, pairs: Sequence[str], timeframe: str) -> Source:
+    """Candles of the pairs from a folder, or of the simulated market without one.
+
+    Raises
+    ------
+    ValueError
+        If the folder or one of the pairs is not there, or a file is damaged.
+    """
+    if datadir is None:
+        spec = market.MarketSpec()
+        made = market.ensure_market(spec, notify=print)
+        return Source(
+            f"simulated market {spec.digest()}",
+            {pair: made.candles(pair, timeframe) for pair in spec.pairs},
+            made,
+        )
+    folder = exchange_folder(datadir)
+    check_candles(folder, list(pairs))
+    files = {pair: folder / market.candle_file(pair, timeframe) for pair in pairs}
+    frames = {pair: market.read_candles(path) for pair, path in files.items()}
+    return Source(datadir.name, {p: without_holes(f, timeframe) for p, f in frames.items()})
+
+
+def without_holes(candles: pd.DataFrame, timeframe: str) -> pd.DataFrame:
+    """Fill missing candles as freqtrade does: flat at the last close, without volume."""
+    step = f"{timeframe_seconds(timeframe)}s"
+    dates = pd.date_range(candles["date"].iloc[0], candles["date"].iloc[-1], freq=step)
+    frame = candles.set_index("date").reindex(dates)
+    frame["close"] = frame["close"].ffill()
+    for name in ("open", "high", "low"):
+        frame[name] = frame[name].fillna(frame["close"])
+    frame["volume"] = frame["volume"].fillna(0.0)
+    return frame.rename_axis("date").reset_index()
+
+
+def tables(source: Source, settings: SignalSettings) -> dict[str, Table]:
+    """Features and labels of every pair over all of its candles."""
+    cache = FeatureCache(settings, source.pairs)
+    made = {}
+    for pair, candles in source.candles.items():
+        features = cache.features(pair, candles, source.since)
+        labelled = add_labels(candles, settings, ROUND_TRIP_COST)
+        made[pair] = Table.of(pd.concat([labelled, features], axis=1), settings.candle_seconds)
+    return made
+
+
+def posterior(
+    source: Source, settings: SignalSettings, pair: str, rows: NDArray[np.int64]
+) -> SimulatedPosterior | NDArray[np.float64]:
+    """Best possible probabilities at some candles of a pair of the simulated market."""
+    assert source.simulated is not None
+    labels, horizon = settings.labels, settings.label_horizon_candles
+    close = source.candles[pair]["close"].to_numpy(np.float64)
+    if labels.kind == "fixed":
+        width = np.full(len(rows), labels.threshold)
+    else:
+        every = barrier_width(close, labels, horizon, settings.candles_per_day, ROUND_TRIP_COST)
+        width = every[rows]
+    state = latent_state(source.simulated, pair, rows)
+    if labels.kind == "triple_barrier":
+        return barrier_posterior(state, width, horizon, labels.both_touched)
+    return horizon_posterior(state, width, horizon)

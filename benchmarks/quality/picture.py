@@ -1,0 +1,125 @@
+"""The benchmark's results as a PNG: skill of every variant, reliability and tiers of the shipped.
+
+Pillow draws it: freqtrade's own extras install it, plotly needs a browser to write a PNG.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from benchmarks.quality.measures import TIERS, Estimate, Outcomes
+
+WIDTH: Final = 1000
+_LINE: Final = 26
+_BLUE, _GREY, _RED, _BLACK = "#2563a8", "#9aa3ad", "#b3372f", "#1c1f23"
+_LOWEST: Final = -0.1
+"""Skill at the left edge; worse ones are cut off there and say so by their number."""
+
+
+def draw(path: Path, title: str, results: Mapping[str, Mapping[str, Any]], rows: Outcomes) -> None:
+    """Write the picture.
+
+    Parameters
+    ----------
+    path
+        Of the PNG.
+    title
+        First line.
+    results
+        Of all variants, the shipped one under ``ours``.
+    rows
+        Outcomes of the shipped variant.
+    """
+    bars = _LINE * (len(results) + 2)
+    image = Image.new("RGB", (WIDTH, bars + 470), "white")
+    pen = ImageDraw.Draw(image)
+    _text(pen, (20, 14), title, 17)
+    _bars(pen, 50, {name: found["all"]["skill"] for name, found in results.items()})
+    _reliability(pen, (80, bars + 90), rows)
+    _tiers(pen, (560, bars + 90), results["ours"]["all"]["tiers"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, optimize=True)
+
+
+def reliability(
+    probability: NDArray[np.float64], happened: NDArray[np.bool_], bins: int = 20
+) -> list[tuple[float, float, int]]:
+    """Mean probability, frequency and rows of each bin with at least 50 rows.
+
+    Examples
+    --------
+    >>> reliability(np.full(60, 0.5), np.arange(60) < 15)
+    [(0.5, 0.25, 60)]
+    """
+    place = np.minimum((probability * bins).astype(np.intp), bins - 1)
+    points = []
+    for i in range(bins):
+        inside = place == i
+        count = int(inside.sum())
+        if count >= 50:
+            point = float(probability[inside].mean()), float(happened[inside].mean())
+            points.append((*point, count))
+    return points
+
+
+def _bars(pen: ImageDraw.ImageDraw, top: int, skills: Mapping[str, Estimate]) -> None:
+    highest = max(0.02, *(skill.value + 2 * skill.error for skill in skills.values()))
+    left, right = 330, WIDTH - 130
+
+    def across(value: float) -> float:
+        share = (np.clip(value, _LOWEST, highest) - _LOWEST) / (highest - _LOWEST)
+        return left + float(share) * (right - left)
+
+    _text(pen, (20, top), "Log-loss skill on later candles (0 = class prior), ± 2 standard errors")
+    for i, (name, skill) in enumerate(skills.items(), start=1):
+        y = top + _LINE * i + 4
+        colour = _RED if skill.value < 0 else _BLUE if name == "ours" else _GREY
+        ends = sorted((across(0.0), across(skill.value)))
+        pen.rectangle((ends[0], y, ends[1], y + 15), fill=colour)
+        spread = across(skill.value - 2 * skill.error), across(skill.value + 2 * skill.error)
+        pen.line((spread[0], y + 8, spread[1], y + 8), fill=_BLACK, width=2)
+        _text(pen, (20, y), name)
+        _text(pen, (right + 12, y), skill.text(digits=3))
+
+
+def _reliability(pen: ImageDraw.ImageDraw, corner: tuple[int, int], rows: Outcomes) -> None:
+    x, y, side = *corner, 320
+    _text(pen, (x - 60, y - 26), "Reliability of the shipped probabilities (sell, hold, buy)")
+    pen.rectangle((x, y, x + side, y + side), outline=_GREY)
+    pen.line((x, y + side, x + side, y), fill=_GREY)
+    for kind, colour in enumerate((_RED, _BLACK, _BLUE)):
+        points = reliability(rows.probabilities[:, kind], rows.label == kind)
+        places = [(x + p * side, y + (1 - f) * side) for p, f, _ in points]
+        pen.line(places, fill=colour, width=2)
+        for px, py in places:
+            pen.ellipse((px - 3, py - 3, px + 3, py + 3), fill=colour)
+    for tick in (0.0, 0.5, 1.0):
+        _text(pen, (x + int(tick * side) - 8, y + side + 6), f"{tick:g}")
+        _text(pen, (x - 30, y + int((1 - tick) * side) - 8), f"{tick:g}")
+    _text(pen, (x + 90, y + side + 24), "stated probability")
+
+
+def _tiers(
+    pen: ImageDraw.ImageDraw, corner: tuple[int, int], tiers: Mapping[str, Mapping[str, Any]]
+) -> None:
+    x, y, height = *corner, 320
+    _text(pen, (x - 30, y - 26), "Right in each tier: predicted class, and direction if moved")
+    pen.line((x, y + height, x + 380, y + height), fill=_GREY)
+    for i, name in enumerate(TIERS):
+        kinds: Sequence[tuple[str, str]] = (("class_right", _GREY), ("direction_right", _BLUE))
+        for j, (kind, colour) in enumerate(kinds):
+            right: Estimate = tiers[name][kind]
+            if not np.isfinite(right.value):
+                continue
+            left, tall = x + 130 * i + 56 * j, right.value * height
+            pen.rectangle((left, y + height - tall, left + 46, y + height), fill=colour)
+            _text(pen, (left + 4, int(y + height - tall) - 20), f"{right.value:.3f}")
+        _text(pen, (x + 130 * i, y + height + 6), f"{name}: {tiers[name]['rows']} rows", 13)
+
+
+def _text(pen: ImageDraw.ImageDraw, place: tuple[int, int], text: str, size: int = 14) -> None:
+    pen.text(place, text, fill=_BLACK, font=ImageFont.load_default(size))

@@ -1,0 +1,110 @@
+"""The benchmark's results as tables and as JSON."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.quality.measures import TIERS, Estimate
+
+Measured = Mapping[str, Any]
+"""One variant: ``all`` and each pair by :func:`measures.measure_all`, ``seconds``, ``trees`` ..."""
+
+
+def show(results: Mapping[str, Measured], console: Console) -> None:
+    """Print all tables."""
+    for table in (probabilities(results), tiers(results), pairs(results)):
+        console.print(table)
+
+
+def probabilities(results: Mapping[str, Measured]) -> Table:
+    """How good the probabilities are, what they earn and what they cost."""
+    shares = next(iter(results.values()))["all"]["expectation"]
+    columns = ["skill", "Brier skill", "ECE", "direction part", "AUC dir", "AUC move"]
+    columns += [f"top {share}: bp" for share in shares] + ["captured", "core s", "trees"]
+    table = _table("All pairs. ± block-bootstrap standard error; bp after fees", columns)
+    for name, result in results.items():
+        found = result["all"]
+        table.add_row(
+            name,
+            found["skill"].text(),
+            found["brier_skill"].text(),
+            f"{found['ece']:.4f}",
+            found["direction_part"].text(),
+            f"{found['direction_auc']:.4f}",
+            f"{found['move_auc']:.4f}",
+            *(found["expectation"][share].text(1e4, 1) for share in shares),
+            f"{result['captured']['all']:.0%}" if result["captured"] else "-",
+            f"{result['seconds']:.1f}",
+            f"{result['trees']:.0f}",
+        )
+    return table
+
+
+def tiers(results: Mapping[str, Measured]) -> Table:
+    """How often tiers were right."""
+    columns = [f"{tier}: {what}" for tier in (*TIERS, "top 2 %") for what in ("class", "direction")]
+    table = _table("Precision: right (stated) of rows; direction among rows that moved", columns)
+    for name, result in results.items():
+        groups = [result["all"]["tiers"][tier] for tier in TIERS]
+        cells = []
+        for group in (*groups, result["all"]["top_2_percent"]):
+            cells.append(_right(group["class_right"], group["class_stated"], group["rows"]))
+            cells.append(_right(group["direction_right"], group["stated"], group["moved"]))
+        table.add_row(name, *cells)
+    return table
+
+
+def pairs(results: Mapping[str, Measured]) -> Table:
+    """Skill, ECE and direction by pair."""
+    names = list(next(iter(results.values()))["pairs"])
+    table = _table("By pair: skill / ECE / AUC of direction (share captured)", names)
+    for name, result in results.items():
+        cells = []
+        for pair in names:
+            found = result["pairs"][pair]
+            cell = f"{found['skill'].value:.4f} / {found['ece']:.3f} / "
+            cell += f"{found['direction_auc']:.3f}"
+            cells.append(
+                cell + (f" ({result['captured'][pair]:.0%})" if result["captured"] else "")
+            )
+        table.add_row(name, *cells)
+    return table
+
+
+def write_json(path: Path, facts: Mapping[str, Any], results: Mapping[str, Measured]) -> None:
+    """Store everything that was measured; numbers that do not exist become null."""
+    content = _plain({**facts, "variants": results})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def _right(right: Estimate, stated: float, rows: int) -> str:
+    if not math.isfinite(right.value):
+        return "-"
+    return f"{right.value:.3f}±{right.error:.3f} ({stated:.3f}) {rows}"
+
+
+def _table(title: str, columns: list[str]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Estimate):
+        return _plain(dataclasses.asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

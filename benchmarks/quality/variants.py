@@ -1,0 +1,89 @@
+"""What is compared: the stock recipe, ours, and ours with one thing changed at a time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from benchmarks.quality import stock
+from freqai_signals.settings import SignalSettings
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One recipe.
+
+    Attributes
+    ----------
+    name
+        As in tables.
+    settings
+        What our model is trained with; the stock recipe takes labels and features from it.
+    stock
+        ``""`` for ours, ``whole`` for freqtrade's training, ``stopping`` for early stopping.
+    """
+
+    name: str
+    settings: SignalSettings
+    stock: str = ""
+
+    @property
+    def train_days(self) -> int:
+        """Length of the training window."""
+        return stock.TRAIN_DAYS if self.stock else self.settings.train_period_days
+
+    @property
+    def tiers(self) -> tuple[float, float, float]:
+        """Confidence from which a signal is weak, medium and strong."""
+        decision = self.settings.decision
+        return stock.TIERS if self.stock else (decision.weak, decision.medium, decision.strong)
+
+
+_OTHER_KIND: Final = {"two_stage": "multiclass", "multiclass": "two_stage"}
+
+
+def variants(settings: SignalSettings) -> dict[str, Variant]:
+    """All recipes by name, in the order of the table."""
+    other = _OTHER_KIND[settings.model.kind]
+    changes: dict[str, Mapping[str, Any]] = {
+        "ours": {},
+        "ours, pair by pair": {"model": {"pool": "pair"}},
+        "ours, no calibration": {"calibration": {"method": "none"}},
+        "ours, no refit": {"model": {"refit": False}},
+        f"ours, {other}": {"model": {"kind": other}},
+        "ours, every candle": {"model": {"row_step": 1}},
+        "ours, three seeds": {"model": {"seeds": 3}},
+        "ours, volatility and calendar": {"features": {"groups": ("volatility", "calendar")}},
+        **{f"ours, {days} days": {"train_period_days": days} for days in (30, 60, 120, 240)},
+    }
+    ours = [Variant(name, changed(settings, change)) for name, change in changes.items()]
+    rivals = [Variant("stock", settings, "whole")]
+    rivals += [Variant("stock, early stopping", settings, "stopping")]
+    return {variant.name: variant for variant in (*rivals, *ours)}
+
+
+SHORT_LIST: Final = (
+    "stock",
+    "stock, early stopping",
+    "ours",
+    "ours, pair by pair",
+    "ours, no calibration",
+    "ours, no refit",
+    "ours, multiclass",
+    "ours, 60 days",
+    "ours, 240 days",
+)
+"""Measured unless others are asked for."""
+
+
+def changed(settings: SignalSettings, change: Mapping[str, Any]) -> SignalSettings:
+    """Settings with some keys replaced, nested as in the settings.
+
+    Examples
+    --------
+    >>> changed(SignalSettings(), {"model": {"seeds": 3}}).model.seeds
+    3
+    """
+    values = settings.model_dump()
+    for key, value in change.items():
+        values[key] = values[key] | value if isinstance(value, Mapping) else value
+    return SignalSettings.model_validate(values)
