@@ -7,6 +7,7 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; d
 CONFIG ?= config.json
 DATADIR ?=
 PAIRS ?=
+PROFILE ?=
 EDGE ?=
 DAYS ?= 500
 EPOCHS ?= 50
@@ -34,7 +35,7 @@ STRATEGY := --config $(CONFIG) --userdir user_data \
 
 .DEFAULT_GOAL := help
 .PHONY: help install backtest report hyperopt lookahead recursive download \
-	test test-slow lint format bench clean
+	test test-slow lint format bench bench-quality clean
 
 help: ## list the targets and their options
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -92,9 +93,13 @@ format: $(INSTALLED) ## rewrite the sources as `make lint` wants them
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(INSTALLED) ## the benchmarks, one after the other
-	@set -e; for name in $(basename $(notdir $(wildcard benchmarks/bench_*.py))); do \
+bench: $(INSTALLED) ## the benchmarks of speed, one after the other
+	@set -e; for name in $(filter-out bench_quality,$(basename $(notdir $(wildcard benchmarks/bench_*.py)))); do \
 		echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done
+
+bench-quality: $(INSTALLED) ## our recipe against stock FreqAI on later candles; PROFILE= reads config.PROFILE.json
+	$(BIN)/python -m benchmarks.bench_quality --timerange $(TIMERANGE) $(if $(DATADIR),--datadir $(DATADIR)) \
+		$(if $(PAIRS),--pairs $(PAIRS)) $(if $(PROFILE),--profile $(PROFILE)) $(ARGS)
 
 clean: ## remove .venv and caches; user_data stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
