@@ -67,6 +67,8 @@ class Request:
                     history.log_odds.tolist(),
                     history.bought.tolist(),
                 ],
+                # Its boosters say what joins the history, so the history alone does not name it.
+                "previous": self.previous.card.key if self.previous else "",
                 "code": code_digest(),
                 "libraries": library_versions(),
             }
