@@ -1,0 +1,90 @@
+"""Rows with a known edge, and the small models that learn it in a tenth of a second."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from freqai_signals.models.fit import Request, train
+from freqai_signals.models.signal_model import SignalModel
+from freqai_signals.settings import SignalSettings
+from freqai_signals.training.rows import TrainingRows
+
+CANDLES_PER_DAY = 24
+
+
+def make_rows(
+    days: int = 60, first_day: int = 0, edge: float = 2.0, pairs: int = 2, seed: int = 0
+) -> TrainingRows:
+    """Hourly rows whose class leans on the first feature; ``edge`` 0 leaves nothing to learn."""
+    rng = np.random.default_rng([seed, first_day, days])
+    candles = np.arange(first_day * CANDLES_PER_DAY, (first_day + days) * CANDLES_PER_DAY)
+    start = np.repeat(candles, pairs)
+    features = rng.normal(size=(len(start), 4)).astype(np.float32)
+    score = np.column_stack([-edge * features[:, 0], np.zeros(len(start)), edge * features[:, 0]])
+    label = (score + rng.gumbel(size=score.shape)).argmax(axis=1).astype(np.int8)
+    return TrainingRows(
+        features=features,
+        names=("%-a", "%-b", "%-c", "%-d"),
+        label=label,
+        start=start,
+        event_end=start + 2,
+        realised_return=(label - 1) * 0.01,
+        pair=np.tile(np.arange(pairs, dtype=np.int16), len(candles)),
+        pairs=tuple(f"P{i}/USDT" for i in range(pairs)),
+    )
+
+
+def shuffled(rows: TrainingRows, seed: int = 1) -> TrainingRows:
+    """The same rows with their labels dealt out anew."""
+    order = np.random.default_rng(seed).permutation(len(rows))
+    values = {**rows.__dict__, "label": rows.label[order]}
+    return TrainingRows(**values)
+
+
+def small_settings() -> SignalSettings:
+    """Hourly candles, few and small trees, one thread."""
+    return SignalSettings.model_validate(
+        {
+            "timeframe": "1h",
+            "label_horizon_candles": 2,
+            "train_period_days": 60,
+            "model": {"row_step": 1, "kind": "multiclass", "early_stopping_rounds": 5},
+            "validation": {"min_rows": 100, "min_class_rows": 5},
+            "booster": {"rounds": 60, "learning_rate": 0.2, "num_leaves": 4,
+                        "min_child_samples": 20, "threads": 1},
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def settings() -> SignalSettings:
+    return small_settings()
+
+
+@pytest.fixture(scope="session")
+def rows_of() -> Callable[..., TrainingRows]:
+    return make_rows
+
+
+@pytest.fixture(scope="session")
+def champion(settings: SignalSettings) -> SignalModel:
+    """Trained on the first sixty days."""
+    return train(Request(make_rows(), settings))
+
+
+@pytest.fixture(scope="session")
+def later_rows() -> TrainingRows:
+    """The window of the next training, ten days on; fifty of its days are the champion's."""
+    old, new = make_rows(), make_rows(days=10, first_day=60)
+    late = old.take(old.start >= 10 * CANDLES_PER_DAY)
+    joined = {
+        name: np.concatenate([getattr(late, name), getattr(new, name)])
+        for name in ("features", "label", "start", "event_end", "realised_return", "pair")
+    }
+    return TrainingRows(**{**old.__dict__, **joined})
+
+
+@pytest.fixture(scope="session")
+def challenger(settings: SignalSettings, later_rows: TrainingRows) -> SignalModel:
+    return train(Request(later_rows, settings))
