@@ -36,6 +36,9 @@ EVENT_END_COLUMN: Final = "label_event_end"
 REALISED_RETURN_COLUMN: Final = "label_return"
 """Gross return of a label's event, as a fraction of the price at the row's close."""
 
+RETURN_SCALE_COLUMN: Final = "return_scale"
+"""Size of the moves that a label is about, a fraction of the close, known at the row's close."""
+
 FEATURE_PREFIX: Final = "%-"
 """FreqAI takes every column with ``%`` in its name as a feature."""
 

@@ -82,12 +82,12 @@ class PlaceReference:
 
 @dataclass(frozen=True)
 class ClassReturns:
-    """Realised gross returns of the training rows by class.
+    """Realised gross returns of the training rows by class, in units of their return scale.
 
     Attributes
     ----------
     mean
-        Shape ``(3,)``, fractions; 0 for a class without rows.
+        Shape ``(3,)``, 0 for a class without rows.
     square
         Shape ``(3,)``, mean squared returns.
     count

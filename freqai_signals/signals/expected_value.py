@@ -93,10 +93,13 @@ def expected_move(probabilities: Floats, class_returns: Floats) -> Floats:
     return np.asarray(probabilities @ class_returns, dtype=np.float64)
 
 
-def expected_return(probabilities: Floats, class_returns: Floats, cost: float) -> Floats:
+def expected_return(
+    probabilities: Floats, class_returns: Floats, cost: float, scale: Floats | float = 1.0
+) -> Floats:
     """Expected return of the predicted action after costs, shape ``(n,)``, a fraction.
 
-    The action is the most probable class: a long for buy, a short for sell; a hold earns 0.
+    The action is the most probable class: a long for buy, a short for sell; a hold earns 0. Class
+    returns in units of each row's return scale are given with that ``scale``, shape ``(n,)``.
 
     Examples
     --------
@@ -105,7 +108,7 @@ def expected_return(probabilities: Floats, class_returns: Floats, cost: float) -
     array([0.003, 0.   , 0.004])
     """
     direction = _MIRROR[probabilities.argmax(axis=1)]
-    gain = direction * expected_move(probabilities, class_returns) - cost
+    gain = direction * expected_move(probabilities, class_returns) * scale - cost
     return np.where(direction == 0, 0.0, gain)
 
 

@@ -10,10 +10,13 @@ from freqai_signals.models.card import ModelCard
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
+    EVENT_END_COLUMN,
     EXPECTED_RETURN_COLUMN,
     LABEL_COLUMN,
     MODEL_COLUMNS,
     PROBA_COLUMNS,
+    REALISED_RETURN_COLUMN,
+    RETURN_SCALE_COLUMN,
     TRUST_COLUMN,
 )
 from freqai_signals.signals.expected_value import expected_return, shrunk_class_returns
@@ -44,7 +47,8 @@ def model_outputs(
     model
         None or an abstaining model gives abstaining rows.
     features
-        One row a candle; other columns are ignored.
+        One row a candle: the model's features, and ``return_scale``, without which a row is not
+        trusted. Other columns are ignored.
     round_trip_cost
         Fees and slippage of entering and leaving, a fraction.
     traded
@@ -59,7 +63,8 @@ def model_outputs(
     """
     model = model or _NO_MODEL
     prediction = model.predict(features)
-    trusted = prediction.trusted & (True if traded is None else traded)
+    scale = _column(features, RETURN_SCALE_COLUMN)
+    trusted = prediction.trusted & (True if traded is None else traded) & (scale > 0)
     probabilities = np.where(trusted[:, None], prediction.probabilities, [0.0, 1.0, 0.0])
     predicted = probabilities.argmax(axis=1)
     confidence = np.zeros(len(features))
@@ -71,7 +76,9 @@ def model_outputs(
         )
         returns = model.fit.class_returns
         usual = shrunk_class_returns(returns.mean, returns.count)
-        expected = expected_return(probabilities, usual, round_trip_cost)
+        expected = np.where(
+            trusted, expected_return(probabilities, usual, round_trip_cost, scale), 0.0
+        )
     columns = {
         LABEL_COLUMN: predicted.astype(np.float64),
         **dict(zip(PROBA_COLUMNS, probabilities.T, strict=True)),
@@ -82,11 +89,18 @@ def model_outputs(
     return pd.DataFrame({name: columns[name] for name in (*MODEL_COLUMNS, TRUST_COLUMN)})
 
 
+def _column(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    """A column as numbers, NaN where the frame lacks it."""
+    if name not in frame:
+        return np.full(len(frame), np.nan)
+    return frame[name].to_numpy(np.float64)
+
+
 def window_facts(model: SignalModel | None) -> dict[str, float]:
     """Numbers that hold for every row a model predicts; FreqAI repeats them on each.
 
     By class: its share of the training rows (``prior_*``), its usual return (``usual_*``, shrunk)
-    and its mean squared return (``square_*``). ``model_id`` is the leading 48 bits of the model's
+    and its mean squared return (``square_*``), both in units of ``return_scale``. ``model_id`` is the leading 48 bits of the model's
     key, exact as a float. All are 0 without a model.
     """
     zeros = np.zeros(3)
@@ -121,4 +135,5 @@ def complete_outputs(frame: pd.DataFrame) -> pd.DataFrame:
     }
     trust = frame[TRUST_COLUMN] if TRUST_COLUMN in frame else 0
     dropped = [f"{name}_{what}" for name in MODEL_COLUMNS for what in ("mean", "std")]
+    dropped += [EVENT_END_COLUMN, REALISED_RETURN_COLUMN]  # of the live frame's own labels
     return frame.drop(columns=dropped, errors="ignore").assign(**columns, **{TRUST_COLUMN: trust})

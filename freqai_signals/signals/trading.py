@@ -11,6 +11,7 @@ from freqai_signals.schema import (
     EXPECTED_RETURN_COLUMN,
     LABEL_COLUMN,
     PROBA_COLUMNS,
+    RETURN_SCALE_COLUMN,
     TRUST_COLUMN,
     SignalClass,
 )
@@ -20,7 +21,7 @@ from freqai_signals.signals.exits import ExitReason
 from freqai_signals.signals.expected_value import move_behind
 from freqai_signals.signals.outputs import SQUARE_COLUMNS, USUAL_COLUMNS
 from freqai_signals.signals.sizing import Outlook, outlook
-from freqai_signals.training.labels import barrier_width
+from freqai_signals.training.labels import barrier_width, return_scale
 
 BARRIER_COLUMN: Final = "barrier_width"
 """Distance of the label's barriers from the close, a fraction, known at the row's close."""
@@ -31,15 +32,19 @@ THRESHOLD_COLUMN: Final = "confidence_threshold"
 def with_barriers(
     frame: pd.DataFrame, settings: SignalSettings, round_trip_cost: float
 ) -> pd.DataFrame:
-    """The frame with the label's own barrier width, so that a trade can be what a label says."""
-    width = barrier_width(
+    """The frame with the label's own barrier width and return scale.
+
+    So a trade can be what a label says, and be sized by what it is about.
+    """
+    rule = (
         frame["close"].to_numpy(np.float64),
         settings.labels,
         settings.label_horizon_candles,
         settings.candles_per_day,
         round_trip_cost,
     )
-    return frame.assign(**{BARRIER_COLUMN: width})
+    columns = {BARRIER_COLUMN: barrier_width(*rule), RETURN_SCALE_COLUMN: return_scale(*rule)}
+    return frame.assign(**columns)
 
 
 def entry_columns(decided: pd.DataFrame, can_short: bool) -> pd.DataFrame:
@@ -92,11 +97,12 @@ def exit_columns(frame: pd.DataFrame, settings: ExitSettings, cost: float) -> pd
 
 def row_outlook(row: Any, signal: SignalClass, cost: float) -> Outlook:
     """What following ``signal`` can expect, from one row of the analysed frame."""
+    scale = float(row[RETURN_SCALE_COLUMN])
     return outlook(
         signal,
         np.array([row[name] for name in PROBA_COLUMNS], dtype=np.float64),
-        np.array([row[name] for name in USUAL_COLUMNS], dtype=np.float64),
-        np.array([row[name] for name in SQUARE_COLUMNS], dtype=np.float64),
+        np.array([row[name] for name in USUAL_COLUMNS], dtype=np.float64) * scale,
+        np.array([row[name] for name in SQUARE_COLUMNS], dtype=np.float64) * scale**2,
         cost,
     )
 

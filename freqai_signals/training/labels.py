@@ -157,6 +157,26 @@ def barrier_width(
     return np.maximum(settings.k * sigma * math.sqrt(horizon), max(settings.floor, round_trip_cost))
 
 
+def return_scale(
+    close: Array,
+    settings: LabelSettings,
+    horizon: int,
+    candles_per_day: int,
+    round_trip_cost: float = 0.0,
+) -> Array:
+    """Size of the moves that a label is about: what its returns are measured in.
+
+    A buy of a lively day pays more than a buy of a quiet one; in units of this scale they compare.
+    It is :func:`barrier_width` where that follows volatility, and for ``fixed`` labels what a
+    volatility barrier with ``k`` of 1 would be, at least the threshold. Parameters, NaN policy and
+    what is known when are those of :func:`barrier_width`.
+    """
+    if settings.kind == "fixed":
+        moving = {"kind": "volatility", "k": 1.0, "floor": settings.threshold}
+        settings = settings.model_copy(update=moving)
+    return barrier_width(close, settings, horizon, candles_per_day, round_trip_cost)
+
+
 @dataclass(frozen=True)
 class _Prices:
     """Contiguous prices, NaN in all of a candle where one is unusable; arrays of shape (n,)."""

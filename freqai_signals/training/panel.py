@@ -8,10 +8,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.schema import EVENT_END_COLUMN, LABEL_COLUMN, OHLCV, REALISED_RETURN_COLUMN
+from freqai_signals.schema import (
+    EVENT_END_COLUMN,
+    LABEL_COLUMN,
+    OHLCV,
+    REALISED_RETURN_COLUMN,
+    RETURN_SCALE_COLUMN,
+)
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.features import Market, build_features
-from freqai_signals.training.labels import make_labels
+from freqai_signals.training.labels import make_labels, return_scale
 from freqai_signals.training.rows import (
     TrainingRows,
     Window,
@@ -23,7 +29,7 @@ from freqai_signals.training.rows import (
 Candles = Callable[[str, pd.Timestamp], pd.DataFrame]
 """Gives the base candles of a pair from a date on (earlier ones do no harm), empty if none."""
 
-_LABELS = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
+_LABELS = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, RETURN_SCALE_COLUMN]
 
 
 def candle_digest(candles: pd.DataFrame) -> str:
@@ -103,17 +109,19 @@ def market_digest(market: Market | None) -> str:
 def add_labels(
     candles: pd.DataFrame, settings: SignalSettings, round_trip_cost: float
 ) -> pd.DataFrame:
-    """The frame with label, event end and realised return beside its columns.
+    """The frame with label, event end, realised return and return scale beside its columns.
 
-    See :func:`~freqai_signals.training.labels.make_labels` for what is known when.
+    See :func:`~freqai_signals.training.labels.make_labels` for what is known when; the scale is
+    known at the row's close.
     """
-    labels = make_labels(
-        candles,
+    rule = (
         settings.labels,
         settings.label_horizon_candles,
         settings.candles_per_day,
         round_trip_cost,
     )
+    labels = make_labels(candles, *rule)
+    labels[RETURN_SCALE_COLUMN] = return_scale(candles["close"].to_numpy(np.float64), *rule)
     return pd.concat([candles.drop(columns=_LABELS, errors="ignore"), labels], axis=1)
 
 

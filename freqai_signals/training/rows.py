@@ -8,7 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.schema import EVENT_END_COLUMN, LABEL_COLUMN, REALISED_RETURN_COLUMN
+from freqai_signals.schema import (
+    EVENT_END_COLUMN,
+    LABEL_COLUMN,
+    REALISED_RETURN_COLUMN,
+    RETURN_SCALE_COLUMN,
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class TrainingRows:
         Shape ``(n,)``, candle numbers (seconds since 1970 divided by the candle length): the row is
         known at the close of ``start``, its outcome at the close of ``event_end``.
     realised_return
-        Shape ``(n,)``, gross return of the label's event as a fraction.
+        Shape ``(n,)``, gross return of the label's event in units of the row's return scale.
     pair
         Shape ``(n,)``, index into ``pairs``.
     pairs
@@ -131,14 +136,15 @@ def pair_rows(
     pair
         Full pair name.
     features, labels
-        Of the same candles, as ``build_features`` and ``make_labels`` return them.
+        Of the same candles, as ``build_features`` and ``add_labels`` make them.
     numbers
         Shape ``(n,)``, the candles' numbers; event ends are looked up in it.
     window
         Rows outside are left out, and so are rows whose outcome is known only after its end.
     """
     ends = labels[EVENT_END_COLUMN].to_numpy(np.float64)
-    known = np.isfinite(ends) & labels[LABEL_COLUMN].notna().to_numpy()
+    scale = labels[RETURN_SCALE_COLUMN].to_numpy(np.float64)
+    known = np.isfinite(ends) & labels[LABEL_COLUMN].notna().to_numpy() & (scale > 0)
     event_end = np.full(len(numbers), np.iinfo(np.int64).max)
     event_end[known] = numbers[ends[known].astype(np.intp)]
     chosen = np.flatnonzero(window.holds(numbers, event_end))
@@ -152,7 +158,7 @@ def pair_rows(
         label=labels[LABEL_COLUMN].to_numpy(np.float64)[chosen].astype(np.int8),
         start=numbers[chosen],
         event_end=event_end[chosen],
-        realised_return=labels[REALISED_RETURN_COLUMN].to_numpy(np.float64)[chosen],
+        realised_return=(labels[REALISED_RETURN_COLUMN].to_numpy(np.float64) / scale)[chosen],
         pair=np.zeros(len(chosen), dtype=np.int16),
         pairs=(pair,),
     )

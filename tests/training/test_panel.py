@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from freqai_signals.schema import EVENT_END_COLUMN, LABEL_COLUMN, OHLCV, REALISED_RETURN_COLUMN
+from freqai_signals.schema import (
+    EVENT_END_COLUMN,
+    LABEL_COLUMN,
+    OHLCV,
+    REALISED_RETURN_COLUMN,
+    RETURN_SCALE_COLUMN,
+)
 from freqai_signals.settings import FeatureSettings, LabelSettings, SignalSettings
 from freqai_signals.training import panel
 from freqai_signals.training.features import Market, build_features
@@ -196,7 +202,8 @@ def test_labels_stand_beside_the_candles_and_may_be_added_again() -> None:
     """FreqAI calls the label hook twice a window on frames that may carry labels already."""
     frame = random_walk(60, timeframe="1h")
     once = add_labels(frame, SETTINGS, 0.001)
-    assert list(once) == [*frame, LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
+    labels = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, RETURN_SCALE_COLUMN]
+    assert list(once) == [*frame, *labels]
     pd.testing.assert_frame_equal(add_labels(once, SETTINGS, 0.001), once)
     assert LABEL_COLUMN not in frame
 

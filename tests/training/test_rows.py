@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from freqai_signals.schema import EVENT_END_COLUMN, LABEL_COLUMN, REALISED_RETURN_COLUMN
+from freqai_signals.schema import (
+    EVENT_END_COLUMN,
+    LABEL_COLUMN,
+    REALISED_RETURN_COLUMN,
+    RETURN_SCALE_COLUMN,
+)
 from freqai_signals.training.rows import (
     TrainingRows,
     Window,
@@ -35,6 +40,7 @@ def hand_made(
             LABEL_COLUMN: np.where(known, np.arange(n) % 3, np.nan),
             EVENT_END_COLUMN: ends,
             REALISED_RETURN_COLUMN: np.where(known, np.arange(n) / 100, np.nan),
+            RETURN_SCALE_COLUMN: np.full(n, 0.5),
         }
     )
     values = np.arange(n, dtype=float) if features is None else np.array(features)
@@ -54,7 +60,7 @@ def test_by_hand() -> None:
     np.testing.assert_array_equal(rows.event_end, FIRST + np.arange(2, 10))
     np.testing.assert_array_equal(rows.label, [0, 1, 2, 0, 1, 2, 0, 1])
     np.testing.assert_array_equal(rows.features[:, 1], -np.arange(8.0))
-    np.testing.assert_allclose(rows.realised_return, np.arange(8) / 100)
+    np.testing.assert_allclose(rows.realised_return, np.arange(8) / 50)
     assert rows.names == ("%-x", "%-y")
     assert rows.features.dtype == np.float32
 
