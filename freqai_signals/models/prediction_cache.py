@@ -1,5 +1,6 @@
 """Fingerprints for FreqAI's cached predictions, which it would accept on row count and date alone."""
 
+import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -20,6 +21,9 @@ logger = logging.getLogger(__name__)
 _NOT_IN_PREDICTIONS = {
     "decision", "sizing", "exits", "costs", "registry", "ledger", "drift", "alerts",
 }  # fmt: skip
+
+# A damaged file may still be readable; this part of the fingerprint is of the file itself.
+_CONTENT = "content of the file"
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,8 @@ class PredictionCache:
             return False
         reason = _unreadable(path)
         if not reason:
-            changed = _differences(_read_fingerprint(path), self.fingerprint(stop))
+            now = self.fingerprint(stop) | {_CONTENT: _digest(path.read_bytes())}
+            changed = _differences(_read_fingerprint(path), now)
             reason = f"changed since: {', '.join(changed)}" if changed else ""
         if reason:
             logger.info("Cached predictions %s are not reused, %s", path.name, reason)
@@ -110,9 +115,15 @@ class PredictionCache:
         _fingerprint_path(path).unlink(missing_ok=True)
         sink = pa.BufferOutputStream()
         predictions.to_feather(sink)
-        write_atomically(path, sink.getvalue().to_pybytes())
-        fingerprint = json.dumps(self.fingerprint(stop), indent=1, sort_keys=True)
+        content = sink.getvalue().to_pybytes()
+        write_atomically(path, content)
+        parts = self.fingerprint(stop) | {_CONTENT: _digest(content)}
+        fingerprint = json.dumps(parts, indent=1, sort_keys=True)
         write_atomically(_fingerprint_path(path), fingerprint.encode())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _fingerprint_path(path: Path) -> Path:
