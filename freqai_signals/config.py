@@ -4,7 +4,7 @@ Our own keys live under ``freqai.signals``. FreqAI's keys keep their meaning and
 so that no other module looks into a config dictionary.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -17,7 +17,12 @@ from freqai_signals.settings import (
 
 
 class SettingsError(ValueError):
-    """The config holds settings that cannot work; the message lists all of them."""
+    """The config cannot work; the message lists every problem, and so does ``problems``."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__("\n- ".join([f"{count} in the settings:", *problems]))
 
 
 BOOSTER_ALIASES: Final[Mapping[str, str]] = {
@@ -142,7 +147,7 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
     settings = _validated(values, problems)
     problems += _impossible(settings, parameters)
     if problems:
-        raise _error(problems)
+        raise SettingsError(problems)
     return settings
 
 
@@ -189,8 +194,8 @@ _PATHS: Final = {
     **{
         name: f"freqai.signals.{name}"
         for name in (
-            "labels", "features", "validation", "model", "calibration", "costs", "decision",
-            "sizing", "exits", "gate", "registry", "ledger", "drift", "alerts",
+            "labels", "features", "validation", "model", "direction", "calibration", "costs",
+            "decision", "sizing", "exits", "gate", "registry", "ledger", "drift", "alerts",
         )
     },
     "booster": "freqai.model_training_parameters",
@@ -290,12 +295,6 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         else:
             merged[key] = value
     return merged
-
-
-def _error(problems: list[str]) -> SettingsError:
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return SettingsError("\n- ".join([f"{count} in the settings:", *problems]))
-
 
 
 def pool_pairs(settings: SignalSettings, config: Mapping[str, Any]) -> tuple[str, ...]:

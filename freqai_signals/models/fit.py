@@ -18,7 +18,7 @@ from freqai_signals.models.reference import ClassReturns, MarginReference, Place
 from freqai_signals.models.signal_model import Fit, Head, SignalModel
 from freqai_signals.provenance import code_digest, digest, library_versions
 from freqai_signals.schema import SignalClass
-from freqai_signals.settings import SignalSettings
+from freqai_signals.settings import BoosterSettings, SignalSettings
 from freqai_signals.training.rows import TrainingRows
 from freqai_signals.training.splits import purged_tail
 
@@ -173,11 +173,10 @@ def _first_history(
     early, end = past.take(early_mask), past.take(end_mask)
     if _unusable(early, settings):
         return DirectionHistory()
-    objective, x, y = _targets(early, settings)[-1]
+    task = _tasks(early, settings)[-1]
     raws = []
     for head, seed in zip(heads, _seeds(settings), strict=True):
-        params = booster.parameters(settings.booster, objective, seed)
-        fitted = booster.fit_rounds((x, y), params, head.boosters[-1].best_rounds)
+        fitted = task.fit(seed, head.boosters[-1].best_rounds)
         predicted = booster.predict(fitted, end.features)
         if head.kind == "two_stage":
             predicted = np.column_stack([1.0 - predicted, np.zeros(len(end)), predicted])
@@ -207,53 +206,74 @@ def _one_sided(tail: TrainingRows) -> str:
     return f"the hold-out has no row of class {', '.join(missing)}" if missing else ""
 
 
-def _targets(
-    rows: TrainingRows, settings: SignalSettings
-) -> list[tuple[booster.Objective, NDArray[np.float32], NDArray[np.int8]]]:
-    """What each booster of a head learns from."""
+@dataclass(frozen=True)
+class _Task:
+    """What one booster of a head learns, how; ``rounds`` None stops early on held-out rows."""
+
+    objective: booster.Objective
+    features: NDArray[np.float32]
+    label: NDArray[np.int8]
+    settings: BoosterSettings
+    rounds: int | None = None
+
+    def fit(self, seed: int, rounds: int) -> booster.Fitted:
+        """Boost for a given number of rounds."""
+        return booster.fit_rounds((self.features, self.label), self._parameters(seed), rounds)
+
+    def fit_stopping(self, held_out: "_Task", seed: int, patience: int) -> booster.Fitted:
+        """Boost until the loss on the held-out rows no longer falls, or for the fixed rounds."""
+        if self.rounds is not None:
+            return self.fit(seed, self.rounds)
+        return booster.fit_stopping(
+            (self.features, self.label),
+            (held_out.features, held_out.label),
+            self._parameters(seed),
+            self.settings.rounds,
+            patience,
+        )
+
+    def _parameters(self, seed: int) -> dict[str, Any]:
+        return booster.parameters(self.settings, self.objective, seed)
+
+
+def _tasks(rows: TrainingRows, settings: SignalSettings) -> list[_Task]:
+    """One task for each booster of a head."""
+    usual = settings.booster
     if settings.model.kind == "multiclass":
-        return [(booster.MULTICLASS, rows.features, rows.label)]
+        return [_Task(booster.MULTICLASS, rows.features, rows.label, usual)]
     moved = rows.label != SignalClass.HOLD
     bought = (rows.label[moved] == SignalClass.BUY).astype(np.int8)
+    slow = usual.model_copy(update=settings.direction.model_dump(exclude={"rounds"}))
     return [
-        (booster.BINARY, rows.features, moved.astype(np.int8)),
-        (booster.BINARY, rows.features[moved], bought),
+        _Task(booster.BINARY, rows.features, moved.astype(np.int8), usual),
+        _Task(booster.BINARY, rows.features[moved], bought, slow, settings.direction.rounds),
     ]
 
 
 def _fit_heads(
     past: TrainingRows, tail: TrainingRows, settings: SignalSettings
 ) -> tuple[Head, ...]:
-    heads = []
-    for seed in _seeds(settings):
-        fitted = [
-            booster.fit_stopping(
-                (x, y),
-                (x_tail, y_tail),
-                booster.parameters(settings.booster, objective, seed),
-                settings.booster.rounds,
-                settings.model.early_stopping_rounds,
-            )
-            for (objective, x, y), (_, x_tail, y_tail) in zip(
-                _targets(past, settings), _targets(tail, settings), strict=True
-            )
-        ]
-        heads.append(Head(settings.model.kind, tuple(fitted)))
-    return tuple(heads)
+    patience = settings.model.early_stopping_rounds
+    pairs = list(zip(_tasks(past, settings), _tasks(tail, settings), strict=True))
+    return tuple(
+        Head(
+            settings.model.kind,
+            tuple(task.fit_stopping(held_out, seed, patience) for task, held_out in pairs),
+        )
+        for seed in _seeds(settings)
+    )
 
 
 def _refit(
     heads: tuple[Head, ...], rows: TrainingRows, settings: SignalSettings
 ) -> tuple[Head, ...]:
+    tasks = _tasks(rows, settings)
+    factor = settings.model.refit_factor
     refitted = []
     for head, seed in zip(heads, _seeds(settings), strict=True):
         fitted = [
-            booster.fit_rounds(
-                (x, y),
-                booster.parameters(settings.booster, objective, seed),
-                max(1, round(old.best_rounds * settings.model.refit_factor)),
-            )
-            for old, (objective, x, y) in zip(head.boosters, _targets(rows, settings), strict=True)
+            task.fit(seed, max(1, round(old.best_rounds * factor)))
+            for task, old in zip(tasks, head.boosters, strict=True)
         ]
         refitted.append(Head(head.kind, tuple(fitted)))
     return tuple(refitted)
