@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from freqtrade.configuration import TimeRange
 from freqtrade.constants import Config
-from freqtrade.enums import RunMode
+from freqtrade.data.history import get_datahandler
+from freqtrade.enums import CandleType, RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.persistence import Trade
 from freqtrade.strategy import (
@@ -19,7 +21,7 @@ from freqtrade.strategy import (
 )
 from pandas import DataFrame
 
-from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
+from freqai_signals.config import SettingsError, pool_pairs
 from freqai_signals.evaluation.backtest_record import BacktestRecord
 from freqai_signals.schema import LABEL_COLUMN, SignalClass
 from freqai_signals.signals.decide import PairContext, decide
@@ -42,6 +44,8 @@ from freqai_signals.signals.trading import (
     row_outlook,
     with_barriers,
 )
+from freqai_signals.startup import SpanReader, checked_settings
+from freqai_signals.training.coverage import Span
 from freqai_signals.training.features import feature_memory
 from freqai_signals.training.panel import FeatureCache, add_labels
 
@@ -83,7 +87,7 @@ class LightGBMSignalStrategy(IStrategy):
 
     def __init__(self, config: Config) -> None:
         try:
-            self.signal_settings = settings_from_config(config)
+            self.signal_settings = checked_settings(config, _backtest(config), _spans(config))
         except SettingsError as error:
             raise OperationalException(str(error)) from error
         self.timeframe = self.signal_settings.timeframe
@@ -351,3 +355,26 @@ class LightGBMSignalStrategy(IStrategy):
 
 
 _STOPPED = ("stop_loss", "trailing_stop_loss", "stoploss_on_exchange", str(ExitReason.STOP_BARRIER))
+
+
+def _backtest(config: Config) -> tuple[int, int] | None:
+    """Start and end of what is to be backtested; None where nothing is, or start-up is varied."""
+    if config.get("runmode") not in (RunMode.BACKTEST, RunMode.HYPEROPT):
+        return None
+    timerange = TimeRange.parse_timerange(config.get("timerange"))
+    return (timerange.startts, timerange.stopts) if timerange.stopts else None
+
+
+def _spans(config: Config) -> SpanReader:
+    """Reads the span of a pair's stored candles."""
+
+    def read(pair: str, timeframe: str) -> Span | None:
+        folder, kind = config["datadir"], CandleType.get_default(config.get("trading_mode", "spot"))
+        handler = get_datahandler(folder, config.get("dataformat_ohlcv", "feather"))
+        first, last, count = handler.ohlcv_data_min_max(pair, timeframe, kind)
+        file = handler._pair_data_filename(folder, pair, timeframe, kind)
+        if not count and file.exists():
+            raise ValueError(f"candle file {file} is damaged or empty; delete it, download anew")
+        return Span(first, last) if count else None
+
+    return read

@@ -1,0 +1,80 @@
+"""Everything that can be known to be wrong before the first model is trained, in one message."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
+from freqai_signals.settings import SignalSettings
+from freqai_signals.training.coverage import Span, coverage_problems, needed_span
+from freqai_signals.training.features import feature_memory
+
+SpanReader = Callable[[str, str], Span | None]
+"""Span of the candles of a pair and timeframe, None if there are none; ValueError if unreadable."""
+
+
+def checked_settings(
+    config: Mapping[str, Any], backtest: tuple[int, int] | None, read_span: SpanReader
+) -> SignalSettings:
+    """Read the settings and hold them against the candles on disk.
+
+    Parameters
+    ----------
+    config
+        freqtrade's merged config.
+    backtest
+        Start and end of the backtest, seconds since 1970; None where candles are not on disk yet
+        (live) or the command looks at the start-up length itself.
+    read_span
+        Reads the span of one pair's candles.
+
+    Raises
+    ------
+    SettingsError
+        Listing every problem with settings and candles.
+    """
+    problems: list[str] = []
+    try:
+        settings = settings_from_config(config)
+    except SettingsError as error:
+        problems += error.problems
+        settings = _readable(config)
+    if backtest is not None:
+        problems += _candle_problems(config, settings, backtest, read_span)
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _candle_problems(
+    config: Mapping[str, Any],
+    settings: SignalSettings,
+    backtest: tuple[int, int],
+    read_span: SpanReader,
+) -> list[str]:
+    pairs = sorted({*config["exchange"]["pair_whitelist"], *pool_pairs(settings, config)})
+    spans: dict[str, Span | None] = {}
+    problems = []
+    for pair in pairs:
+        try:
+            spans[pair] = read_span(pair, settings.timeframe)
+        except ValueError as error:
+            problems.append(f"{pair}: {error}")
+    start, stop = (datetime.fromtimestamp(seconds, UTC) for seconds in backtest)
+    needed = needed_span(start, stop, settings, feature_memory(settings))
+    return problems + coverage_problems(spans, needed, settings)
+
+
+def _readable(config: Mapping[str, Any]) -> SignalSettings:
+    """Defaults with what can be read of a config that has problems, to look at its candles."""
+    given = {
+        "timeframe": config.get("timeframe"),
+        "train_period_days": (config.get("freqai") or {}).get("train_period_days"),
+    }
+    for name, value in given.items():
+        only = {"timeframe": config.get("timeframe"), "freqai": {"train_period_days": value}}
+        try:
+            settings_from_config(only if name != "timeframe" else {"timeframe": value})
+        except (SettingsError, TypeError):
+            given[name] = None
+    return SignalSettings.model_validate({k: v for k, v in given.items() if v is not None})
