@@ -40,6 +40,8 @@ class ModelCard:
         Why there is no model; empty if there is one.
     warnings
         What a user should know, for example validation accuracy below its limit.
+    gate
+        Verdict, reason and evidence of the gate, if it was asked; see ``models.gate``.
     """
 
     version: str
@@ -58,6 +60,7 @@ class ModelCard:
     parent: str = ""
     reason: str = ""
     warnings: tuple[str, ...] = ()
+    gate: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The card as indented JSON."""

@@ -1,9 +1,8 @@
-"""Rows with a known edge, and the small models that learn it in a tenth of a second."""
+"""Rows of two pairs with a known edge, and small models trained from them."""
 
-from collections.abc import Callable
+from functools import cache
 
 import numpy as np
-import pytest
 
 from freqai_signals.models.fit import Request, train
 from freqai_signals.models.signal_model import SignalModel
@@ -57,34 +56,14 @@ def small_settings() -> SignalSettings:
     )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def settings() -> SignalSettings:
-    return small_settings()
+def window(first_day: int, edge: float = 1.0, seed: int = 0) -> TrainingRows:
+    """Sixty of the seventy days of one market, so that two windows share most of their rows."""
+    rows = make_rows(70, 0, edge, seed=seed)
+    first = first_day * CANDLES_PER_DAY
+    return rows.take((rows.start >= first) & (rows.start < first + 60 * CANDLES_PER_DAY))
 
 
-@pytest.fixture(scope="session")
-def rows_of() -> Callable[..., TrainingRows]:
-    return make_rows
-
-
-@pytest.fixture(scope="session")
-def champion(settings: SignalSettings) -> SignalModel:
-    """Trained on the first sixty days."""
-    return train(Request(make_rows(), settings))
-
-
-@pytest.fixture(scope="session")
-def later_rows() -> TrainingRows:
-    """The window of the next training, ten days on; fifty of its days are the champion's."""
-    old, new = make_rows(), make_rows(days=10, first_day=60)
-    late = old.take(old.start >= 10 * CANDLES_PER_DAY)
-    joined = {
-        name: np.concatenate([getattr(late, name), getattr(new, name)])
-        for name in ("features", "label", "start", "event_end", "realised_return", "pair")
-    }
-    return TrainingRows(**{**old.__dict__, **joined})
-
-
-@pytest.fixture(scope="session")
-def challenger(settings: SignalSettings, later_rows: TrainingRows) -> SignalModel:
-    return train(Request(later_rows, settings))
+@cache
+def model_of(first_day: int, edge: float = 1.0, seed: int = 0) -> SignalModel:
+    """Trained on :func:`window`."""
+    return train(Request(window(first_day, edge, seed), small_settings()))
