@@ -3,6 +3,9 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
+
+WEEK_MS: Final = 7 * 86_400_000
 
 
 def wall_clock_ms() -> int:
@@ -35,3 +38,29 @@ class Clock:
     def to_stored(self, time_ms: int) -> int:
         """Date of the stored candles that stands for an exchange time."""
         return time_ms - self.shift_ms
+
+
+def weeks_onto_clock(last_ms: int, now_ms: int, ahead_days: float) -> int:
+    """Whole weeks by which history is moved so that it lies around now.
+
+    Parameters
+    ----------
+    last_ms
+        Opening of the last stored candle.
+    now_ms
+        Time on the clock.
+    ahead_days
+        Days of candles that must still lie ahead; up to a week more do.
+
+    Returns
+    -------
+    int
+        Negative where the candles lie in the future.
+
+    Examples
+    --------
+    >>> weeks_onto_clock(last_ms=20 * WEEK_MS, now_ms=30 * WEEK_MS, ahead_days=21)
+    13
+    """
+    wanted = last_ms - int(ahead_days * 86_400_000)
+    return -((wanted - now_ms) // WEEK_MS)

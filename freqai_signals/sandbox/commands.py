@@ -41,6 +41,13 @@ def add_sandbox(commands: "argparse._SubParsersAction[Any]") -> None:
         metavar="FILE",
         help="request log (default: user_data/sandbox/requests.log)",
     )
+    parser.add_argument(
+        "--weeks",
+        type=int,
+        metavar="N",
+        help="serve history as if it happened N weeks later (default: for freqtrade trade, as many "
+        "as bring it onto the clock with four weeks to come; else 0)",
+    )
     parser.set_defaults(run=_run_sandbox, usage_error=parser.error)
 
 
@@ -86,6 +93,7 @@ def _run_sandbox(arguments: argparse.Namespace) -> int:
         pairs=tuple(arguments.pairs),
         port=arguments.port,
         log=arguments.log or DEFAULT_LOG,
+        weeks=arguments.weeks,
     )
     return run_sandbox(request, _notify)
 

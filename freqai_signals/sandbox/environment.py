@@ -39,6 +39,8 @@ _READING_COMMANDS: Final = frozenset(
     )
 )
 
+_LONG: Final = {"-d": "--datadir", "--data-dir": "--datadir"}
+
 
 def sandbox_variables(url: str, folder: Path, pairs: Sequence[str] = ()) -> dict[str, str]:
     """Environment variables that point freqtrade to the sandbox.
@@ -68,6 +70,8 @@ def sandbox_variables(url: str, folder: Path, pairs: Sequence[str] = ()) -> dict
         f"{_CCXT}options__fetchMarkets": json.dumps(types),
         f"{_CCXT}options__fetchCurrencies": "false",
         DATADIR_VARIABLE: str(folder),
+        # Whatever a config says: orders of the sandbox are simulated.
+        "FREQTRADE__DRY_RUN": "true",
     }
     variables |= {f"{_CCXT}urls__api__{name}": url + spot.PREFIX for name in _SPOT_APIS}
     variables |= {f"{_CCXT}urls__api__{name}": url + futures.PREFIX for name in _FUTURES_APIS}
@@ -99,13 +103,47 @@ def with_datadir(command: Sequence[str], folder: Path) -> list[str]:
     >>> with_datadir(["freqtrade", "download-data"], Path("data"))
     ['freqtrade', 'download-data']
     """
+    options = _freqtrade_options(command)
+    reads = any(word in _READING_COMMANDS for word in options)
+    return _with(command, {"--datadir": str(folder)}) if reads else list(command)
+
+
+def trades(command: Sequence[str]) -> bool:
+    """Whether COMMAND starts freqtrade's bot.
+
+    Examples
+    --------
+    >>> trades(["freqtrade", "trade", "--dry-run"]), trades(["freqtrade", "backtesting"])
+    (True, False)
+    """
+    return "trade" in _freqtrade_options(command)
+
+
+def with_live_folder(command: Sequence[str], folder: Path) -> list[str]:
+    """The bot's COMMAND with candles and trades in a folder of the sandbox's, unless it names some.
+
+    Simulated or moved candles must never be mixed with the real ones in ``user_data/data``, nor
+    trades of the sandbox with those of a dry run at the exchange.
+
+    Examples
+    --------
+    >>> with_live_folder(["freqtrade", "trade", "--db-url=sqlite://"], Path("live"))[3:]
+    ['--datadir', 'live/data']
+    """
+    database = f"sqlite:///{folder / 'trades.sqlite'}"
+    return _with(command, {"--datadir": str(folder / "data"), "--db-url": database})
+
+
+def _with(command: Sequence[str], added: Mapping[str, str]) -> list[str]:
+    """COMMAND with the options that it does not name itself."""
+    named = {_LONG.get(word, word) for word in (item.partition("=")[0] for item in command)}
+    missing = [(name, value) for name, value in added.items() if name not in named]
+    return [*command, *(word for pair in missing for word in pair)]
+
+
+def _freqtrade_options(command: Sequence[str]) -> list[str]:
+    """What follows ``freqtrade`` or ``python -m freqtrade``; empty for another program."""
     arguments = list(command)
     if Path(arguments[0]).name == "freqtrade":
-        options = arguments[1:]
-    elif arguments[1:3] == ["-m", "freqtrade"]:
-        options = arguments[3:]
-    else:
-        return arguments
-    reads = any(word in _READING_COMMANDS for word in options)
-    named = any(word.partition("=")[0] in ("-d", "--datadir") for word in options)
-    return [*arguments, "--datadir", str(folder)] if reads and not named else arguments
+        return arguments[1:]
+    return arguments[3:] if arguments[1:3] == ["-m", "freqtrade"] else []

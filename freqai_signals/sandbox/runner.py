@@ -13,14 +13,17 @@ from types import FrameType
 from typing import Final
 
 from freqai_signals.sandbox import keeper
-from freqai_signals.sandbox.clock import Clock
+from freqai_signals.sandbox.clock import WEEK_MS, Clock
 from freqai_signals.sandbox.datadir import check_candles, exchange_folder
 from freqai_signals.sandbox.environment import (
     child_environment,
     sandbox_variables,
+    trades,
     with_datadir,
+    with_live_folder,
 )
 from freqai_signals.sandbox.exchange import create_exchange
+from freqai_signals.sandbox.live import live_place
 from freqai_signals.sandbox.market import DEFAULT_ROOT, ensure_market
 from freqai_signals.sandbox.request_log import RequestLog
 from freqai_signals.sandbox.server import serving
@@ -50,6 +53,9 @@ class SandboxRequest:
         Of the loopback exchange, 0 for a free one.
     log
         Request log.
+    weeks
+        Serve history as if it happened that many weeks later. None brings it onto the clock for
+        ``freqtrade trade`` and leaves it where it is for other commands.
     """
 
     command: tuple[str, ...]
@@ -58,6 +64,7 @@ class SandboxRequest:
     pairs: tuple[str, ...] = ()
     port: int = 0
     log: Path = DEFAULT_LOG
+    weeks: int | None = None
 
 
 def run_sandbox(
@@ -86,13 +93,27 @@ def run_sandbox(
     """
     folder = _folder(request, notify).resolve()
     check_candles(folder, request.pairs)
+    command, clock = _placed(request, folder, clock)
     with closing(RequestLog(request.log)) as log:
-        app = create_exchange(folder, clock or Clock(), log)
+        app = create_exchange(folder, clock, log)
         with serving(app, request.port) as url:
             notify(f"Serving {folder} at {url}, requests in {request.log}")
+            if clock.shift_ms:
+                notify(f"Candles are shown {clock.shift_ms // WEEK_MS} weeks after their date")
             variables = sandbox_variables(url, folder, request.pairs)
-            environment = child_environment(variables, request.command)
-            return _run(with_datadir(request.command, folder), environment)
+            environment = child_environment(variables, command)
+            return _run(command, environment)
+
+
+def _placed(request: SandboxRequest, folder: Path, clock: Clock | None) -> tuple[list[str], Clock]:
+    """The command with the folders it is to use, and the clock that puts history before it."""
+    if not trades(request.command):
+        command = with_datadir(request.command, folder)
+        weeks = request.weeks or 0
+        return command, clock or Clock(shift_ms=weeks * WEEK_MS)
+    place = live_place(folder, request.weeks)
+    command = with_live_folder(request.command, place.folder)
+    return command, clock or Clock(shift_ms=place.weeks * WEEK_MS)
 
 
 def _folder(request: SandboxRequest, notify: Callable[[str], None]) -> Path:

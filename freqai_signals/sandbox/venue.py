@@ -4,9 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from freqai_signals.sandbox import wire
 from freqai_signals.sandbox.book import CandleBook, CandleSeries
 from freqai_signals.sandbox.clock import Clock
+from freqai_signals.sandbox.unfolding import merged, unfolded
 from freqai_signals.sandbox.wire import BinanceError, Json
 
 Query = Mapping[str, str]
@@ -52,15 +56,12 @@ class Venue:
         end = now if request.end is None else min(request.end, now)
         start = None if request.start is None else self.clock.to_stored(request.start)
         rows = series.select(start, self.clock.to_stored(end), request.limit)
-        return wire.kline_rows(series, rows, self.clock.shift_ms)
+        values = self._values(pair, series, rows)
+        return wire.kline_rows(series, rows, values, self.clock.shift_ms)
 
     def day_ticker(self, query: Query) -> Json | list[Json]:
         """Statistics of 24 hours for one symbol, some, or all."""
-        now = self.clock.to_stored(self.clock.now_ms())
-        answers = [
-            wire.day_ticker(symbol, self._base(symbol), now, self.clock.shift_ms)
-            for symbol in self._asked(query)
-        ]
+        answers = [self._day(symbol) for symbol in self._asked(query)]
         return answers[0] if "symbol" in query else answers
 
     def price_ticker(self, query: Query) -> Json | list[Json]:
@@ -87,14 +88,43 @@ class Venue:
         return wire.depth(self.price(symbol), self._base(symbol).decimals, levels)
 
     def price(self, symbol: str) -> float:
-        """Close of the candle that is open now."""
-        series = self._base(symbol)
-        last = series.last_opened(self.clock.to_stored(self.clock.now_ms()))
-        return float(series.values[last, 3])
+        """Where the candle that is open now stands."""
+        pair, series = self.symbols[symbol], self._base(symbol)
+        last = max(series.last_opened(self._stored_now()), 0)
+        return float(self._values(pair, series, slice(last, last + 1))[-1, 3])
 
     def decimals(self, symbol: str) -> int:
         """Decimals of a symbol's prices."""
         return self._base(symbol).decimals
+
+    def _day(self, symbol: str) -> Json:
+        series = self._base(symbol)
+        rows = wire.last_day(series, self._stored_now())
+        day = self._values(self.symbols[symbol], series, rows)
+        return wire.day_ticker(symbol, series, rows, day, self.clock.shift_ms)
+
+    def _stored_now(self) -> int:
+        return self.clock.to_stored(self.clock.now_ms())
+
+    def _values(self, pair: str, series: CandleSeries, rows: slice) -> NDArray[np.float64]:
+        """Values of rows, the candle that is open now as far as it has come."""
+        now = self._stored_now()
+        values = series.values[rows]
+        last = rows.stop - 1
+        if not len(values) or now >= series.time[last] + series.length_ms:
+            return values
+        values = values.copy()
+        values[-1] = self._unfolding(pair, int(series.time[last]), now)
+        return values
+
+    def _unfolding(self, pair: str, opened: int, now: int) -> NDArray[np.float64]:
+        """A candle of any length that opened at a stored time, from the shortest candles."""
+        base = self._series(pair, self.book.timeframes(pair)[0])
+        first = int(np.searchsorted(base.time, opened, side="left"))
+        last = max(base.last_opened(now), first)
+        share = (now - int(base.time[last])) / base.length_ms
+        newest = unfolded(base.values[last], share, base.decimals)
+        return merged(np.vstack([base.values[first:last], newest]))
 
     def _asked(self, query: Query) -> list[str]:
         if "symbol" in query:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freqai_signals.sandbox.book import CandleSeries
 
@@ -89,13 +90,13 @@ class KlineRequest:
         return cls(interval, start, end, min(limit or default, largest))
 
 
-def kline_rows(series: CandleSeries, rows: slice, shift_ms: int) -> list[list[object]]:
+def kline_rows(
+    series: CandleSeries, rows: slice, values: NDArray[np.float64], shift_ms: int
+) -> list[list[object]]:
     """Binance's twelve values per candle; trade count and taker volume are plausible fillers."""
     answer: list[list[object]] = []
     times = (series.time[rows] + shift_ms).tolist()
-    for opened, (first, high, low, last, volume) in zip(
-        times, series.values[rows].tolist(), strict=True
-    ):
+    for opened, (first, high, low, last, volume) in zip(times, values.tolist(), strict=True):
         turnover = volume * (first + last) / 2
         answer.append(
             [
@@ -112,11 +113,18 @@ def kline_rows(series: CandleSeries, rows: slice, shift_ms: int) -> list[list[ob
     return answer
 
 
-def day_ticker(symbol: str, series: CandleSeries, now_ms: int, shift_ms: int) -> Json:
-    """Statistics of the last 24 hours up to the candle that is open at the given time."""
-    last = series.last_opened(now_ms)
+def last_day(series: CandleSeries, now_ms: int) -> slice:
+    """Rows of the last 24 hours up to the candle that is open at the given time."""
+    last = max(series.last_opened(now_ms), 0)
     first = int(np.searchsorted(series.time, series.time[last] - _DAY_MS, side="right"))
-    day = series.values[first : last + 1]
+    return slice(first, last + 1)
+
+
+def day_ticker(
+    symbol: str, series: CandleSeries, rows: slice, day: NDArray[np.float64], shift_ms: int
+) -> Json:
+    """Statistics of a day whose rows and values are given, the open candle as it stands."""
+    first, last = rows.start, rows.stop - 1
     opened, closed = float(day[0, 0]), float(day[-1, 3])
     volume, turnover = float(day[:, 4].sum()), float((day[:, 4] * day[:, 3]).sum())
     change = closed - opened

@@ -1,0 +1,63 @@
+"""Where the bot keeps what it got from the sandbox, and by how much history is moved for it."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from freqai_signals.sandbox.book import FUTURES, SPOT, CandleBook
+from freqai_signals.sandbox.clock import WEEK_MS, wall_clock_ms, weeks_onto_clock
+from freqai_signals.sandbox.market import DEFAULT_ROOT
+
+AHEAD_DAYS: Final = 28
+"""Days of candles that lie ahead of a bot that starts anew."""
+
+_LEAST_AHEAD_MS: Final = 86_400_000
+
+
+@dataclass(frozen=True)
+class LivePlace:
+    """A folder for candles and trades of the bot, and the weeks that its history is moved by."""
+
+    folder: Path
+    weeks: int
+
+
+def live_place(
+    candles: Path, weeks: int | None = None, root: Path = DEFAULT_ROOT / "live"
+) -> LivePlace:
+    """Place of the bot over a folder of candles.
+
+    A bot that is started again finds the history where it was, as long as a day of candles lies
+    ahead; otherwise it begins anew, with other weeks and another folder.
+
+    Parameters
+    ----------
+    candles
+        Folder that is served.
+    weeks
+        Given weeks; None chooses.
+    root
+        Where such folders are.
+    """
+    name = f"{candles.name}-{hashlib.sha256(str(candles.resolve()).encode()).hexdigest()[:8]}"
+    if weeks is None:
+        last, now = last_opening(candles), wall_clock_ms()
+        begun = [int(match[1]) for match in _matches(root, rf"{re.escape(name)}-weeks(-?\d+)")]
+        usable = [w for w in begun if last - (now - w * WEEK_MS) > _LEAST_AHEAD_MS]
+        weeks = min(usable, default=weeks_onto_clock(last, now, AHEAD_DAYS))
+    return LivePlace((root / f"{name}-weeks{weeks}").resolve(), weeks)
+
+
+def last_opening(candles: Path) -> int:
+    """Opening (ms since 1970) of the last candle of any pair, spot before futures."""
+    book = next(
+        book for book in (CandleBook(candles, SPOT), CandleBook(candles, FUTURES)) if book.pairs
+    )
+    return max(int(book.series(p, book.timeframes(p)[0]).time[-1]) for p in book.pairs)
+
+
+def _matches(root: Path, pattern: str) -> list["re.Match[str]"]:
+    names = [path.name for path in root.glob("*")]
+    return [match for name in names if (match := re.fullmatch(pattern, name))]
