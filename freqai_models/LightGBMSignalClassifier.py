@@ -55,6 +55,8 @@ class LightGBMSignalClassifier(IFreqaiModel):
     ) -> FreqaiDataKitchen:
         """Run FreqAI's windows with full pair names on disk and fingerprinted predictions."""
         self.strategy = strategy
+        # freqtrade keeps the candle that opens at the end of the timerange, FreqAI leaves it out.
+        dk.backtesting_timeranges[-1].stopts += self.signal_settings.candle_seconds
         _adopt(dk, self._prediction_cache(metadata["pair"], dk))
         return super().start_backtesting(dataframe, metadata, dk, strategy)
 
