@@ -75,14 +75,15 @@ class ValidationSettings(_Section):
 class ModelSettings(_Section):
     """How a model is fitted.
 
-    ``row_step`` trains on every n-th candle; ``refit`` trains once more on all rows with
+    ``row_step`` trains on every n-th candle (5 and 12 have no common divisor, so that every minute
+    of the hour is seen); ``refit`` trains once more on all rows with
     ``refit_factor`` times the best number of rounds; ``seeds`` averages that many boosters.
     """
 
     kind: ModelKind = "two_stage"
     pool: Literal["pair", "whitelist"] = "whitelist"
     pool_pairs: Names = ()
-    row_step: Annotated[int, Field(ge=1)] = 3
+    row_step: Annotated[int, Field(ge=1)] = 5
     refit: bool = True
     refit_factor: Annotated[float, Field(ge=0.5, le=3)] = 1.1
     early_stopping_rounds: Annotated[int, Field(ge=1)] = 30
