@@ -1,9 +1,10 @@
 """FreqAI's own LightGBMClassifier, trained by freqtrade's own code on our features and labels.
 
 What freqtrade does around the classifier is called rather than imitated: its pipeline of steps
-(constant columns out, scaling to [-1, 1]), its weights for recent rows, its ``fit``. The settings
-are those of freqtrade's example config and of the docstring of ``FreqaiExampleHybridStrategy``,
-except for the number of trees: the docstring's 800 score worse still.
+(constant columns out, scaling to [-1, 1]), its weights for recent rows, its ``fit``. Window,
+weights and split are those that ``FreqaiExampleHybridStrategy`` recommends; of its 800 trees 300
+are trained, and its outlier filters, which only leave rows out, are off. A new model is trained
+whenever a whole window is new.
 """
 
 import warnings
@@ -25,7 +26,7 @@ from freqai_signals.schema import CLASS_COUNT, SignalClass
 from freqai_signals.training.rows import TrainingRows
 
 TRAIN_DAYS: Final = 15
-RETRAIN_DAYS: Final = 7
+RETRAIN_DAYS: Final = 15
 TIERS: Final = (0.65, 0.70, 0.80)
 PATIENCE: Final = 50
 HELD_OUT: Final = 0.15

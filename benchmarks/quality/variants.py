@@ -50,10 +50,11 @@ def variants(settings: SignalSettings) -> dict[str, Variant]:
         "ours, no calibration": {"calibration": {"method": "none"}},
         "ours, no refit": {"model": {"refit": False}},
         f"ours, {other}": {"model": {"kind": other}},
-        "ours, every candle": {"model": {"row_step": 1}},
+        "ours, twice the rows": {"model": {"row_step": max(settings.model.row_step // 2, 1)}},
+        "ours, half the rows": {"model": {"row_step": settings.model.row_step * 2}},
         "ours, three seeds": {"model": {"seeds": 3}},
         "ours, volatility and calendar": {"features": {"groups": ("volatility", "calendar")}},
-        **{f"ours, {days} days": {"train_period_days": days} for days in (30, 60, 120, 240)},
+        **{f"ours, {days} days": {"train_period_days": days} for days in (30, 60, 120, 240, 540)},
     }
     ours = [Variant(name, changed(settings, change)) for name, change in changes.items()]
     rivals = [Variant("stock", settings, "whole")]
