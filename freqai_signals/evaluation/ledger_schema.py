@@ -1,0 +1,117 @@
+"""Tables of the ledger. Times are whole seconds since 1970 (UTC); candles are named by opening."""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
+
+VERSION: Final = 2
+"""Raise it with every change below, and add the step to ``ledger_migration.STEPS``."""
+
+METADATA: Final = MetaData()
+
+
+def _key() -> tuple["Column[str]", "Column[int]", "Column[str]"]:
+    return (
+        Column("pair", String(64), primary_key=True),
+        Column("candle", BigInteger, primary_key=True, autoincrement=False),
+        Column("model_version", String(64), primary_key=True),
+    )
+
+
+SCHEMA: Final = Table(
+    "ledger_schema", METADATA, Column("version", Integer, primary_key=True, autoincrement=False)
+)
+
+PREDICTIONS: Final = Table(
+    "predictions",
+    METADATA,
+    *_key(),
+    Column("bot", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("predicted", SmallInteger, nullable=False),
+    *(Column(f"proba_{name}", Float(53), nullable=False) for name in ("sell", "hold", "buy")),
+    *(Column(f"prior_{name}", Float(53), nullable=False) for name in ("sell", "hold", "buy")),
+    Column("confidence", Float(53), nullable=False),
+    Column("expected_return", Float(53), nullable=False),
+    Column("cost", Float(53), nullable=False),
+    Column("signal", String(8), nullable=False),
+    Column("strength", SmallInteger, nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("recorded", BigInteger, nullable=False),
+)
+"""What was said of every closed candle. ``kind``: only ``live`` rows are ever scored."""
+
+SIGNALS: Final = Table(
+    "signals",
+    METADATA,
+    *_key(),
+    Column("bot", String(64), nullable=False),
+    Column("signal", String(8), nullable=False),
+    Column("strength", SmallInteger, nullable=False),
+    Column("confidence", Float(53), nullable=False),
+    Column("record", Text, nullable=False),
+    Column("recorded", BigInteger, nullable=False),
+    Column("sent", BigInteger),
+)
+"""What was emitted, with the whole signal record as JSON; ``sent`` since version 2."""
+
+OUTCOMES: Final = Table(
+    "outcomes",
+    METADATA,
+    *_key(),
+    Column("realised", SmallInteger),
+    Column("event_end", BigInteger),
+    Column("gross", Float(53)),
+    Column("net", Float(53)),
+    Column("loss", Float(53)),
+    Column("prior_loss", Float(53)),
+    Column("resolved", BigInteger, nullable=False),
+)
+"""What came of a live prediction; ``realised`` is null where that can never be known."""
+
+DECISIONS: Final = Table(
+    "model_decisions",
+    METADATA,
+    Column("scope", String(128), primary_key=True),
+    Column("challenger", String(64), primary_key=True),
+    Column("champion", String(64), primary_key=True),
+    Column("verdict", String(32), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("recorded", BigInteger, nullable=False),
+)
+
+COUNTERS: Final = Table(
+    "counters",
+    METADATA,
+    Column("bot", String(64), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("recorded", BigInteger, nullable=False),
+)
+
+DRIFT_EVENTS: Final = Table(
+    "drift_events",
+    METADATA,
+    Column("pair", String(64), primary_key=True),
+    Column("candle", BigInteger, primary_key=True, autoincrement=False),
+    Column("detector", String(32), primary_key=True),
+    Column("level", String(16), primary_key=True),
+    Column("model_version", String(64), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("recorded", BigInteger, nullable=False),
+)
+
+OUTCOMES_BY_TIME: Final = Index("outcomes_event_end", OUTCOMES.c.event_end)
+PREDICTIONS_BY_TIME: Final = Index("predictions_candle", PREDICTIONS.c.candle)
