@@ -9,8 +9,10 @@ import hashlib
 import io
 import json
 import os
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -29,6 +31,13 @@ from freqai_signals.models.signal_model import Fit, Head, SignalModel
 FORMAT: Final = 2
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _HOLDOUT: Final = tuple(item.name for item in fields(Holdout))
+
+
+# What zipfile, zlib, struct and json say of bytes that are not what they expect.
+_UNREADABLE: Final = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError),
+    *(KeyError, TypeError, ValueError, EOFError, OSError, OverflowError),
+)
 
 
 class ArtefactError(ValueError):
@@ -79,7 +88,9 @@ def from_bytes(data: bytes, name: str = "model") -> SignalModel:
             if _sha(members[member]) != expected:
                 raise ArtefactError(f"{name}: {member} does not match its checksum")
         return _build(members)
-    except (zipfile.BadZipFile, KeyError, TypeError, EOFError, OSError, json.JSONDecodeError) as e:
+    except ArtefactError:
+        raise
+    except _UNREADABLE as e:
         raise ArtefactError(f"{name}: not a readable model file ({type(e).__name__}: {e})") from e
 
 

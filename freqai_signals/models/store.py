@@ -1,6 +1,7 @@
 """Models on disk by the digest of what they were made from: never a stale one, never twice."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +47,14 @@ class ModelStore:
             return None
         except artefact.ArtefactError as error:
             logger.warning("%s; it is set aside and the model trained anew", error)
-            path.replace(path.with_suffix(".damaged"))
+            with suppress(OSError):
+                path.replace(path.with_suffix(".damaged"))
             return None
-        path.touch()
+        except OSError as error:
+            logger.warning("%s cannot be read, its model is trained anew: %s", path, error)
+            return None
+        with suppress(OSError):
+            path.touch()
         return model
 
     def save(self, model: SignalModel) -> None:
