@@ -19,7 +19,7 @@ from benchmarks.quality.attainable import Ceiling, captured
 from benchmarks.quality.data import ROUND_TRIP_COST, Source, load, tables
 from benchmarks.quality.measures import Outcomes, measure_all
 from benchmarks.quality.picture import draw
-from benchmarks.quality.variants import SHORT_LIST, Variant, changed, variants
+from benchmarks.quality.variants import SHORT_LIST, Variant, changed, tried, variants
 from benchmarks.quality.walk import Span, walk
 from freqai_signals.config import settings_from_config
 from freqai_signals.settings import SignalSettings
@@ -39,6 +39,8 @@ def main() -> None:
     known = variants(settings)
     chosen = arguments.variants or [name for name in SHORT_LIST if name in known]
     chosen = list(known) if chosen == ["all"] else chosen
+    extra = {variant.name: variant for variant in (tried(settings, w) for w in arguments.tried)}
+    known, chosen = known | extra, [*chosen, *extra]
     unknown = [name for name in chosen if name not in known]
     if unknown:
         raise SystemExit(f"unknown variants {unknown}; there are: {'; '.join(known)}")
@@ -116,6 +118,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pairs", nargs="*", help="default: the config's whitelist")
     parser.add_argument("--profile", default="", help="reads config.PROFILE.json")
     parser.add_argument("--variants", nargs="*", help="names in the table, or all")
+    parser.add_argument(
+        "--try",
+        dest="tried",
+        action="append",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="also measure ours with other settings, such as direction.rounds=200",
+    )
     parser.add_argument("--retrain-days", type=int, default=30)
     parser.add_argument("--processes", type=int, default=2, help="variants at a time")
     parser.add_argument("--threads", type=int, default=1, help="of each training")

@@ -1,5 +1,6 @@
 """What is compared: the stock recipe, ours, and ours with one thing changed at a time."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -74,6 +75,24 @@ SHORT_LIST: Final = (
     "ours, 240 days",
 )
 """Measured unless others are asked for."""
+
+
+def tried(settings: SignalSettings, words: list[str]) -> Variant:
+    """Ours with other values, from words such as ``direction.rounds=200``.
+
+    Examples
+    --------
+    >>> variant = tried(SignalSettings(), ["model.seeds=3", "train_period_days=540"])
+    >>> variant.name, variant.settings.model.seeds
+    ('ours, model.seeds=3 train_period_days=540', 3)
+    """
+    change: dict[str, Any] = {}
+    for word in words:
+        path, _, text = word.partition("=")
+        section, _, key = path.partition(".")
+        value = json.loads(text)
+        change[section] = {**change.get(section, {}), key: value} if key else value
+    return Variant("ours, " + " ".join(words), changed(settings, change))
 
 
 def changed(settings: SignalSettings, change: Mapping[str, Any]) -> SignalSettings:

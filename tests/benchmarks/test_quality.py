@@ -1,13 +1,16 @@
 """The quality benchmark's own arithmetic; what it measures is tested elsewhere."""
 
+import doctest
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks.quality import stock, tables
+from benchmarks.quality import measures, picture, stock, tables, walk
+from benchmarks.quality import variants as variants_module
 from benchmarks.quality.measures import (
     Estimate,
     Outcomes,
@@ -21,7 +24,7 @@ from benchmarks.quality.measures import (
     tier_precision,
 )
 from benchmarks.quality.picture import draw
-from benchmarks.quality.variants import SHORT_LIST, variants
+from benchmarks.quality.variants import SHORT_LIST, tried, variants
 from benchmarks.quality.walk import Span
 from freqai_signals import metrics
 from freqai_signals.settings import SignalSettings
@@ -131,6 +134,11 @@ def test_most_confident_rows_are_taken_by_confidence() -> None:
     assert found["rows"] == 20
 
 
+@pytest.mark.parametrize("module", [measures, picture, variants_module, walk])
+def test_examples_hold(module: ModuleType) -> None:
+    assert doctest.testmod(module).failed == 0
+
+
 def test_steps_cover_the_span_without_overlap() -> None:
     assert Span(10, 25, 10).steps() == [(10, 20), (20, 25)]
 
@@ -140,6 +148,13 @@ def test_every_variant_of_the_short_list_exists() -> None:
     assert set(SHORT_LIST) <= set(known)
     assert known["ours"].settings == SignalSettings()
     assert known["stock"].train_days == stock.TRAIN_DAYS
+
+
+def test_other_settings_can_be_tried_by_their_path() -> None:
+    variant = tried(SignalSettings(), ["booster.num_leaves=31", "booster.seed=7"])
+    assert (variant.settings.booster.num_leaves, variant.settings.booster.seed) == (31, 7)
+    with pytest.raises(ValueError, match="colour"):
+        tried(SignalSettings(), ["model.colour=1"])
 
 
 def test_results_are_stored_as_json_and_drawn(tmp_path: Path) -> None:
