@@ -1,9 +1,11 @@
 """freqtrade adapter of freqai_signals: reads from freqtrade, calls the package, writes back."""
 
 import logging
-from datetime import datetime
+import math
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 from freqtrade.configuration import TimeRange
@@ -17,15 +19,16 @@ from freqtrade.strategy import (
     IntParameter,
     IStrategy,
     stoploss_from_absolute,
-    timeframe_to_prev_date,
 )
 from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, pool_pairs
 from freqai_signals.evaluation.backtest_record import BacktestRecord
 from freqai_signals.schema import LABEL_COLUMN, SignalClass
+from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import PairContext, decide
 from freqai_signals.signals.exits import (
+    Barriers,
     ExitReason,
     LastCandle,
     OpenTrade,
@@ -38,6 +41,7 @@ from freqai_signals.signals.thresholds import Thresholds
 from freqai_signals.signals.trading import (
     BARRIER_COLUMN,
     THRESHOLD_COLUMN,
+    BarrierWidths,
     entry_columns,
     exit_columns,
     freshness,
@@ -50,6 +54,19 @@ from freqai_signals.training.features import feature_memory
 from freqai_signals.training.panel import FeatureCache, add_labels
 
 logger = logging.getLogger(__name__)
+
+Callback = TypeVar("Callback", bound=Callable[..., Any])
+
+
+def _reads_only(callback: Callback) -> Callback:
+    """Mark a callback that leaves its trade alone, so that freqtrade does not copy the trade.
+
+    freqtrade hands callbacks a deep copy of the trade, a millisecond for each candle of each open
+    trade and nine tenths of a backtest's time, unless the callback's name says that it is
+    ``IStrategy``'s own. Should that change, backtests get slower and nothing else.
+    """
+    callback.__qualname__ = f"IStrategy.{callback.__name__}"
+    return callback
 
 
 class LightGBMSignalStrategy(IStrategy):
@@ -91,10 +108,15 @@ class LightGBMSignalStrategy(IStrategy):
         except SettingsError as error:
             raise OperationalException(str(error)) from error
         self.timeframe = self.signal_settings.timeframe
+        self._candle_seconds = self.signal_settings.candle_seconds
         self.startup_candle_count = feature_memory(self.signal_settings)
         self.can_short = config.get("trading_mode", "spot") == "futures"
         super().__init__(config)
         self.features = FeatureCache(self.signal_settings, pool_pairs(self.signal_settings, config))
+        self._costs: dict[str, float] = {}
+        self._widths: dict[str, BarrierWidths] = {}
+        self._barriers: dict[tuple[str, datetime], Barriers] = {}
+        self._applied: tuple[tuple[Any, ...], SignalSettings] = ((), self.signal_settings)
         for name, limits in Thresholds.LIMITS.items():
             kind = IntParameter if limits.whole else DecimalParameter
             decimals = {} if limits.whole else {"decimals": limits.decimals}
@@ -147,9 +169,7 @@ class LightGBMSignalStrategy(IStrategy):
         features = self.features.features(metadata["pair"], dataframe, self._candles)
         return pd.concat([dataframe, features], axis=1)
 
-    def set_freqai_targets(
-        self, dataframe: DataFrame, metadata: dict, **kwargs: Any
-    ) -> DataFrame:
+    def set_freqai_targets(self, dataframe: DataFrame, metadata: dict, **kwargs: Any) -> DataFrame:
         """The label, and when its outcome is known."""
         cost = self.round_trip_cost(metadata["pair"])
         return add_labels(dataframe, self.signal_settings, cost)
@@ -157,14 +177,19 @@ class LightGBMSignalStrategy(IStrategy):
     # What the model adapter asks for
 
     def round_trip_cost(self, pair: str) -> float:
-        """Fees and slippage of entering and leaving, a fraction."""
-        costs = self.signal_settings.costs
-        fee = costs.fee
-        if fee is None:
-            fee = self.config.get("fee")
-        if fee is None:
-            fee = self.dp._exchange.get_fee(pair, taker_or_maker=costs.liquidity)
-        return 2 * (fee + costs.slippage)
+        """Fees and slippage of entering and leaving, a fraction.
+
+        Asked for once per pair: hyperopt's workers have no exchange to ask.
+        """
+        if pair not in self._costs:
+            costs = self.signal_settings.costs
+            fee = costs.fee
+            if fee is None:
+                fee = self.config.get("fee")
+            if fee is None:
+                fee = self.dp._exchange.get_fee(pair, taker_or_maker=costs.liquidity)
+            self._costs[pair] = 2 * (fee + costs.slippage)
+        return self._costs[pair]
 
     def training_candles(self, pair: str) -> DataFrame:
         """All candles at hand: in a backtest the loaded ones, live what FreqAI keeps in memory."""
@@ -195,28 +220,37 @@ class LightGBMSignalStrategy(IStrategy):
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Enter on signals that pass every rule; the first rule that says no is shown."""
         pair, settings = metadata["pair"], self._settings_now()
-        stops = tuple(self._stop_candles(pair)) if self._is_live() else ()
+        stops = tuple(self._stop_candles(pair, dataframe["date"].min())) if self._is_live() else ()
         context = PairContext(settings.candle_seconds, stops)
         decided = decide(dataframe, settings.decision, context)
-        columns = [decided, entry_columns(decided, self.can_short)]
-        old = [name for part in columns for name in part if name in dataframe]
-        frame = pd.concat([dataframe.drop(columns=old), *columns], axis=1)
-        frame[THRESHOLD_COLUMN] = settings.decision.lowest_confidence
+        for part in (decided, entry_columns(decided, self.can_short)):
+            for name in part:
+                dataframe[name] = part[name]
+        dataframe[THRESHOLD_COLUMN] = settings.decision.lowest_confidence
+        self._widths[pair] = BarrierWidths.of(dataframe)
+        if not self._is_live():
+            self._barriers.clear()  # of the epoch before
+        self.use_custom_roi = settings.exits.profit_multiple is not None
         if self.dp.runmode == RunMode.BACKTEST:
-            labelled = self.set_freqai_targets(frame, metadata)
-            self._record().add(pair, labelled, frame[LABEL_COLUMN])
-        return frame
+            labelled = self.set_freqai_targets(dataframe, metadata)
+            self._record().add(pair, labelled, dataframe[LABEL_COLUMN])
+        return dataframe
 
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Leave when the model says the opposite; time and barriers are callbacks."""
         cost = self.round_trip_cost(metadata["pair"])
         columns = exit_columns(dataframe, self._settings_now().exits, cost)
-        return dataframe.assign(**columns)
+        for name in columns:
+            dataframe[name] = columns[name]
+        return dataframe
 
-    def _settings_now(self) -> Any:
+    def _settings_now(self) -> SignalSettings:
         """The settings with what hyperopt or its parameter file put in their place."""
-        values = {name: getattr(self, name).value for name in Thresholds.LIMITS}
-        return Thresholds.apply(self.signal_settings, values)
+        values = tuple(getattr(self, name).value for name in Thresholds.LIMITS)
+        if self._applied[0] != values:
+            named = dict(zip(Thresholds.LIMITS, values, strict=True))
+            self._applied = (values, Thresholds.apply(self.signal_settings, named))
+        return self._applied[1]
 
     def _record(self) -> BacktestRecord:
         folder = Path(self.config["user_data_dir"]) / "signals" / "reports"
@@ -227,13 +261,13 @@ class LightGBMSignalStrategy(IStrategy):
             str(self.config.get("timerange", "")),
         )
 
-    def _stop_candles(self, pair: str) -> list[int]:
-        """Candle numbers in which a trade of the pair was stopped out."""
+    def _stop_candles(self, pair: str, since: datetime) -> list[int]:
+        """Candle numbers after ``since`` in which a trade of the pair was stopped out."""
         seconds = self.signal_settings.candle_seconds
         return [
             int(trade.close_date_utc.timestamp()) // seconds
-            for trade in Trade.get_trades_proxy(pair=pair, is_open=False)
-            if trade.close_date and trade.exit_reason in _STOPPED
+            for trade in Trade.get_trades_proxy(pair=pair, is_open=False, close_date=since)
+            if trade.exit_reason in _STOPPED
         ]
 
     # Callbacks: they run in every hyperopt epoch and must not touch self.freqai.
@@ -251,16 +285,18 @@ class LightGBMSignalStrategy(IStrategy):
         **kwargs: Any,
     ) -> bool:
         """Refuse an entry on a stale or untrusted prediction, or while a stop cools down."""
-        verdict = freshness(
-            self._last_row(pair), pd.Timestamp(current_time), self.signal_settings.candle_seconds
-        )
+        seconds = self.signal_settings.candle_seconds
+        verdict = freshness(self._last_row(pair), pd.Timestamp(current_time), seconds)
         if not verdict.fresh:
             logger.warning("Entry of %s refused: %s", pair, verdict.reason)
             return False
-        seconds = self.signal_settings.candle_seconds
-        now = int(current_time.timestamp()) // seconds
         pause = self._settings_now().decision.cooldown_candles
-        return all(now - stop > pause for stop in self._stop_candles(pair)) if pause else True
+        if not pause:
+            return True
+        # A stop within the pause, counted from the start of the candle in which it happened.
+        since = current_time - timedelta(seconds=(pause + 1) * seconds)
+        now = int(current_time.timestamp()) // seconds
+        return all(now - stop > pause for stop in self._stop_candles(pair, since))
 
     def custom_stake_amount(
         self,
@@ -276,8 +312,10 @@ class LightGBMSignalStrategy(IStrategy):
         **kwargs: Any,
     ) -> float:
         """A capped fraction of Kelly's stake, or freqtrade's own."""
+        if self.signal_settings.sizing.method == "fixed":
+            return proposed_stake
         row = self._last_row(pair)
-        if row is None or self.signal_settings.sizing.method == "fixed":
+        if row is None:
             return proposed_stake
         signal = SignalClass.SELL if side == "short" else SignalClass.BUY
         expected = row_outlook(row, signal, self.round_trip_cost(pair))
@@ -300,6 +338,7 @@ class LightGBMSignalStrategy(IStrategy):
         """The configured leverage, 1 unless set, and never more than allowed."""
         return min(self.signal_settings.sizing.leverage, max_leverage)
 
+    @_reads_only
     def custom_stoploss(
         self,
         pair: str,
@@ -311,11 +350,27 @@ class LightGBMSignalStrategy(IStrategy):
         **kwargs: Any,
     ) -> float | None:
         """A stop at the label's barrier as it was at entry, ``stop_multiple`` widths away."""
-        stop = self._barriers(pair, trade).stop
+        stop = self._barriers_of(pair, trade).stop
         if stop is None:
             return None
         return stoploss_from_absolute(stop, current_rate, trade.is_short, trade.leverage)
 
+    @_reads_only
+    def custom_roi(
+        self,
+        pair: str,
+        trade: Trade,
+        current_time: datetime,
+        trade_duration: int,
+        entry_tag: str | None,
+        side: str,
+        **kwargs: Any,
+    ) -> float | None:
+        """Profit after fees of a trade that leaves at the label's profit barrier."""
+        profit = self._barriers_of(pair, trade).profit
+        return None if profit is None else trade.calc_profit_ratio(profit)
+
+    @_reads_only
     def custom_exit(
         self,
         pair: str,
@@ -325,29 +380,38 @@ class LightGBMSignalStrategy(IStrategy):
         current_profit: float,
         **kwargs: Any,
     ) -> str | None:
-        """Leave at the label's horizon or profit barrier."""
+        """Leave at the label's horizon, or where the price has jumped over a barrier."""
         settings = self._settings_now()
-        held = (current_time - trade.open_date_utc).total_seconds() // settings.candle_seconds
+        held = (current_time - trade.open_date_utc).total_seconds() // self._candle_seconds
         state = OpenTrade(
             trade.is_short,
             int(held),
             settings.label_horizon_candles,
-            self._barriers(pair, trade),
+            self._barriers_of(pair, trade),
         )
         reason = exit_reason(state, LastCandle(close=current_rate), settings.exits)
         return None if reason is None else str(reason)
 
-    def _barriers(self, pair: str, trade: Trade) -> Any:
+    def _barriers_of(self, pair: str, trade: Trade) -> Barriers:
         """Barrier prices of a trade, from the candle on which it was decided."""
-        frame, _ = self.dp.get_analyzed_dataframe(pair, self.timeframe)
-        decided = timeframe_to_prev_date(self.timeframe, trade.open_date_utc)
-        place = int(frame["date"].searchsorted(pd.Timestamp(decided))) - 1
-        width = trade.get_custom_data(BARRIER_COLUMN)
-        if width is None:
-            width = float(frame[BARRIER_COLUMN].iloc[place]) if place >= 0 else float("nan")
-            trade.set_custom_data(BARRIER_COLUMN, width)
-        exits = self._settings_now().exits
-        return barrier_prices(trade.open_rate, width, trade.is_short, exits)
+        key = (pair, trade.open_date_utc)
+        if key not in self._barriers:
+            width = trade.get_custom_data(BARRIER_COLUMN) if self._is_live() else None
+            if width is None:
+                width = self._width_at(pair, trade.open_date_utc)
+                if math.isnan(width):
+                    return Barriers()
+                if self._is_live():
+                    trade.set_custom_data(BARRIER_COLUMN, width)
+            exits = self._settings_now().exits
+            self._barriers[key] = barrier_prices(trade.open_rate, width, trade.is_short, exits)
+        return self._barriers[key]
+
+    def _width_at(self, pair: str, opened: datetime) -> float:
+        widths = self._widths.get(pair)
+        if widths is None:
+            return math.nan
+        return widths.at_entry(int(opened.timestamp()), self._candle_seconds)
 
     def _last_row(self, pair: str) -> Any:
         frame, _ = self.dp.get_analyzed_dataframe(pair, self.timeframe)

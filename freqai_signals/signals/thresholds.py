@@ -6,7 +6,8 @@ from typing import ClassVar, Final, Literal
 
 from freqai_signals.settings import SignalSettings
 
-_NEVER: Final = 1e9
+_TIERS: Final = ("minimum_confidence", "medium_step", "strong_step")
+_BARRIERS: Final = ("stop_multiple", "profit_multiple")
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,14 @@ class Thresholds:
 
     The tiers are given as shares of the way to 1, so that weak <= medium <= strong always holds:
     medium lies ``medium_step`` of the way from weak to 1, strong ``strong_step`` of the way from
-    medium to 1. ``minimum_confidence`` also is the lower edge of the weak tier.
+    medium to 1. ``minimum_confidence`` also is the lower edge of the weak tier. A barrier at the
+    upper end of its range is off, so that a search can switch it off too.
+
+    ``reference_confidence`` is no threshold and stays where the config has it, whatever minimum is
+    tried: that keeps the promise that raising a threshold never adds a signal (see
+    ``signals.emission``). Trading on a minimum below it, a slightly more confident signal may
+    follow a weaker one within the repeat window; above it, a signal may be called the repeat of
+    one that was too weak to be shown.
     """
 
     LIMITS: ClassVar[Mapping[str, Limits]] = {
@@ -65,36 +73,41 @@ class Thresholds:
             "minimum_confidence": weak,
             "medium_step": (medium - weak) / (1 - weak) if weak < 1 else 0.0,
             "strong_step": (strong - medium) / (1 - medium) if medium < 1 else 0.0,
-            "stop_multiple": exits.stop_multiple or _NEVER,
-            "profit_multiple": exits.profit_multiple or _NEVER,
         }
         if name in special:
             return special[name]
         section = exits if name in type(exits).model_fields else decision
-        return getattr(section, name)  # type: ignore[no-any-return]
+        value = getattr(section, name)
+        return float(Thresholds.LIMITS[name].high) if value is None else value
 
     @staticmethod
     def apply(settings: SignalSettings, values: Mapping[str, float]) -> SignalSettings:
         """The settings with the given thresholds in place.
 
+        A value that equals its default to the last digit of its parameter (freqtrade rounds to
+        ``decimals``) leaves its setting as it is; the three tiers count as one setting.
+
         Examples
         --------
         >>> shipped = SignalSettings()
-        >>> names = Thresholds.LIMITS
-        >>> values = {name: Thresholds.default(shipped, name) for name in names}
-        >>> Thresholds.apply(shipped, values) == shipped
+        >>> values = {name: Thresholds.default(shipped, name) for name in Thresholds.LIMITS}
+        >>> Thresholds.apply(shipped, values) is shipped
         True
+        >>> raised = Thresholds.apply(shipped, values | {"minimum_confidence": 0.95})
+        >>> raised.decision.weak, raised.decision.medium, raised.decision.strong
+        (0.95, 0.985, 0.995)
         """
-        values = {name: _exact(settings, name, value) for name, value in values.items()}
-        weak = values["minimum_confidence"]
-        medium = weak + values["medium_step"] * (1 - weak)
-        strong = medium + values["strong_step"] * (1 - medium)
-        steps = ("medium_step", "strong_step")
-        exits = {n: v for n, v in values.items() if n in type(settings.exits).model_fields}
-        for name in ("stop_multiple", "profit_multiple"):
-            exits[name] = None if exits[name] >= _NEVER else exits[name]
-        decision = {n: v for n, v in values.items() if n not in exits and n not in steps}
-        decision |= {"weak": weak, "medium": round(medium, 9), "strong": round(strong, 9)}
+        changed = {n: v for n, v in values.items() if not _is_default(settings, n, v)}
+        if not changed:
+            return settings
+        fields = type(settings.exits).model_fields
+        exits: dict[str, float | None] = {n: v for n, v in changed.items() if n in fields}
+        for name in _BARRIERS:
+            if name in exits and changed[name] >= Thresholds.LIMITS[name].high:
+                exits[name] = None
+        decision = {n: v for n, v in changed.items() if n not in exits and n not in _TIERS}
+        if any(name in changed for name in _TIERS):
+            decision |= _tiers(settings, values)
         return settings.model_copy(
             update={
                 "decision": settings.decision.model_copy(update=decision),
@@ -103,7 +116,20 @@ class Thresholds:
         )
 
 
-def _exact(settings: SignalSettings, name: str, value: float) -> float:
-    """A value as it was before freqtrade rounded it, if it is the default."""
+def _tiers(settings: SignalSettings, values: Mapping[str, float]) -> dict[str, float]:
+    weak, medium_step, strong_step = (
+        Thresholds.default(settings, name)
+        if _is_default(settings, name, values[name])
+        else values[name]
+        for name in _TIERS
+    )
+    medium = weak + medium_step * (1 - weak)
+    strong = medium + strong_step * (1 - medium)
+    tiers = {"weak": weak, "medium": round(medium, 9), "strong": round(strong, 9)}
+    return {"minimum_confidence": weak, **tiers}
+
+
+def _is_default(settings: SignalSettings, name: str, value: float) -> bool:
+    """Whether a value is the default, or what freqtrade's rounding makes of it."""
     default = Thresholds.default(settings, name)
-    return default if value == round(default, Thresholds.LIMITS[name].decimals) else value
+    return value in (default, round(default, Thresholds.LIMITS[name].decimals))

@@ -60,6 +60,10 @@ class FeatureCache:
         self.pool = tuple(pool)
         self._kept: dict[str, tuple[str, pd.DataFrame]] = {}
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the features: hyperopt sends the strategy to a worker in every epoch."""
+        return self.__dict__ | {"_kept": {}}
+
     def features(self, pair: str, candles: pd.DataFrame, source: Candles) -> pd.DataFrame:
         """Features of one pair, indexed like its candles.
 
