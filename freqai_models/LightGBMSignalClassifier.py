@@ -1,31 +1,44 @@
-"""FreqAI adapter of freqai_signals: reads from freqtrade, calls the package, writes columns back."""
+"""FreqAI adapter of freqai_signals: reads from freqtrade, calls the package, writes back."""
 
 import logging
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import rapidjson
 from datasieve.pipeline import Pipeline
 from freqtrade.configuration import TimeRange
 from freqtrade.constants import Config
 from freqtrade.exceptions import OperationalException
+from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.freqai_interface import IFreqaiModel
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
+from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
+from freqai_signals.models.artefact import write_atomically
 from freqai_signals.models.fit import Request
+from freqai_signals.models.freqai_state import (
+    INPUTS_FILE,
+    all_inputs,
+    changed_inputs,
+    repair_state,
+    with_columns,
+)
 from freqai_signals.models.prediction_cache import PredictionCache, Recipe
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.models.store import ModelStore
-from freqai_signals.schema import MODEL_COLUMNS, TRUST_COLUMN
-from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
+from freqai_signals.models.turns import Turn, newest, next_turn
+from freqai_signals.schema import LABEL_COLUMN, MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.signals.outputs import model_outputs, window_facts
 from freqai_signals.training.features import feature_memory
+from freqai_signals.training.history import extended
 from freqai_signals.training.panel import Table, candle_digest, training_rows
-from freqai_signals.training.rows import Window
+from freqai_signals.training.rows import Window, pool_rows
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +55,15 @@ class LightGBMSignalClassifier(IFreqaiModel):
             self.signal_settings = settings_from_config(config)
         except SettingsError as error:
             raise OperationalException(str(error)) from error
+        identifier = config["freqai"].get("identifier", "no_id_provided")
+        repair_state(Path(config["user_data_dir"]) / "models" / identifier)
         super().__init__(config=config)
+        _adopt_drawer(self.dd)
         self.store = ModelStore(Path(config["user_data_dir"]) / "signals" / "models")
         self.strategy: Any = None
         self._tables: dict[str, tuple[str, Table]] = {}
         self._models: dict[tuple[Any, ...], SignalModel] = {}
+        self._inputs_checked = False
 
     # Windows: FreqAI decides when to train, these methods see to it that it trains on the pool.
 
@@ -66,7 +83,20 @@ class LightGBMSignalClassifier(IFreqaiModel):
         """Predict the newest candle, with full pair names on disk."""
         self.strategy = strategy
         _adopt(dk)
+        self._forget_models_of_other_inputs(metadata["pair"])
+        # FreqAI's queue knows the whitelist of the start only.
+        if metadata["pair"] not in self.train_queue:
+            self.train_queue.append(metadata["pair"])
         return super().start_live(dataframe, metadata, strategy, dk)
+
+    def build_strategy_return_arrays(
+        self, dataframe: DataFrame, dk: FreqaiDataKitchen, pair: str, trained_timestamp: int
+    ) -> None:
+        """Predict the newest candle also where FreqAI only fills its table of predictions."""
+        only_fills = pair not in self.dd.model_return_values
+        super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
+        if only_fills:
+            super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
 
     def extract_data_and_train_model(
         self,
@@ -76,12 +106,80 @@ class LightGBMSignalClassifier(IFreqaiModel):
         dk: FreqaiDataKitchen,
         data_load_timerange: TimeRange,
     ) -> None:
-        """Train live on what has closed by now."""
+        """A pair's turn: adopt the pool's newest model, or train the next one for all."""
         _adopt(dk)
-        dk.training_timeranges = [new_trained_timerange.copy()]
-        super().extract_data_and_train_model(
-            new_trained_timerange, pair, strategy, dk, data_load_timerange
-        )
+        pool = self._pool(pair)
+        known = [p for p in pool if p in self.dd.pair_dict]
+        latest = newest({p: self.dd.get_pair_dict_info(p)[1] for p in known})
+        model = self._served(latest.pair) if latest else None
+        own, now = self.dd.get_pair_dict_info(pair)[1], new_trained_timerange.stopts
+        patience = 3600 * self.freqai_info["live_retrain_hours"]
+        if latest is None or model is None or next_turn(own, latest, now, patience) is Turn.TRAIN:
+            model, trained = self._train_pool(pool, new_trained_timerange, model), now
+        else:
+            trained = latest.time
+            logger.info("%s adopts the pool's model %s", pair, model.card.version)
+        self._serve(pair, model, trained, dk)
+
+    def _train_pool(
+        self, pool: tuple[str, ...], timerange: TimeRange, previous: SignalModel | None
+    ) -> SignalModel:
+        """The next model from all candles at hand; one pair's features are kept at a time."""
+        window = self._window(timerange)
+        parts = [
+            training_rows({p: self._new_table(p)}, window)
+            for p in pool
+            if len(self.strategy.training_candles(p))
+        ]
+        rows = pool_rows([part for part in parts if len(part)] or parts[:1])
+        model = self.store.train(Request(rows, self.signal_settings, previous))
+        if model.card.reason:
+            logger.warning("The pool's new model abstains: %s", model.card.reason)
+        return model
+
+    def _serve(self, pair: str, model: SignalModel, trained: int, dk: FreqaiDataKitchen) -> None:
+        """Let FreqAI store and use a model for a pair; the features of training are not kept."""
+        dk.feature_pipeline, dk.label_pipeline = Pipeline(steps=[]), Pipeline(steps=[])
+        dk.data_dictionary = {"train_features": DataFrame(), "train_dates": DataFrame()}
+        dk.training_features_list, dk.label_list = list(model.names), [LABEL_COLUMN]
+        _declare(dk, model)
+        dk.set_new_model_names(pair, trained)
+        self.dd.save_data(model, pair, dk)
+        self.dd.pair_dict[pair]["trained_timestamp"] = trained
+        inputs = all_inputs(self.full_path, pair, self._recipe(pair).parts())
+        write_atomically(self.full_path / INPUTS_FILE, inputs.encode())
+        self.dd.save_drawer_to_disk()
+        self.dd.purge_old_models()
+
+    def _served(self, pair: str) -> SignalModel | None:
+        """The model that FreqAI has stored for a pair; None if there is none or it is damaged."""
+        kitchen = FreqaiDataKitchen(self.config, True, pair)
+        _adopt(kitchen)
+        try:
+            model = self.dd.load_data(pair, kitchen)
+        # Unpickling damaged bytes may raise nearly anything.
+        except Exception as error:  # noqa: BLE001
+            logger.warning("The stored model of %s cannot be read: %s", pair, error)
+            return None
+        return model if isinstance(model, SignalModel) else None
+
+    def _forget_models_of_other_inputs(self, pair: str) -> None:
+        """Once after a start: drop models of other settings, code or pools, and damaged ones.
+
+        FreqAI would use them until the next retraining, whatever has changed since.
+        """
+        if self._inputs_checked:
+            return
+        self._inputs_checked = True
+        for name in {pair, *self._pool(pair)}:
+            if not self.dd.get_pair_dict_info(name)[1]:
+                continue
+            changed = changed_inputs(self.full_path, name, self._recipe(name).parts())
+            if changed or self._served(name) is None:
+                reason = f"changed since: {', '.join(changed)}" if changed else "damaged"
+                logger.warning("The stored model of %s is not used, %s", name, reason)
+                self.dd.pair_dict[name] = self.dd.empty_pair_dict.copy()
+                self.dd.model_dictionary.pop(name, None)
 
     def model_exists(self, dk: FreqaiDataKitchen) -> bool:
         """Never: the model store knows whether the very same model was trained before."""
@@ -120,17 +218,12 @@ class LightGBMSignalClassifier(IFreqaiModel):
         settings = self.signal_settings
         model: SignalModel | None = None
         for timerange in dk.training_timeranges:
-            if not self.live and timerange.stopts > self.training_timerange.stopts:
+            if timerange.stopts > self.training_timerange.stopts:
                 break
             name = (*pool, dk.training_timeranges[0].startts, timerange.stopts)
             if name not in self._models:
-                window = Window(
-                    timerange.startts // settings.candle_seconds + feature_memory(settings),
-                    timerange.stopts // settings.candle_seconds,
-                    settings.label_horizon_candles,
-                    settings.model.row_step,
-                )
-                rows = training_rows({p: self._table(p) for p in pool}, window)
+                tables = {p: self._table(p) for p in pool}
+                rows = training_rows(tables, self._window(timerange))
                 self._models[name] = self.store.train(Request(rows, settings, model))
             model = self._models[name]
         assert model is not None
@@ -153,7 +246,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         return outputs[list(MODEL_COLUMNS)], dk.do_predict
 
     def fit_live_predictions(self, dk: FreqaiDataKitchen, pair: str) -> None:
-        """Nothing to fit: the columns are probabilities already. FreqAI wants its entries, though."""
+        """Nothing to fit, the columns are probabilities already; but FreqAI wants its entries."""
         _declare(dk, self.model)
 
     def _pool(self, pair: str) -> tuple[str, ...]:
@@ -161,27 +254,41 @@ class LightGBMSignalClassifier(IFreqaiModel):
             return (pair,)
         return pool_pairs(self.signal_settings, self.config)
 
+    def _window(self, timerange: TimeRange) -> Window:
+        settings = self.signal_settings
+        return Window(
+            timerange.startts // settings.candle_seconds + feature_memory(settings),
+            timerange.stopts // settings.candle_seconds,
+            settings.label_horizon_candles,
+            settings.model.row_step,
+        )
+
     def _table(self, pair: str) -> Table:
-        """Features and labels of a pair over all candles at hand, by the strategy's own hooks."""
-        candles = self.strategy.training_candles(pair)
-        key = candle_digest(candles)
+        """Features and labels of a pair, computed once per set of candles."""
+        key = candle_digest(self.strategy.training_candles(pair))
         if pair not in self._tables or self._tables[pair][0] != key:
-            metadata = {"pair": pair}
-            frame = self.strategy.feature_engineering_standard(candles, metadata=metadata)
-            frame = self.strategy.set_freqai_targets(frame, metadata=metadata)
-            self._tables[pair] = (key, Table.of(frame, self.signal_settings.candle_seconds))
+            self._tables[pair] = (key, self._new_table(pair))
         return self._tables[pair][1]
 
+    def _new_table(self, pair: str) -> Table:
+        """Features and labels of a pair over all candles at hand, by the strategy's own hooks."""
+        metadata, candles = {"pair": pair}, self.strategy.training_candles(pair)
+        frame = self.strategy.feature_engineering_standard(candles, metadata=metadata)
+        frame = self.strategy.set_freqai_targets(frame, metadata=metadata)
+        return Table.of(frame, self.signal_settings.candle_seconds)
+
     def _prediction_cache(self, pair: str, dk: FreqaiDataKitchen) -> PredictionCache:
-        recipe = Recipe(
+        first = dk.training_timeranges[0].startts
+        return PredictionCache(self._recipe(pair), self.strategy.training_candles, first)
+
+    def _recipe(self, pair: str) -> Recipe:
+        return Recipe(
             settings=self.signal_settings,
             pair=pair,
             pool=tuple(sorted({pair, *pool_pairs(self.signal_settings, self.config)})),
             strategy_files=_sources(self.strategy),
             cost=self.strategy.round_trip_cost(pair),
         )
-        first = dk.training_timeranges[0].startts
-        return PredictionCache(recipe, self.strategy.training_candles, first)
 
 
 class _SignalKitchen(FreqaiDataKitchen):
@@ -230,6 +337,45 @@ class _SignalKitchen(FreqaiDataKitchen):
         except (OSError, ValueError):
             logger.info("%s is missing or damaged; its window is made anew", path.name)
             return False
+
+
+class _SignalDrawer(FreqaiDataDrawer):
+    """FreqAI's drawer with two mends: whole files, and candles of each pair for itself."""
+
+    def save_historic_predictions_to_disk(self) -> None:
+        data = cloudpickle.dumps(dict(self.historic_predictions))
+        write_atomically(self.historic_predictions_path, data)
+        write_atomically(self.historic_predictions_bkp_path, data)
+
+    def save_drawer_to_disk(self) -> None:
+        with self.save_lock:
+            text = rapidjson.dumps(self.pair_dict, default=self.np_encoder)
+            write_atomically(self.pair_dictionary_path, text.encode())
+
+    def update_historic_data(self, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
+        """Once a candle for all pairs; a pair without candles or with a gap stops no other."""
+        timeframe = self.config["timeframe"]
+        recent = strategy.dp.get_pair_dataframe(dk.pair, timeframe)
+        kept = self.historic_data.get(dk.pair, {}).get(timeframe)
+        if recent.empty or (
+            kept is not None and len(kept) and kept["date"].iloc[-1] >= recent["date"].iloc[-1]
+        ):
+            return
+        seconds = strategy.signal_settings.candle_seconds
+        with self.history_lock:
+            for pair in {dk.pair, *dk.all_pairs}:
+                frames = self.historic_data.setdefault(pair, {})
+                news = strategy.dp.get_pair_dataframe(pair, timeframe)
+                frames[timeframe] = extended(frames.get(timeframe), news, seconds)
+        self.current_candle = recent["date"].iloc[-1]
+
+
+def _adopt_drawer(drawer: FreqaiDataDrawer) -> None:
+    drawer.__class__ = _SignalDrawer
+    columns = [f"{name}{kind}" for name in MODEL_COLUMNS for kind in ("", "_mean", "_std")]
+    wanted = {**dict.fromkeys((*columns, TRUST_COLUMN), 0.0), **window_facts(None)}
+    for pair, history in drawer.historic_predictions.items():
+        drawer.historic_predictions[pair] = with_columns(history, wanted)
 
 
 def _adopt(dk: FreqaiDataKitchen, cache: PredictionCache | None = None) -> None:

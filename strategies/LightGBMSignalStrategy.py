@@ -24,6 +24,7 @@ from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, pool_pairs
 from freqai_signals.evaluation.backtest_record import BacktestRecord
+from freqai_signals.evaluation.live_record import LiveRecord
 from freqai_signals.schema import LABEL_COLUMN, SignalClass
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import PairContext, decide
@@ -113,6 +114,7 @@ class LightGBMSignalStrategy(IStrategy):
         self.can_short = config.get("trading_mode", "spot") == "futures"
         super().__init__(config)
         self.features = FeatureCache(self.signal_settings, pool_pairs(self.signal_settings, config))
+        self.live_record = LiveRecord.from_environment()
         self._costs: dict[str, float] = {}
         self._widths: dict[str, BarrierWidths] = {}
         self._barriers: dict[tuple[str, datetime], Barriers] = {}
@@ -166,7 +168,9 @@ class LightGBMSignalStrategy(IStrategy):
         self, dataframe: DataFrame, metadata: dict, **kwargs: Any
     ) -> DataFrame:
         """All features of one pair."""
-        features = self.features.features(metadata["pair"], dataframe, self._candles)
+        # Live, every candle is a new one: nothing that was kept would be asked for again.
+        make = self.features.compute if self._is_live() else self.features.features
+        features = make(metadata["pair"], dataframe, self._candles)
         return pd.concat([dataframe, features], axis=1)
 
     def set_freqai_targets(self, dataframe: DataFrame, metadata: dict, **kwargs: Any) -> DataFrame:
@@ -231,6 +235,8 @@ class LightGBMSignalStrategy(IStrategy):
         if not self._is_live():
             self._barriers.clear()  # of the epoch before
         self.use_custom_roi = settings.exits.profit_multiple is not None
+        if self.live_record is not None and self._is_live():
+            self.live_record.add(pair, dataframe)
         if self.dp.runmode == RunMode.BACKTEST:
             labelled = self.set_freqai_targets(dataframe, metadata)
             self._record().add(pair, labelled, dataframe[LABEL_COLUMN])

@@ -85,6 +85,10 @@ class FeatureCache:
         self._kept[pair] = (key, features)
         return features
 
+    def compute(self, pair: str, candles: pd.DataFrame, source: Candles) -> pd.DataFrame:
+        """Features as above, neither looked up nor kept: for frames that come only once."""
+        return build_features(candles, self.settings, self._market(candles, source))
+
     def _market(self, candles: pd.DataFrame, source: Candles) -> Market | None:
         if candles.empty:
             return None

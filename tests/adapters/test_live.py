@@ -128,7 +128,15 @@ def test_trap_15_the_first_rows_after_training_are_seeds_and_abstain(
     story: dict[str, pd.DataFrame],
 ) -> None:
     """They lie inside the training window; FreqAI marks them with ``do_predict`` 0."""
-    assert_abstains(story["first"])
+    assert_abstains(story["first"].iloc[:-1])
+
+
+def test_the_newest_candle_is_predicted_as_soon_as_there_is_a_model(
+    story: dict[str, pd.DataFrame],
+) -> None:
+    last = story["first"].iloc[-1]
+    assert last[TRUST_COLUMN] == 1
+    assert last["model_id"] > 0
 
 
 def test_trap_05_a_new_candle_is_appended_with_our_columns(
@@ -141,7 +149,7 @@ def test_trap_05_a_new_candle_is_appended_with_our_columns(
     assert last[list(PROBA_COLUMNS)].tolist() != [0.0, 1.0, 0.0]
     assert 0 <= last["confidence"] <= 1
     assert last["model_id"] > 0
-    assert_abstains(story["second"].iloc[:-1])
+    assert_abstains(story["second"].iloc[:-2])
     assert set(COLUMNS) <= set(bot.freqai.dd.historic_predictions[PAIR])
 
 

@@ -1,0 +1,107 @@
+"""What the bot decided on each candle as it closed, one JSON line each, for later comparison.
+
+Switched on by an environment variable, for rehearsals; the ledger is the history for operators.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from freqai_signals.schema import MODEL_COLUMNS, REASON_COLUMN, TRUST_COLUMN
+from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN
+from freqai_signals.signals.outputs import MODEL_ID_COLUMN
+
+RECORD_VARIABLE: Final = "FREQAI_SIGNALS_LIVE_RECORD"
+"""Names the file; nothing is recorded without it."""
+
+CANDLE_COLUMNS: Final = ("open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True)
+class LiveRow:
+    """One candle of one pair as the bot saw it when it decided.
+
+    Attributes
+    ----------
+    pair, date
+        Full name; opening of the candle, ISO 8601 in UTC.
+    written
+        Seconds since 1970 at which the decision was there.
+    model
+        Leading 48 bits of the model's key, 0 without a model.
+    trust
+        ``do_predict`` as FreqAI gave it.
+    values
+        The model's columns by name.
+    candle
+        Open, high, low, close, volume.
+    signal, reason
+        The decision; see :func:`~freqai_signals.signals.decide.decide`.
+    """
+
+    pair: str
+    date: str
+    written: float
+    model: int
+    trust: int
+    values: dict[str, float]
+    candle: tuple[float, ...]
+    signal: int
+    reason: str
+
+
+class LiveRecord:
+    """Appends rows to a file; every line is whole or, after a kill, left out when read.
+
+    Parameters
+    ----------
+    path
+        Its folder must exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def from_environment(cls) -> "LiveRecord | None":
+        """The record that the environment asks for, if any."""
+        named = os.environ.get(RECORD_VARIABLE)
+        return cls(Path(named)) if named else None
+
+    def add(self, pair: str, decided: pd.DataFrame) -> None:
+        """Append the newest row of a frame that carries predictions and decisions."""
+        if decided.empty:
+            return
+        line = json.dumps(asdict(_row(pair, decided.iloc[-1])))
+        with self.path.open("a") as file:
+            file.write(f"{line}\n")
+
+    def rows(self) -> Iterator[LiveRow]:
+        """All rows in the order of writing."""
+        text = self.path.read_text() if self.path.is_file() else ""
+        for line in text.splitlines():
+            try:
+                content = json.loads(line)
+            except ValueError:
+                continue
+            yield LiveRow(**{**content, "candle": tuple(content["candle"])})
+
+
+def _row(pair: str, row: "pd.Series[Any]") -> LiveRow:
+    return LiveRow(
+        pair=pair,
+        date=row["date"].isoformat(),
+        written=time.time(),
+        model=int(row.get(MODEL_ID_COLUMN, 0)),
+        trust=int(row[TRUST_COLUMN]),
+        values={name: float(row[name]) for name in MODEL_COLUMNS},
+        candle=tuple(float(row[name]) for name in CANDLE_COLUMNS),
+        signal=int(row[DECISION_SIGNAL_COLUMN]),
+        reason=str(row[REASON_COLUMN]),
+    )

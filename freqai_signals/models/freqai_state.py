@@ -1,0 +1,93 @@
+"""FreqAI's own files, made safe: what a crash damaged is set aside, what is written is whole."""
+
+import json
+import logging
+import pickle
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+HISTORY_FILE: Final = "historic_predictions.pkl"
+HISTORY_BACKUP: Final = "historic_predictions.backup.pkl"
+INPUTS_FILE: Final = "signal_inputs.json"
+"""What the models of an identifier were made from, part by part and pair by pair."""
+
+_JSON_FILES: Final = ("pair_dictionary.json", "global_metadata.json", "metric_tracker.json")
+
+
+def repair_state(folder: Path) -> None:
+    """Set damaged files of an identifier aside, before FreqAI reads them and fails.
+
+    FreqAI writes them in place, so a kill can leave half a file; the backup of the historic
+    predictions takes the place of a damaged original. What is set aside is named in the log and
+    kept beside as ``*.damaged``.
+    """
+    for name in _JSON_FILES:
+        _checked(folder / name, lambda path: json.loads(path.read_text()))
+    backup = _checked(folder / HISTORY_BACKUP, _unpickle)
+    if not _checked(folder / HISTORY_FILE, _unpickle) and backup:
+        logger.warning("The backup of %s takes its place", HISTORY_FILE)
+        shutil.copy(folder / HISTORY_BACKUP, folder / HISTORY_FILE)
+
+
+def with_columns(history: pd.DataFrame, names: Mapping[str, float]) -> pd.DataFrame:
+    """Historic predictions with every column that will be appended; FreqAI raises for others.
+
+    Parameters
+    ----------
+    history
+        What was stored, perhaps by an earlier version or another model.
+    names
+        Column to the value of rows that lack it.
+    """
+    missing = {name: value for name, value in names.items() if name not in history}
+    return history.assign(**missing) if missing else history
+
+
+def changed_inputs(folder: Path, pair: str, inputs: Mapping[str, str]) -> list[str]:
+    """Parts that differ from those which a pair's stored model was made from; empty if none do."""
+    stored = _read_inputs(folder).get(pair)
+    if not isinstance(stored, dict):
+        return ["nothing is known about it"]
+    return sorted(
+        name for name in stored.keys() | inputs.keys() if stored.get(name) != inputs.get(name)
+    )
+
+
+def all_inputs(folder: Path, pair: str, inputs: Mapping[str, str]) -> str:
+    """Text of the inputs file with those of one pair replaced."""
+    return json.dumps(_read_inputs(folder) | {pair: dict(inputs)}, indent=1, sort_keys=True)
+
+
+def _read_inputs(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / INPUTS_FILE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _checked(path: Path, read: Callable[[Path], Any]) -> bool:
+    """Whether a file is there and can be read; one that cannot is set aside."""
+    if not path.is_file():
+        return False
+    try:
+        found = read(path)
+    # Unpickling damaged bytes may raise nearly anything.
+    except Exception as error:  # noqa: BLE001
+        found = None
+        logger.warning("%s is damaged (%s) and set aside", path, error)
+    if isinstance(found, dict):
+        return True
+    path.replace(path.with_name(f"{path.name}.damaged"))
+    return False
+
+
+def _unpickle(path: Path) -> Any:
+    with path.open("rb") as file:
+        return pickle.load(file)

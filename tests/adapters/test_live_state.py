@@ -1,0 +1,126 @@
+"""What the bot keeps between candles, trainings and starts."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from freqai_signals.models.freqai_state import HISTORY_FILE
+from freqai_signals.schema import TRUST_COLUMN
+from tests.adapters.conftest import PAIRS, Bench
+from tests.adapters.test_live import PAIR, Bot, live_bench, make_bot
+
+__all__ = ["live_bench"]
+
+
+def trained(bot: Bot) -> dict[str, str]:
+    """Version of the model that serves each pair, trained in the order of FreqAI's queue."""
+    for pair in PAIRS:
+        bot.predict(bot.candles(pair), pair)
+    return {pair: bot.train(pair).card.version for pair in PAIRS}
+
+
+def newest(bot: Bot, pair: str = PAIR) -> Any:
+    return bot.predict(bot.candles(pair), pair).iloc[-1]
+
+
+@pytest.fixture
+def bot(live_bench: Bench, tmp_path: Path) -> Bot:
+    return make_bot(live_bench, tmp_path / "user")
+
+
+def test_one_training_serves_all_pairs(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        versions = trained(bot)
+    assert len(set(versions.values())) == 1
+    assert "ETH/USDT adopts the pool's model" in caplog.text
+    entries = bot.freqai.dd.pair_dict
+    assert len({entries[pair]["trained_timestamp"] for pair in PAIRS}) == 1
+
+
+def test_a_bot_that_starts_again_goes_on_with_its_model(
+    bot: Bot, live_bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    versions = trained(bot)
+    bot.predict(bot.candles())
+    bot.freqai.dd.save_historic_predictions_to_disk()
+    again = make_bot(live_bench, bot.config["user_data_dir"])
+    assert newest(again)[TRUST_COLUMN] == 1
+    assert again.freqai.dd.model_dictionary[PAIR].card.version == versions[PAIR]
+    assert "is not used" not in caplog.text
+
+
+def test_after_other_settings_the_old_model_is_not_used(
+    bot: Bot, live_bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained(bot)
+    again = make_bot(
+        live_bench, bot.config["user_data_dir"], freqai__model_training_parameters__num_leaves=7
+    )
+    assert newest(again)[TRUST_COLUMN] == 0
+    assert "changed since: setting booster" in caplog.text
+    again.train()
+    assert newest(again)[TRUST_COLUMN] == 1
+
+
+def test_after_a_change_of_decisions_the_model_stays(bot: Bot, live_bench: Bench) -> None:
+    trained(bot)
+    again = make_bot(
+        live_bench, bot.config["user_data_dir"], freqai__signals__decision__cooldown_candles=3
+    )
+    assert newest(again)[TRUST_COLUMN] == 1
+
+
+def test_a_damaged_model_file_means_no_model_and_a_new_training(
+    bot: Bot, live_bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained(bot)
+    for path in Path(bot.freqai.full_path).rglob("*_model.joblib"):
+        path.write_bytes(path.read_bytes()[:100])
+    again = make_bot(live_bench, bot.config["user_data_dir"])
+    assert newest(again)[TRUST_COLUMN] == 0
+    assert "cannot be read" in caplog.text
+    again.train()
+    assert newest(again)[TRUST_COLUMN] == 1
+
+
+def test_half_a_file_of_predictions_does_not_keep_the_bot_from_starting(
+    bot: Bot, live_bench: Bench
+) -> None:
+    trained(bot)
+    bot.predict(bot.candles())
+    bot.freqai.dd.save_historic_predictions_to_disk()
+    path = Path(bot.freqai.full_path) / HISTORY_FILE
+    path.write_bytes(path.read_bytes()[:-1000])
+    again = make_bot(live_bench, bot.config["user_data_dir"])
+    assert newest(again)[TRUST_COLUMN] == 1
+
+
+def test_predictions_of_another_model_gain_our_columns(bot: Bot, live_bench: Bench) -> None:
+    trained(bot)
+    bot.predict(bot.candles())
+    dd = bot.freqai.dd
+    for pair in dd.historic_predictions:
+        dd.historic_predictions[pair] = dd.historic_predictions[pair].drop(
+            columns=["model_id", "proba_buy", "proba_buy_mean"]
+        )
+    dd.save_historic_predictions_to_disk()
+    again = make_bot(live_bench, bot.config["user_data_dir"])
+    assert newest(again)[TRUST_COLUMN] == 1
+
+
+def test_a_pair_without_candles_stops_no_other(bot: Bot) -> None:
+    trained(bot)
+    history = bot.freqai.dd.historic_data
+    history["ETH/USDT"]["15m"] = pd.DataFrame()
+    history[PAIR]["15m"] = history[PAIR]["15m"].iloc[:-100]
+    assert newest(bot)[TRUST_COLUMN] == 1
+    assert len(history["ETH/USDT"]["15m"])
+
+
+def test_a_pair_that_joins_gets_its_turn(bot: Bot) -> None:
+    bot.freqai.train_queue.clear()
+    bot.predict(bot.candles("ETH/USDT"), "ETH/USDT")
+    assert list(bot.freqai.train_queue) == ["ETH/USDT"]
