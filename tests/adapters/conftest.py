@@ -27,6 +27,7 @@ REPO = Path(__file__).resolve().parents[2]
 FIRST = pd.Timestamp("2024-01-01", tz="UTC")
 BACKTEST = "20240129-20240202"
 PAIRS = ("BTC/USDT", "ETH/USDT")
+_SHIPPED = (REPO / "config.json").read_text()
 
 
 def market_candles(seed: int, days: float = 33.0, first: pd.Timestamp = FIRST) -> pd.DataFrame:
@@ -56,7 +57,7 @@ def write_candles(folder: Path, pair: str, frame: pd.DataFrame) -> None:
 
 def small_config(**changes: Any) -> dict[str, Any]:
     """The shipped config, cut down to train in a fraction of a second; nested keys by ``a__b``."""
-    config = json.loads((REPO / "config.json").read_text())
+    config = json.loads(_SHIPPED)
     config["timeframe"] = "15m"
     config["exchange"]["pair_whitelist"] = list(PAIRS)
     freqai = config["freqai"]
@@ -73,6 +74,7 @@ def small_config(**changes: Any) -> dict[str, Any]:
         "groups": ["momentum", "volatility", "cross_asset"],
         "higher_timeframes": ["1h"],
     }
+    freqai["signals"]["model"]["row_step"] = 3
     freqai["signals"]["validation"] = {"min_rows": 100}
     freqai["signals"]["costs"] = {"fee": 0.001}
     freqai["signals"]["decision"] |= {
