@@ -265,7 +265,6 @@ class DriftSettings(_Section):
     """
 
     enabled: bool = True
-    window_days: Annotated[float, Field(ge=1, le=30)] = 3.0
     live_skill_floor: Annotated[float, Field(ge=-10, lt=1)] = -0.05
     live_skill_rows: Annotated[int, Field(ge=50)] = 500
     stale_candles: Annotated[int, Field(ge=1)] = 3

@@ -21,14 +21,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from freqai_signals.models import booster
+from freqai_signals.models import booster, drift_reference
 from freqai_signals.models.calibration import Calibrator, DirectionHistory
 from freqai_signals.models.card import ModelCard
 from freqai_signals.models.holdout import Holdout
 from freqai_signals.models.reference import ClassReturns, MarginReference, PlaceReference
 from freqai_signals.models.signal_model import Fit, Head, SignalModel
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _HOLDOUT: Final = tuple(item.name for item in fields(Holdout))
 
@@ -156,6 +156,7 @@ def _arrays(model: SignalModel) -> dict[str, NDArray[Any]]:
         "history_log_odds": model.history.log_odds,
         "history_bought": model.history.bought,
         **{f"holdout_{name}": getattr(model.holdout, name) for name in _HOLDOUT},
+        **drift_reference.to_arrays(model.drift),
     }
     if model.fit:
         arrays |= {
@@ -190,7 +191,8 @@ def _build(members: Mapping[str, bytes]) -> SignalModel:
     fit = _build_fit(description, arrays, members) if description["heads"] else None
     names = tuple(description["names"])
     holdout = Holdout(**{name: arrays[f"holdout_{name}"] for name in _HOLDOUT})
-    return SignalModel(card, names, history, fit, description["trained_until"], holdout)
+    drift = drift_reference.from_arrays(arrays)
+    return SignalModel(card, names, history, fit, description["trained_until"], holdout, drift)
 
 
 def _build_fit(

@@ -1,7 +1,7 @@
 """From training rows to a SignalModel, or to the reason why there is none."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from freqai_signals.metrics import Probabilities
 from freqai_signals.models import booster
 from freqai_signals.models.calibration import CalibrationRows, DirectionHistory, fit_calibrator
 from freqai_signals.models.card import ModelCard
+from freqai_signals.models.drift_reference import MOST_FEATURES, drift_reference
 from freqai_signals.models.holdout import Holdout
 from freqai_signals.models.reference import ClassReturns, MarginReference, PlaceReference
 from freqai_signals.models.signal_model import Fit, Head, SignalModel
@@ -143,7 +144,10 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     for warning in card.warnings:
         logger.warning("Model %s: %s", card.version, warning)
     until = int(rows.event_end.max())
-    return SignalModel(card, rows.names, history, fit, until, Holdout.of(past, tail, honest))
+    held = Holdout.of(past, tail, honest)
+    model = SignalModel(card, rows.names, history, fit, until, held)
+    used = [name for name, _ in model.feature_importance(MOST_FEATURES)]
+    return replace(model, drift=drift_reference(rows, held, used, settings))
 
 
 def _history(request: Request) -> DirectionHistory:

@@ -11,6 +11,7 @@ from freqai_signals.metrics import Probabilities
 from freqai_signals.models import booster
 from freqai_signals.models.calibration import Calibrator, DirectionHistory
 from freqai_signals.models.card import ModelCard
+from freqai_signals.models.drift_reference import DriftReference
 from freqai_signals.models.holdout import Holdout
 from freqai_signals.models.reference import ClassReturns, MarginReference, PlaceReference
 from freqai_signals.schema import CLASS_COUNT, SignalClass
@@ -73,6 +74,8 @@ class SignalModel:
         are out of sample.
     holdout
         What the early-stopped boosters said of the purged tail; empty if there is no fit.
+    drift
+        What live data is compared with; None where there are too few rows to know what is normal.
     """
 
     card: ModelCard
@@ -81,6 +84,7 @@ class SignalModel:
     fit: Fit | None = None
     trained_until: int = 0
     holdout: Holdout = field(default_factory=Holdout)
+    drift: DriftReference | None = None
 
     @property
     def classes_(self) -> tuple[int, ...]:

@@ -81,7 +81,7 @@ def test_counters_are_replaced(ledger: Ledger) -> None:
 
 def test_all_entries_are_written_or_none(ledger: Ledger) -> None:
     bad = {**prediction(2), "proba_buy": None}
-    with pytest.raises(Exception, match="(?i)not.null"):
+    with pytest.raises(Exception, match=r"(?i)not.null"):
         ledger.write([predictions(1), Entry("predictions", [bad])])
     assert ledger.rows("predictions").empty
 
@@ -263,11 +263,12 @@ def kill_at_random(url: str, kills: int) -> None:
     told: set[int] = set()
     for number in range(kills):
         process, pipe = start(url, number * 10_000, (number + 1) * 10_000, "BTC/USDT")
-        time.sleep(float(rng.uniform(0.02, 0.15)))
+        pipe.poll(60)
+        time.sleep(float(rng.uniform(0, 0.05)))
         process.kill()
         process.join()
         told |= all_told(pipe)
-    assert len(told) > kills
+    assert len(told) >= kills
     ledger = Ledger(url)
     written = set(ledger.rows("predictions")["candle"].tolist())
     assert told <= written

@@ -341,7 +341,8 @@ def kill_at_random(registry: Registry, kills: int) -> None:
     first = 0
     for _ in range(kills):
         process, pipe = writer(registry.folder, first, first + 1000)
-        time.sleep(float(rng.uniform(0.02, 0.12)))
+        pipe.poll(60)
+        time.sleep(float(rng.uniform(0, 0.05)))
         process.kill()
         process.join()
         told |= all_told(pipe)
@@ -350,7 +351,7 @@ def kill_at_random(registry: Registry, kills: int) -> None:
         assert told <= {item.version for item in scope.versions}
         if scope.serving:
             registry.load(NAME)
-    assert len(told) > kills
+    assert len(told) >= kills
     assert {item["problem"] for item in verify(registry)} == {""}
     registry.register(NAME, version(-1), serve=True)
     left = {path.name for path in registry.path(NAME).iterdir()}

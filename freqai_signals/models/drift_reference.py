@@ -1,0 +1,154 @@
+"""What a model's own data looked like: features, predictions, labels and losses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freqai_signals.metrics import log_losses
+from freqai_signals.models.holdout import Holdout
+from freqai_signals.models.page_hinkley import PageHinkley
+from freqai_signals.models.reference import margins
+from freqai_signals.models.shape import ShapeReference, shape_reference
+from freqai_signals.schema import LABEL_COLUMN, PROBA_COLUMNS
+from freqai_signals.settings import SignalSettings
+from freqai_signals.training.rows import TrainingRows
+
+WINDOW_DAYS: Final = 3
+"""Length of the stretch that is compared with the reference."""
+
+MOST_FEATURES: Final = 24
+_FEWEST_BLOCKS: Final = 12
+_LABEL_EDGES: Final = np.array([[0.5, 1.5]], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class LossReference:
+    """How much a model's log loss exceeds the prior's on purged rows, in blocks of candles.
+
+    Attributes
+    ----------
+    mean, spread
+        Of the block means, nats.
+    block_candles
+        Length of a block.
+    limit
+        Page-Hinkley statistic that counts as drift; half of it is a warning.
+    """
+
+    mean: float
+    spread: float
+    block_candles: int
+    limit: float
+
+
+@dataclass(frozen=True)
+class DriftReference:
+    """All that live data is compared with."""
+
+    features: ShapeReference
+    predictions: ShapeReference
+    labels: ShapeReference
+    losses: LossReference
+
+
+def loss_reference(holdout: Holdout, block_candles: int) -> LossReference | None:
+    """Learn how losses scatter; None with fewer than a dozen blocks."""
+    loss = log_losses(holdout.label, holdout.probabilities.astype(np.float64))
+    prior = np.broadcast_to(holdout.prior, (len(holdout), 3))
+    excess = loss - log_losses(holdout.label, prior)
+    by_pair = [
+        block_means(holdout.start[mine], excess[mine], block_candles)
+        for mine in (holdout.pair == pair for pair in np.unique(holdout.pair))
+    ]
+    means = np.concatenate([np.empty(0), *by_pair])
+    if len(means) < _FEWEST_BLOCKS:
+        return None
+    mean, spread = float(means.mean()), max(float(means.std()), 1e-6)
+    highest = 0.0
+    for series in by_pair:
+        watch = PageHinkley(limit=np.inf)
+        for value in series:
+            watch.update((float(value) - mean) / spread)
+            highest = max(highest, watch.statistic)
+    return LossReference(mean, spread, block_candles, max(12.0, 1.5 * highest))
+
+
+def block_means(
+    start: NDArray[np.int64], values: NDArray[np.float64], block: int
+) -> NDArray[np.float64]:
+    """Means over blocks of candles, oldest first; empty blocks are left out."""
+    _, place = np.unique(start // block, return_inverse=True)
+    return np.asarray(np.bincount(place, weights=values) / np.bincount(place))
+
+
+def drift_reference(
+    rows: TrainingRows, held: Holdout, watched: Sequence[str], settings: SignalSettings
+) -> DriftReference | None:
+    """What live data is to be compared with; None where there are too few rows to know.
+
+    Parameters
+    ----------
+    rows
+        All rows of the training window.
+    held
+        What the model said of its purged tail.
+    watched
+        Features to watch, for example those that it uses most.
+    settings
+        Candle length, row step, label horizon.
+    """
+    if not len(held):
+        return None
+    window = (WINDOW_DAYS * settings.candles_per_day, settings.model.row_step)
+    columns = [rows.names.index(name) for name in watched]
+    places, told = (rows.start, rows.pair), (held.start, held.pair)
+    said = prediction_columns(held.probabilities)
+    label = rows.label[:, None].astype(np.float32)
+    features = shape_reference(tuple(watched), rows.features[:, columns], places, window)
+    predictions = shape_reference((*PROBA_COLUMNS, "margin"), said, told, window)
+    labels = shape_reference((LABEL_COLUMN,), label, places, window, _LABEL_EDGES)
+    losses = loss_reference(
+        held, max(settings.label_horizon_candles, settings.candles_per_day // 4)
+    )
+    if features is None or predictions is None or labels is None or losses is None:
+        return None
+    return DriftReference(features, predictions, labels, losses)
+
+
+def prediction_columns(probabilities: NDArray[Any]) -> NDArray[np.float32]:
+    """What is watched of predictions: three probabilities and the margin, shape ``(n, 4)``."""
+    return np.column_stack([probabilities, margins(probabilities)]).astype(np.float32)
+
+
+def to_arrays(reference: DriftReference | None) -> dict[str, NDArray[Any]]:
+    """All numbers and names as arrays, for a file without pickle."""
+    if reference is None:
+        return {}
+    return {
+        f"drift_{part.name}_{item.name}": np.asarray(getattr(stage, item.name))
+        for part in fields(reference)
+        for stage in (getattr(reference, part.name),)
+        for item in fields(stage)
+    }
+
+
+def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> DriftReference | None:
+    """Read what :func:`to_arrays` made; None if there is nothing."""
+    if "drift_losses_mean" not in arrays:
+        return None
+    kinds: dict[str, Any] = dict.fromkeys(("features", "predictions", "labels"), ShapeReference)
+    parts: dict[str, Any] = {
+        part: kind(**{item.name: _plain(arrays[f"drift_{part}_{item.name}"], item.name)
+                      for item in fields(kind)})
+        for part, kind in (kinds | {"losses": LossReference}).items()
+    }  # fmt: skip
+    return DriftReference(**parts)
+
+
+def _plain(array: NDArray[Any], name: str) -> Any:
+    if name == "names":
+        return tuple(array.tolist())
+    return array.item() if array.ndim == 0 else array

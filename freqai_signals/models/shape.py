@@ -1,0 +1,183 @@
+"""Distributions of columns in bins, and how far a few days of them stray by themselves.
+
+Feature values, predictions and labels depend on their predecessors: a quiet week is no drift. So
+the limits of a comparison are not those of independent draws. They come from the training window
+itself, cut into stretches as long as the one watched live: what such stretches show is normal.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+BINS: Final = 10
+_FEWEST_WINDOWS: Final = 12
+_WARNING_SHARE: Final = 3e-3
+_DRIFT_SHARE: Final = 1e-4
+
+Counts = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ShapeReference:
+    """Distributions of some columns in bins, and limits for how a stretch may differ from them.
+
+    Attributes
+    ----------
+    names
+        Columns.
+    edges
+        Shape ``(k, bins - 1)``, inner edges of the bins, quantiles of the reference.
+    counts
+        Shape ``(k, bins)``, rows in each bin.
+    psi_scale, ks_scale
+        Shape ``(k,)``, what 95 % of stretches of the reference stay below.
+    limits
+        Shape ``(2, 2)``: warning and drift of ``psi`` (mean over columns of PSI / scale), and of
+        ``ks`` (largest KS / scale).
+    window_rows
+        Rows in a stretch.
+    step
+        Every n-th candle counts, by candle number.
+    """
+
+    names: tuple[str, ...]
+    edges: NDArray[np.float32]
+    counts: Counts
+    psi_scale: NDArray[np.float64]
+    ks_scale: NDArray[np.float64]
+    limits: NDArray[np.float64]
+    window_rows: int
+    step: int
+
+    def codes(self, values: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Bin of each value, shape ``(n, k)``."""
+        return _codes(values, self.edges)
+
+    def statistics(self, counts: Counts) -> tuple[float, float, int]:
+        """``psi`` and ``ks`` of a stretch with these counts, and the column that differs most."""
+        psi = population_stability(counts, self.counts) / self.psi_scale
+        ks = kolmogorov_smirnov(counts, self.counts) / self.ks_scale
+        return float(psi.mean()), float(ks.max()), int(ks.argmax())
+
+
+def population_stability(counts: Counts, reference: Counts) -> NDArray[np.float64]:
+    """Population stability index over the last axis; half a row is added to every bin.
+
+    Without that an empty bin would make the index infinite. Names differ; the measure is the
+    symmetric Kullback-Leibler divergence of two binned samples.
+
+    Examples
+    --------
+    >>> population_stability(np.array([50.0, 50.0]), np.array([50.0, 50.0])).item()
+    0.0
+    """
+    p, q = (_shares(values + 0.5) for values in (counts, reference))
+    return np.asarray(((p - q) * np.log(p / q)).sum(axis=-1), dtype=np.float64)
+
+
+def kolmogorov_smirnov(counts: Counts, reference: Counts) -> NDArray[np.float64]:
+    """Largest distance of the two distribution functions at the bins' edges."""
+    p, q = (np.cumsum(_shares(values), axis=-1) for values in (counts, reference))
+    return np.asarray(np.abs(p - q).max(axis=-1), dtype=np.float64)
+
+
+def shape_reference(
+    names: tuple[str, ...],
+    values: NDArray[np.float32],
+    rows: tuple[NDArray[np.int64], NDArray[np.int16]],
+    window: tuple[int, int],
+    edges: NDArray[np.float32] | None = None,
+) -> ShapeReference | None:
+    """Learn distributions and limits.
+
+    Parameters
+    ----------
+    names
+        Of the columns.
+    values
+        Shape ``(n, k)``.
+    rows
+        Candle number and pair of each row, shape ``(n,)`` each.
+    window
+        Candles of a stretch, and the step between rows.
+    edges
+        Inner edges of the bins; deciles of the values by default.
+
+    Returns
+    -------
+    ShapeReference or None
+        None where the rows make fewer than a dozen stretches: too few to know what is normal.
+    """
+    start, pair = rows
+    candles, step = window
+    if edges is None:
+        grid = np.linspace(0, 1, BINS + 1)[1:-1]
+        edges = np.quantile(values, grid, axis=0).T.astype(np.float32)
+    codes = _codes(values, edges)
+    bins = edges.shape[1] + 1
+    whole = _counts(codes, np.zeros(len(values), np.int64), bins)[0]
+    stretches = _stretches(codes, start, pair, candles, bins)
+    stretches = stretches[stretches[:, 0].sum(axis=-1) >= 0.7 * candles / step]
+    if len(stretches) < _FEWEST_WINDOWS:
+        return None
+    psi = population_stability(stretches, whole)
+    ks = kolmogorov_smirnov(stretches, whole)
+    psi_scale, ks_scale = (
+        np.maximum(np.quantile(values, 0.95, axis=0), 1e-6) for values in (psi, ks)
+    )
+    null = ((psi / psi_scale).mean(axis=1), (ks / ks_scale).max(axis=1))
+    limits = np.array(
+        [[_limit(kind, share) for share in (_WARNING_SHARE, _DRIFT_SHARE)] for kind in null]
+    )
+    return ShapeReference(
+        names, edges, whole, psi_scale, ks_scale, limits, max(candles // step, 1), step
+    )
+
+
+def _codes(values: NDArray[np.float32], edges: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.column_stack(
+        [np.searchsorted(edge, column, side="right") for edge, column in zip(edges, values.T,
+                                                                              strict=True)]
+    ).astype(np.uint8)  # fmt: skip
+
+
+def _counts(codes: NDArray[np.uint8], group: NDArray[np.int64], bins: int) -> Counts:
+    """Rows in each bin, shape ``(groups, columns, bins)``."""
+    columns = codes.shape[1]
+    groups = int(group.max(initial=-1)) + 1
+    place = (group[:, None] * columns + np.arange(columns)) * bins + codes
+    flat = np.bincount(place.ravel(), minlength=groups * columns * bins)
+    return flat.reshape(groups, columns, bins).astype(np.float64)
+
+
+def _stretches(
+    codes: NDArray[np.uint8],
+    start: NDArray[np.int64],
+    pair: NDArray[np.int16],
+    candles: int,
+    bins: int,
+) -> Counts:
+    """Counts of all stretches of all pairs, each overlapping the next by half."""
+    parts = []
+    for shift in (0, candles // 2):
+        key = pair.astype(np.int64) * (int(start.max()) // candles + 2) + (start + shift) // candles
+        _, group = np.unique(key, return_inverse=True)
+        parts.append(_counts(codes, group.astype(np.int64), bins))
+    return np.concatenate(parts)
+
+
+def _limit(null: NDArray[np.float64], share: float) -> float:
+    """Value that a share of stretches exceeds, by an exponential tail over the highest tenth.
+
+    Never below the highest value seen, plus a tenth for drift.
+    """
+    base = float(np.quantile(null, 0.9))
+    excess = float((null[null >= base] - base).mean())
+    beyond = base + excess * float(np.log(0.1 / share))
+    return max(beyond, float(null.max()) * (1.1 if share <= _DRIFT_SHARE else 1.0))
+
+
+def _shares(counts: Counts) -> Counts:
+    return np.asarray(counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1e-12))
