@@ -245,7 +245,8 @@ class LightGBMSignalStrategy(IStrategy):
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Leave when the model says the opposite; time and barriers are callbacks."""
         cost = self.round_trip_cost(metadata["pair"])
-        columns = exit_columns(dataframe, self._settings_now().exits, cost)
+        exits = self._settings_now().exits
+        columns = exit_columns(dataframe, exits, cost, self._candle_seconds)
         for name in columns:
             dataframe[name] = columns[name]
         return dataframe

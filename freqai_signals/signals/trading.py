@@ -8,9 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from freqai_signals.schema import (
-    CONFIDENCE_COLUMN,
-    EXPECTED_RETURN_COLUMN,
-    LABEL_COLUMN,
     PROBA_COLUMNS,
     RETURN_SCALE_COLUMN,
     TRUST_COLUMN,
@@ -21,6 +18,7 @@ from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, TAG_COLUMN
 from freqai_signals.signals.exits import ExitReason
 from freqai_signals.signals.expected_value import move_behind
 from freqai_signals.signals.outputs import SQUARE_COLUMNS, USUAL_COLUMNS
+from freqai_signals.signals.predictions import missing_columns, read_predictions
 from freqai_signals.signals.sizing import Outlook, outlook
 from freqai_signals.training.labels import barrier_width, return_scale
 
@@ -69,29 +67,33 @@ def entry_columns(decided: pd.DataFrame, can_short: bool) -> pd.DataFrame:
     return pd.DataFrame(columns, index=decided.index)
 
 
-def exit_columns(frame: pd.DataFrame, settings: ExitSettings, cost: float) -> pd.DataFrame:
+def exit_columns(
+    frame: pd.DataFrame, settings: ExitSettings, cost: float, candle_seconds: int
+) -> pd.DataFrame:
     """``exit_long``, ``exit_short`` and ``exit_tag`` from what the model says.
 
     A trusted prediction of the other direction with at least ``opposite_confidence`` ends a trade,
     and, if so set, a trusted expectation of a move against it. The rules that open trades have no
-    say, and a row that is not trusted ends none by signal.
+    say, and a row that is not trusted, or lacks a column, ends none by signal.
     """
-    trusted = frame[TRUST_COLUMN] == 1
-    signal = frame[LABEL_COLUMN]
-    sure = trusted & settings.opposite_signal
-    sure &= frame[CONFIDENCE_COLUMN] >= settings.opposite_confidence
-    against_long = sure & (signal == SignalClass.SELL)
-    against_short = sure & (signal == SignalClass.BUY)
-    move = move_behind(signal, frame[EXPECTED_RETURN_COLUMN], cost)
-    falls = trusted & settings.negative_expected_value & (move < 0)
-    rises = trusted & settings.negative_expected_value & (move > 0)
-    opposite = against_long | against_short
-    tag = pd.Series(str(ExitReason.NEGATIVE_EXPECTED_VALUE), index=frame.index, dtype=object)
-    tag[opposite] = str(ExitReason.OPPOSITE_SIGNAL)
+    if missing_columns(frame):
+        columns: dict[str, Any] = {"exit_long": 0, "exit_short": 0, "exit_tag": None}
+        return pd.DataFrame(columns, index=frame.index)
+    rows = read_predictions(frame, candle_seconds)
+    sure = rows.trusted & settings.opposite_signal
+    sure &= rows.confidence >= settings.opposite_confidence
+    against_long = sure & (rows.signal == SignalClass.SELL)
+    against_short = sure & (rows.signal == SignalClass.BUY)
+    move = move_behind(rows.signal, rows.expected_return, cost)
+    falls = rows.trusted & settings.negative_expected_value & (move < 0)
+    rises = rows.trusted & settings.negative_expected_value & (move > 0)
+    tag = np.full(len(frame), None, dtype=object)
+    tag[falls | rises] = str(ExitReason.NEGATIVE_EXPECTED_VALUE)
+    tag[against_long | against_short] = str(ExitReason.OPPOSITE_SIGNAL)
     columns = {
         "exit_long": (against_long | falls).astype(np.int64),
         "exit_short": (against_short | rises).astype(np.int64),
-        "exit_tag": tag.where(opposite | falls | rises, None),
+        "exit_tag": pd.Series(tag, index=frame.index, dtype=object),
     }
     return pd.DataFrame(columns, index=frame.index)
 
