@@ -119,7 +119,7 @@ def shape_reference(
     bins = edges.shape[1] + 1
     whole = _counts(codes, np.zeros(len(values), np.int64), bins)[0]
     stretches = _stretches(codes, start, pair, candles, bins)
-    stretches = stretches[stretches[:, 0].sum(axis=-1) >= 0.7 * candles / step]
+    stretches = stretches[stretches[:, 0].sum(axis=-1) >= 0.95 * candles / step]
     if len(stretches) < _FEWEST_WINDOWS:
         return None
     psi = population_stability(stretches, whole)

@@ -1,0 +1,220 @@
+"""False alarms, delays and cost of the drift monitors on a market whose law is known.
+
+``python -m benchmarks.bench_drift`` or ``make bench``. Features follow a persistent volatility that
+all pairs share in part and a short-lived drift; outcomes of neighbouring candles overlap. A model
+that knows the true probabilities is learnt from for 240 days, then watched: without any change
+(false alarms), and with one planted change (share of pairs that find it, and after how long).
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+from scipy.special import ndtr, softmax
+
+from benchmarks.harness import ONE_CORE, measure, print_table, save
+from freqai_signals.evaluation.drift import PairDrift
+from freqai_signals.metrics import class_prior, log_losses
+from freqai_signals.models.drift_reference import DriftReference, drift_reference
+from freqai_signals.models.holdout import Holdout
+from freqai_signals.settings import SignalSettings
+from freqai_signals.training.rows import TrainingRows
+
+SETTINGS = SignalSettings()
+PER_DAY = SETTINGS.candles_per_day
+STEP = SETTINGS.model.row_step
+TRAIN_DAYS = 240
+PAIRS = 5
+NAMES = tuple(f"%-f{i}" for i in range(8))
+EDGE = 0.6
+
+
+@dataclass(frozen=True)
+class World:
+    """Rows of one pair: features, the model's probabilities, labels."""
+
+    features: NDArray[np.float32]
+    probabilities: NDArray[np.float64]
+    label: NDArray[np.int8]
+
+
+def autoregressive(rng: np.random.Generator, rows: int, memory: float) -> NDArray[np.float64]:
+    """A stationary series with unit variance."""
+    noise = rng.normal(size=rows) * np.sqrt(1 - memory**2)
+    noise[0] = rng.normal()
+    return np.asarray(lfilter([1.0], [1.0, -memory], noise))
+
+
+def simulate(
+    rng: np.random.Generator, days: int, shared: NDArray[np.float64], flip: int | None = None
+) -> World:
+    """One pair; from row ``flip`` on the edge has the opposite sign, unknown to the model."""
+    rows = days * PER_DAY
+    volatility = np.sqrt(0.7) * shared + np.sqrt(0.3) * autoregressive(rng, rows, 0.998)
+    lean = autoregressive(rng, rows, 0.93)
+    slow = autoregressive(rng, rows, 0.99)
+    season = np.sin(2 * np.pi * np.arange(rows) / PER_DAY)
+    features = np.column_stack(
+        [
+            volatility + 0.3 * rng.normal(size=rows), lean, slow, season,
+            lean * np.exp(0.4 * volatility), slow + rng.normal(size=rows),
+            rng.standard_t(5, rows), volatility + season,
+        ]
+    ).astype(np.float32)  # fmt: skip
+
+    def classes(edge: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(
+            softmax(np.column_stack([-edge * lean, 0.3 - 0.4 * volatility, edge * lean]), axis=1)
+        )
+
+    real = np.full(rows, EDGE)
+    if flip is not None:
+        real[flip:] = -EDGE
+    # Outcomes of neighbours share candles: a slowly moving draw decides them.
+    draw = ndtr(autoregressive(rng, rows, 0.95))
+    label = (draw[:, None] > np.cumsum(classes(real), axis=1)[:, :2]).sum(axis=1).astype(np.int8)
+    return World(features, classes(np.full(rows, EDGE)), label)
+
+
+def learn(rng: np.random.Generator) -> DriftReference:
+    """Reference of a model trained on five pairs."""
+    shared = autoregressive(rng, TRAIN_DAYS * PER_DAY, 0.998)
+    worlds = [simulate(rng, TRAIN_DAYS, shared) for _ in range(PAIRS)]
+    candles = np.arange(0, TRAIN_DAYS * PER_DAY, STEP)
+    start = np.repeat(candles, PAIRS)
+    stacked = [
+        np.stack([getattr(w, name)[candles] for w in worlds], axis=1)
+        for name in ("features", "probabilities", "label")
+    ]
+    features, probabilities, label = (
+        values.reshape(len(start), *values.shape[2:]) for values in stacked
+    )
+    pair = np.tile(np.arange(PAIRS, dtype=np.int16), len(candles))
+    rows = TrainingRows(
+        features, NAMES, label, start, start + 24, np.zeros(len(start)), pair,
+        tuple(map(str, range(PAIRS))),
+    )  # fmt: skip
+    tail = start >= int(0.85 * TRAIN_DAYS * PER_DAY)
+    held = Holdout(
+        start[tail], pair[tail], label[tail], probabilities[tail].astype(np.float32),
+        class_prior(label[~tail]),
+    )  # fmt: skip
+    found = drift_reference(rows, held, NAMES, SETTINGS)
+    assert found is not None
+    return replace(found), class_prior(label[~tail])  # type: ignore[return-value]
+
+
+def watch(
+    reference: DriftReference, prior: NDArray[np.float64], world: World
+) -> dict[str, list[int]]:
+    """Candles at which each monitor changed to drift."""
+    watched = PairDrift(reference)
+    excess = log_losses(world.label, world.probabilities) - log_losses(
+        world.label, np.broadcast_to(prior, world.probabilities.shape)
+    )
+    alarms: dict[str, list[int]] = {state.detector: [] for state in watched.states}
+    before: dict[str, bool] = dict.fromkeys(alarms, False)
+    for candle in range(len(world.label)):
+        if candle % STEP == 0:
+            watched.update_candle(candle, world.features[candle], world.probabilities[candle])
+        if candle >= 24:
+            done = candle - 24
+            watched.update_outcome(done, int(world.label[done]), float(excess[done]))
+        if candle % 12 == 0:
+            for state in watched.states:
+                if state.drift and not before[state.detector]:
+                    alarms[state.detector].append(candle)
+                before[state.detector] = state.drift
+    return alarms
+
+
+def shifted(world: World, change: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> World:
+    return replace(world, features=change(world.features.copy()))
+
+
+def mean_shift(row: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    def change(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        values[row:, 5] += 2 * values[:row, 5].std()
+        return values
+
+    return change
+
+
+def variance_shift(row: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    def change(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        values[row:, 6] *= 3
+        return values
+
+    return change
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", type=int, default=6)
+    parser.add_argument("--days", type=int, default=40)
+    arguments = parser.parse_args()
+    days, quiet = arguments.days, 10 * PER_DAY
+    false_alarms: Counter[str] = Counter()
+    pair_days = 0
+    delays: dict[str, list[float]] = {"mean +2 sd": [], "variance x9": [], "edge flipped": []}
+    for seed in range(arguments.models):
+        rng = np.random.default_rng(seed)
+        reference, prior = learn(rng)  # type: ignore[misc]
+        shared = autoregressive(rng, days * PER_DAY, 0.998)
+        for _ in range(PAIRS):
+            world = simulate(rng, days, shared)
+            for name, found in watch(reference, prior, world).items():
+                false_alarms[name] += len(found)
+            pair_days += days
+            flipped = simulate(rng, days, shared, flip=quiet)
+            cases = {
+                "mean +2 sd": ("features", shifted(world, mean_shift(quiet))),
+                "variance x9": ("features", shifted(world, variance_shift(quiet))),
+                "edge flipped": ("losses", flipped),
+            }
+            for name, (detector, changed) in cases.items():
+                after = [c for c in watch(reference, prior, changed)[detector] if c >= quiet]
+                delays[name].append((after[0] - quiet) / PER_DAY if after else np.inf)
+    per_hundred = {name: 100 * count / pair_days for name, count in false_alarms.items()}
+    print(f"false drift alarms per 100 pair-days, {pair_days} drift-free pair-days:")
+    print({name: round(rate, 3) for name, rate in per_hundred.items()},
+          "total", round(sum(per_hundred.values()), 3))  # fmt: skip
+    found = {
+        name: {
+            "found": float(np.isfinite(values).mean()),
+            "median_days": float(np.median(values)),
+            "worst_days": float(np.max(values)),
+        }
+        for name, values in delays.items()
+    }
+    for name, numbers in found.items():
+        print(f"{name:14} {numbers}")
+    reference, prior = learn(np.random.default_rng(0))  # type: ignore[misc]
+    world = simulate(
+        np.random.default_rng(1), 4, autoregressive(np.random.default_rng(2), 4 * PER_DAY, 0.998)
+    )
+    watched = PairDrift(reference)
+    counter = iter(range(10**9))
+
+    def one_candle_of_hundred_pairs() -> None:
+        candle = next(counter) * STEP
+        row = candle % len(world.label)
+        for _ in range(100):
+            # The same monitor a hundred times; only a rising candle number is taken in.
+            watched._features._newest = watched._predictions._newest = -1  # type: ignore[union-attr]
+            watched.update_candle(candle, world.features[row], world.probabilities[row])
+            watched.update_outcome(candle, int(world.label[row]), 0.1)
+            _ = watched.states
+
+    timings = [measure("100 pairs, one candle", one_candle_of_hundred_pairs, 100, 20, ONE_CORE)]
+    print_table("cost of a candle", timings)
+    save("drift", {"cost of a candle": timings}, false_alarms_per_100_pair_days=per_hundred,
+         pair_days=pair_days, delays=found)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
