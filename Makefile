@@ -11,7 +11,8 @@ PROFILE ?=
 EDGE ?=
 DAYS ?= 500
 EPOCHS ?= 50
-SPACES ?= roi stoploss
+SPACES ?= buy sell
+LOSS ?= DeflatedSharpeHyperOptLoss
 WORKERS ?= 2
 ARGS ?=
 
@@ -19,9 +20,14 @@ ARGS ?=
 GIVEN_TIMERANGE := $(TIMERANGE)
 ifeq ($(DATADIR),)
 TIMERANGE ?= 20240105-20240305
+SPLIT ?= 20240205
 else
+SPLIT ?= $(error DATADIR= needs SPLIT=YYYYMMDD, the first day of the later span)
 TIMERANGE ?= $(error DATADIR= needs TIMERANGE=YYYYMMDD-YYYYMMDD, with a year of candles before it)
 endif
+
+HYPEROPTS := user_data/hyperopts/DeflatedSharpeHyperOptLoss.py
+PARAMETERS := strategies/LightGBMSignalStrategy.json
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -29,12 +35,13 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 SANDBOX = $(RUN) freqai-signals sandbox $(if $(DATADIR),--datadir $(DATADIR)) \
 	$(if $(PAIRS),--pairs $(PAIRS)) $(if $(EDGE),--edge $(EDGE)) --
-STRATEGY := --config $(CONFIG) --userdir user_data \
+CONFIGS := $(foreach file,$(CONFIG),--config $(file))
+STRATEGY := $(CONFIGS) --userdir user_data \
 	--strategy LightGBMSignalStrategy --strategy-path strategies \
 	--freqaimodel LightGBMSignalClassifier --freqaimodel-path freqai_models
 
 .DEFAULT_GOAL := help
-.PHONY: help install backtest report hyperopt lookahead recursive download \
+.PHONY: help install backtest report hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
 	test test-slow lint format bench bench-quality clean
 
 help: ## list the targets and their options
@@ -60,9 +67,19 @@ backtest: $(INSTALLED) ## freqtrade's backtest through our model and strategy, t
 report: $(INSTALLED) ## the signal report of the last backtest
 	$(RUN) freqai-signals report $(ARGS)
 
-hyperopt: $(INSTALLED) ## freqtrade's hyperopt of SPACES= over EPOCHS= trials
+# The parameter file lies beside the strategy, where freqtrade writes and looks for it.
+hyperopt: $(INSTALLED) ## freqtrade's hyperopt of SPACES= over EPOCHS= trials; later backtests use what it found
 	$(SANDBOX) freqtrade hyperopt $(STRATEGY) --timerange $(TIMERANGE) --epochs $(EPOCHS) \
-		--spaces $(SPACES) --hyperopt-loss SharpeHyperOptLossDaily --job-workers $(WORKERS) $(ARGS)
+		--spaces $(SPACES) --hyperopt-path user_data/hyperopts --hyperopt-loss $(LOSS) \
+		--job-workers $(WORKERS) $(ARGS)
+
+hyperopt-honest: ## hyperopt before the day SPLIT=, then a backtest from that day on
+	rm -f $(PARAMETERS)
+	$(MAKE) hyperopt TIMERANGE=$(firstword $(subst -, ,$(TIMERANGE)))-$(SPLIT)
+	$(MAKE) backtest TIMERANGE=$(SPLIT)-$(lastword $(subst -, ,$(TIMERANGE))) ARGS=
+
+hyperopt-reset: ## drop what hyperopt found: thresholds are those of CONFIG= again
+	rm -f $(PARAMETERS)
 
 # Both analyses delete the model folder of their identifier, hence one of their own.
 lookahead: $(INSTALLED) ## freqtrade's lookahead-analysis of the strategy
@@ -74,7 +91,7 @@ recursive: $(INSTALLED) ## freqtrade's recursive-analysis of the strategy
 		$(STRATEGY) --timerange $(TIMERANGE) $(ARGS)
 
 download: $(INSTALLED) ## real candles into user_data/data/binance: DAYS= or TIMERANGE=, PAIRS= (network)
-	$(RUN) freqtrade download-data --config $(CONFIG) --userdir user_data --timeframes 5m \
+	$(RUN) freqtrade download-data $(CONFIGS) --userdir user_data --timeframes 5m \
 		$(if $(GIVEN_TIMERANGE),--timerange $(GIVEN_TIMERANGE),--days $(DAYS)) \
 		$(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
@@ -85,8 +102,8 @@ test-slow: $(INSTALLED) ## the tests that train for longer or start freqtrade
 	$(RUN) pytest -n $(WORKERS) --dist loadfile -m slow $(ARGS)
 
 lint: $(INSTALLED) ## ruff (rules and layout) and strict mypy
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
+	$(BIN)/ruff check . $(HYPEROPTS)
+	$(BIN)/ruff format --check . $(HYPEROPTS)
 	$(BIN)/mypy
 
 format: $(INSTALLED) ## rewrite the sources as `make lint` wants them

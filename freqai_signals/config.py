@@ -10,7 +10,6 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from freqai_signals.settings import (
-    BoosterSettings,
     SignalSettings,
     timeframe_seconds,
 )
@@ -145,7 +144,7 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
     if preset == "founding":
         values = _merge(FOUNDING_PRESET, values)
     settings = _validated(values, problems)
-    problems += _impossible(settings, parameters)
+    problems += _trading_mode(config) + _impossible(settings, parameters)
     if problems:
         raise SettingsError(problems)
     return settings
@@ -225,6 +224,13 @@ def _unsupported(
     if freqai.get("conv_width", 1) != 1:
         problems.append(f"freqai.conv_width: must be 1, got {freqai['conv_width']!r}")
     return problems
+
+
+def _trading_mode(config: Mapping[str, Any]) -> list[str]:
+    mode, margin = config.get("trading_mode", "spot"), config.get("margin_mode")
+    if mode == "spot" or margin in ("isolated", "cross"):
+        return []
+    return [f"margin_mode: {mode} needs 'isolated' or 'cross', got {str(margin or '')!r}"]
 
 
 def _impossible(settings: SignalSettings, parameters: Mapping[str, Any]) -> list[str]:

@@ -453,3 +453,49 @@ def test_timeframe_seconds(timeframe: str, seconds: int) -> None:
 def test_timeframe_seconds_says_what_is_allowed() -> None:
     with pytest.raises(ValueError, match="a number followed by m, h or d"):
         timeframe_seconds("1w")
+
+
+# Trading
+
+
+FUTURES = {"trading_mode": "futures", "freqai": {}}
+
+
+@pytest.mark.parametrize("margin", [{}, {"margin_mode": ""}, {"margin_mode": "none"}])
+def test_futures_without_margin_mode_are_refused_beside_everything_else(
+    margin: dict[str, str],
+) -> None:
+    signals = {
+        "costs": {"fee": -0.001, "slippage": -0.1},
+        "sizing": {"method": "kelly", "kelly_fraction": 1.5, "leverage": 0.5},
+        "decision": {"weak": 0.9, "medium": 0.8, "strong": 0.7, "minimum_confidence": 0.8},
+        "exits": {"stop_multiple": -1.0, "opposite_confidence": 1.2},
+    }
+    with pytest.raises(SettingsError) as error:
+        settings_from_config(FUTURES | margin | {"freqai": {"signals": signals}})
+    found = {line.removeprefix("- ").split(": ")[0] for line in str(error.value).splitlines()[1:]}
+    assert found == {
+        "margin_mode",
+        "freqai.signals.costs.fee",
+        "freqai.signals.costs.slippage",
+        "freqai.signals.sizing.kelly_fraction",
+        "freqai.signals.sizing.leverage",
+        "freqai.signals.decision",
+        "freqai.signals.exits.stop_multiple",
+        "freqai.signals.exits.opposite_confidence",
+    }
+
+
+@pytest.mark.parametrize("margin", ["isolated", "cross"])
+def test_futures_with_margin_mode_are_accepted(margin: str) -> None:
+    from freqtrade.enums import MarginMode
+
+    for value in (margin, MarginMode(margin)):
+        assert settings_from_config(FUTURES | {"margin_mode": value}) == SignalSettings()
+
+
+def test_futures_config_only_changes_the_market(repo: Path) -> None:
+    given = json.loads((repo / "config.futures.json").read_text())
+    assert set(given) == {"trading_mode", "margin_mode", "exchange"}
+    assert set(given["exchange"]) == {"pair_whitelist"}
+    assert all(pair.endswith(":USDT") for pair in given["exchange"]["pair_whitelist"])
