@@ -17,7 +17,10 @@ INTERRUPTED: Final = 130
 SUBCOMMANDS: Final[Mapping[str, str]] = {
     "sandbox": "freqai_signals.sandbox.commands:add_sandbox",
     "market": "freqai_signals.sandbox.commands:add_market",
-    "report": "freqai_signals.evaluation.report:add_report",
+    "rehearse": "freqai_signals.rehearsal.commands:add_rehearse",
+    "report": "freqai_signals.report:add_report",
+    "models": "freqai_signals.models.commands:add_models",
+    "status": "freqai_signals.evaluation.commands:add_status",
 }
 """Name of each subcommand and the function that adds its parser, imported only when it is needed.
 

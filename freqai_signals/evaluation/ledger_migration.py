@@ -9,6 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from freqai_signals.evaluation.ledger_schema import METADATA, SCHEMA, VERSION
+from freqai_signals.settings import LedgerSettings
 
 _LOCK_NUMBER: Final = 7_236_411
 _SQLITE_PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 2000")
@@ -16,6 +17,11 @@ _SQLITE_PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "busy_time
 
 class LedgerError(ValueError):
     """The ledger cannot be opened as it is; the message says why and what to do."""
+
+
+def ledger_url(settings: LedgerSettings, user_data: Path) -> str:
+    """The ledger that the settings name; by default SQLite in ``signals`` in the user's data."""
+    return settings.url or f"sqlite:///{user_data.absolute() / 'signals' / 'ledger.sqlite'}"
 
 
 def open_engine(url: str) -> Engine:

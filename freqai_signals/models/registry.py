@@ -32,6 +32,7 @@ from freqai_signals.models.registry_files import (
 )
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.models.version import RegistryError, Scope, Version, slug
+from freqai_signals.settings import RegistrySettings
 
 logger = logging.getLogger(__name__)
 
@@ -201,3 +202,9 @@ class Registry:
                 f"registry {folder} is locked by another process for more than "
                 f"{self.lock_seconds:g} s"
             ) from error
+
+
+def open_registry(settings: RegistrySettings, user_data: Path) -> Registry:
+    """The registry that the settings name; by default ``signals/registry`` in the user's data."""
+    folder = Path(settings.folder) if settings.folder else user_data / "signals" / "registry"
+    return Registry(folder, settings.keep)
