@@ -236,7 +236,7 @@ class LightGBMSignalStrategy(IStrategy):
             self._barriers.clear()  # of the epoch before
         self.use_custom_roi = settings.exits.profit_multiple is not None
         if self.live_record is not None and self._is_live():
-            self.live_record.add(pair, dataframe)
+            self.live_record.add(pair, dataframe, self.round_trip_cost(pair))
         if self.dp.runmode == RunMode.BACKTEST:
             labelled = self.set_freqai_targets(dataframe, metadata)
             self._record().add(pair, labelled, dataframe[LABEL_COLUMN])
@@ -266,6 +266,7 @@ class LightGBMSignalStrategy(IStrategy):
             self.signal_settings,
             self.round_trip_cost(self.config["exchange"]["pair_whitelist"][0]),
             str(self.config.get("timerange", "")),
+            str(Path(self.config["datadir"]).resolve()),
         )
 
     def _stop_candles(self, pair: str, since: datetime) -> list[int]:

@@ -41,6 +41,8 @@ class LiveRow:
         The model's columns by name.
     candle
         Open, high, low, close, volume.
+    cost
+        Round-trip cost that the bot reckoned with, a fraction.
     signal, reason
         The decision; see :func:`~freqai_signals.signals.decide.decide`.
     """
@@ -52,6 +54,7 @@ class LiveRow:
     trust: int
     values: dict[str, float]
     candle: tuple[float, ...]
+    cost: float
     signal: int
     reason: str
 
@@ -74,11 +77,11 @@ class LiveRecord:
         named = os.environ.get(RECORD_VARIABLE)
         return cls(Path(named)) if named else None
 
-    def add(self, pair: str, decided: pd.DataFrame) -> None:
+    def add(self, pair: str, decided: pd.DataFrame, cost: float) -> None:
         """Append the newest row of a frame that carries predictions and decisions."""
         if decided.empty:
             return
-        line = json.dumps(asdict(_row(pair, decided.iloc[-1])))
+        line = json.dumps(asdict(_row(pair, decided.iloc[-1], cost)))
         with self.path.open("a") as file:
             file.write(f"{line}\n")
 
@@ -93,7 +96,7 @@ class LiveRecord:
             yield LiveRow(**{**content, "candle": tuple(content["candle"])})
 
 
-def _row(pair: str, row: "pd.Series[Any]") -> LiveRow:
+def _row(pair: str, row: "pd.Series[Any]", cost: float) -> LiveRow:
     return LiveRow(
         pair=pair,
         date=row["date"].isoformat(),
@@ -102,6 +105,7 @@ def _row(pair: str, row: "pd.Series[Any]") -> LiveRow:
         trust=int(row[TRUST_COLUMN]),
         values={name: float(row[name]) for name in MODEL_COLUMNS},
         candle=tuple(float(row[name]) for name in CANDLE_COLUMNS),
+        cost=cost,
         signal=int(row[DECISION_SIGNAL_COLUMN]),
         reason=str(row[REASON_COLUMN]),
     )

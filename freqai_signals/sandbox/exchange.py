@@ -6,9 +6,11 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from freqai_signals.sandbox.book import FUTURES, MARK, SPOT, CandleBook
 from freqai_signals.sandbox.clock import Clock
+from freqai_signals.sandbox.faults import Dropped, Faults
 from freqai_signals.sandbox.futures import futures_router
 from freqai_signals.sandbox.spot import spot_router
 from freqai_signals.sandbox.wire import BinanceError
@@ -16,7 +18,9 @@ from freqai_signals.sandbox.wire import BinanceError
 RequestLog = Callable[[str], None]
 
 
-def create_exchange(folder: Path, clock: Clock, log: RequestLog) -> FastAPI:
+def create_exchange(
+    folder: Path, clock: Clock, log: RequestLog, faults: Faults | None = None
+) -> FastAPI:
     """Application that serves the candles of a data directory.
 
     Parameters
@@ -27,10 +31,14 @@ def create_exchange(folder: Path, clock: Clock, log: RequestLog) -> FastAPI:
         The exchange's clock.
     log
         Called with one line per request: method, path, status, milliseconds.
+    faults
+        Turned while the exchange runs; by default nothing goes wrong.
     """
+    faults = faults or Faults()
     app = FastAPI(title="freqai-signals sandbox", openapi_url=None)
-    app.include_router(spot_router(CandleBook(folder, SPOT), clock))
-    app.include_router(futures_router(CandleBook(folder, FUTURES), CandleBook(folder, MARK), clock))
+    app.include_router(spot_router(CandleBook(folder, SPOT), clock, faults))
+    marks = CandleBook(folder, MARK)
+    app.include_router(futures_router(CandleBook(folder, FUTURES), marks, clock, faults))
 
     @app.exception_handler(BinanceError)
     async def refuse(request: Request, error: BinanceError) -> JSONResponse:
@@ -51,10 +59,30 @@ def create_exchange(folder: Path, clock: Clock, log: RequestLog) -> FastAPI:
         request: Request, answer: Callable[[Request], Awaitable[Response]]
     ) -> Response:
         began = time.perf_counter()
-        response = await answer(request)
+        response = await _with_faults(faults, request, answer)
         took = 1000 * (time.perf_counter() - began)
         query = f"?{request.url.query}" if request.url.query else ""
         log(f"{request.method} {request.url.path}{query} {response.status_code} {took:.1f} ms")
         return response
 
     return app
+
+
+class _CutResponse(Response):
+    """Announces a body and never sends it; the server then closes the connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-length", b"1000")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+async def _with_faults(
+    faults: Faults, request: Request, answer: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    try:
+        refusal = await faults.meet()
+    except Dropped:
+        return _CutResponse()
+    if refusal is None:
+        return await answer(request)
+    return JSONResponse(refusal.body, refusal.status, refusal.headers)

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 
 from freqai_signals.sandbox.book import CandleBook
 from freqai_signals.sandbox.clock import Clock
+from freqai_signals.sandbox.faults import Faults
 from freqai_signals.sandbox.spot import add_shared_routes, symbol_filters
 from freqai_signals.sandbox.venue import Limits, Venue
 from freqai_signals.sandbox.wire import Json, decimal
@@ -14,7 +15,9 @@ PREFIX = "/fapi/v1"
 _NEVER_MS = 4_133_404_800_000
 
 
-def futures_router(book: CandleBook, marks: CandleBook, clock: Clock) -> APIRouter:
+def futures_router(
+    book: CandleBook, marks: CandleBook, clock: Clock, faults: Faults | None = None
+) -> APIRouter:
     """Endpoints below ``/fapi/v1``.
 
     Parameters
@@ -25,9 +28,12 @@ def futures_router(book: CandleBook, marks: CandleBook, clock: Clock) -> APIRout
         Candles of their mark prices.
     clock
         The exchange's clock.
+    faults
+        Candles that are missing, late or halted.
     """
     limits = Limits(default=500, largest=1500)
-    venue, mark_venue = Venue(book, clock, limits), Venue(marks, clock, limits)
+    venue = Venue(book, clock, limits, faults)
+    mark_venue = Venue(marks, clock, limits, faults)
     router = APIRouter(prefix=PREFIX)
     add_shared_routes(router, venue)
 

@@ -91,7 +91,7 @@ def run_sandbox(
     DataDirectoryError
         If the candles cannot be served.
     """
-    folder = _folder(request, notify).resolve()
+    folder = served_folder(request.datadir, request.market, request.pairs, notify).resolve()
     check_candles(folder, request.pairs)
     command, clock = _placed(request, folder, clock)
     with closing(RequestLog(request.log)) as log:
@@ -116,11 +116,16 @@ def _placed(request: SandboxRequest, folder: Path, clock: Clock | None) -> tuple
     return command, clock or Clock(shift_ms=place.weeks * WEEK_MS)
 
 
-def _folder(request: SandboxRequest, notify: Callable[[str], None]) -> Path:
-    if request.datadir is not None:
-        return exchange_folder(request.datadir)
-    listed = (*request.market.pairs, *request.pairs)
-    spec = replace(request.market, pairs=tuple(dict.fromkeys(listed)))
+def served_folder(
+    datadir: Path | None,
+    market: MarketSpec,
+    pairs: Sequence[str],
+    notify: Callable[[str], None],
+) -> Path:
+    """Folder of candles to serve: the given one, or a simulated market that lists the pairs too."""
+    if datadir is not None:
+        return exchange_folder(datadir)
+    spec = replace(market, pairs=tuple(dict.fromkeys((*market.pairs, *pairs))))
     return ensure_market(spec, notify=notify).folder
 
 

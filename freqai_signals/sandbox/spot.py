@@ -4,13 +4,14 @@ from fastapi import APIRouter, Request
 
 from freqai_signals.sandbox.book import CandleBook
 from freqai_signals.sandbox.clock import Clock
+from freqai_signals.sandbox.faults import Faults
 from freqai_signals.sandbox.venue import Limits, Venue
 from freqai_signals.sandbox.wire import Json, decimal
 
 PREFIX = "/api/v3"
 
 
-def spot_router(book: CandleBook, clock: Clock) -> APIRouter:
+def spot_router(book: CandleBook, clock: Clock, faults: Faults | None = None) -> APIRouter:
     """Endpoints below ``/api/v3``.
 
     Parameters
@@ -19,8 +20,10 @@ def spot_router(book: CandleBook, clock: Clock) -> APIRouter:
         Spot candles.
     clock
         The exchange's clock.
+    faults
+        Candles that are missing, late or halted.
     """
-    venue = Venue(book, clock, Limits(default=500, largest=1000))
+    venue = Venue(book, clock, Limits(default=500, largest=1000), faults)
     router = APIRouter(prefix=PREFIX)
     add_shared_routes(router, venue)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from freqai_signals.sandbox import wire
 from freqai_signals.sandbox.book import CandleBook, CandleSeries
 from freqai_signals.sandbox.clock import Clock
+from freqai_signals.sandbox.faults import Faults
 from freqai_signals.sandbox.unfolding import merged, unfolded
 from freqai_signals.sandbox.wire import BinanceError, Json
 
@@ -35,10 +36,15 @@ class Venue:
         Candles that open later than now are not shown.
     limits
         For requests for candles.
+    faults
+        Candles that are missing, late or halted.
     """
 
-    def __init__(self, book: CandleBook, clock: Clock, limits: Limits) -> None:
+    def __init__(
+        self, book: CandleBook, clock: Clock, limits: Limits, faults: Faults | None = None
+    ) -> None:
         self.book = book
+        self.faults = faults or Faults()
         self.clock = clock
         self.limits = limits
         self.symbols = {symbol_of(pair): pair for pair in book.pairs}
@@ -51,7 +57,7 @@ class Venue:
         """Candles of a symbol that have opened by now."""
         pair = self._pair(wire.required(query, "symbol"))
         request = wire.KlineRequest.read(query, self.limits.default, self.limits.largest)
-        series = self._series(pair, request.interval)
+        series = self._shown(pair, self._series(pair, request.interval))
         now = self.clock.now_ms()
         end = now if request.end is None else min(request.end, now)
         start = None if request.start is None else self.clock.to_stored(request.start)
@@ -89,7 +95,8 @@ class Venue:
 
     def price(self, symbol: str) -> float:
         """Where the candle that is open now stands."""
-        pair, series = self.symbols[symbol], self._base(symbol)
+        pair = self.symbols[symbol]
+        series = self._shown(pair, self._base(symbol))
         last = max(series.last_opened(self._stored_now()), 0)
         return float(self._values(pair, series, slice(last, last + 1))[-1, 3])
 
@@ -102,6 +109,12 @@ class Venue:
         rows = wire.last_day(series, self._stored_now())
         day = self._values(self.symbols[symbol], series, rows)
         return wire.day_ticker(symbol, series, rows, day, self.clock.shift_ms)
+
+    def _shown(self, pair: str, series: CandleSeries) -> CandleSeries:
+        """The series without the candles that faults hide now."""
+        if not self.faults.touches_candles:
+            return series
+        return self.faults.shown(pair, series, self.clock.now_ms(), self.clock.shift_ms)
 
     def _stored_now(self) -> int:
         return self.clock.to_stored(self.clock.now_ms())

@@ -26,12 +26,14 @@ def extended(kept: pd.DataFrame | None, recent: pd.DataFrame, candle_seconds: in
         return recent
     if recent.empty:
         return kept
-    last = kept["date"].iloc[-1]
-    new = recent[recent["date"] > last]
+    # pandas makes objects of dates with different units.
+    recent = recent.assign(date=recent["date"].astype(kept["date"].dtype))
+    new = recent[recent["date"] > kept["date"].iloc[-1]]
     if new.empty:
         return kept
     parts = [kept, _hole(kept, new["date"].iloc[0], candle_seconds), new]
-    return pd.concat([part for part in parts if len(part)], ignore_index=True)
+    whole: pd.DataFrame = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    return whole
 
 
 def _hole(kept: pd.DataFrame, until: pd.Timestamp, candle_seconds: int) -> pd.DataFrame:

@@ -33,3 +33,9 @@ def test_an_outage_becomes_flat_candles_without_volume(candles: Candles) -> None
     assert (hole["volume"] == 0).all()
     assert (hole[["open", "high", "low", "close"]] == frame["close"].iloc[2]).all().all()
     pd.testing.assert_frame_equal(whole.iloc[7:], frame.iloc[7:])
+
+
+def test_dates_of_another_unit_take_that_of_the_kept_candles(candles: Candles) -> None:
+    frame = candles(rows=10)
+    other = frame.assign(date=frame["date"].dt.as_unit("us"))
+    pd.testing.assert_frame_equal(extended(frame.iloc[:6], other.iloc[3:], 300), frame)

@@ -1,0 +1,222 @@
+"""Whether the bot said live what the package says over the full history with the same models."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, cast
+
+import numpy as np
+import pandas as pd
+
+from freqai_signals.evaluation.live_record import CANDLE_COLUMNS, LiveRow
+from freqai_signals.models.signal_model import SignalModel
+from freqai_signals.schema import MODEL_COLUMNS, REASON_COLUMN, TRUST_COLUMN
+from freqai_signals.settings import SignalSettings
+from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, PairContext, decide
+from freqai_signals.signals.outputs import complete_outputs, model_outputs, window_facts
+from freqai_signals.training.panel import FeatureCache
+
+TOLERANCE: Final = 1e-9
+"""Largest difference of a float that counts as equal; decisions must be equal exactly."""
+
+EXPIRED: Final = 2
+"""FreqAI's ``do_predict`` of a model that is too old; such a row abstains."""
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """One live value that the history does not confirm, and the most likely cause."""
+
+    pair: str
+    date: str
+    column: str
+    live: float | str
+    expected: float | str
+    cause: str
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Outcome of a comparison.
+
+    Attributes
+    ----------
+    candles
+        Live candles compared.
+    predicted
+        Those of them that a model predicted.
+    models
+        Different models among them.
+    mismatches
+        Every value that differs.
+    expected
+        Pair to the frame that the history gives: candles, model columns, decisions.
+    """
+
+    candles: int
+    predicted: int
+    models: int
+    mismatches: tuple[Mismatch, ...]
+    expected: Mapping[str, pd.DataFrame]
+
+    @property
+    def share(self) -> float:
+        """Share of candles without any mismatch; 1 if there are no candles."""
+        wrong = len({(item.pair, item.date) for item in self.mismatches})
+        return 1.0 - wrong / self.candles if self.candles else 1.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values: counts, causes, and every mismatch."""
+        return {
+            "candles": self.candles,
+            "predicted": self.predicted,
+            "models": self.models,
+            "share": self.share,
+            "causes": dict(Counter(item.cause for item in self.mismatches)),
+            "mismatches": [asdict(item) for item in self.mismatches],
+        }
+
+
+@dataclass(frozen=True)
+class History:
+    """What the comparison is made with.
+
+    Attributes
+    ----------
+    candles
+        Pool pair to its base candles without holes (see :func:`without_holes`), from long before
+        the first live candle on.
+    settings
+        Those that the bot ran with.
+    stops
+        Pair to the candle numbers in which its trades were stopped out.
+    model
+        Gives the model whose key begins with the recorded 48 bits; None where it is gone.
+    """
+
+    candles: Mapping[str, pd.DataFrame]
+    settings: SignalSettings
+    stops: Mapping[str, Sequence[int]]
+    model: Callable[[int], SignalModel | None]
+
+
+def compare(live: Iterable[LiveRow], history: History) -> Parity:
+    """Compare every live candle with the history.
+
+    Parameters
+    ----------
+    live
+        The bot's rows; the last one of a candle counts.
+    history
+        Candles, settings and models.
+
+    Returns
+    -------
+    Parity
+        A candle's reference uses candles up to its close, the model that the bot recorded for it,
+        and, for the decision, the reference rows before it.
+    """
+    rows: dict[str, dict[str, LiveRow]] = {}
+    for row in live:
+        rows.setdefault(row.pair, {})[row.date] = row
+    features = FeatureCache(history.settings, tuple(sorted(history.candles)))
+    mismatches: list[Mismatch] = []
+    expected = {}
+    for pair, by_date in rows.items():
+        expected[pair] = _expected(pair, by_date, features, history)
+        mismatches += _mismatches(list(by_date.values()), expected[pair], history)
+    recorded = [row for by_date in rows.values() for row in by_date.values()]
+    return Parity(
+        candles=len(recorded),
+        predicted=sum(row.trust == 1 for row in recorded),
+        models=len({row.model for row in recorded} - {0}),
+        mismatches=tuple(mismatches),
+        expected=expected,
+    )
+
+
+def without_holes(candles: pd.DataFrame, candle_seconds: int) -> pd.DataFrame:
+    """Candles with missing ones filled flat at the close before, volume 0, as freqtrade does."""
+    frame = candles.set_index("date").asfreq(f"{candle_seconds}s")
+    frame["close"] = frame["close"].ffill()
+    for name in ("open", "high", "low"):
+        frame[name] = frame[name].fillna(frame["close"])
+    frame = frame.fillna({"volume": 0.0}).reset_index()
+    return frame.assign(date=frame["date"].dt.as_unit("ms"))
+
+
+def _expected(
+    pair: str, live: Mapping[str, LiveRow], features: FeatureCache, history: History
+) -> pd.DataFrame:
+    """Model columns and decisions of the live candles, from the full history."""
+    candles = history.candles[pair]
+    table = features.compute(pair, candles, lambda name, first: history.candles[name])
+    cost = next(iter(live.values())).cost
+    dates = candles["date"].map(lambda date: date.isoformat())
+    inside = dates.between(min(live), max(live)).to_numpy()
+    frame = candles[inside].reset_index(drop=True)
+    table, dates = table[inside].reset_index(drop=True), dates[inside].reset_index(drop=True)
+    ids = np.array([_serving(live.get(date)) for date in dates])
+    parts = []
+    for number in np.unique(ids):
+        chosen = frame.index[ids == number]
+        model = history.model(int(number)) if number else None
+        outputs = model_outputs(
+            model,
+            table.loc[chosen],
+            cost,
+            frame.loc[chosen, "volume"].to_numpy() > 0,
+        )
+        parts.append(outputs.assign(**window_facts(model)).set_index(chosen))
+    frame = complete_outputs(pd.concat([frame, pd.concat(parts).sort_index()], axis=1))
+    context = PairContext(history.settings.candle_seconds, tuple(history.stops.get(pair, ())))
+    decided = decide(frame, history.settings.decision, context)
+    return pd.concat([frame, decided], axis=1)
+
+
+def _serving(row: LiveRow | None) -> int:
+    """The model whose word counts for a candle: none while the bot was away or it had expired."""
+    return 0 if row is None or row.trust == EXPIRED else row.model
+
+
+def _mismatches(
+    live: Sequence[LiveRow], expected: pd.DataFrame, history: History
+) -> list[Mismatch]:
+    by_date = expected.set_index(expected["date"].map(lambda date: date.isoformat()))
+    found = []
+    for row in live:
+        if row.date not in by_date.index:
+            found.append(Mismatch(row.pair, row.date, "date", row.date, "", "no such candle"))
+            continue
+        found += _row_mismatches(row, cast("pd.Series[Any]", by_date.loc[row.date]), history)
+    return found
+
+
+def _row_mismatches(row: LiveRow, expected: "pd.Series[Any]", history: History) -> list[Mismatch]:
+    wanted = {name: float(expected[name]) for name in MODEL_COLUMNS}
+    wrong: list[tuple[str, float | str, float | str]] = [
+        (name, row.values[name], value)
+        for name, value in wanted.items()
+        if not abs(row.values[name] - value) <= TOLERANCE
+    ]
+    trust = int(expected[TRUST_COLUMN])
+    if row.trust not in (trust, EXPIRED):
+        wrong.append((TRUST_COLUMN, row.trust, trust))
+    if row.signal != int(expected[DECISION_SIGNAL_COLUMN]):
+        wrong.append((DECISION_SIGNAL_COLUMN, row.signal, int(expected[DECISION_SIGNAL_COLUMN])))
+    if row.reason != expected[REASON_COLUMN]:
+        wrong.append((REASON_COLUMN, row.reason, str(expected[REASON_COLUMN])))
+    if not wrong:
+        return []
+    cause = _cause(row, expected, {name for name, _, _ in wrong}, history)
+    return [Mismatch(row.pair, row.date, *values, cause) for values in wrong]
+
+
+def _cause(row: LiveRow, expected: "pd.Series[Any]", wrong: set[str], history: History) -> str:
+    if row.candle != tuple(float(expected[name]) for name in CANDLE_COLUMNS):
+        return "the bot saw another candle"
+    if _serving(row) and history.model(row.model) is None:
+        return "the model is not in the store any more"
+    if wrong & {*MODEL_COLUMNS, TRUST_COLUMN}:
+        return "the features differ"
+    return "the decision remembers other signals"
