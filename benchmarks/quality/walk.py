@@ -20,7 +20,13 @@ from benchmarks.quality.variants import Variant
 from freqai_signals import metrics
 from freqai_signals.models.fit import Request, train
 from freqai_signals.models.signal_model import SignalModel
-from freqai_signals.schema import CONFIDENCE_COLUMN, PROBA_COLUMNS, TRUST_COLUMN
+from freqai_signals.schema import (
+    CONFIDENCE_COLUMN,
+    PROBA_COLUMNS,
+    REALISED_RETURN_COLUMN,
+    RETURN_SCALE_COLUMN,
+    TRUST_COLUMN,
+)
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.outputs import model_outputs
 from freqai_signals.training.panel import Table, training_rows
@@ -119,11 +125,12 @@ def _our_step(
         known = _known(tables[pair], pair, stretch)
         candles += len(known)
         frame = pd.DataFrame(known.features, columns=list(known.names))
+        frame[RETURN_SCALE_COLUMN] = _label_column(tables[pair], known, RETURN_SCALE_COLUMN)
         outputs = model_outputs(model, frame, ROUND_TRIP_COST)
         prior = model.fit.prior if model.fit is not None else np.full(3, 1 / 3)
         part = _outcomes(
             known,
-            list(tables).index(pair),
+            tables,
             settings,
             (outputs[list(PROBA_COLUMNS)].to_numpy(), prior, outputs[CONFIDENCE_COLUMN].to_numpy()),
         )
@@ -149,7 +156,7 @@ def _stock_step(
     probabilities = model.probabilities(known.features)
     part = _outcomes(
         known,
-        list(tables).index(pair),
+        tables,
         variant.settings,
         (probabilities, metrics.class_prior(rows.label), probabilities[:, [0, 2]].max(axis=1)),
     )
@@ -163,19 +170,25 @@ def _known(table: Table, pair: str, stretch: tuple[int, int]) -> TrainingRows:
     return rows.take(rows.start < stretch[1])
 
 
+def _label_column(table: Table, known: TrainingRows, name: str) -> NDArray[np.float64]:
+    """A column of the table's labels at the rows of one pair."""
+    return table.labels[name].to_numpy(np.float64)[np.searchsorted(table.numbers, known.start)]
+
+
 def _outcomes(
     known: TrainingRows,
-    pair: int,
+    tables: Mapping[str, Table],
     settings: SignalSettings,
     predicted: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
 ) -> Outcomes:
     probabilities, prior, confidence = predicted
+    (pair,) = known.pairs
     return Outcomes(
-        pair=np.full(len(known), pair, dtype=np.int64),
+        pair=np.full(len(known), list(tables).index(pair), dtype=np.int64),
         candle=known.start,
         day=known.start // settings.candles_per_day,
         label=known.label,
-        realised=known.realised_return,
+        realised=_label_column(tables[pair], known, REALISED_RETURN_COLUMN),
         probabilities=probabilities,
         prior=np.tile(prior, (len(known), 1)),
         confidence=confidence,

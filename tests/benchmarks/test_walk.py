@@ -1,0 +1,66 @@
+"""A short walk with small models: what is tested was not trained on, and counts in full units."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.quality.data import Source, tables
+from benchmarks.quality.variants import Variant
+from benchmarks.quality.walk import Span, walk
+from freqai_signals.schema import LABEL_COLUMN, REALISED_RETURN_COLUMN
+from freqai_signals.settings import SignalSettings
+
+SETTINGS = SignalSettings.model_validate(
+    {
+        "labels": {"kind": "fixed", "threshold": 0.002},
+        "features": {"groups": ("candle_shape", "calendar")},
+        "validation": {"min_rows": 50, "min_class_rows": 1},
+        "model": {"row_step": 1, "early_stopping_rounds": 2},
+        "direction": {"rounds": 5},
+        "booster": {"rounds": 10, "threads": 1, "min_child_samples": 20},
+        "label_horizon_candles": 6,
+        "train_period_days": 3,
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def source(candles: Callable[..., pd.DataFrame]) -> Source:
+    return Source("walks", {"A/USDT": candles(2600, 1), "B/USDT": candles(2600, 2)})
+
+
+@pytest.fixture(scope="module")
+def span(source: Source) -> Span:
+    first = int(source.candles["A/USDT"]["date"].iloc[0].timestamp()) // 300
+    return Span(first + 2000, first + 2400, 250)
+
+
+@pytest.mark.parametrize("stock", ["", "stopping"])
+def test_every_tested_candle_counts_once_with_its_own_outcome(
+    source: Source, span: Span, stock: str
+) -> None:
+    made = tables(source, SETTINGS)
+    walked = walk(Variant("x", SETTINGS, stock), made, span)
+    rows = walked.outcomes
+    assert walked.trusted > 0.5
+    keys = pd.MultiIndex.from_arrays([rows.pair, rows.candle])
+    assert keys.is_unique
+    assert rows.candle.min() >= span.first
+    assert rows.candle.max() < span.stop
+    for i, table in enumerate(made.values()):
+        own = rows.take(rows.pair == i)
+        at = np.searchsorted(table.numbers, own.candle)
+        labels = table.labels.iloc[at]
+        np.testing.assert_array_equal(own.label, labels[LABEL_COLUMN])
+        np.testing.assert_array_equal(own.realised, labels[REALISED_RETURN_COLUMN])
+
+
+def test_predictions_do_not_depend_on_what_comes_after_them(source: Source, span: Span) -> None:
+    early = Span(span.first, span.first + 100, 250)
+    whole = walk(Variant("x", SETTINGS), tables(source, SETTINGS), span).outcomes
+    cut = {pair: frame.iloc[:2110] for pair, frame in source.candles.items()}
+    part = walk(Variant("x", SETTINGS), tables(Source("cut", cut), SETTINGS), early).outcomes
+    same = whole.take(whole.candle < early.stop)
+    np.testing.assert_array_equal(same.probabilities, part.probabilities)
