@@ -32,6 +32,8 @@ PARAMETERS := strategies/LightGBMSignalStrategy.json
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+# Waiting threads of LightGBM would otherwise spin and starve the others on a busy machine.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 SANDBOX = $(RUN) freqai-signals sandbox $(if $(DATADIR),--datadir $(DATADIR)) \
 	$(if $(PAIRS),--pairs $(PAIRS)) $(if $(EDGE),--edge $(EDGE)) --

@@ -207,8 +207,9 @@ class BoosterSettings(_Section):
 class DirectionSettings(_Section):
     """Where the booster of buy against sell differs from the others (kind ``two_stage``).
 
-    Direction is so faint that early stopping stops by chance, after 20 to 70 rounds. Slow boosting
-    for a fixed number of ``rounds`` measured better anywhere between 80 and 200 of them.
+    On real candles direction is so faint that early stopping stops by chance, after 20 to 70
+    rounds. Slow boosting for at least ``rounds`` measured better anywhere between 80 and 200 of
+    them; where there is more to learn, early stopping lets it go on.
     """
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.02

@@ -171,7 +171,9 @@ class LightGBMSignalStrategy(IStrategy):
         # Live, every candle is a new one: nothing that was kept would be asked for again.
         make = self.features.compute if self._is_live() else self.features.features
         features = make(metadata["pair"], dataframe, self._candles)
-        return pd.concat([dataframe, features], axis=1)
+        # FreqAI's check of a cached window hands back a frame that has them already.
+        bare = dataframe.drop(columns=features.columns, errors="ignore")
+        return pd.concat([bare, features], axis=1)
 
     def set_freqai_targets(self, dataframe: DataFrame, metadata: dict, **kwargs: Any) -> DataFrame:
         """The label, and when its outcome is known."""

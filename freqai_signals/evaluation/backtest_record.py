@@ -60,7 +60,7 @@ class BacktestRecord:
     ----------
     folder
         Where the files of this identifier go.
-    settings, round_trip_cost, timerange
+    settings, round_trip_cost, timerange, datadir
         What the rows were made with.
     """
 
@@ -68,6 +68,7 @@ class BacktestRecord:
     settings: SignalSettings
     round_trip_cost: float
     timerange: str
+    datadir: str = ""
 
     def add(self, pair: str, labelled: pd.DataFrame, predicted: pd.Series) -> None:
         """Store the rows of one pair.
@@ -109,6 +110,7 @@ class BacktestRecord:
     def _facts(self) -> dict[str, Any]:
         return {
             "timerange": self.timerange,
+            "datadir": self.datadir,
             "round_trip_cost": self.round_trip_cost,
             "settings": self.settings.model_dump(mode="json"),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,8 +1,6 @@
-"""The report on a backtest's signals, printed after it and by ``freqai-signals report``."""
+"""The tables of the report on a backtest's signals, as JSON and on a terminal."""
 
-import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,46 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from freqai_signals.evaluation import quality
-from freqai_signals.evaluation.backtest_record import RecordMissing, Run, read_run
+from freqai_signals.evaluation.backtest_record import Run
 from freqai_signals.settings import SignalSettings
 
 _SHARES = ("skill", "share", "right", "stated", "direction_right", "direction_stated")
 _RETURNS = ("predicted", "realised", "standard_error")
-
-
-def add_report(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add the subcommand ``report``."""
-    parser = commands.add_parser("report", help="quality of the last backtest's signals")
-    parser.add_argument("--userdir", type=Path, default=Path("user_data"))
-    parser.add_argument("--identifier", help="FreqAI identifier; default: the newest backtest")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.set_defaults(run=_run)
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    folder = _folder(arguments.userdir / "signals" / "reports", arguments.identifier)
-    run = read_run(folder)
-    if arguments.json:
-        print(json.dumps(as_json(run), indent=1))
-    else:
-        print_report(run, _console())
-        print(f"Rows behind this report: {folder}")
-    return 0
-
-
-def _console() -> Console:
-    """The terminal as it is; into a file or pipe, wide enough for every table."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
-
-
-def _folder(reports: Path, identifier: str | None) -> Path:
-    if identifier:
-        return reports / identifier
-    runs = sorted(reports.glob("*/run.json"), key=lambda file: file.stat().st_mtime)
-    if not runs:
-        raise RecordMissing(f"no backtest to report on in {reports}; run `make backtest` first")
-    return runs[-1].parent
 
 
 def as_json(run: Run) -> dict[str, Any]:

@@ -212,29 +212,28 @@ def _one_sided(tail: TrainingRows) -> str:
 
 @dataclass(frozen=True)
 class _Task:
-    """What one booster of a head learns, how; ``rounds`` None stops early on held-out rows."""
+    """What one booster of a head learns, and how; ``rounds`` is the least number of them."""
 
     objective: booster.Objective
     features: NDArray[np.float32]
     label: NDArray[np.int8]
     settings: BoosterSettings
-    rounds: int | None = None
+    rounds: int = 1
 
     def fit(self, seed: int, rounds: int) -> booster.Fitted:
         """Boost for a given number of rounds."""
         return booster.fit_rounds((self.features, self.label), self._parameters(seed), rounds)
 
     def fit_stopping(self, held_out: "_Task", seed: int, patience: int) -> booster.Fitted:
-        """Boost until the loss on the held-out rows no longer falls, or for the fixed rounds."""
-        if self.rounds is not None:
-            return self.fit(seed, self.rounds)
-        return booster.fit_stopping(
+        """Boost until the loss on the held-out rows no longer falls, at least ``rounds`` times."""
+        stopped = booster.fit_stopping(
             (self.features, self.label),
             (held_out.features, held_out.label),
             self._parameters(seed),
             self.settings.rounds,
             patience,
         )
+        return stopped if stopped.best_rounds >= self.rounds else self.fit(seed, self.rounds)
 
     def _parameters(self, seed: int) -> dict[str, Any]:
         return booster.parameters(self.settings, self.objective, seed)
@@ -257,15 +256,23 @@ def _tasks(rows: TrainingRows, settings: SignalSettings) -> list[_Task]:
 def _fit_heads(
     past: TrainingRows, tail: TrainingRows, settings: SignalSettings
 ) -> tuple[Head, ...]:
-    patience = settings.model.early_stopping_rounds
     pairs = list(zip(_tasks(past, settings), _tasks(tail, settings), strict=True))
     return tuple(
         Head(
             settings.model.kind,
-            tuple(task.fit_stopping(held_out, seed, patience) for task, held_out in pairs),
+            tuple(
+                task.fit_stopping(held_out, seed, _patience(task, settings))
+                for task, held_out in pairs
+            ),
         )
         for seed in _seeds(settings)
     )
+
+
+def _patience(task: _Task, settings: SignalSettings) -> int:
+    """Rounds without gain before stopping; a slower booster needs more of them to tell."""
+    slower = settings.booster.learning_rate / task.settings.learning_rate
+    return max(1, round(settings.model.early_stopping_rounds * slower))
 
 
 def _refit(

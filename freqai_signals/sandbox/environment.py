@@ -86,7 +86,8 @@ def child_environment(variables: Mapping[str, str], command: Sequence[str]) -> d
     A command that is not on the path is looked for beside the running Python, so that
     ``.venv/bin/freqai-signals sandbox -- freqtrade ...`` works without activating anything.
     """
-    environment = {**os.environ, **variables}
+    # Waiting threads of LightGBM would otherwise spin and starve the others on a busy machine.
+    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **variables}
     if shutil.which(command[0]) is None:
         path = environment.get("PATH", os.defpath)
         environment["PATH"] = os.pathsep.join([path, str(Path(sys.executable).parent)])

@@ -308,10 +308,6 @@ def test_trap_15_rows_before_the_backtest_are_hold_and_not_sell(first_run: Run) 
     assert_abstains(early)
 
 
-@pytest.mark.xfail(
-    reason="feature_engineering_standard adds its columns twice to a frame that has them already",
-    strict=True,
-)
 def test_trap_12_every_window_is_predicted_by_its_own_model(
     bench: Bench, first_run: Run, user_data_of_first_run: Path
 ) -> None:

@@ -1,0 +1,69 @@
+"""The subcommand ``report``: what the last backtest's signals were worth."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from freqai_signals.evaluation.backtest_record import RecordMissing, Run, read_run
+from freqai_signals.evaluation.quality import known_rows
+from freqai_signals.evaluation.report import as_json, print_report
+from freqai_signals.sandbox.attainable import SkillShare
+from freqai_signals.sandbox.captured import captured_share, open_market
+from freqai_signals.settings import SignalSettings
+
+
+def add_report(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Add the subcommand ``report``."""
+    parser = commands.add_parser("report", help="quality of the last backtest's signals")
+    parser.add_argument("--userdir", type=Path, default=Path("user_data"))
+    parser.add_argument("--identifier", help="FreqAI identifier; default: the newest backtest")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    folder = _folder(arguments.userdir / "signals" / "reports", arguments.identifier)
+    run = read_run(folder)
+    share = _captured(run)
+    if arguments.json:
+        captured = None if share is None else {**share.__dict__, "share": share.share}
+        print(json.dumps(as_json(run) | {"captured": captured}, indent=1))
+        return 0
+    console = _console()
+    print_report(run, console)
+    if share is not None:
+        console.print(
+            f"Simulated market: {share.share:.0%} of the attainable skill was captured "
+            f"({share.model:.3f} of {share.attainable:.3f}, on {share.rows:,} rows whose exact "
+            "class posterior is known)."
+        )
+    console.print(f"Rows behind this report: {folder}")
+    return 0
+
+
+def _captured(run: Run) -> SkillShare | None:
+    """Share of the attainable skill, if the candles are those of a simulated market."""
+    market = open_market(Path(run.facts.get("datadir", "")))
+    rows = {pair: known_rows(frame) for pair, frame in run.frames.items()}
+    if market is None or not any(len(frame) for frame in rows.values()):
+        return None
+    settings = SignalSettings.model_validate(run.facts["settings"])
+    return captured_share(market, rows, settings, float(run.facts["round_trip_cost"]))
+
+
+def _console() -> Console:
+    """The terminal as it is; into a file or pipe, wide enough for every table."""
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
+
+
+def _folder(reports: Path, identifier: str | None) -> Path:
+    if identifier:
+        return reports / identifier
+    runs = sorted(reports.glob("*/run.json"), key=lambda file: file.stat().st_mtime)
+    if not runs:
+        raise RecordMissing(f"no backtest to report on in {reports}; run `make backtest` first")
+    return runs[-1].parent
