@@ -120,7 +120,7 @@ def epochs(name: str, optimizer: Any, repeats: int) -> tuple[Timing, int]:
 
 
 def compare(userdir: Path, repeats: int) -> None:
-    logging.disable(logging.INFO)
+    logging.disable(logging.WARNING)
     begin = time.perf_counter()
     optimizer = hyperoptimizer(userdir)
     print(f"frames ready after {time.perf_counter() - begin:.0f} s")

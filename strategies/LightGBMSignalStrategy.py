@@ -153,19 +153,19 @@ class LightGBMSignalStrategy(IStrategy):
     # What FreqAI asks for
 
     def feature_engineering_expand_all(
-        self, dataframe: DataFrame, period: int, metadata: dict, **kwargs: Any
+        self, dataframe: DataFrame, period: int, metadata: dict[str, Any], **kwargs: Any
     ) -> DataFrame:
         """Nothing: all features come from one place, without pair or period in their name."""
         return dataframe
 
     def feature_engineering_expand_basic(
-        self, dataframe: DataFrame, metadata: dict, **kwargs: Any
+        self, dataframe: DataFrame, metadata: dict[str, Any], **kwargs: Any
     ) -> DataFrame:
         """Nothing, as above."""
         return dataframe
 
     def feature_engineering_standard(
-        self, dataframe: DataFrame, metadata: dict, **kwargs: Any
+        self, dataframe: DataFrame, metadata: dict[str, Any], **kwargs: Any
     ) -> DataFrame:
         """All features of one pair."""
         # Live, every candle is a new one: nothing that was kept would be asked for again.
@@ -175,7 +175,9 @@ class LightGBMSignalStrategy(IStrategy):
         bare = dataframe.drop(columns=features.columns, errors="ignore")
         return pd.concat([bare, features], axis=1)
 
-    def set_freqai_targets(self, dataframe: DataFrame, metadata: dict, **kwargs: Any) -> DataFrame:
+    def set_freqai_targets(
+        self, dataframe: DataFrame, metadata: dict[str, Any], **kwargs: Any
+    ) -> DataFrame:
         """The label, and when its outcome is known."""
         cost = self.round_trip_cost(metadata["pair"])
         return add_labels(dataframe, self.signal_settings, cost)
@@ -200,9 +202,10 @@ class LightGBMSignalStrategy(IStrategy):
     def training_candles(self, pair: str) -> DataFrame:
         """All candles at hand: in a backtest the loaded ones, live what FreqAI keeps in memory."""
         if self._is_live():
-            kept = self.freqai.dd.historic_data.get(pair, {}).get(self.timeframe)
+            kept: DataFrame | None = self.freqai.dd.historic_data.get(pair, {}).get(self.timeframe)
             return DataFrame() if kept is None else kept
-        return self.dp.get_pair_dataframe(pair, self.timeframe)
+        stored: DataFrame = self.dp.get_pair_dataframe(pair, self.timeframe)
+        return stored
 
     def _candles(self, pair: str, first: pd.Timestamp) -> DataFrame:
         """Candles from ``first`` on: live the exchange's if they reach back, else FreqAI's."""
@@ -218,12 +221,12 @@ class LightGBMSignalStrategy(IStrategy):
 
     # Columns
 
-    def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+    def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Let FreqAI predict, and make sure that every column of the contract is there."""
         frame = complete_outputs(self.freqai.start(dataframe, metadata, self))
         return with_barriers(frame, self.signal_settings, self.round_trip_cost(metadata["pair"]))
 
-    def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+    def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Enter on signals that pass every rule; the first rule that says no is shown."""
         pair, settings = metadata["pair"], self._settings_now()
         stops = tuple(self._stop_candles(pair, dataframe["date"].min())) if self._is_live() else ()
@@ -244,7 +247,7 @@ class LightGBMSignalStrategy(IStrategy):
             self._record().add(pair, labelled, dataframe[LABEL_COLUMN])
         return dataframe
 
-    def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+    def populate_exit_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Leave when the model says the opposite; time and barriers are callbacks."""
         cost = self.round_trip_cost(metadata["pair"])
         exits = self._settings_now().exits
@@ -363,7 +366,7 @@ class LightGBMSignalStrategy(IStrategy):
         stop = self._barriers_of(pair, trade).stop
         if stop is None:
             return None
-        return stoploss_from_absolute(stop, current_rate, trade.is_short, trade.leverage)
+        return float(stoploss_from_absolute(stop, current_rate, trade.is_short, trade.leverage))
 
     @_reads_only
     def custom_roi(
@@ -378,7 +381,7 @@ class LightGBMSignalStrategy(IStrategy):
     ) -> float | None:
         """Profit after fees of a trade that leaves at the label's profit barrier."""
         profit = self._barriers_of(pair, trade).profit
-        return None if profit is None else trade.calc_profit_ratio(profit)
+        return None if profit is None else float(trade.calc_profit_ratio(profit))
 
     @_reads_only
     def custom_exit(
