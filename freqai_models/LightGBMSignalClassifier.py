@@ -68,7 +68,11 @@ class LightGBMSignalClassifier(IFreqaiModel):
     # Windows: FreqAI decides when to train, these methods see to it that it trains on the pool.
 
     def start_backtesting(
-        self, dataframe: DataFrame, metadata: dict, dk: FreqaiDataKitchen, strategy: IStrategy
+        self,
+        dataframe: DataFrame,
+        metadata: dict[str, Any],
+        dk: FreqaiDataKitchen,
+        strategy: IStrategy,
     ) -> FreqaiDataKitchen:
         """Run FreqAI's windows with full pair names on disk and fingerprinted predictions."""
         self.strategy = strategy
@@ -78,7 +82,11 @@ class LightGBMSignalClassifier(IFreqaiModel):
         return super().start_backtesting(dataframe, metadata, dk, strategy)
 
     def start_live(
-        self, dataframe: DataFrame, metadata: dict, strategy: IStrategy, dk: FreqaiDataKitchen
+        self,
+        dataframe: DataFrame,
+        metadata: dict[str, Any],
+        strategy: IStrategy,
+        dk: FreqaiDataKitchen,
     ) -> FreqaiDataKitchen:
         """Predict the newest candle, with full pair names on disk."""
         self.strategy = strategy

@@ -36,7 +36,7 @@ def class_prior(labels: Labels) -> Probabilities:
     array([0.2, 0.4, 0.4])
     """
     counts = np.bincount(labels.astype(np.intp), minlength=CLASS_COUNT) + 1.0
-    return counts / counts.sum()
+    return np.asarray(counts / counts.sum())
 
 
 def skill(labels: Labels, probabilities: Probabilities, prior: Probabilities) -> float:
@@ -92,9 +92,7 @@ def class_counts(labels: Labels) -> dict[str, int]:
     return {kind.name.lower(): int((labels == kind).sum()) for kind in SignalClass}
 
 
-def summary(
-    labels: Labels, probabilities: Probabilities, prior: Probabilities
-) -> dict[str, float]:
+def summary(labels: Labels, probabilities: Probabilities, prior: Probabilities) -> dict[str, float]:
     """All of the above plus accuracy and weighted precision, by name."""
     predicted = probabilities.argmax(axis=1)
     return {

@@ -30,7 +30,7 @@ def _run(arguments: argparse.Namespace) -> int:
     share = _captured(run)
     if arguments.json:
         captured = None if share is None else {**share.__dict__, "share": share.share}
-        print(json.dumps(as_json(run) | {"captured": captured}, indent=1))
+        Console(soft_wrap=True).print_json(json.dumps(as_json(run) | {"captured": captured}))
         return 0
     console = _console()
     print_report(run, console)

@@ -1,11 +1,11 @@
 """From a pair's analysed frame to rows of the ledger, each marked for what it is."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
 from freqai_signals.evaluation.ledger import Entry
@@ -24,6 +24,10 @@ from freqai_signals.signals.record import SignalRecord
 from freqai_signals.training.rows import candle_numbers
 
 _EXPIRED: Final = 2
+_COLUMNS: Final = (
+    LABEL_COLUMN, *PROBA_COLUMNS, CONFIDENCE_COLUMN, EXPECTED_RETURN_COLUMN, TRUST_COLUMN,
+    "signal", STRENGTH_COLUMN, REASON_COLUMN,
+)  # fmt: skip
 
 
 class Kind(StrEnum):
@@ -87,16 +91,15 @@ def prediction_rows(frame: pd.DataFrame, source: Source, after: int) -> Entry:
         Opening of the last recorded candle, seconds since 1970
         (:meth:`~freqai_signals.evaluation.ledger.Ledger.last_candle`); 0 records the last row only.
     """
+    if frame.empty:
+        return Entry(PREDICTIONS.name, [])
     numbers = candle_numbers(frame["date"], source.candle_seconds)
-    last = len(frame) - 1
-    chosen = [
-        place
-        for place in range(len(frame))
-        if numbers[place] * source.candle_seconds > after and (after or place == last)
-    ]
+    last = int(numbers[-1])
+    newer = numbers * source.candle_seconds > after if after else numbers == last
+    part = frame.loc[newer, [name for name in _COLUMNS if name in frame]]
     rows = [
-        _prediction(frame.iloc[place], int(numbers[place]), source, place == last)
-        for place in chosen
+        _prediction(row, int(number), source, number == last)
+        for number, row in zip(numbers[newer], part.to_dict("records"), strict=True)
     ]
     return Entry(PREDICTIONS.name, rows)
 
@@ -122,7 +125,7 @@ def signal_rows(records: Sequence[SignalRecord], bot: str) -> Entry:
 
 
 def _prediction(
-    row: "pd.Series[Any]", number: int, source: Source, is_last: bool
+    row: Mapping[Any, Any], number: int, source: Source, is_last: bool
 ) -> dict[str, Any]:
     signal = int(row.get("signal", -1))
     return {
@@ -143,7 +146,7 @@ def _prediction(
     }
 
 
-def _kind(row: "pd.Series[Any]", number: int, source: Source, is_last: bool) -> Kind:
+def _kind(row: Mapping[Any, Any], number: int, source: Source, is_last: bool) -> Kind:
     trust = row.get(TRUST_COLUMN, 0)
     if trust == _EXPIRED:
         return Kind.EXPIRED
@@ -151,5 +154,5 @@ def _kind(row: "pd.Series[Any]", number: int, source: Source, is_last: bool) -> 
         return Kind.SEED
     if not is_last:
         return Kind.GAP
-    whole = np.isfinite([float(row[name]) for name in PROBA_COLUMNS]).all()
+    whole = all(math.isfinite(row[name]) for name in PROBA_COLUMNS)
     return Kind.LIVE if trust == 1 and whole else Kind.UNTRUSTED

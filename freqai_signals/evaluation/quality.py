@@ -147,5 +147,3 @@ def break_even(run: Run) -> PassingCost:
 
 def _mean(values: np.ndarray) -> float:
     return float(np.mean(values)) if len(values) else float("nan")
-
-

@@ -61,15 +61,19 @@ def parameters(settings: BoosterSettings, objective: Objective, seed: int) -> di
     """LightGBM's parameters; deterministic whatever the number of threads."""
     given = settings.model_dump(exclude={"rounds", "threads", "seed"})
     extra: dict[str, Any] = {"num_class": objective.classes} if objective is MULTICLASS else {}
-    return given | extra | {
-        "objective": objective.name,
-        "metric": objective.metrics,
-        "num_threads": settings.threads,
-        "seed": seed,
-        "deterministic": True,
-        "force_row_wise": True,
-        "verbosity": -1,
-    }
+    return (
+        given
+        | extra
+        | {
+            "objective": objective.name,
+            "metric": objective.metrics,
+            "num_threads": settings.threads,
+            "seed": seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbosity": -1,
+        }
+    )
 
 
 def fit_stopping(

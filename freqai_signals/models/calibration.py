@@ -63,7 +63,7 @@ class DirectionHistory:
     def extended(
         self, event_end: NDArray[np.int64], labels: Labels, raw: Probabilities, most: int = 200_000
     ) -> "DirectionHistory":
-        """This history plus the rows that moved after its end; the newest ``most`` are kept."""
+        """The history plus the rows that moved after its end; the newest ``most`` are kept."""
         last = self.event_end.max(initial=np.iinfo(np.int64).min)
         new = (labels != _HOLD) & (event_end > last)
         ends = np.concatenate([self.event_end, event_end[new]])
@@ -170,9 +170,7 @@ def _judged(
         rows.overlap,
     )  # fmt: skip
     past = history.event_end < boundary
-    known = DirectionHistory(
-        history.event_end[past], history.log_odds[past], history.bought[past]
-    )
+    known = DirectionHistory(history.event_end[past], history.log_odds[past], history.bought[past])
     labels, raw = rows.labels[half:], rows.raw[half:]
     losses: dict[CalibrationMethod, float] = {"none": log_loss(labels, raw)}
     for method in methods:

@@ -130,9 +130,7 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     )
     sample = rows.take(np.arange(len(rows)) % (len(rows) // _TRAIN_METRIC_ROWS + 1) == 0)
     measured = {
-        "train": metrics.summary(
-            sample.label, calibrator(_raw(final, sample.features)), fit.prior
-        ),
+        "train": metrics.summary(sample.label, calibrator(_raw(final, sample.features)), fit.prior),
         "validation": metrics.summary(tail.label, honest, metrics.class_prior(past.label)),
     }
     card = _with(

@@ -1,4 +1,4 @@
-"""Fingerprints for FreqAI's cached predictions, which it would accept on row count and date alone."""
+"""Fingerprints for FreqAI's cached predictions, which it accepts on row count and date alone."""
 
 import hashlib
 import json

@@ -14,7 +14,8 @@ _MOST_EXCESS = 10.0
 
 def margins(probabilities: Probabilities) -> NDArray[np.float64]:
     """Absolute difference of buy and sell probability, shape ``(n,)``."""
-    return np.asarray(np.abs(probabilities[:, SignalClass.BUY] - probabilities[:, SignalClass.SELL]))
+    buy, sell = probabilities[:, SignalClass.BUY], probabilities[:, SignalClass.SELL]
+    return np.asarray(np.abs(buy - sell))
 
 
 @dataclass(frozen=True)

@@ -170,14 +170,12 @@ class Prediction:
     @classmethod
     def abstaining(cls, rows: int) -> "Prediction":
         """Nothing to say about any of ``rows`` rows."""
-        return cls(
-            np.tile(ABSTAINING, (rows, 1)), np.zeros(rows, np.bool_), np.full(rows, np.inf)
-        )
+        return cls(np.tile(ABSTAINING, (rows, 1)), np.zeros(rows, np.bool_), np.full(rows, np.inf))
 
 
 def _direction_parts(head: Head, features: NDArray[np.float32]) -> NDArray[np.float64]:
     values = booster.contributions(head.boosters[-1], features)[0]
     if head.kind == "two_stage":
-        return values[:-1]
+        return np.asarray(values[:-1])
     by_class: Sequence[NDArray[np.float64]] = np.split(values, CLASS_COUNT)
-    return by_class[SignalClass.BUY][:-1] - by_class[SignalClass.SELL][:-1]
+    return np.asarray(by_class[SignalClass.BUY][:-1] - by_class[SignalClass.SELL][:-1])

@@ -32,7 +32,8 @@ class ModelStore:
         key = request.key()
         found = self.load(key)
         if found is not None:
-            logger.info("Reusing model %s: rows, settings and code are unchanged", found.card.version)
+            version = found.card.version
+            logger.info("Reusing model %s: rows, settings and code are unchanged", version)
             return found
         model = train(request, key)
         self.save(model)

@@ -8,11 +8,12 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from freqai_signals.sandbox.attainable import SkillShare, share_of_attainable_skill
 from freqai_signals.sandbox.barrier_posterior import SimulatedPosterior, barrier_posterior
 from freqai_signals.sandbox.market import MANIFEST, Market
-from freqai_signals.sandbox.posterior import Array, horizon_posterior, latent_state
+from freqai_signals.sandbox.posterior import horizon_posterior, latent_state
 from freqai_signals.sandbox.spec import MarketSpec
 from freqai_signals.schema import PROBA_COLUMNS
 from freqai_signals.settings import SignalSettings
@@ -75,7 +76,7 @@ def _share_of_pair(
     horizon = settings.label_horizon_candles
     width = barrier_width(close, settings.labels, horizon, settings.candles_per_day, cost)[place]
     state = latent_state(market, pair, place)
-    best: Array | SimulatedPosterior
+    best: NDArray[np.float64] | SimulatedPosterior
     if settings.labels.kind == "triple_barrier":
         best = barrier_posterior(state, width, horizon, settings.labels.both_touched)
     else:

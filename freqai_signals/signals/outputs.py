@@ -35,7 +35,7 @@ def model_outputs(
     round_trip_cost: float,
     traded: NDArray[np.bool_] | None = None,
 ) -> pd.DataFrame:
-    """Predict every row and express it in the contract's columns.
+    r"""Predict every row and express it in the contract's columns.
 
     ``confidence`` is the share of the model's purged validation rows whose margin
     \\|proba_buy - proba_sell\\| is smaller than this row's, times the row's familiarity: 1 for rows
@@ -100,8 +100,8 @@ def window_facts(model: SignalModel | None) -> dict[str, float]:
     """Numbers that hold for every row a model predicts; FreqAI repeats them on each.
 
     By class: its share of the training rows (``prior_*``), its usual return (``usual_*``, shrunk)
-    and its mean squared return (``square_*``), both in units of ``return_scale``. ``model_id`` is the leading 48 bits of the model's
-    key, exact as a float. All are 0 without a model.
+    and its mean squared return (``square_*``), both in units of ``return_scale``. ``model_id`` is
+    the leading 48 bits of the model's key, exact as a float. All are 0 without a model.
     """
     zeros = np.zeros(3)
     prior, usual, square = zeros, zeros, zeros
@@ -133,7 +133,7 @@ def complete_outputs(frame: pd.DataFrame) -> pd.DataFrame:
         name: frame[name].where(~abstains, values[name]) if name in frame else values[name]
         for name in MODEL_COLUMNS
     }
-    trust = frame[TRUST_COLUMN] if TRUST_COLUMN in frame else 0
+    trust = frame.get(TRUST_COLUMN, 0)
     dropped = [f"{name}_{what}" for name in MODEL_COLUMNS for what in ("mean", "std")]
     dropped += [EVENT_END_COLUMN, REALISED_RETURN_COLUMN]  # of the live frame's own labels
     return frame.drop(columns=dropped, errors="ignore").assign(**columns, **{TRUST_COLUMN: trust})

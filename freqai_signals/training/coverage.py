@@ -18,7 +18,7 @@ class Span:
 def needed_span(
     start: datetime, stop: datetime, settings: SignalSettings, startup_candles: int
 ) -> Span:
-    """Candles that a backtest from ``start`` to ``stop`` needs: train period and start-up before."""
+    """Candles a backtest needs: from train period and start-up before ``start`` to ``stop``."""
     startup = timedelta(seconds=startup_candles * settings.candle_seconds)
     first = start - timedelta(days=settings.train_period_days) - startup
     return Span(first, stop - timedelta(seconds=settings.candle_seconds))

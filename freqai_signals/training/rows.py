@@ -101,12 +101,10 @@ class Window:
     horizon: int = 0
     step: int = 1
 
-    def holds(
-        self, start: NDArray[np.int64], event_end: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
+    def holds(self, start: NDArray[np.int64], event_end: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether each row lies in the window with its outcome known before the end."""
         inside = (start >= self.first) & (start < self.stop - self.horizon)
-        return inside & (event_end < self.stop) & (start % self.step == 0)
+        return np.asarray(inside & (event_end < self.stop) & (start % self.step == 0))
 
 
 def candle_numbers(dates: pd.Series, candle_seconds: int) -> NDArray[np.int64]:

@@ -60,7 +60,7 @@ def _log_close(x: FeatureInput) -> Array:
 
 
 def _aroon(x: FeatureInput, window: int) -> Array:
-    """TA-Lib's Aroon oscillator in [-1, 1]: which extreme of the last window is the younger."""
+    """TA-Lib's Aroon oscillator in [-1, 1]: which extreme of the window is the younger."""
     bad = ~(np.isfinite(x.high) & np.isfinite(x.low))
     high, low = np.where(bad, 0.0, x.high), np.where(bad, 0.0, x.low)
     out = np.asarray(talib.AROONOSC(high, low, timeperiod=window), dtype=np.float64) / 100
@@ -71,7 +71,7 @@ def _aroon(x: FeatureInput, window: int) -> Array:
 
 
 def momentum(x: FeatureInput) -> Features:
-    """Returns over several spans in units of volatility; age of extremes, straightness of the path."""
+    """Returns in units of volatility, age of extremes, straightness of the path; several spans."""
     path = _log_close(x)
     out: Features = {}
     for p in (1, 3, *x.spans.periods, x.spans.day):

@@ -62,7 +62,7 @@ class Market:
                 for pair, series in sorted(closes.items())
             }
         ).sort_index()
-        leads = [pair for pair in frame if pair == lead or pair.split("/")[0] == lead]
+        leads = [pair for pair in sorted(closes) if lead in (pair, pair.split("/")[0])]
         mean = frame.mean(axis=1)
         return cls(pd.DataFrame({"mean": mean, "lead": frame[leads[0]] if leads else mean}))
 
