@@ -10,11 +10,16 @@ import pandas as pd
 
 from freqai_signals.evaluation.live_record import CANDLE_COLUMNS, LiveRow
 from freqai_signals.models.signal_model import SignalModel
-from freqai_signals.schema import MODEL_COLUMNS, REASON_COLUMN, TRUST_COLUMN
+from freqai_signals.schema import (
+    MODEL_COLUMNS,
+    REASON_COLUMN,
+    RETURN_SCALE_COLUMN,
+    TRUST_COLUMN,
+)
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, PairContext, decide
 from freqai_signals.signals.outputs import complete_outputs, model_outputs, window_facts
-from freqai_signals.training.panel import FeatureCache
+from freqai_signals.training.panel import FeatureCache, add_labels
 
 TOLERANCE: Final = 1e-9
 """Largest difference of a float that counts as equal; decisions must be equal exactly."""
@@ -152,6 +157,8 @@ def _expected(
     candles = history.candles[pair]
     table = features.compute(pair, candles, lambda name, first: history.candles[name])
     cost = next(iter(live.values())).cost
+    labelled = add_labels(candles, history.settings, cost)
+    table = table.assign(**{RETURN_SCALE_COLUMN: labelled[RETURN_SCALE_COLUMN].to_numpy()})
     dates = candles["date"].map(lambda date: date.isoformat())
     inside = dates.between(min(live), max(live)).to_numpy()
     frame = candles[inside].reset_index(drop=True)

@@ -1,0 +1,51 @@
+"""A market and a small config for rehearsals."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freqai_signals.sandbox.market import Market, ensure_market
+from freqai_signals.sandbox.spec import MarketSpec
+from tests.conftest import REPO
+
+PAIRS = ("BTC/USDT", "ETH/USDT")
+CODE = (REPO / "strategies", REPO / "freqai_models")
+
+
+@pytest.fixture(scope="session")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Market:
+    return ensure_market(MarketSpec(pairs=PAIRS, days=50), tmp_path_factory.mktemp("market"))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Trains in a second, retrains every hour, acts on many candles."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(small_config()))
+    return path
+
+
+def small_config() -> dict[str, Any]:
+    config = json.loads((REPO / "config.json").read_text())
+    config["exchange"]["pair_whitelist"] = list(PAIRS)
+    config["freqai"] |= {
+        "identifier": "rehearsal",
+        "train_period_days": 20,
+        "live_retrain_hours": 1,
+        "expiration_hours": 6,
+        "model_training_parameters": {"rounds": 50, "threads": 2},
+    }
+    config["freqai"]["signals"]["decision"] |= {
+        "weak": 0.6,
+        "medium": 0.7,
+        "strong": 0.8,
+        "minimum_confidence": 0.6,
+        "reference_confidence": 0.6,
+        "expected_value_rule": False,
+    }
+    config["freqai"]["signals"]["features"]["groups"] = [
+        "momentum", "volatility", "calendar", "cross_asset",
+    ]  # fmt: skip
+    return dict(config)

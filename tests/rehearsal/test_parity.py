@@ -1,0 +1,108 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from freqai_signals.evaluation.live_record import LiveRecord, LiveRow
+from freqai_signals.models.card import ModelCard
+from freqai_signals.models.signal_model import SignalModel
+from freqai_signals.rehearsal.parity import History, compare, without_holes
+from freqai_signals.settings import SignalSettings
+from freqai_signals.signals.decide import PairContext, decide
+from freqai_signals.signals.outputs import complete_outputs
+
+PAIR = "BTC/USDT"
+MODEL = SignalModel(ModelCard(version="none", key="0000000000ff" + 52 * "0"))
+SETTINGS = SignalSettings.model_validate({"features": {"groups": ["calendar"]}})
+
+Candles = Callable[..., pd.DataFrame]
+
+
+@pytest.fixture
+def frame(candles: Candles) -> pd.DataFrame:
+    return candles(rows=400)
+
+
+@pytest.fixture
+def history(frame: pd.DataFrame) -> History:
+    return History({PAIR: frame}, SETTINGS, {}, lambda number: MODEL if number == 255 else None)
+
+
+@pytest.fixture
+def live(frame: pd.DataFrame, tmp_path: Path) -> list[LiveRow]:
+    """What the bot records with a model that abstains, candle by candle."""
+    record = LiveRecord(tmp_path / "record.jsonl")
+    for last in range(390, 400):
+        shown = complete_outputs(frame.iloc[: last + 1].assign(do_predict=0, model_id=255.0))
+        decided = decide(shown, SETTINGS.decision, PairContext(300))
+        record.add(PAIR, pd.concat([shown, decided], axis=1), 0.002)
+    return list(record.rows())
+
+
+def changed(rows: list[LiveRow], **changes: Any) -> list[LiveRow]:
+    return [*rows[:4], replace(rows[4], **changes), *rows[5:]]
+
+
+def test_what_the_bot_said_equals_the_history(live: list[LiveRow], history: History) -> None:
+    parity = compare(live, history)
+    assert (parity.candles, parity.models, parity.share) == (10, 1, 1.0)
+    assert len(parity.expected[PAIR]) == 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "columns", "cause"),
+    [
+        ({"signal": 2}, ["signal"], "the decision remembers other signals"),
+        ({"reason": "repeat"}, ["reject_reason"], "the decision remembers other signals"),
+        ({"trust": 1}, ["do_predict"], "the features differ"),
+        ({"candle": (1.0,) * 5, "signal": 2}, ["signal"], "the bot saw another candle"),
+        ({"model": 77, "signal": 2}, ["signal"], "the model is not in the store any more"),
+    ],
+)
+def test_a_difference_is_told_with_its_cause(
+    live: list[LiveRow], history: History, changes: dict[str, Any], columns: list[str], cause: str
+) -> None:
+    parity = compare(changed(live, **changes), history)
+    assert [item.column for item in parity.mismatches] == columns
+    assert {item.cause for item in parity.mismatches} == {cause}
+    assert parity.share == pytest.approx(0.9)
+    assert parity.as_dict()["causes"] == {cause: len(columns)}
+
+
+@pytest.mark.parametrize("value", [1e-8, float("nan")])
+def test_floats_must_agree_to_a_billionth(
+    live: list[LiveRow], history: History, value: float
+) -> None:
+    for step, wrong in ((1e-10, False), (value, True)):
+        values = {**live[4].values, "confidence": live[4].values["confidence"] + step}
+        parity = compare(changed(live, values=values), history)
+        assert bool(parity.mismatches) == wrong
+
+
+def test_an_expired_model_abstains_in_the_history_too(
+    live: list[LiveRow], history: History
+) -> None:
+    assert compare(changed(live, trust=2), history).share == 1.0
+
+
+def test_a_candle_that_never_was_is_told(live: list[LiveRow], history: History) -> None:
+    parity = compare([*live, replace(live[0], date="2031-01-01T00:00:00+00:00")], history)
+    assert [item.cause for item in parity.mismatches] == ["no such candle"]
+
+
+def test_holes_become_flat_candles(frame: pd.DataFrame) -> None:
+    whole = without_holes(frame.drop(index=[7, 8]), 300)
+    pd.testing.assert_series_equal(whole["date"], frame["date"], check_freq=False)
+    close = frame["close"].iloc[6]
+    assert whole.loc[7:8, ["open", "high", "low", "close"]].eq(close).all(axis=None)
+    assert whole.loc[7:8, "volume"].eq(0).all()
+
+
+def test_half_a_line_after_a_kill_is_left_out(live: list[LiveRow], tmp_path: Path) -> None:
+    record = LiveRecord(tmp_path / "record.jsonl")
+    with record.path.open("a") as file:
+        file.write('{"pair": "BTC/U')
+    assert list(record.rows()) == live
