@@ -6,20 +6,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from freqai_signals import metrics
-from freqai_signals.metrics import Probabilities
-from freqai_signals.models import booster
 from freqai_signals.models.calibration import CalibrationRows, DirectionHistory, fit_calibrator
 from freqai_signals.models.card import ModelCard
 from freqai_signals.models.drift_reference import MOST_FEATURES, drift_reference
+from freqai_signals.models.heads import (
+    first_history,
+    fit_heads,
+    raw_probabilities,
+    refit,
+    rounds_of,
+)
 from freqai_signals.models.holdout import Holdout
 from freqai_signals.models.reference import ClassReturns, MarginReference, PlaceReference
 from freqai_signals.models.signal_model import Fit, Head, SignalModel
 from freqai_signals.provenance import code_digest, digest, library_versions
-from freqai_signals.schema import SignalClass
-from freqai_signals.settings import BoosterSettings, SignalSettings
+from freqai_signals.settings import SignalSettings
 from freqai_signals.training.rows import TrainingRows
 from freqai_signals.training.splits import purged_tail
 
@@ -99,26 +102,20 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     if reason:
         return SignalModel(_with(card, reason=reason), rows.names, history)
 
-    head_mask, tail_mask = purged_tail(
-        rows.start,
-        rows.event_end,
-        settings.validation_fraction,
-        settings.validation.embargo_candles,
-    )
-    past, tail = rows.take(head_mask), rows.take(tail_mask)
+    past, tail = _split(rows, settings, settings.validation_fraction)
     reason = _unusable(past, settings) or _one_sided(tail)
     if reason:
         return SignalModel(_with(card, reason=reason), rows.names, history)
 
-    heads = _fit_heads(past, tail, settings)
-    raw = _raw(heads, tail.features)
+    heads = fit_heads(past, tail, settings)
+    raw = raw_probabilities(heads, tail.features)
     if not len(history.log_odds):
         history = _first_history(past, heads, settings)
     overlap = float(np.mean(rows.event_end - rows.start)) / settings.model.row_step
     calibrator = fit_calibrator(
         CalibrationRows(tail.label, raw, tail.event_end, overlap), history, settings.calibration
     )
-    final = _refit(heads, rows, settings) if settings.model.refit else heads
+    final = refit(heads, rows, settings) if settings.model.refit else heads
     honest = calibrator(raw)
     fit = Fit(
         heads=final,
@@ -130,13 +127,15 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     )
     sample = rows.take(np.arange(len(rows)) % (len(rows) // _TRAIN_METRIC_ROWS + 1) == 0)
     measured = {
-        "train": metrics.summary(sample.label, calibrator(_raw(final, sample.features)), fit.prior),
+        "train": metrics.summary(
+            sample.label, calibrator(raw_probabilities(final, sample.features)), fit.prior
+        ),
         "validation": metrics.summary(tail.label, honest, metrics.class_prior(past.label)),
     }
     card = _with(
         card,
         metrics=measured,
-        rounds=_rounds(final),
+        rounds=rounds_of(final),
         warnings=_warnings(measured["validation"], settings),
     )
     for warning in card.warnings:
@@ -156,34 +155,29 @@ def _history(request: Request) -> DirectionHistory:
     later = request.rows.take(request.rows.start > previous.trained_until)
     if previous.fit is None or previous.names != request.rows.names or not len(later):
         return previous.history
-    raw = _raw(previous.fit.heads, later.features)
+    raw = raw_probabilities(previous.fit.heads, later.features)
     return previous.history.extended(later.event_end, later.label, raw)
 
 
 def _first_history(
     past: TrainingRows, heads: tuple[Head, ...], settings: SignalSettings
 ) -> DirectionHistory:
-    """Direction predictions to begin with, where no earlier model left any.
-
-    A booster of direction is fitted on the rows before the end of ``past`` and asked about that
-    end. The hold-out chose its number of rounds, so those rows chose nothing.
-    """
+    """History from the end of ``past``, as long as the hold-out; empty where rows are too few."""
     fraction = settings.validation_fraction / (1.0 - settings.validation_fraction)
-    early_mask, end_mask = purged_tail(
-        past.start, past.event_end, fraction, settings.validation.embargo_candles
-    )
-    early, end = past.take(early_mask), past.take(end_mask)
+    early, end = _split(past, settings, fraction)
     if _unusable(early, settings):
         return DirectionHistory()
-    task = _tasks(early, settings)[-1]
-    raws = []
-    for head, seed in zip(heads, _seeds(settings), strict=True):
-        fitted = task.fit(seed, head.boosters[-1].best_rounds)
-        predicted = booster.predict(fitted, end.features)
-        if head.kind == "two_stage":
-            predicted = np.column_stack([1.0 - predicted, np.zeros(len(end)), predicted])
-        raws.append(predicted)
-    return DirectionHistory().extended(end.event_end, end.label, np.mean(raws, axis=0))
+    return first_history(early, end, heads, settings)
+
+
+def _split(
+    rows: TrainingRows, settings: SignalSettings, fraction: float
+) -> tuple[TrainingRows, TrainingRows]:
+    """The rows before the last ``fraction`` of their time, purged, and those of it."""
+    before, after = purged_tail(
+        rows.start, rows.event_end, fraction, settings.validation.embargo_candles
+    )
+    return rows.take(before), rows.take(after)
 
 
 def _unusable(rows: TrainingRows, settings: SignalSettings) -> str:
@@ -206,103 +200,6 @@ def _one_sided(tail: TrainingRows) -> str:
     """Why these rows cannot judge a model; empty if they can."""
     missing = [name for name, count in metrics.class_counts(tail.label).items() if not count]
     return f"the hold-out has no row of class {', '.join(missing)}" if missing else ""
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What one booster of a head learns, and how; ``rounds`` is the least number of them."""
-
-    objective: booster.Objective
-    features: NDArray[np.float32]
-    label: NDArray[np.int8]
-    settings: BoosterSettings
-    rounds: int = 1
-
-    def fit(self, seed: int, rounds: int) -> booster.Fitted:
-        """Boost for a given number of rounds."""
-        return booster.fit_rounds((self.features, self.label), self._parameters(seed), rounds)
-
-    def fit_stopping(self, held_out: "_Task", seed: int, patience: int) -> booster.Fitted:
-        """Boost until the loss on the held-out rows no longer falls, at least ``rounds`` times."""
-        stopped = booster.fit_stopping(
-            (self.features, self.label),
-            (held_out.features, held_out.label),
-            self._parameters(seed),
-            self.settings.rounds,
-            patience,
-        )
-        return stopped if stopped.best_rounds >= self.rounds else self.fit(seed, self.rounds)
-
-    def _parameters(self, seed: int) -> dict[str, Any]:
-        return booster.parameters(self.settings, self.objective, seed)
-
-
-def _tasks(rows: TrainingRows, settings: SignalSettings) -> list[_Task]:
-    """One task for each booster of a head."""
-    usual = settings.booster
-    if settings.model.kind == "multiclass":
-        return [_Task(booster.MULTICLASS, rows.features, rows.label, usual)]
-    moved = rows.label != SignalClass.HOLD
-    bought = (rows.label[moved] == SignalClass.BUY).astype(np.int8)
-    slow = usual.model_copy(update=settings.direction.model_dump(exclude={"rounds"}))
-    return [
-        _Task(booster.BINARY, rows.features, moved.astype(np.int8), usual),
-        _Task(booster.BINARY, rows.features[moved], bought, slow, settings.direction.rounds),
-    ]
-
-
-def _fit_heads(
-    past: TrainingRows, tail: TrainingRows, settings: SignalSettings
-) -> tuple[Head, ...]:
-    pairs = list(zip(_tasks(past, settings), _tasks(tail, settings), strict=True))
-    return tuple(
-        Head(
-            settings.model.kind,
-            tuple(
-                task.fit_stopping(held_out, seed, _patience(task, settings))
-                for task, held_out in pairs
-            ),
-        )
-        for seed in _seeds(settings)
-    )
-
-
-def _patience(task: _Task, settings: SignalSettings) -> int:
-    """Rounds without gain before stopping; a slower booster needs more of them to tell."""
-    slower = settings.booster.learning_rate / task.settings.learning_rate
-    return max(1, round(settings.model.early_stopping_rounds * slower))
-
-
-def _refit(
-    heads: tuple[Head, ...], rows: TrainingRows, settings: SignalSettings
-) -> tuple[Head, ...]:
-    tasks = _tasks(rows, settings)
-    factor = settings.model.refit_factor
-    refitted = []
-    for head, seed in zip(heads, _seeds(settings), strict=True):
-        fitted = [
-            task.fit(seed, max(1, round(old.best_rounds * factor)))
-            for task, old in zip(tasks, head.boosters, strict=True)
-        ]
-        refitted.append(Head(head.kind, tuple(fitted)))
-    return tuple(refitted)
-
-
-def _seeds(settings: SignalSettings) -> range:
-    return range(settings.booster.seed, settings.booster.seed + settings.model.seeds)
-
-
-def _raw(heads: tuple[Head, ...], features: NDArray[np.float32]) -> Probabilities:
-    return np.asarray(np.mean([head.raw(features) for head in heads], axis=0))
-
-
-def _rounds(heads: tuple[Head, ...]) -> dict[str, int]:
-    names = ("classes",) if heads[0].kind == "multiclass" else ("move", "direction")
-    return {
-        f"{name}_{seed}": fitted.best_rounds
-        for seed, head in enumerate(heads)
-        for name, fitted in zip(names, head.boosters, strict=True)
-    }
 
 
 def _warnings(validation: dict[str, float], settings: SignalSettings) -> tuple[str, ...]:

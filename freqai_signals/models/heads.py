@@ -1,0 +1,133 @@
+"""How the boosters of a head are fitted: which rows, which target, how many rounds."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freqai_signals.metrics import Probabilities
+from freqai_signals.models import booster
+from freqai_signals.models.calibration import DirectionHistory
+from freqai_signals.models.signal_model import Head
+from freqai_signals.schema import SignalClass
+from freqai_signals.settings import BoosterSettings, SignalSettings
+from freqai_signals.training.rows import TrainingRows
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What one booster of a head learns, and how; ``rounds`` is the least number of them."""
+
+    objective: booster.Objective
+    features: NDArray[np.float32]
+    label: NDArray[np.int8]
+    settings: BoosterSettings
+    rounds: int = 1
+
+    def fit(self, seed: int, rounds: int) -> booster.Fitted:
+        """Boost for a given number of rounds."""
+        return booster.fit_rounds((self.features, self.label), self._parameters(seed), rounds)
+
+    def fit_stopping(self, held_out: "_Task", seed: int, patience: int) -> booster.Fitted:
+        """Boost until the loss on the held-out rows no longer falls, at least ``rounds`` times."""
+        stopped = booster.fit_stopping(
+            (self.features, self.label),
+            (held_out.features, held_out.label),
+            self._parameters(seed),
+            self.settings.rounds,
+            patience,
+        )
+        return stopped if stopped.best_rounds >= self.rounds else self.fit(seed, self.rounds)
+
+    def _parameters(self, seed: int) -> dict[str, Any]:
+        return booster.parameters(self.settings, self.objective, seed)
+
+
+def _tasks(rows: TrainingRows, settings: SignalSettings) -> list[_Task]:
+    """One task for each booster of a head."""
+    usual = settings.booster
+    if settings.model.kind == "multiclass":
+        return [_Task(booster.MULTICLASS, rows.features, rows.label, usual)]
+    moved = rows.label != SignalClass.HOLD
+    bought = (rows.label[moved] == SignalClass.BUY).astype(np.int8)
+    slow = usual.model_copy(update=settings.direction.model_dump(exclude={"rounds"}))
+    return [
+        _Task(booster.BINARY, rows.features, moved.astype(np.int8), usual),
+        _Task(booster.BINARY, rows.features[moved], bought, slow, settings.direction.rounds),
+    ]
+
+
+def fit_heads(past: TrainingRows, tail: TrainingRows, settings: SignalSettings) -> tuple[Head, ...]:
+    """Fit one head a seed on ``past``; the purged ``tail`` chooses the number of rounds."""
+    pairs = list(zip(_tasks(past, settings), _tasks(tail, settings), strict=True))
+    return tuple(
+        Head(
+            settings.model.kind,
+            tuple(
+                task.fit_stopping(held_out, seed, _patience(task, settings))
+                for task, held_out in pairs
+            ),
+        )
+        for seed in _seeds(settings)
+    )
+
+
+def _patience(task: _Task, settings: SignalSettings) -> int:
+    """Rounds without gain before stopping; a slower booster needs more of them to tell."""
+    slower = settings.booster.learning_rate / task.settings.learning_rate
+    return max(1, round(settings.model.early_stopping_rounds * slower))
+
+
+def refit(
+    heads: tuple[Head, ...], rows: TrainingRows, settings: SignalSettings
+) -> tuple[Head, ...]:
+    """Fit the same heads once more on all rows, ``refit_factor`` times as many rounds."""
+    tasks = _tasks(rows, settings)
+    factor = settings.model.refit_factor
+    refitted = []
+    for head, seed in zip(heads, _seeds(settings), strict=True):
+        fitted = [
+            task.fit(seed, max(1, round(old.best_rounds * factor)))
+            for task, old in zip(tasks, head.boosters, strict=True)
+        ]
+        refitted.append(Head(head.kind, tuple(fitted)))
+    return tuple(refitted)
+
+
+def _seeds(settings: SignalSettings) -> range:
+    return range(settings.booster.seed, settings.booster.seed + settings.model.seeds)
+
+
+def raw_probabilities(heads: tuple[Head, ...], features: NDArray[np.float32]) -> Probabilities:
+    """Mean of what the heads say before calibration, shape ``(n, 3)``."""
+    return np.asarray(np.mean([head.raw(features) for head in heads], axis=0))
+
+
+def rounds_of(heads: tuple[Head, ...]) -> dict[str, int]:
+    """Boosting rounds by booster, for the card."""
+    names = ("classes",) if heads[0].kind == "multiclass" else ("move", "direction")
+    return {
+        f"{name}_{seed}": fitted.best_rounds
+        for seed, head in enumerate(heads)
+        for name, fitted in zip(names, head.boosters, strict=True)
+    }
+
+
+def first_history(
+    early: TrainingRows, end: TrainingRows, heads: tuple[Head, ...], settings: SignalSettings
+) -> DirectionHistory:
+    """Direction predictions to begin with, where no earlier model left any.
+
+    A booster of direction is fitted on the ``early`` rows and asked about those of the ``end``,
+    purged of each other. The hold-out after both chose its number of rounds, so they chose nothing.
+    """
+    task = _tasks(early, settings)[-1]
+    raws = []
+    for head, seed in zip(heads, _seeds(settings), strict=True):
+        fitted = task.fit(seed, head.boosters[-1].best_rounds)
+        predicted = booster.predict(fitted, end.features)
+        if head.kind == "two_stage":
+            predicted = np.column_stack([1.0 - predicted, np.zeros(len(end)), predicted])
+        raws.append(predicted)
+    return DirectionHistory().extended(end.event_end, end.label, np.mean(raws, axis=0))
