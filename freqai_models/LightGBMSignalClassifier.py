@@ -42,6 +42,8 @@ from freqai_signals.training.rows import Window, pool_rows
 
 logger = logging.getLogger(__name__)
 
+_HISTORY_ROWS = 6000
+
 
 class LightGBMSignalClassifier(IFreqaiModel):
     """Three-class signal model: one per window for the whole pool, calibrated, content-addressed.
@@ -105,6 +107,9 @@ class LightGBMSignalClassifier(IFreqaiModel):
         super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
         if only_fills:
             super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
+        # What was said must survive a kill: repeats and shares of signals are counted on it.
+        if pair == self.config["exchange"]["pair_whitelist"][-1]:
+            self.dd.save_historic_predictions_to_disk()
 
     def extract_data_and_train_model(
         self,
@@ -354,6 +359,19 @@ class _SignalDrawer(FreqaiDataDrawer):
         data = cloudpickle.dumps(dict(self.historic_predictions))
         write_atomically(self.historic_predictions_path, data)
         write_atomically(self.historic_predictions_bkp_path, data)
+
+    def append_model_predictions(
+        self,
+        pair: str,
+        predictions: DataFrame,
+        do_preds: npt.NDArray[np.int_],
+        dk: FreqaiDataKitchen,
+        strat_df: DataFrame,
+    ) -> None:
+        super().append_model_predictions(pair, predictions, do_preds, dk, strat_df)
+        # FreqAI keeps every row for ever; the strategy's frame is all that is read back.
+        kept = self.historic_predictions[pair].tail(max(_HISTORY_ROWS, len(strat_df)))
+        self.historic_predictions[pair] = kept.reset_index(drop=True)
 
     def save_drawer_to_disk(self) -> None:
         with self.save_lock:

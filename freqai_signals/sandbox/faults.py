@@ -55,7 +55,7 @@ class Faults:
     missing
         Pair to the openings (ms since 1970, exchange time) of candles that never come.
     late_ms
-        Pair to the time by which every candle of it begins to show too late.
+        Pair to the time by which each of its candles begins to show too late.
     halted
         Pair to the time (ms) from which nothing trades: no candles come any more.
     seed
