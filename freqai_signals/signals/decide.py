@@ -16,7 +16,11 @@ from freqai_signals.signals.filters import (
     reason_codes,
     rules,
 )
-from freqai_signals.signals.predictions import missing_columns, read_predictions
+from freqai_signals.signals.predictions import (
+    first_trusted,
+    missing_columns,
+    read_predictions,
+)
 from freqai_signals.signals.strength import Strength, strengths, tag
 
 NO_SIGNAL: Final = -1
@@ -75,6 +79,9 @@ def decide(frame: pd.DataFrame, settings: DecisionSettings, context: PairContext
         nothing = np.full(len(frame), NO_SIGNAL, dtype=np.int8)
         reason = np.full(len(frame), str(Reason.MISSING_COLUMNS), dtype=object)
         return _table(frame.index, nothing, np.zeros_like(nothing), reason)
+    first = first_trusted(frame)
+    if first:
+        return _abstain_before(first, frame, decide(frame.iloc[first:], settings, context))
     rows = read_predictions(frame, context.candle_seconds)
     asked = rules(rows, settings, context.stops)
     refused = first_refusals(rows, asked)
@@ -84,6 +91,22 @@ def decide(frame: pd.DataFrame, settings: DecisionSettings, context: PairContext
     # Nothing was rejected where a trusted row predicted hold.
     shown = np.where(rows.trusted & ~rows.directional, len(asked), refused)
     return _table(frame.index, signal, strength, reason_codes(shown, asked))
+
+
+def _abstain_before(first: int, frame: pd.DataFrame, decided: pd.DataFrame) -> pd.DataFrame:
+    """Decisions on all rows; a backtest's frame begins with a training window to abstain on."""
+    nothing = np.full(first, NO_SIGNAL, dtype=np.int8)
+    reason = np.full(first, str(Reason.UNTRUSTED), dtype=object)
+    above = _table(frame.index[:first], nothing, np.zeros_like(nothing), reason)
+    columns = {
+        name: pd.Series(
+            np.concatenate([above[name].to_numpy(), decided[name].to_numpy()]),
+            index=frame.index,
+            dtype=above[name].dtype,
+        )
+        for name in DECISION_COLUMNS
+    }
+    return pd.DataFrame(columns, index=frame.index)
 
 
 def _table(

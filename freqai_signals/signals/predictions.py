@@ -68,6 +68,14 @@ def missing_columns(frame: pd.DataFrame) -> list[str]:
     return [name for name in NEEDED_COLUMNS if name not in frame.columns]
 
 
+def first_trusted(frame: pd.DataFrame) -> int:
+    """Place of the first row that the model trusts, 0 if it trusts none.
+
+    Rows before it have no say in any decision.
+    """
+    return int(np.argmax((frame[TRUST_COLUMN] == 1).to_numpy())) if len(frame) else 0
+
+
 def read_predictions(frame: pd.DataFrame, candle_seconds: int) -> Predictions:
     """Check a frame with all of ``NEEDED_COLUMNS`` and turn it into arrays.
 

@@ -18,7 +18,11 @@ from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, TAG_COLUMN
 from freqai_signals.signals.exits import ExitReason
 from freqai_signals.signals.expected_value import move_behind
 from freqai_signals.signals.outputs import SQUARE_COLUMNS, USUAL_COLUMNS
-from freqai_signals.signals.predictions import missing_columns, read_predictions
+from freqai_signals.signals.predictions import (
+    first_trusted,
+    missing_columns,
+    read_predictions,
+)
 from freqai_signals.signals.sizing import Outlook, outlook
 from freqai_signals.training.labels import barrier_width, return_scale
 
@@ -79,7 +83,8 @@ def exit_columns(
     if missing_columns(frame):
         columns: dict[str, Any] = {"exit_long": 0, "exit_short": 0, "exit_tag": None}
         return pd.DataFrame(columns, index=frame.index)
-    rows = read_predictions(frame, candle_seconds)
+    first = first_trusted(frame)
+    rows = read_predictions(frame.iloc[first:], candle_seconds)
     sure = rows.trusted & settings.opposite_signal
     sure &= rows.confidence >= settings.opposite_confidence
     against_long = sure & (rows.signal == SignalClass.SELL)
@@ -87,13 +92,15 @@ def exit_columns(
     move = move_behind(rows.signal, rows.expected_return, cost)
     falls = rows.trusted & settings.negative_expected_value & (move < 0)
     rises = rows.trusted & settings.negative_expected_value & (move > 0)
-    tag = np.full(len(frame), None, dtype=object)
+    tag = np.full(len(rows), None, dtype=object)
     tag[falls | rises] = str(ExitReason.NEGATIVE_EXPECTED_VALUE)
     tag[against_long | against_short] = str(ExitReason.OPPOSITE_SIGNAL)
+    before = np.zeros(first, dtype=np.int64)
+    none = np.full(first, None, dtype=object)
     columns = {
-        "exit_long": (against_long | falls).astype(np.int64),
-        "exit_short": (against_short | rises).astype(np.int64),
-        "exit_tag": pd.Series(tag, index=frame.index, dtype=object),
+        "exit_long": np.concatenate([before, against_long | falls]),
+        "exit_short": np.concatenate([before, against_short | rises]),
+        "exit_tag": pd.Series(np.concatenate([none, tag]), index=frame.index, dtype=object),
     }
     return pd.DataFrame(columns, index=frame.index)
 

@@ -213,3 +213,24 @@ def test_untrusted_prediction_is_not_fresh(trust: float) -> None:
 
 def test_no_row_is_not_fresh() -> None:
     assert not freshness(None, NOON, SECONDS).fresh
+
+
+# A backtest's frame begins with its training window
+
+
+@given(st.lists(rows, max_size=30), st.integers(1, 40))
+def test_rows_before_the_first_prediction_change_nothing(
+    table: list[tuple[int, float, float, int]], before: int
+) -> None:
+    whole = predictions(*[(1, 0.0, 0.0, 0)] * before, *table)
+    part = whole.iloc[before:]
+    context = PairContext(SECONDS)
+    decided = decide(whole, DecisionSettings(), context)
+    pd.testing.assert_frame_equal(
+        decided.iloc[before:], decide(part, DecisionSettings(), context), check_dtype=len(table) > 0
+    )
+    assert (decided["reject_reason"].iloc[:before] == "untrusted").all()
+    assert (decided["signal"].iloc[:before] == -1).all()
+    left = exits(whole)
+    assert not left[["exit_long", "exit_short"]].iloc[:before].to_numpy().any()
+    assert left.iloc[before:].to_dict("list") == exits(part).to_dict("list")
