@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from freqai_signals.evaluation.ledger import Entry
@@ -95,12 +96,17 @@ def prediction_rows(frame: pd.DataFrame, source: Source, after: int) -> Entry:
         return Entry(PREDICTIONS.name, [])
     numbers = candle_numbers(frame["date"], source.candle_seconds)
     last = int(numbers[-1])
-    newer = numbers * source.candle_seconds > after if after else numbers == last
-    part = frame.loc[newer, [name for name in _COLUMNS if name in frame]]
+    first = int(np.searchsorted(numbers, after // source.candle_seconds, side="right"))
+    first = min(first, len(frame)) if after else len(frame) - 1
+    # Column by column: pandas takes milliseconds for what is, as a rule, one row.
+    columns = {name: frame[name].to_numpy()[first:] for name in _COLUMNS if name in frame}
     rows = [
-        _prediction(row, int(number), source, number == last)
-        for number, row in zip(numbers[newer], part.to_dict("records"), strict=True)
-    ]
+        _prediction(
+            {name: values[place] for name, values in columns.items()},
+            int(number), source, number == last,
+        )
+        for place, number in enumerate(numbers[first:])
+    ]  # fmt: skip
     return Entry(PREDICTIONS.name, rows)
 
 
