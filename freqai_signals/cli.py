@@ -19,6 +19,7 @@ SUBCOMMANDS: Final[Mapping[str, str]] = {
     "market": "freqai_signals.sandbox.commands:add_market",
     "rehearse": "freqai_signals.rehearsal.commands:add_rehearse",
     "report": "freqai_signals.report:add_report",
+    "settings": "freqai_signals.settings_command:add_settings",
     "search": "freqai_signals.evaluation.search:add_search",
     "models": "freqai_signals.models.commands:add_models",
     "status": "freqai_signals.evaluation.commands:add_status",

@@ -205,6 +205,17 @@ _PATHS: Final = {
 }  # fmt: skip
 
 
+def key_path(name: str) -> str:
+    """Where the config holds a section or key of :class:`SignalSettings`.
+
+    Examples
+    --------
+    >>> key_path("labels"), key_path("booster")
+    ('freqai.signals.labels', 'freqai.model_training_parameters')
+    """
+    return _PATHS.get(name, name)
+
+
 def _unsupported(
     freqai: Mapping[str, Any], parameters: Mapping[str, Any], split: Mapping[str, Any]
 ) -> list[str]:
@@ -281,7 +292,7 @@ def _impossible(settings: SignalSettings, parameters: Mapping[str, Any]) -> list
 
 def _problem(item: Any) -> str:
     location = [str(part) for part in item["loc"]]
-    path = ".".join([_PATHS.get(location[0], location[0]), *location[1:]])
+    path = ".".join([key_path(location[0]), *location[1:]])
     if item["type"] == "extra_forbidden":
         return f"{path}: unknown key, got {item['input']!r}"
     message = item["msg"].removeprefix("Value error, ")

@@ -1,0 +1,90 @@
+"""The subcommand ``settings``: every key, its default, its limits, and what its stage is about."""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from inspect import cleandoc
+from typing import Any, Final
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from freqai_signals.config import key_path
+from freqai_signals.settings import SignalSettings
+
+_NAMES: Final = {
+    "number": "number", "integer": "whole number", "boolean": "true or false", "null": "null",
+}  # fmt: skip
+_LIMITS: Final = {
+    "minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<",
+}  # fmt: skip
+
+
+def add_settings(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Add the subcommand ``settings``."""
+    parser = commands.add_parser("settings", help="every settings key, its default and its limits")
+    parser.add_argument("section", nargs="?", help="only this one, for example decision")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    sections = dict(_sections())
+    if arguments.section not in (None, *sections):
+        raise ValueError(f"no section {arguments.section!r}; there are {', '.join(sections)}")
+    console = Console()
+    console = console if console.is_terminal else Console(width=120)
+    for name, section in sections.items():
+        if arguments.section in (None, name):
+            _print(console, name, section)
+    return 0
+
+
+def _sections() -> Iterator[tuple[str, BaseModel]]:
+    """Name and defaults of each section, and of the keys that have none."""
+    shipped = SignalSettings()
+    for name in SignalSettings.model_fields:
+        value = getattr(shipped, name)
+        if isinstance(value, BaseModel):
+            yield name, value
+
+
+def _print(console: Console, name: str, section: BaseModel) -> None:
+    table = Table(title=key_path(name), title_justify="left", title_style="bold")
+    for column in ("key", "default", "allowed"):
+        table.add_column(column, overflow="fold")
+    for key, schema in type(section).model_json_schema()["properties"].items():
+        table.add_row(key, _shown(getattr(section, key)), allowed(schema))
+    console.print(table)
+    console.print(cleandoc(type(section).__doc__ or ""), style="dim", highlight=False)
+
+
+def allowed(schema: Mapping[str, Any]) -> str:
+    """What a key accepts, in words.
+
+    Parameters
+    ----------
+    schema
+        The key's part of its section's JSON schema.
+
+    Examples
+    --------
+    >>> from freqai_signals.settings import LabelSettings
+    >>> keys = LabelSettings.model_json_schema()["properties"]
+    >>> allowed(keys["k"]), allowed(keys["kind"])
+    ('number > 0', 'fixed, volatility or triple_barrier')
+    """
+    if "anyOf" in schema:
+        return " or ".join(allowed(option) for option in schema["anyOf"])
+    if "enum" in schema:
+        *first, last = map(str, schema["enum"])
+        return f"{', '.join(first)} or {last}"
+    if schema.get("type") == "array":
+        return f"list of: {allowed(schema.get('items', {}))}"
+    limits = [f"{sign} {schema[key]:g}" for key, sign in _LIMITS.items() if key in schema]
+    return " ".join([_NAMES.get(str(schema.get("type")), "text"), *limits])
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "[]"
+    return "null" if value is None else str(value)
