@@ -9,7 +9,9 @@ DATADIR ?=
 PAIRS ?=
 PROFILE ?=
 EDGE ?=
+GIVEN_DAYS := $(DAYS)
 DAYS ?= 500
+SPEED ?= 60
 EPOCHS ?= 50
 SPACES ?= buy sell
 LOSS ?= DeflatedSharpeHyperOptLoss
@@ -43,7 +45,7 @@ STRATEGY := $(CONFIGS) --userdir user_data \
 	--freqaimodel LightGBMSignalClassifier --freqaimodel-path freqai_models
 
 .DEFAULT_GOAL := help
-.PHONY: help install backtest report hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
+.PHONY: help install backtest trade rehearse report hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
 	test test-slow lint format bench bench-quality clean
 
 help: ## list the targets and their options
@@ -65,6 +67,13 @@ install: $(INSTALLED) ## create .venv with the tested versions (every other targ
 backtest: $(INSTALLED) ## freqtrade's backtest through our model and strategy, then the signal report
 	$(SANDBOX) freqtrade backtesting $(STRATEGY) --cache none --timerange $(TIMERANGE) $(ARGS)
 	$(RUN) freqai-signals report
+
+trade: $(INSTALLED) ## the bot's dry run over history that is served as if it happened now
+	$(SANDBOX) freqtrade trade --dry-run $(STRATEGY) $(ARGS)
+
+rehearse: $(INSTALLED) ## the bot on accelerated time, DAYS= at SPEED= (above 1 needs faketime); live against history
+	$(RUN) freqai-signals rehearse --config $(CONFIG) --days $(if $(GIVEN_DAYS),$(GIVEN_DAYS),1) --speed $(SPEED) \
+		$(if $(DATADIR),--datadir $(DATADIR)) $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
 report: $(INSTALLED) ## the signal report of the last backtest
 	$(RUN) freqai-signals report $(ARGS)
