@@ -55,9 +55,8 @@ def run(watch: PairWatch, model: SignalModel, days: int, shift: float = 0.0, fir
 
 def test_a_normal_pair_does_not_drift(model: SignalModel, settings: SignalSettings) -> None:
     watch = PairWatch("P0/USDT", settings)
-    levels, events = run(watch, model, 20)
+    levels, _ = run(watch, model, 20)
     assert max(levels) <= Level.WARNING
-    assert len(events) <= 2
     assert watch.live_skill > 0.1
 
 
