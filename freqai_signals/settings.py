@@ -279,12 +279,14 @@ class DriftSettings(_Section):
 class AlertSettings(_Section):
     """How often the operator is told: a repeat after ``cooldown_candles`` at the earliest.
 
-    ``summarise_from`` pairs or more with the same news become one message.
+    ``summarise_from`` pairs or more with the same news become one message. ``every_signal`` sends
+    each emitted signal too.
     """
 
     enabled: bool = True
     cooldown_candles: Annotated[int, Field(ge=0)] = 72
     summarise_from: Annotated[int, Field(ge=2)] = 3
+    every_signal: bool = False
 
 
 class SignalSettings(_Section):

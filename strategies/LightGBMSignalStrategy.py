@@ -36,6 +36,7 @@ from freqai_signals.signals.exits import (
     barrier_prices,
     exit_reason,
 )
+from freqai_signals.signals.message import signal_message
 from freqai_signals.signals.outputs import complete_outputs
 from freqai_signals.signals.sizing import StakeLimits, stake
 from freqai_signals.signals.thresholds import Thresholds
@@ -171,9 +172,12 @@ class LightGBMSignalStrategy(IStrategy):
         # Live, every candle is a new one: nothing that was kept would be asked for again.
         make = self.features.compute if self._is_live() else self.features.features
         features = make(metadata["pair"], dataframe, self._candles)
-        # FreqAI's check of a cached window hands back a frame that has them already.
-        bare = dataframe.drop(columns=features.columns, errors="ignore")
-        return pd.concat([bare, features], axis=1)
+        if features.columns[0] in dataframe:
+            # FreqAI's check of a cached window hands back a frame that has them already, and
+            # copies of them under longer names.
+            copies = dataframe.columns.str.startswith(tuple(features.columns))
+            dataframe = dataframe.loc[:, ~copies]
+        return pd.concat([dataframe, features], axis=1)
 
     def set_freqai_targets(
         self, dataframe: DataFrame, metadata: dict[str, Any], **kwargs: Any
@@ -240,6 +244,10 @@ class LightGBMSignalStrategy(IStrategy):
         if not self._is_live():
             self._barriers.clear()  # of the epoch before
         self.use_custom_roi = settings.exits.profit_multiple is not None
+        if settings.alerts.every_signal and self._is_live():
+            message = signal_message(pair, dataframe.iloc[-1])
+            if message is not None:
+                self.dp.send_msg(message)
         if self.live_record is not None and self._is_live():
             self.live_record.add(pair, dataframe, self.round_trip_cost(pair))
         if self.dp.runmode == RunMode.BACKTEST:

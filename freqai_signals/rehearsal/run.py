@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -134,8 +134,7 @@ def rehearse(request: Rehearsal, notify: Callable[[str], None]) -> Outcome:
         timeout_seconds=30.0 / request.speed,
     )
     with closing(RequestLog(request.folder / "requests.log")) as log:
-        exchange_clock = Clock(now_ms=clock, shift_ms=shift_ms)
-        app = create_exchange(candles, exchange_clock, log, faults)
+        app = create_exchange(candles, Clock(now_ms=clock, shift_ms=shift_ms), log, faults)
         with serving(app) as url:
             path = write_config(request.folder / "config.json", config)
             stage = Stage(request.folder, candles, url, clock, bot_options(path, request.code))
@@ -143,8 +142,7 @@ def rehearse(request: Rehearsal, notify: Callable[[str], None]) -> Outcome:
                 stage.seed(pair, frame, settings.timeframe)
             notify(_told(request, clock))
             # The bot's time begins when it starts; the seconds of loading are not part of it.
-            stage.clock = replace(clock, began_ms=wall_clock_ms())
-            object.__setattr__(exchange_clock, "now_ms", stage.clock)
+            clock.begin()
             status, memory = _play(stage, request)
     return outcome(stage, history, settings, status, memory, faults)
 

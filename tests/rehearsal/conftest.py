@@ -1,6 +1,7 @@
 """A market and a small config for rehearsals."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / "config.json"
     path.write_text(json.dumps(small_config()))
     return path
+
+
+def our_errors(log: str) -> list[str]:
+    """Lines of tracebacks that name our code; freqtrade has some of its own while it ends."""
+    return re.findall(r'File "\S*/(?:strategies|freqai_models|freqai_signals)/.*', log)
 
 
 def small_config() -> dict[str, Any]:

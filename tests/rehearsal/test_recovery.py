@@ -1,0 +1,144 @@
+"""One bot's hard life: killed, cut off, away for hours, with another whitelist."""
+
+import json
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from freqai_signals.config import settings_from_config
+from freqai_signals.evaluation.live_record import LiveRow
+from freqai_signals.rehearsal.acceleration import FastClock
+from freqai_signals.rehearsal.run import bot_options, load_candles, outcome
+from freqai_signals.rehearsal.stage import Stage, write_config
+from freqai_signals.sandbox.clock import Clock
+from freqai_signals.sandbox.exchange import create_exchange
+from freqai_signals.sandbox.faults import Faults
+from freqai_signals.sandbox.market import Market
+from freqai_signals.sandbox.request_log import RequestLog
+from freqai_signals.sandbox.server import serving
+from tests.rehearsal.conftest import CODE, PAIRS, our_errors, small_config
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed"),
+]
+
+SPEED = 150.0
+START = pd.Timestamp("2023-02-12 00:03", tz="UTC")
+
+
+@dataclass
+class Life:
+    stage: Stage
+    faults: Faults
+    candles: dict[str, pd.DataFrame]
+    config: dict[str, object]
+
+    def rows(self) -> list[LiveRow]:
+        return list(self.stage.record.rows())
+
+    def predicted(self) -> int:
+        return sum(row.trust == 1 for row in self.rows())
+
+    def wait(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert self.stage.is_running(), self.stage.log[-3000:]
+            assert time.monotonic() < deadline, self.stage.log[-3000:]
+            time.sleep(0.1)
+
+    def wait_for_predictions(self, more: int) -> None:
+        wanted = self.predicted() + more
+        self.wait(lambda: self.predicted() >= wanted)
+
+
+@pytest.fixture
+def life(market: Market, tmp_path: Path) -> Iterator[Life]:
+    config, faults = small_config(), Faults()
+    config["freqai"]["expiration_hours"] = 2
+    clock = FastClock(int(START.timestamp() * 1000), 0, SPEED)
+    settings = settings_from_config(config)
+    candles = load_candles(market.folder, PAIRS, settings)
+    folder = tmp_path / "stage"
+    folder.mkdir()
+    log = RequestLog(folder / "requests.log")
+    app = create_exchange(market.folder, Clock(now_ms=clock), log, faults)
+    with closing(log), serving(app) as url:
+        path = write_config(folder / "config.json", config)
+        stage = Stage(folder, market.folder, url, clock, bot_options(path, CODE))
+        for pair, frame in candles.items():
+            stage.seed(pair, frame, "5m")
+        clock.begin()
+        try:
+            yield Life(stage, faults, candles, config)
+        finally:
+            if stage.is_running():
+                stage.kill()
+
+
+def test_the_bot_survives(life: Life) -> None:
+    stage = life.stage
+    stage.start()
+    life.wait_for_predictions(12)
+
+    # Killed: it goes on with the model it had, without training anew.
+    stage.kill()
+    models = list((stage.folder / "user_data" / "signals" / "models").glob("*.model"))
+    stage.start()
+    life.wait_for_predictions(6)
+    assert "is not used" not in stage.log
+    assert len(models) >= 1
+
+    # The exchange is away for more than the life of a model's trust: nothing is predicted, the
+    # bot does not end, and it goes on afterwards.
+    life.faults.down = True
+    before = life.predicted()
+    stage.wait_until(stage.clock() + 40 * 60_000)
+    assert life.predicted() <= before + 2
+    assert stage.is_running()
+    life.faults.down = False
+    life.wait_for_predictions(6)
+
+    # Away for five hours: no row of that time, an expired model says nothing, the next one does.
+    assert stage.end(signal.SIGTERM) in (0, 130)
+    last = pd.Timestamp(life.rows()[-1].date)
+    opened = [trade["id"] for trade in stage.trades() if trade["is_open"]]
+    stage.clock.jump(5)
+    stage.start()
+    life.wait_for_predictions(6)
+    dates = pd.DatetimeIndex([row.date for row in life.rows()])
+    away = (dates > last + pd.Timedelta("10min")) & (dates < last + pd.Timedelta("5h"))
+    assert not away.any()
+    # Whatever was open had outlived its horizon: it could leave.
+    life.wait(lambda: not any(t["is_open"] and t["id"] in opened for t in stage.trades()))
+
+    found = outcome(
+        stage, life.candles, settings_from_config(life.config), 0, np.empty((0, 2)), life.faults
+    )
+    assert found.parity.mismatches == (), found.parity.mismatches[:5]
+    trades = [(trade["pair"], trade["open_date"]) for trade in stage.trades()]
+    assert len(trades) == len(set(trades))
+    keys = [(row.pair, row.date) for row in life.rows() if row.trust == 1]
+    assert len(keys) > 0
+
+    # Another whitelist under the same identifier is another pool: a new model, no crash.
+    stage.end()
+    path = stage.folder / "config.json"
+    config = json.loads(path.read_text())
+    config["exchange"]["pair_whitelist"] = ["BTC/USDT"]
+    path.write_text(json.dumps(config))
+    stage.start()
+    life.wait_for_predictions(3)
+    assert re.search(r"stored model of BTC/USDT is not used,\s+changed since:\s+pool", stage.log)
+    assert {row.pair for row in life.rows()[-3:]} == {"BTC/USDT"}
+    assert our_errors(stage.log) == []
+    assert stage.end(signal.SIGINT) in (0, 130)
