@@ -50,13 +50,7 @@ class NoDrift:
 
 
 class ShapeDrift:
-    """Compares the newest stretch of candles with a reference, column by column.
-
-    Parameters
-    ----------
-    reference
-        Of the serving model.
-    """
+    """Compares the newest stretch of candles with the serving model's reference."""
 
     def __init__(self, reference: ShapeReference) -> None:
         self._reference = reference
@@ -187,13 +181,7 @@ class DriftState:
 
 
 class PairDrift:
-    """All monitors of one pair under one model.
-
-    Parameters
-    ----------
-    reference
-        ``model.drift``; None watches nothing.
-    """
+    """All monitors of one pair under one model: ``model.drift``, or None to watch nothing."""
 
     def __init__(self, reference: DriftReference | None) -> None:
         self.reference = reference
