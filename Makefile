@@ -45,7 +45,7 @@ STRATEGY := $(CONFIGS) --userdir user_data \
 	--freqaimodel LightGBMSignalClassifier --freqaimodel-path freqai_models
 
 .DEFAULT_GOAL := help
-.PHONY: help install backtest trade rehearse report hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
+.PHONY: help install backtest trade consume rehearse report hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
 	test test-slow lint format bench bench-quality clean
 
 help: ## list the targets and their options
@@ -69,7 +69,15 @@ backtest: $(INSTALLED) ## freqtrade's backtest through our model and strategy, t
 	$(RUN) freqai-signals report
 
 trade: $(INSTALLED) ## the bot's dry run over history that is served as if it happened now
-	$(SANDBOX) freqtrade trade --dry-run $(STRATEGY) $(ARGS)
+	$(RUN) freqai-signals credentials
+	$(SANDBOX) freqtrade trade --dry-run $(STRATEGY) --config user_data/credentials.json $(ARGS)
+
+consume: $(INSTALLED) ## a second dry run that trades on the columns of `make trade`, without a model
+	$(RUN) freqai-signals credentials
+	$(SANDBOX) freqtrade trade --dry-run --config $(CONFIG) --config config.consumer.json \
+		--config user_data/credentials.consumer.json --userdir user_data \
+		--strategy SignalConsumerStrategy --strategy-path strategies \
+		--db-url sqlite:///user_data/sandbox/consumer.sqlite $(ARGS)
 
 rehearse: $(INSTALLED) ## the bot on accelerated time, DAYS= at SPEED= (above 1 needs faketime); live against history
 	$(RUN) freqai-signals rehearse --config $(CONFIG) --days $(if $(GIVEN_DAYS),$(GIVEN_DAYS),1) --speed $(SPEED) \

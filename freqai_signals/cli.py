@@ -17,6 +17,7 @@ INTERRUPTED: Final = 130
 SUBCOMMANDS: Final[Mapping[str, str]] = {
     "sandbox": "freqai_signals.sandbox.commands:add_sandbox",
     "market": "freqai_signals.sandbox.commands:add_market",
+    "credentials": "freqai_signals.credentials:add_credentials",
     "rehearse": "freqai_signals.rehearsal.commands:add_rehearse",
     "report": "freqai_signals.report:add_report",
     "settings": "freqai_signals.settings_command:add_settings",

@@ -1,0 +1,96 @@
+"""Secrets of the bot's API: made on first use, readable by their owner only, never committed."""
+
+import argparse
+import json
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+DEFAULT_FILE: Final = Path("user_data/credentials.json")
+_OWNER_ONLY: Final = 0o600
+
+
+def add_credentials(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Add ``credentials``: make the API's secrets unless they are there."""
+    parser = commands.add_parser(
+        "credentials",
+        help="make user name, password and tokens of the bot's API, once",
+        description=(
+            "Writes a config file with random secrets that switches freqtrade's API server on, for "
+            "`freqtrade trade --config config.json --config user_data/credentials.json`, and one "
+            "beside it with which a second bot listens to the first. Existing files are kept."
+        ),
+    )
+    parser.add_argument("--file", type=Path, default=DEFAULT_FILE, metavar="FILE")
+    parser.add_argument("--port", type=int, default=8080, help="of the API (default: 8080)")
+    parser.set_defaults(run=_run)
+
+
+def ensure_credentials(path: Path, port: int = 8080) -> Path:
+    """Config files with secrets; those that are there stay as they are.
+
+    Parameters
+    ----------
+    path
+        Config file of the bot whose API it is.
+    port
+        Where the API listens, on 127.0.0.1.
+
+    Returns
+    -------
+    pathlib.Path
+        Config file of a bot that listens to it, beside the first one.
+
+    Raises
+    ------
+    ValueError
+        If the file is there but holds no ``api_server`` with a token.
+    """
+    consumer = path.with_name(f"{path.stem}.consumer{path.suffix}")
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, {"api_server": _secrets(port)})
+    try:
+        server = json.loads(path.read_text())["api_server"]
+        address = {"port": server["listen_port"], "ws_token": server["ws_token"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} holds no api_server with listen_port and ws_token ({error!r}); delete it to "
+            "have it made anew"
+        ) from error
+    producer = {"name": "default", "host": "127.0.0.1", "secure": False, **address}
+    wanted = {"external_message_consumer": {"enabled": True, "producers": [producer]}}
+    if not consumer.is_file():
+        _write(consumer, wanted)
+    return consumer
+
+
+def _secrets(port: int) -> dict[str, object]:
+    return {
+        "enabled": True,
+        "listen_ip_address": "127.0.0.1",
+        "listen_port": port,
+        "verbosity": "error",
+        "enable_openapi": False,
+        "jwt_secret_key": secrets.token_hex(32),
+        "ws_token": secrets.token_urlsafe(32),
+        "CORS_origins": [],
+        "username": "freqai",
+        "password": secrets.token_urlsafe(18),
+    }
+
+
+def _write(path: Path, content: Mapping[str, object]) -> None:
+    """Store JSON in a new file that nobody else can read, not even while it is written."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
+    with os.fdopen(handle, "w") as file:
+        json.dump(content, file, indent=4)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    consumer = ensure_credentials(arguments.file, arguments.port)
+    sys.stdout.write(f"{arguments.file}\n{consumer}\n")
+    return 0
