@@ -7,8 +7,8 @@ for itself, on those tail rows that start after its own last outcome was known. 
 of the rows at hand, not what either model was given.
 
 What tilts the comparison: the challenger's boosters lack the tail (54 of 360 days by default),
-which measured about 0.0023 nats worse than the refit that would serve, hence ``tolerance``. In its
-favour, its number of rounds and one slope of its calibration have seen the tail.
+which cost 0.0023 of skill where the refit was measured; ``tolerance`` makes up for about that. In
+its favour, its number of rounds and one slope of its calibration have seen the tail.
 """
 
 from collections.abc import Mapping
