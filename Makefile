@@ -65,7 +65,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 install: $(INSTALLED) ## create .venv with the tested versions (every other target does so too)
 
 backtest: $(INSTALLED) ## freqtrade's backtest through our model and strategy, then the signal report
-	$(SANDBOX) freqtrade backtesting $(STRATEGY) --cache none --timerange $(TIMERANGE) $(ARGS)
+	$(SANDBOX) freqtrade backtesting $(STRATEGY) --cache none --enable-protections --timerange $(TIMERANGE) $(ARGS)
 	$(RUN) freqai-signals report
 
 trade: $(INSTALLED) ## the bot's dry run over history that is served as if it happened now
@@ -88,7 +88,7 @@ report: $(INSTALLED) ## the signal report of the last backtest
 
 # The parameter file lies beside the strategy, where freqtrade writes and looks for it.
 hyperopt: $(INSTALLED) ## freqtrade's hyperopt of SPACES= over EPOCHS= trials; later backtests use what it found
-	$(SANDBOX) freqtrade hyperopt $(STRATEGY) --timerange $(TIMERANGE) --epochs $(EPOCHS) \
+	$(SANDBOX) freqtrade hyperopt $(STRATEGY) --enable-protections --timerange $(TIMERANGE) --epochs $(EPOCHS) \
 		--spaces $(SPACES) --hyperopt-path user_data/hyperopts --hyperopt-loss $(LOSS) \
 		--job-workers $(WORKERS) $(ARGS)
 	$(RUN) freqai-signals search
