@@ -45,6 +45,15 @@ MARK: Final = Layout(
 )
 
 
+FUNDING: Final = Layout(
+    "futures",
+    re.compile(rf"{_FUTURES_NAME}-{_TIMEFRAME}-funding_rate\.feather"),
+    "{base}/{quote}:{settle}",
+)
+PERPETUAL: Final = Layout(SPOT.folder, SPOT.pattern, "{base}/{quote}:{quote}")
+"""Spot candles taken for those of perpetual contracts, where a folder holds no others."""
+
+
 @dataclass(frozen=True)
 class CandleSeries:
     """Candles of one pair and timeframe; ``time`` (opening, ms since 1970) is sorted.

@@ -60,14 +60,13 @@ def sandbox_variables(url: str, folder: Path, pairs: Sequence[str] = ()) -> dict
     >>> variables["FREQTRADE__EXCHANGE__PAIR_WHITELIST"]
     '["BTC/USDT"]'
     """
-    types = ["spot", "linear"] if (folder / "futures").is_dir() else ["spot"]
     variables = {
         "FREQTRADE__EXCHANGE__NAME": "binance",
         "FREQTRADE__EXCHANGE__ENABLE_WS": "false",
         # Otherwise 5m candles are downloaded from data.binance.vision.
         "FREQTRADE__EXCHANGE__ONLY_FROM_CCXT": "true",
         f"{_CCXT}rateLimit": "1",
-        f"{_CCXT}options__fetchMarkets": json.dumps(types),
+        f"{_CCXT}options__fetchMarkets": json.dumps(["spot", "linear"]),
         f"{_CCXT}options__fetchCurrencies": "false",
         DATADIR_VARIABLE: str(folder),
         # Whatever a config says: orders of the sandbox are simulated.

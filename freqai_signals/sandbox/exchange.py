@@ -8,10 +8,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from freqai_signals.sandbox.book import FUTURES, MARK, SPOT, CandleBook
+from freqai_signals.sandbox.book import FUNDING, FUTURES, MARK, PERPETUAL, SPOT, CandleBook
 from freqai_signals.sandbox.clock import Clock
 from freqai_signals.sandbox.faults import Dropped, Faults
-from freqai_signals.sandbox.futures import futures_router
+from freqai_signals.sandbox.futures import Contracts, futures_router
 from freqai_signals.sandbox.spot import spot_router
 from freqai_signals.sandbox.wire import BinanceError
 
@@ -37,8 +37,7 @@ def create_exchange(
     faults = faults or Faults()
     app = FastAPI(title="freqai-signals sandbox", openapi_url=None)
     app.include_router(spot_router(CandleBook(folder, SPOT), clock, faults))
-    marks = CandleBook(folder, MARK)
-    app.include_router(futures_router(CandleBook(folder, FUTURES), marks, clock, faults))
+    app.include_router(futures_router(_contracts(folder), clock, faults))
 
     @app.exception_handler(BinanceError)
     async def refuse(request: Request, error: BinanceError) -> JSONResponse:
@@ -66,6 +65,14 @@ def create_exchange(
         return response
 
     return app
+
+
+def _contracts(folder: Path) -> Contracts:
+    """Books of the futures; without any, spot candles stand for contracts and mark prices."""
+    contracts, marks = CandleBook(folder, FUTURES), CandleBook(folder, MARK)
+    if not contracts.pairs:
+        contracts = marks = CandleBook(folder, PERPETUAL)
+    return Contracts(contracts, marks, CandleBook(folder, FUNDING))
 
 
 class _CutResponse(Response):

@@ -55,7 +55,7 @@ class Venue:
 
     def klines(self, query: Query) -> list[list[object]]:
         """Candles of a symbol that have opened by now."""
-        pair = self._pair(wire.required(query, "symbol"))
+        pair = self.pair(wire.required(query, "symbol"))
         request = wire.KlineRequest.read(query, self.limits.default, self.limits.largest)
         series = self._shown(pair, self._series(pair, request.interval))
         now = self.clock.now_ms()
@@ -89,7 +89,7 @@ class Venue:
     def depth(self, query: Query) -> Json:
         """Order book of a symbol."""
         symbol = wire.required(query, "symbol")
-        self._pair(symbol)
+        self.pair(symbol)
         levels = min(wire.whole_number(query, "limit") or 100, 1000)
         return wire.depth(self.price(symbol), self._base(symbol).decimals, levels)
 
@@ -141,7 +141,7 @@ class Venue:
 
     def _asked(self, query: Query) -> list[str]:
         if "symbol" in query:
-            self._pair(query["symbol"])
+            self.pair(query["symbol"])
             return [query["symbol"]]
         if "symbols" not in query:
             return list(self.symbols)
@@ -150,10 +150,11 @@ class Venue:
         except ValueError:
             raise BinanceError(-1100, "Illegal characters found in parameter 'symbols'.") from None
         for symbol in symbols:
-            self._pair(symbol)
+            self.pair(symbol)
         return symbols
 
-    def _pair(self, symbol: str) -> str:
+    def pair(self, symbol: str) -> str:
+        """Pair of a symbol; refuses one that is not listed."""
         if symbol not in self.symbols:
             raise BinanceError(-1121, "Invalid symbol.")
         return self.symbols[symbol]
