@@ -11,7 +11,7 @@ from freqtrade.strategy import IStrategy, stoploss_from_absolute
 from pandas import DataFrame, Timestamp
 
 from freqai_signals.config import SettingsError, settings_from_config
-from freqai_signals.signals.consumed import with_consumed
+from freqai_signals.signals.consumed import TAGS, with_consumed
 from freqai_signals.signals.exits import (
     Barriers,
     LastCandle,
@@ -63,12 +63,12 @@ class SignalConsumerStrategy(IStrategy):
         return with_consumed(dataframe, produced)
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
-        """Nothing to add: the producer's columns say where to enter."""
-        return dataframe
+        """The producer's columns say where to enter; its tag goes with them."""
+        return dataframe.assign(enter_tag=dataframe[TAGS["enter_tag"]])
 
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
-        """Nothing to add, as above."""
-        return dataframe
+        """The same for leaving."""
+        return dataframe.assign(exit_tag=dataframe[TAGS["exit_tag"]])
 
     def confirm_trade_entry(
         self, pair: str, *args: Any, current_time: datetime, **kwargs: Any

@@ -23,7 +23,7 @@ from freqai_signals.rehearsal.progress import Progress
 from freqai_signals.rehearsal.stage import Stage, write_config
 from freqai_signals.sandbox.book import CandleBook, CandleSeries
 from freqai_signals.sandbox.clock import WEEK_MS, Clock, wall_clock_ms, weeks_onto_clock
-from freqai_signals.sandbox.exchange import create_exchange
+from freqai_signals.sandbox.exchange import contracts_of, create_exchange
 from freqai_signals.sandbox.faults import Faults
 from freqai_signals.sandbox.live import last_opening
 from freqai_signals.sandbox.request_log import RequestLog
@@ -161,7 +161,8 @@ def load_candles(
     folder: Path, pairs: tuple[str, ...], settings: SignalSettings, shift_ms: int = 0
 ) -> dict[str, pd.DataFrame]:
     """Base candles of each pair on the clock of the rehearsal, without holes."""
-    book = CandleBook(folder)
+    futures = any(":" in pair for pair in pairs)
+    book = contracts_of(folder).candles if futures else CandleBook(folder)
     missing = [pair for pair in pairs if pair not in book.pairs]
     if missing:
         held = ", ".join(book.pairs)

@@ -135,7 +135,12 @@ class Stage:
         """Put candles that lie before the start where the bot would download them to."""
         now = pd.Timestamp(self.clock.start_ms, unit="ms", tz="UTC")
         past = candles[candles["date"] < now].reset_index(drop=True)
-        write_feather(past, self.folder / "user_data" / "data" / candle_file(pair, timeframe))
+        name = candle_file(pair, timeframe)
+        if ":" in pair:
+            name = f"futures/{name.replace(':', '_').replace('.feather', '-futures.feather')}"
+        path = self.folder / "user_data" / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_feather(past, path)
 
     def trades(self) -> list[dict[str, Any]]:
         """All trades in the bot's database, oldest first."""

@@ -37,7 +37,7 @@ def create_exchange(
     faults = faults or Faults()
     app = FastAPI(title="freqai-signals sandbox", openapi_url=None)
     app.include_router(spot_router(CandleBook(folder, SPOT), clock, faults))
-    app.include_router(futures_router(_contracts(folder), clock, faults))
+    app.include_router(futures_router(contracts_of(folder), clock, faults))
 
     @app.exception_handler(BinanceError)
     async def refuse(request: Request, error: BinanceError) -> JSONResponse:
@@ -67,7 +67,7 @@ def create_exchange(
     return app
 
 
-def _contracts(folder: Path) -> Contracts:
+def contracts_of(folder: Path) -> Contracts:
     """Books of the futures; without any, spot candles stand for contracts and mark prices."""
     contracts, marks = CandleBook(folder, FUTURES), CandleBook(folder, MARK)
     if not contracts.pairs:

@@ -10,7 +10,9 @@ from freqai_signals.signals.outputs import complete_outputs
 from freqai_signals.signals.trading import BARRIER_COLUMN
 
 DIRECTION_COLUMNS: Final = ("enter_long", "enter_short", "exit_long", "exit_short")
-TEXT_COLUMNS: Final = ("enter_tag", "exit_tag")
+TAGS: Final = {"enter_tag": "producer_enter_tag", "exit_tag": "producer_exit_tag"}
+"""Tag to the column that keeps it: freqtrade empties tags before it asks for entries and exits."""
+
 CONSUMED_COLUMNS: Final = (
     *MODEL_COLUMNS,
     TRUST_COLUMN,
@@ -18,7 +20,7 @@ CONSUMED_COLUMNS: Final = (
     BARRIER_COLUMN,
     REASON_COLUMN,
     *DIRECTION_COLUMNS,
-    *TEXT_COLUMNS,
+    *TAGS.values(),
 )
 
 
@@ -46,7 +48,7 @@ def with_consumed(candles: pd.DataFrame, produced: pd.DataFrame) -> pd.DataFrame
     for name in DIRECTION_COLUMNS:
         value = frame[name] if name in frame else pd.Series(0, index=frame.index)
         frame[name] = (pd.to_numeric(value) == 1).astype(np.int64)
-    for name in (*TEXT_COLUMNS, REASON_COLUMN):
+    for name in (*TAGS.values(), REASON_COLUMN):
         value = frame[name] if name in frame else pd.Series(None, index=frame.index, dtype=object)
         frame[name] = value.astype(object).where(value.notna(), None)
     for name in (TRUST_COLUMN, STRENGTH_COLUMN):
@@ -61,5 +63,7 @@ def _by_date(produced: pd.DataFrame) -> pd.DataFrame:
     if produced.empty:
         return pd.DataFrame(index=pd.DatetimeIndex([], tz="UTC").as_unit("ms"))
     dates = pd.DatetimeIndex(pd.to_datetime(produced["date"], utc=True)).as_unit("ms")
-    said = produced.set_index(dates)
+    # A producer may be a consumer itself: its own tags count, not those that it was told.
+    own = produced.drop(columns=list(TAGS.values()), errors="ignore")
+    said = own.rename(columns=TAGS).set_index(dates)
     return said[~said.index.duplicated(keep="last")]

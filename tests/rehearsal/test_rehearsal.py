@@ -1,5 +1,7 @@
 """The real bot on accelerated time."""
 
+import datetime as dt
+import json
 import shutil
 from pathlib import Path
 
@@ -16,18 +18,16 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("faults", [0.0, 0.15])
-def test_live_equals_history(
-    market: Market, config: Path, tmp_path: Path, faults: float, capsys: pytest.CaptureFixture[str]
+def test_live_equals_history_though_requests_fail(
+    market: Market, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hours = 2.4 if faults else 3.0
     request = Rehearsal(
         config=config,
         folder=tmp_path / "rehearsal",
-        days=hours / 24,
+        days=2.6 / 24,
         speed=120.0,
         datadir=market.folder,
-        faults=faults,
+        faults=0.15,
         code=CODE,
     )
     outcome = rehearse(request, lambda line: None)
@@ -42,4 +42,32 @@ def test_live_equals_history(
     assert "Parity: 100.00 %" in capsys.readouterr().out
     opened = [(trade["pair"], trade["open_date"]) for trade in outcome.trades]
     assert len(opened) == len(set(opened))
-    assert bool(outcome.faults) == bool(faults)
+    assert sum(outcome.faults.values()) > 20
+
+
+def test_futures_are_sold_short_with_leverage(market: Market, tmp_path: Path, config: Path) -> None:
+    content = json.loads(config.read_text())
+    content |= {"trading_mode": "futures", "margin_mode": "isolated"}
+    content["exchange"]["pair_whitelist"] = ["BTC/USDT:USDT", "ETH/USDT:USDT"]
+    content["freqai"]["signals"]["sizing"] = {"leverage": 2.0}
+    config.write_text(json.dumps(content))
+    request = Rehearsal(
+        config=config,
+        folder=tmp_path / "rehearsal",
+        days=1.25 / 24,
+        speed=100.0,
+        datadir=market.folder,
+        start=dt.datetime(2023, 2, 11, 23, 33, tzinfo=dt.UTC),
+        code=CODE,
+    )
+    outcome = rehearse(request, lambda line: None)
+    assert outcome.parity.mismatches == ()
+    assert outcome.parity.predicted >= 10
+    shorts = [trade for trade in outcome.trades if trade["is_short"]]
+    assert shorts
+    assert {trade["leverage"] for trade in shorts} == {2.0}
+    assert all(trade["stop_loss"] > trade["open_rate"] for trade in shorts)
+    assert all(trade["liquidation_price"] > trade["open_rate"] for trade in shorts)
+    requests = (tmp_path / "rehearsal" / "requests.log").read_text()
+    for path in ("markPriceKlines", "fundingRate", "klines"):
+        assert f"GET /fapi/v1/{path}" in requests

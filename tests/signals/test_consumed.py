@@ -27,7 +27,7 @@ def test_rows_are_matched_by_date(candles: pd.DataFrame, produced: pd.DataFrame)
     assert frame.index.tolist() == [7, 8, 9]
     assert frame["close"].tolist() == [1.0, 2.0, 3.0]
     assert frame["enter_long"].tolist() == [0, 1, 1]
-    assert frame["enter_tag"].tolist() == [None, "buy_strong", "buy_strong"]
+    assert frame["producer_enter_tag"].tolist() == [None, "buy_strong", "buy_strong"]
     assert frame[TRUST_COLUMN].tolist() == [0, 1, 1]
     assert frame["proba_buy"].tolist() == [0.0, 0.7, 0.7]
     assert frame["proba_hold"].tolist() == [1.0, 0.2, 0.2]
