@@ -1,5 +1,6 @@
 """FreqAI adapter of freqai_signals: reads from freqtrade, calls the package, writes back."""
 
+import inspect
 import logging
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,9 @@ from freqai_signals.models.store import ModelStore
 from freqai_signals.models.turns import Turn, newest, next_turn
 from freqai_signals.schema import INCOMPLETE_MARKET, LABEL_COLUMN, MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.signals.outputs import model_outputs, window_facts
-from freqai_signals.training.features import feature_memory
 from freqai_signals.training.history import extended
 from freqai_signals.training.lateness import late_pairs
-from freqai_signals.training.panel import Table, candle_digest, training_rows
+from freqai_signals.training.panel import Table, candle_digest, training_rows, training_window
 from freqai_signals.training.rows import Window, pool_rows
 
 logger = logging.getLogger(__name__)
@@ -282,13 +282,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         return pool_pairs(self.signal_settings, self.config)
 
     def _window(self, timerange: TimeRange) -> Window:
-        settings = self.signal_settings
-        return Window(
-            timerange.startts // settings.candle_seconds + feature_memory(settings),
-            timerange.stopts // settings.candle_seconds,
-            settings.label_horizon_candles,
-            settings.model.row_step,
-        )
+        return training_window(timerange.startts, timerange.stopts, self.signal_settings)
 
     def _table(self, pair: str) -> Table:
         """Features and labels of a pair, computed once per set of candles."""
@@ -305,16 +299,17 @@ class LightGBMSignalClassifier(IFreqaiModel):
         return Table.of(frame, self.signal_settings.candle_seconds)
 
     def _prediction_cache(self, pair: str, dk: FreqaiDataKitchen) -> PredictionCache:
-        first = dk.training_timeranges[0].startts
-        return PredictionCache(self._recipe(pair), self.strategy.training_candles, first)
+        windows = [(window.startts, window.stopts) for window in dk.training_timeranges]
+        return PredictionCache(self._recipe(pair), self.strategy.training_candles, windows)
 
     def _recipe(self, pair: str) -> Recipe:
+        pool = tuple(sorted({pair, *pool_pairs(self.signal_settings, self.config)}))
         return Recipe(
             settings=self.signal_settings,
             pair=pair,
-            pool=tuple(sorted({pair, *pool_pairs(self.signal_settings, self.config)})),
-            strategy_files=_sources(self.strategy),
-            cost=self.strategy.round_trip_cost(pair),
+            pool=pool,
+            adapter_files=_sources(type(self.strategy), type(self)),
+            costs={name: self.strategy.round_trip_cost(name) for name in pool},
         )
 
 
@@ -438,11 +433,14 @@ def _declare(dk: FreqaiDataKitchen, model: SignalModel | None) -> None:
     dk.data["extra_returns_per_train"] = window_facts(model)
 
 
-def _sources(strategy: IStrategy) -> tuple[Path, ...]:
-    """Files that define the strategy, freqtrade's own left out."""
+def _sources(*kinds: type) -> tuple[Path, ...]:
+    """Files in which the methods of classes stand, inherited ones too, freqtrade's own left out."""
+    bases = {base for kind in kinds for base in kind.__mro__}
     files = {
-        getattr(kind, "__file__", None)
-        for kind in type(strategy).__mro__
-        if not kind.__module__.startswith(("freqtrade", "builtins", "abc"))
+        member.__code__.co_filename
+        for base in bases
+        if not base.__module__.startswith(("freqtrade", "builtins", "abc"))
+        for member in vars(base).values()
+        if inspect.isfunction(member)
     }
-    return tuple(sorted(Path(file) for file in files if file))
+    return tuple(sorted(Path(file) for file in files if Path(file).is_file()))

@@ -281,12 +281,29 @@ def _impossible(settings: SignalSettings, parameters: Mapping[str, Any]) -> list
             "freqai.feature_parameters.indicator_periods_candles: every period must be >= 2, "
             f"got {list(settings.indicator_periods_candles)}"
         )
+    return problems + _too_short(settings)
+
+
+def _too_short(settings: SignalSettings) -> list[str]:
+    """What a training window cannot hold."""
+    problems = []
     window = settings.train_period_days * settings.candles_per_day
     if settings.label_horizon_candles * 10 > window:
         problems.append(
             f"freqai.train_period_days: {settings.train_period_days} days are {window} candles, "
             f"fewer than ten label horizons of {settings.label_horizon_candles}"
         )
+    rows = (window - settings.label_horizon_candles) // settings.model.row_step
+    if settings.model.pool == "pair" and rows < settings.validation.min_rows:
+        problems.append(
+            f"freqai.train_period_days: {settings.train_period_days} days give {rows} rows a pair "
+            f"(every {settings.model.row_step}. candle), fewer than freqai.signals.validation."
+            f"min_rows {settings.validation.min_rows}; every window would abstain"
+        )
+    if settings.features.groups == ("higher_timeframes",) and not (
+        settings.features.higher_timeframes
+    ):
+        problems.append("freqai.signals.features: higher_timeframes is the only group, but empty")
     return problems
 
 

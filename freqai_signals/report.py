@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ def add_report(commands: "argparse._SubParsersAction[Any]") -> None:
     parser = commands.add_parser("report", help="quality of the last backtest's signals")
     parser.add_argument("--userdir", type=Path, default=Path("user_data"))
     parser.add_argument("--identifier", help="FreqAI identifier; default: the newest backtest")
+    parser.add_argument(
+        "--since", type=float, default=0.0, help="refuse a backtest older than this Unix time"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.set_defaults(run=_run)
 
@@ -28,6 +32,12 @@ def add_report(commands: "argparse._SubParsersAction[Any]") -> None:
 def _run(arguments: argparse.Namespace) -> int:
     folder = _folder(arguments.userdir / "signals" / "reports", arguments.identifier)
     run = read_run(folder)
+    made = datetime.fromisoformat(run.facts["at"])
+    if made.timestamp() < int(arguments.since):
+        raise RecordMissing(
+            f"the newest backtest in {folder} is of {made:%Y-%m-%d %H:%M:%S} UTC, older than the "
+            "command that was to make one: that ended without a backtest, see its messages above"
+        )
     share = _captured(run)
     if arguments.json:
         captured = None if share is None else {**share.__dict__, "share": share.share}

@@ -7,7 +7,7 @@ from typing import Any
 from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.coverage import Span, coverage_problems, needed_span
-from freqai_signals.training.features import feature_memory
+from freqai_signals.training.panel import row_memory
 
 SpanReader = Callable[[str, str], Span | None]
 """Span of the candles of a pair and timeframe, None if there are none; ValueError if unreadable."""
@@ -61,7 +61,7 @@ def _candle_problems(
         except ValueError as error:
             problems.append(f"{pair}: {error}")
     start, stop = (datetime.fromtimestamp(seconds, UTC) for seconds in backtest)
-    needed = needed_span(start, stop, settings, feature_memory(settings))
+    needed = needed_span(start, stop, settings, row_memory(settings))
     return problems + coverage_problems(spans, needed, settings)
 
 

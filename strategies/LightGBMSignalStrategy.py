@@ -36,6 +36,7 @@ from freqai_signals.signals.exits import (
     barrier_prices,
     exit_reason,
 )
+from freqai_signals.signals.expected_value import round_trip_cost
 from freqai_signals.signals.message import signal_message
 from freqai_signals.signals.outputs import complete_outputs
 from freqai_signals.signals.sizing import StakeLimits, stake
@@ -52,8 +53,7 @@ from freqai_signals.signals.trading import (
 )
 from freqai_signals.startup import SpanReader, checked_settings
 from freqai_signals.training.coverage import Span
-from freqai_signals.training.features import feature_memory
-from freqai_signals.training.panel import FeatureCache, add_labels
+from freqai_signals.training.panel import FeatureCache, add_labels, row_memory
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class LightGBMSignalStrategy(IStrategy):
             raise OperationalException(str(error)) from error
         self.timeframe = self.signal_settings.timeframe
         self._candle_seconds = self.signal_settings.candle_seconds
-        self.startup_candle_count = feature_memory(self.signal_settings)
+        self.startup_candle_count = row_memory(self.signal_settings)
         self.can_short = config.get("trading_mode", "spot") == "futures"
         super().__init__(config)
         self.features = FeatureCache(self.signal_settings, pool_pairs(self.signal_settings, config))
@@ -200,7 +200,7 @@ class LightGBMSignalStrategy(IStrategy):
                 fee = self.config.get("fee")
             if fee is None:
                 fee = self.dp._exchange.get_fee(pair, taker_or_maker=costs.liquidity)
-            self._costs[pair] = 2 * (fee + costs.slippage)
+            self._costs[pair] = round_trip_cost(costs, fee, fee)
         return self._costs[pair]
 
     def training_candles(self, pair: str) -> DataFrame:
@@ -348,7 +348,8 @@ class LightGBMSignalStrategy(IStrategy):
         limits = StakeLimits(
             proposed_stake, min_stake or 0.0, max_stake, self.wallets.get_total_stake_amount()
         )
-        return stake(self.signal_settings.sizing, limits, expected)
+        # Kelly's share is of what is exposed, a stake of what is paid in.
+        return stake(self.signal_settings.sizing, limits, expected, leverage)
 
     def leverage(
         self,

@@ -117,11 +117,13 @@ def direction_slope(
 class CalibrationRows:
     """Purged rows to calibrate on, sorted by time.
 
-    ``raw`` has shape ``(n, 3)``; ``overlap`` says how many rows share one outcome.
+    ``raw`` has shape ``(n, 3)``, ``start`` and ``event_end`` are candle numbers; ``overlap`` says
+    how many rows share one outcome.
     """
 
     labels: Labels
     raw: Probabilities
+    start: NDArray[np.int64]
     event_end: NDArray[np.int64]
     overlap: float = 1.0
 
@@ -163,16 +165,18 @@ def _judged(
     settings: CalibrationSettings,
 ) -> dict[CalibrationMethod, float]:
     half = len(rows.labels) // 2
-    boundary = rows.event_end[half]
+    boundary = rows.start[half]
     early = rows.event_end[:half] < boundary
+    labels, raw = rows.labels[half:], rows.raw[half:]
+    losses: dict[CalibrationMethod, float] = {"none": log_loss(labels, raw)}
+    if not early.any():
+        return losses | dict.fromkeys(methods, np.inf)
     first = CalibrationRows(
-        rows.labels[:half][early], rows.raw[:half][early], rows.event_end[:half][early],
-        rows.overlap,
+        rows.labels[:half][early], rows.raw[:half][early],
+        rows.start[:half][early], rows.event_end[:half][early], rows.overlap,
     )  # fmt: skip
     past = history.event_end < boundary
     known = DirectionHistory(history.event_end[past], history.log_odds[past], history.bought[past])
-    labels, raw = rows.labels[half:], rows.raw[half:]
-    losses: dict[CalibrationMethod, float] = {"none": log_loss(labels, raw)}
     for method in methods:
         losses[method] = log_loss(labels, _fit(method, first, known, settings)(raw))
     return losses

@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 
 from freqai_signals import metrics
-from freqai_signals.models.calibration import CalibrationRows, DirectionHistory, fit_calibrator
+from freqai_signals.models.calibration import (
+    CalibrationRows,
+    Calibrator,
+    DirectionHistory,
+    fit_calibrator,
+)
 from freqai_signals.models.card import ModelCard
 from freqai_signals.models.drift_reference import MOST_FEATURES, drift_reference
 from freqai_signals.models.heads import (
@@ -29,6 +34,8 @@ from freqai_signals.training.splits import purged_tail
 logger = logging.getLogger(__name__)
 
 _TRAIN_METRIC_ROWS = 20_000
+_SUREST_MEDIAN = 0.9
+_NOT_REFITTED = ("refitted boosters were far surer than the held-out ones, which serve instead",)
 _NOT_SHAPING = {
     "features", "decision", "costs", "sizing", "exits",
     "gate", "registry", "ledger", "drift", "alerts",
@@ -113,14 +120,17 @@ def train(request: Request, key: str | None = None) -> SignalModel:
         history = _first_history(past, heads, settings)
     overlap = float(np.mean(rows.event_end - rows.start)) / settings.model.row_step
     calibrator = fit_calibrator(
-        CalibrationRows(tail.label, raw, tail.event_end, overlap), history, settings.calibration
+        CalibrationRows(tail.label, raw, tail.start, tail.event_end, overlap),
+        history,
+        settings.calibration,
     )
-    final = refit(heads, rows, settings) if settings.model.refit else heads
     honest = calibrator(raw)
+    margins = MarginReference.of(honest)
+    final = _serving(heads, rows, tail, (calibrator, margins), settings)
     fit = Fit(
         heads=final,
         calibrator=calibrator,
-        margins=MarginReference.of(honest),
+        margins=margins,
         places=PlaceReference.of(rows.features),
         class_returns=ClassReturns.of(rows.label, rows.realised_return),
         prior=metrics.class_prior(rows.label),
@@ -136,7 +146,8 @@ def train(request: Request, key: str | None = None) -> SignalModel:
         card,
         metrics=measured,
         rounds=rounds_of(final),
-        warnings=_warnings(measured["validation"], settings),
+        warnings=_warnings(measured["validation"], settings)
+        + (_NOT_REFITTED if settings.model.refit and final is heads else ()),
     )
     for warning in card.warnings:
         logger.warning("Model %s: %s", card.version, warning)
@@ -145,6 +156,26 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     model = SignalModel(card, rows.names, history, fit, until, held)
     used = [name for name, _ in model.feature_importance(MOST_FEATURES)]
     return replace(model, drift=drift_reference(rows, held, used, settings))
+
+
+def _serving(
+    heads: tuple[Head, ...],
+    rows: TrainingRows,
+    tail: TrainingRows,
+    honest: tuple[Calibrator, MarginReference],
+    settings: SignalSettings,
+) -> tuple[Head, ...]:
+    """The heads that predict: refitted on all rows, if they still speak as the reference does.
+
+    Where rows are few, boosters that saw the hold-out too may be far surer than those whose margins
+    on it give the percentiles of confidence; then every row would look exceptional.
+    """
+    if not settings.model.refit:
+        return heads
+    refitted = refit(heads, rows, settings)
+    calibrator, margins = honest
+    said = margins.percentile(calibrator(raw_probabilities(refitted, tail.features)))
+    return heads if np.median(said) > _SUREST_MEDIAN else refitted
 
 
 def _history(request: Request) -> DirectionHistory:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,28 +38,28 @@ class Recipe:
         Full name: FreqAI's own file name forgets the quote currency.
     pool
         Pairs whose candles count.
-    strategy_files
-        Sources of the strategy, whose hooks make features and labels.
-    cost
-        Round-trip cost, a fraction.
+    adapter_files
+        Sources of the strategy, whose hooks make features and labels, and of the model's adapter.
+    costs
+        Round-trip cost of each pool pair, a fraction: barriers are never narrower.
     """
 
     settings: SignalSettings
     pair: str
     pool: tuple[str, ...]
-    strategy_files: tuple[Path, ...]
-    cost: float
+    adapter_files: tuple[Path, ...]
+    costs: Mapping[str, float]
 
     def parts(self) -> dict[str, str]:
         """Digest of each part by the name the log uses for it."""
         chosen = self.settings.model_dump(mode="json", exclude=_NOT_IN_PREDICTIONS)
         return {
             **{f"setting {name}": digest(value) for name, value in chosen.items()},
-            "round-trip cost": digest(self.cost),
+            "round-trip costs": digest(dict(self.costs)),
             "pair": self.pair,
             "pool": digest(list(self.pool)),
             "package code": code_digest(),
-            "strategy code": file_digest(self.strategy_files),
+            "strategy and model code": file_digest(self.adapter_files),
             "library versions": digest(library_versions()),
         }
 
@@ -73,21 +73,25 @@ class PredictionCache:
         What predictions are made from.
     candles
         Gives the base candles of a pair of the pool.
-    first_training
-        Start of the first training window, seconds since 1970: models carry calibration history
-        from window to window, so every candle from there on counts.
+    training_windows
+        Start and stop of every training window, seconds since 1970: models carry calibration
+        history from window to window, so every window up to the present one counts.
     """
 
     def __init__(
-        self, recipe: Recipe, candles: Callable[[str], pd.DataFrame], first_training: int
+        self,
+        recipe: Recipe,
+        candles: Callable[[str], pd.DataFrame],
+        training_windows: Sequence[tuple[int, int]],
     ) -> None:
         self.recipe = recipe
         self.candles = candles
-        self.first_training = first_training
+        self.training_windows = tuple(training_windows)
 
     def fingerprint(self, stop: int) -> dict[str, str]:
         """Digests of all that predictions before ``stop`` (seconds since 1970) depend on."""
-        parts = self.recipe.parts() | {"first training window": str(self.first_training)}
+        windows = [window for window in self.training_windows if window[1] < stop]
+        parts = self.recipe.parts() | {"training windows": digest(windows)}
         until = pd.Timestamp(stop, unit="s", tz="UTC")
         for pair in self.recipe.pool:
             frame = self.candles(pair)

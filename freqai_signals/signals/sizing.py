@@ -82,13 +82,16 @@ def kelly_share(expected: Outlook) -> float:
     return expected.mean / max(expected.square, expected.mean**2)
 
 
-def stake(settings: SizingSettings, limits: StakeLimits, expected: Outlook) -> float:
+def stake(
+    settings: SizingSettings, limits: StakeLimits, expected: Outlook, leverage: float = 1.0
+) -> float:
     """Stake of one entry in stake currency; 0 means no entry.
 
     ``fixed`` gives the proposed stake whatever is expected. ``kelly`` gives ``kelly_fraction`` of
     :func:`kelly_share` times the wallet, at most ``maximum_stake_share`` of the wallet and at most
-    freqtrade's maximum; where that is less than the exchange's minimum there is no entry, since
-    rounding up would stake more than the edge is worth.
+    freqtrade's maximum. A stake exposes ``leverage`` times itself, so the share is divided by it.
+    Where the result is less than the exchange's minimum there is no entry: rounding up would stake
+    more than the edge is worth.
 
     Examples
     --------
@@ -104,5 +107,5 @@ def stake(settings: SizingSettings, limits: StakeLimits, expected: Outlook) -> f
     if settings.method == "fixed":
         return limits.proposed
     share = min(settings.kelly_fraction * kelly_share(expected), settings.maximum_stake_share)
-    amount = min(share * limits.wallet, limits.maximum)
+    amount = min(share / leverage * limits.wallet, limits.maximum)
     return amount if amount > 0 and amount >= limits.minimum else 0.0

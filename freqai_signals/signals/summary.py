@@ -62,8 +62,8 @@ class PassingCost:
             return "the expected-value rule removed no signal"
         return (
             f"the expected-value rule removed {self.signals} signals at a round-trip cost of "
-            f"{self.cost:.3%}; the best would have passed below {self.best:.3%}, "
-            f"half of them below {self.median:.3%}"
+            f"{self.cost:.3%}; the best would have passed below {self.best:.4%}, "
+            f"half of them below {self.median:.4%}"
         )
 
 

@@ -157,6 +157,11 @@ def barrier_width(
     return np.maximum(settings.k * sigma * math.sqrt(horizon), max(settings.floor, round_trip_cost))
 
 
+def label_memory(settings: LabelSettings, candles_per_day: int) -> int:
+    """Candles that a frame needs for the barrier of its last row to be known."""
+    return 3 * max(round(settings.volatility_span_days * candles_per_day), 1) + 1
+
+
 def return_scale(
     close: Array,
     settings: LabelSettings,

@@ -16,8 +16,8 @@ from freqai_signals.schema import (
     RETURN_SCALE_COLUMN,
 )
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.features import Market, build_features
-from freqai_signals.training.labels import make_labels, return_scale
+from freqai_signals.training.features import Market, build_features, feature_memory
+from freqai_signals.training.labels import label_memory, make_labels, return_scale
 from freqai_signals.training.rows import (
     TrainingRows,
     Window,
@@ -29,7 +29,38 @@ from freqai_signals.training.rows import (
 Candles = Callable[[str, pd.Timestamp], pd.DataFrame]
 """Gives the base candles of a pair from a date on (earlier ones do no harm), empty if none."""
 
+_SPARING = 4
+
 _LABELS = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, RETURN_SCALE_COLUMN]
+
+
+def row_memory(settings: SignalSettings) -> int:
+    """Candles that a frame needs for its last row to have every feature and its barrier."""
+    labels = label_memory(settings.labels, settings.candles_per_day)
+    return max(feature_memory(settings), labels)
+
+
+def training_window(start: int, stop: int, settings: SignalSettings) -> Window:
+    """Window of rows between two times.
+
+    Parameters
+    ----------
+    start, stop
+        Seconds since 1970, FreqAI's training window.
+    settings
+        Horizon, row step and what a row needs to be complete.
+
+    Notes
+    -----
+    The first :func:`row_memory` candles of a window start no row, so that a model does not depend
+    on how many candles were loaded before its window. A window shorter than four times that (the
+    founding design's seven days) cannot spare them and relies on the candles before it.
+    """
+    first, last = start // settings.candle_seconds, stop // settings.candle_seconds
+    memory = row_memory(settings)
+    spared = memory if last - first >= _SPARING * memory else 0
+    horizon = settings.label_horizon_candles
+    return Window(first + spared, last, horizon, settings.model.row_step)
 
 
 def candle_digest(candles: pd.DataFrame) -> str:

@@ -159,7 +159,8 @@ def pair_rows(
         # Rounded, or float noise of older candles in the scale would give the rows another digest.
         realised_return=np.round(
             labels[REALISED_RETURN_COLUMN].to_numpy(np.float64)[chosen] / scale[chosen], 9
-        ),
+        )
+        + 0.0,
         pair=np.zeros(len(chosen), dtype=np.int16),
         pairs=(pair,),
     )

@@ -29,7 +29,9 @@ def constant_rows(counts: tuple[int, int, int], raw: tuple[float, float, float])
     """Every row says the same; the classes come in turn, so that both halves are alike."""
     labels = np.concatenate([np.full(count, kind) for kind, count in enumerate(counts)])
     labels = np.random.default_rng(0).permutation(labels).astype(np.int8)
-    return CalibrationRows(labels, np.tile(raw, (len(labels), 1)), np.arange(len(labels)))
+    return CalibrationRows(
+        labels, np.tile(raw, (len(labels), 1)), np.arange(len(labels)), np.arange(len(labels))
+    )
 
 
 def drawn(n: int, sharpness: float, seed: int = 0) -> CalibrationRows:
@@ -39,7 +41,9 @@ def drawn(n: int, sharpness: float, seed: int = 0) -> CalibrationRows:
     true = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     labels = (true.cumsum(axis=1) < rng.random((n, 1))).sum(axis=1).clip(0, 2).astype(np.int8)
     said = np.exp(sharpness * scores)
-    return CalibrationRows(labels, said / said.sum(axis=1, keepdims=True), np.arange(n))
+    return CalibrationRows(
+        labels, said / said.sum(axis=1, keepdims=True), np.arange(n), np.arange(n)
+    )
 
 
 def history_of(n: int, slope: float, seed: int = 0) -> DirectionHistory:
@@ -84,7 +88,7 @@ def test_isotonic_by_hand() -> None:
 def test_isotonic_learns_the_hit_rates() -> None:
     raw = np.tile([[0.2, 0.6, 0.2], [0.6, 0.2, 0.2]], (200, 1))
     labels = np.where(np.arange(400) % 2 == 0, 1, np.where(np.arange(400) % 20 < 15, 0, 2))
-    rows = CalibrationRows(labels.astype(np.int8), raw, np.arange(400))
+    rows = CalibrationRows(labels.astype(np.int8), raw, np.arange(400), np.arange(400))
     fitted = fit_calibrator(rows, DirectionHistory(), calibration("isotonic"))
     assert fitted.method == "isotonic"
     assert fitted(raw)[0, 1] > 0.85
@@ -147,7 +151,7 @@ def test_a_method_that_loses_on_the_second_half_is_replaced_by_none() -> None:
     """Fitted where the classes were swapped, isotonic would only be believed in-sample."""
     early, late = drawn(200, 1.0, 1), drawn(200, 1.0, 2)
     labels = np.concatenate([2 - early.labels, late.labels]).astype(np.int8)
-    rows = CalibrationRows(labels, np.vstack([early.raw, late.raw]), np.arange(400))
+    rows = CalibrationRows(labels, np.vstack([early.raw, late.raw]), np.arange(400), np.arange(400))
     for method in ("isotonic", "vector"):
         assert fit_calibrator(rows, DirectionHistory(), calibration(method)).method == "none"
 

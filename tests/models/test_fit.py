@@ -135,8 +135,9 @@ def test_an_embargo_widens_the_gap(rows: TrainingRows) -> None:
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 1.5])
 def test_the_refit_takes_the_best_rounds_times_the_factor(
-    rows: TrainingRows, kind: str, factor: float
+    rows: TrainingRows, kind: str, factor: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(fit, "_SUREST_MEDIAN", 1.0)  # rows are few here, the refit far surer
     before = train(Request(rows, small({"kind": kind, "refit": False})))
     after = train(Request(rows, small({"kind": kind, "refit_factor": factor})))
     assert after.card.rounds == {
@@ -144,7 +145,21 @@ def test_the_refit_takes_the_best_rounds_times_the_factor(
     }
 
 
-def test_the_refit_learns_from_the_tail_too(rows: TrainingRows, kind: str) -> None:
+def test_a_refit_far_surer_than_its_reference_does_not_serve(
+    rows: TrainingRows, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nearly every row would be "stronger than 99 % of what this model usually says"."""
+    monkeypatch.setattr(fit, "_SUREST_MEDIAN", 0.0)
+    kept = train(Request(rows, small({"kind": kind, "refit": True})))
+    plain = train(Request(rows, small({"kind": kind, "refit": False})))
+    assert texts(kept) == texts(plain)
+    assert any("surer" in warning for warning in kept.card.warnings)
+
+
+def test_the_refit_learns_from_the_tail_too(
+    rows: TrainingRows, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit, "_SUREST_MEDIAN", 1.0)
     _, tail = purged_tail(rows.start, rows.event_end, 0.2, 0)
     changed = dataclasses.replace(
         rows, features=np.where(tail[:, None], rows.features[::-1], rows.features)

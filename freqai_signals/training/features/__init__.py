@@ -74,7 +74,7 @@ def build_features(
             for name, array in GROUPS[group].compute(inputs).items()
         }
         rounded = {
-            name: (np.rint(array / _GRID) * _GRID).astype(np.float32)
+            name: (np.rint(array / _GRID) * _GRID + 0.0).astype(np.float32)
             for name, array in values.items()
         }
     return pd.DataFrame(rounded, index=candles.index)

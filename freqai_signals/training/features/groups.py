@@ -115,7 +115,7 @@ def volatility(x: FeatureInput) -> Features:
         downs = rolling_mean(np.square(np.minimum(x.returns, 0.0)), p)
         out[f"down_share_{p}"] = _share(downs, rolling_mean(np.square(x.returns), p))
         out[f"volatility_of_volatility_{p}"] = rolling_std(np.abs(x.returns), p) / x.sigma
-    for stretch in (3, x.spans.horizon):
+    for stretch in sorted({min(3, day), x.spans.horizon}):
         season = np.sqrt(_same_time_of_day(np.square(x.returns), day, stretch))
         out[f"season_{stretch}"] = _log_ratio(season, x.sigma, SMALLEST_VOLATILITY)
     return out
