@@ -37,10 +37,11 @@ from freqai_signals.models.promotion import window_serving
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.models.store import ModelStore
 from freqai_signals.models.turns import Turn, newest, next_turn
-from freqai_signals.schema import LABEL_COLUMN, MODEL_COLUMNS, TRUST_COLUMN
+from freqai_signals.schema import INCOMPLETE_MARKET, LABEL_COLUMN, MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.signals.outputs import model_outputs, window_facts
 from freqai_signals.training.features import feature_memory
 from freqai_signals.training.history import extended
+from freqai_signals.training.lateness import late_pairs
 from freqai_signals.training.panel import Table, candle_digest, training_rows
 from freqai_signals.training.rows import Window, pool_rows
 
@@ -280,6 +281,8 @@ class LightGBMSignalClassifier(IFreqaiModel):
         if self.operation is not None:
             self.operation.saw(dk.pair, self.model, unfiltered_df, outputs)
         _declare(dk, self.model)
+        if self.live and self._market_is_incomplete(unfiltered_df["date"].iloc[-1]):
+            outputs.loc[outputs.index[-1], TRUST_COLUMN] = INCOMPLETE_MARKET
         dk.do_predict = outputs[TRUST_COLUMN].to_numpy()
         dk.DI_values = np.zeros(len(outputs))
         return outputs[list(MODEL_COLUMNS)], dk.do_predict
@@ -292,6 +295,17 @@ class LightGBMSignalClassifier(IFreqaiModel):
     def fit_live_predictions(self, dk: FreqaiDataKitchen, pair: str) -> None:
         """Nothing to fit, the columns are probabilities already; but FreqAI wants its entries."""
         _declare(dk, self.model)
+
+    def _market_is_incomplete(self, date: pd.Timestamp) -> bool:
+        """Whether features of the market would lack a candle that is only late."""
+        if "cross_asset" not in self.signal_settings.features.groups:
+            return False
+        pool = pool_pairs(self.signal_settings, self.config)
+        shown = {pair: self.strategy.newest_candle(pair) for pair in pool}
+        late = late_pairs(shown, date, self.signal_settings.candle_seconds)
+        if late:
+            logger.warning("No prediction for %s: the candle of %s is late", date, ", ".join(late))
+        return bool(late)
 
     def _pool(self, pair: str) -> tuple[str, ...]:
         if self.signal_settings.model.pool == "pair":

@@ -24,6 +24,10 @@ CONFIDENCE_COLUMN: Final = "confidence"
 EXPECTED_RETURN_COLUMN: Final = "expected_return"
 TRUST_COLUMN: Final = "do_predict"
 
+INCOMPLETE_MARKET: Final = 3
+"""``do_predict`` where another pair's candle had not come yet; such a row abstains. 2 is FreqAI's
+own word for a model that has expired."""
+
 MODEL_COLUMNS: Final = (LABEL_COLUMN, *PROBA_COLUMNS, CONFIDENCE_COLUMN, EXPECTED_RETURN_COLUMN)
 """What the model returns for every row, in this order; FreqAI adds ``do_predict``."""
 

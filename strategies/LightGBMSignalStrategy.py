@@ -217,6 +217,11 @@ class LightGBMSignalStrategy(IStrategy):
         stored: DataFrame = self.dp.get_pair_dataframe(pair, self.timeframe)
         return stored
 
+    def newest_candle(self, pair: str) -> pd.Timestamp | None:
+        """Opening of the newest candle that the exchange has shown of a pair."""
+        frame = self.dp.get_pair_dataframe(pair, self.timeframe)
+        return None if frame.empty else frame["date"].iloc[-1]
+
     def _candles(self, pair: str, first: pd.Timestamp) -> DataFrame:
         """Candles from ``first`` on: live the exchange's if they reach back, else FreqAI's."""
         if not self._is_live():

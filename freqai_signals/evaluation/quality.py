@@ -1,6 +1,7 @@
 """How good the signals of a backtest were, on rows that no model had been trained on."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from freqai_signals.schema import (
     SignalClass,
 )
 from freqai_signals.settings import SignalSettings
+from freqai_signals.signals.counters import SignalCount, SignalCounters
 from freqai_signals.signals.expected_value import realised_return, return_reliability
 from freqai_signals.signals.outputs import PRIOR_COLUMNS
 from freqai_signals.signals.strength import Strength, strengths
@@ -131,6 +133,22 @@ def reliability(run: Run, bins: int = 10) -> pd.DataFrame:
         bins,
         overlap=int(run.facts["settings"]["label_horizon_candles"]),
     )
+
+
+def signal_table(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Emitted signals, a row per pair and one for all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``generated``, of which ``weak``, ``medium``, ``strong`` (a sure hold has no strength); then
+        ``last_time``, ``last_signal`` and ``last_confidence``.
+    """
+    counters = SignalCounters()
+    for pair, frame in frames.items():
+        counters.update(pair, frame, frame)
+    rows = {pair: asdict(counters.pairs.get(pair, SignalCount())) for pair in frames}
+    return pd.DataFrame.from_dict(rows | {TOTAL: asdict(counters.total)}, orient="index")
 
 
 def rule_table(run: Run) -> pd.DataFrame:

@@ -21,6 +21,7 @@ def as_json(run: Run) -> dict[str, Any]:
     tables = {
         "quality": quality.quality_table(run.frames),
         "tiers": quality.tier_table(run.frames, settings),
+        "signals": quality.signal_table(run.frames),
         "rules": quality.rule_table(run),
     }
     out: dict[str, Any] = {
@@ -54,6 +55,7 @@ def print_report(run: Run, console: Console) -> None:
     reliable = quality.reliability(run)
     if len(reliable):
         console.print(_table("Predicted and realised return after costs", reliable, ""))
+    console.print(_table("Signals emitted", quality.signal_table(run.frames), "pair"))
     console.print(_table("What each rule removed", quality.rule_table(run), "rule"))
     sentence = str(quality.break_even(run))
     console.print(sentence[0].upper() + sentence[1:] + ".")
@@ -72,8 +74,10 @@ def _table(title: str, frame: pd.DataFrame, index: str) -> Table:
 
 
 def _cell(name: str, value: Any) -> str:
-    if pd.isna(value):
+    if pd.isna(value) or value == "":
         return "-"
+    if isinstance(value, str):
+        return value
     if name in _RETURNS and abs(value) < 1:
         return f"{value:+.3%}"
     if name in _SHARES:

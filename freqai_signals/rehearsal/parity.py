@@ -11,6 +11,7 @@ import pandas as pd
 from freqai_signals.evaluation.live_record import CANDLE_COLUMNS, LiveRow
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.schema import (
+    INCOMPLETE_MARKET,
     MODEL_COLUMNS,
     REASON_COLUMN,
     RETURN_SCALE_COLUMN,
@@ -24,8 +25,9 @@ from freqai_signals.training.panel import FeatureCache, add_labels
 TOLERANCE: Final = 1e-9
 """Largest difference of a float that counts as equal; decisions must be equal exactly."""
 
-EXPIRED: Final = 2
-"""FreqAI's ``do_predict`` of a model that is too old; such a row abstains."""
+ABSTAINING: Final = (2, INCOMPLETE_MARKET)
+"""``do_predict`` of an expired model and of a market without one of its candles. The history cannot
+know either; that the bot abstained is what is compared."""
 
 
 @dataclass(frozen=True)
@@ -182,8 +184,8 @@ def _expected(
 
 
 def _serving(row: LiveRow | None) -> int:
-    """The model whose word counts for a candle: none while the bot was away or it had expired."""
-    return 0 if row is None or row.trust == EXPIRED else row.model
+    """The model whose word counts for a candle: none while the bot was away or had to abstain."""
+    return 0 if row is None or row.trust in ABSTAINING else row.model
 
 
 def _mismatches(
@@ -207,7 +209,7 @@ def _row_mismatches(row: LiveRow, expected: "pd.Series[Any]", history: History) 
         if not abs(row.values[name] - value) <= TOLERANCE
     ]
     trust = int(expected[TRUST_COLUMN])
-    if row.trust not in (trust, EXPIRED):
+    if row.trust not in (trust, *ABSTAINING):
         wrong.append((TRUST_COLUMN, row.trust, trust))
     if row.signal != int(expected[DECISION_SIGNAL_COLUMN]):
         wrong.append((DECISION_SIGNAL_COLUMN, row.signal, int(expected[DECISION_SIGNAL_COLUMN])))

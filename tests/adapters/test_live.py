@@ -94,6 +94,11 @@ def story(bot: Bot) -> dict[str, pd.DataFrame]:
         new = frame.tail(steps).assign(
             date=frame["date"].tail(steps) + steps * pd.Timedelta("15min")
         )
+        # The candle comes for all pairs: none is predicted while another's is late.
+        shown = bot.strategy.dp._exchange._klines
+        for pair in PAIRS:
+            key = (pair, "15m", CandleType.SPOT)
+            shown[key] = pd.concat([shown[key], new], ignore_index=True)
         return pd.concat([frame, new], ignore_index=True)
 
     candles = later(candles, 1)
@@ -171,6 +176,21 @@ def test_trap_05_freqai_itself_would_raise_without_the_declared_statistics(bot: 
             )
     finally:
         bot.freqai.dd.historic_predictions[PAIR] = history
+
+
+def test_while_the_candle_of_another_pair_is_late_the_bot_abstains(
+    live_bench: Bench, tmp_path: Path
+) -> None:
+    bot = make_bot(live_bench, tmp_path / "user")
+    for pair in PAIRS:
+        bot.predict(bot.candles(pair), pair)
+    bot.train()
+    shown = bot.strategy.dp._exchange._klines
+    key = ("ETH/USDT", "15m", CandleType.SPOT)
+    shown[key] = shown[key].iloc[:-1]
+    last = bot.predict(bot.candles()).tail(1)
+    assert last[TRUST_COLUMN].iloc[0] == 3
+    assert_abstains(last)
 
 
 def test_trap_15_candles_that_were_missed_abstain(story: dict[str, pd.DataFrame]) -> None:

@@ -82,10 +82,11 @@ def test_floats_must_agree_to_a_billionth(
         assert bool(parity.mismatches) == wrong
 
 
-def test_an_expired_model_abstains_in_the_history_too(
+def test_a_bot_that_had_to_abstain_abstains_in_the_history_too(
     live: list[LiveRow], history: History
 ) -> None:
-    assert compare(changed(live, trust=2), history).share == 1.0
+    for trust in (2, 3):
+        assert compare(changed(live, trust=trust), history).share == 1.0
 
 
 def test_a_candle_that_never_was_is_told(live: list[LiveRow], history: History) -> None:

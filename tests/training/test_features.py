@@ -167,8 +167,8 @@ def test_a_live_frame_of_start_up_length_equals_the_full_history_at_shipped_sett
     assert memory == 7 * 288 + 1
     whole = build_features(candles, settings)
     short = build_features(candles.tail(memory), settings)
-    # float32 rounds what agrees to 1e-9; one unit in its last place may tip over.
-    np.testing.assert_allclose(short.iloc[-1], whole.iloc[-1], rtol=2e-7, atol=1e-9)
+    # Rounding takes the float noise of older candles away: the same to the last bit.
+    np.testing.assert_array_equal(short.iloc[-1], whole.iloc[-1])
 
 
 def test_a_huge_volume_is_forgotten_once_it_is_out_of_reach() -> None:
@@ -319,11 +319,11 @@ def test_values_by_hand() -> None:
     assert last["%-range_position_6"] == pytest.approx(1.0)
     assert last["%-rsi_6"] == pytest.approx(1.0)
     # The high is new, the youngest low one candle old: (6 - 0) / 6 - (6 - 1) / 6.
-    assert last["%-aroon_6"] == pytest.approx(1 / 6)
+    assert last["%-aroon_6"] == pytest.approx(1 / 6, abs=1e-4)
     assert last["%-close_location"] == pytest.approx(1.0)
     assert last["%-upper_wick"] == pytest.approx(0.0)
-    assert last["%-signed_volume_6"] == pytest.approx(20 / 70, rel=1e-6)
-    assert last["%-volume_1"] == pytest.approx(np.log(20 / (250 / 24) + 1e-3), rel=1e-5)
+    assert last["%-signed_volume_6"] == pytest.approx(20 / 70, abs=1e-4)
+    assert last["%-volume_1"] == pytest.approx(np.log(20 / (250 / 24) + 1e-3), abs=1e-4)
     # 2023-01-01 is a Sunday; 99 hours later it is Thursday, 3 o'clock.
     assert last["%-weekday"] == 3.0
     assert last["%-time_of_day"] == pytest.approx(3 / 24)

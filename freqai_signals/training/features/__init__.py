@@ -1,5 +1,7 @@
 """Features: causal, scale-free, with bounded memory and no pair in their names."""
 
+from typing import Final
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,10 @@ from freqai_signals.training.features.groups import GROUPS
 from freqai_signals.training.features.inputs import FeatureInput, Market, Spans, positive
 
 __all__ = ["GROUPS", "Market", "build_features", "feature_memory"]
+
+_GRID: Final = 2.0**-13
+"""Features are rounded to this. Running sums carry float noise of older candles, some 1e-12;
+rounded away, a frame that starts elsewhere gives the same numbers, and so the same model."""
 
 
 def feature_memory(settings: SignalSettings) -> int:
@@ -39,7 +45,8 @@ def build_features(
     Returns
     -------
     pandas.DataFrame
-        Same index, one float32 column a feature, each name starting with ``%-``. The value at row
+        Same index, one float32 column a feature, rounded to multiples of 2 ** -13, each name
+        starting with ``%-``. The value at row
         *t* is known at the close of candle *t* and uses at most :func:`feature_memory` candles;
         before that many rows, or where a candle in reach is unknown, it is NaN. Multiplying all
         prices, or all volumes, by a constant changes nothing.
@@ -60,10 +67,14 @@ def build_features(
         market_mean=mean,
         market_lead=lead,
     )
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         values = {
             FEATURE_PREFIX + name: array
             for group in settings.features.groups
             for name, array in GROUPS[group].compute(inputs).items()
         }
-    return pd.DataFrame(values, index=candles.index).astype(np.float32)
+        rounded = {
+            name: (np.rint(array / _GRID) * _GRID).astype(np.float32)
+            for name, array in values.items()
+        }
+    return pd.DataFrame(rounded, index=candles.index)

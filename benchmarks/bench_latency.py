@@ -1,0 +1,248 @@
+"""Seconds from a candle's close to the last pair's decision, while training and not, against stock.
+
+Freqtrade's own objects without its threads: candles are in memory (the exchange's answer is not
+part of it), then every pair of the whitelist is analysed as the bot does it. Training runs in a
+second thread, as FreqAI's does. Stock is freqtrade's LightGBMClassifier with its template features.
+
+    python -m benchmarks.bench_latency [--pairs 10 50 100] [--candles 3]
+"""
+
+import argparse
+import json
+import logging
+import os
+import statistics
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from freqtrade.configuration import Configuration
+from freqtrade.configuration.config_validation import validate_config_consistency
+from freqtrade.data.dataprovider import DataProvider
+from freqtrade.enums import CandleType, RunMode
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.resolvers import ExchangeResolver, StrategyResolver
+
+from benchmarks.harness import Timing, save
+from freqai_signals.sandbox.clock import Clock
+from freqai_signals.sandbox.environment import sandbox_variables
+from freqai_signals.sandbox.exchange import create_exchange
+from freqai_signals.sandbox.market import candle_file, write_feather
+from freqai_signals.sandbox.server import serving
+
+ROOT = Path(__file__).parents[1]
+DAYS = 30
+FRAME = 3000
+"""Candles of the frame that the bot analyses: start-up and one page of the exchange."""
+
+STOCK = """
+from freqtrade.strategy import IStrategy
+import talib.abstract as ta
+
+
+class Stock(IStrategy):
+    timeframe = "5m"
+    minimal_roi = {"0": 10}
+    stoploss = -0.3
+    startup_candle_count = 40
+    process_only_new_candles = True
+
+    def feature_engineering_expand_all(self, frame, period, metadata, **kwargs):
+        frame["%-rsi"] = ta.RSI(frame, timeperiod=period)
+        frame["%-mfi"] = ta.MFI(frame, timeperiod=period)
+        frame["%-adx"] = ta.ADX(frame, timeperiod=period)
+        frame["%-sma"] = ta.SMA(frame, timeperiod=period) / frame["close"]
+        frame["%-roc"] = ta.ROC(frame, timeperiod=period)
+        frame["%-volume"] = frame["volume"] / frame["volume"].rolling(period).mean()
+        return frame
+
+    def feature_engineering_expand_basic(self, frame, metadata, **kwargs):
+        frame["%-change"] = frame["close"].pct_change()
+        return frame
+
+    def feature_engineering_standard(self, frame, metadata, **kwargs):
+        frame["%-hour"] = frame["date"].dt.hour
+        return frame
+
+    def set_freqai_targets(self, frame, metadata, **kwargs):
+        self.freqai.class_names = ["down", "up"]
+        up = frame["close"].shift(-24) > frame["close"]
+        frame["&s-up_or_down"] = up.map({True: "up", False: "down"})
+        return frame
+
+    def populate_indicators(self, frame, metadata):
+        return self.freqai.start(frame, metadata, self)
+
+    def populate_entry_trend(self, frame, metadata):
+        frame.loc[(frame["do_predict"] == 1) & (frame["up"] > 0.6), "enter_long"] = 1
+        return frame
+
+    def populate_exit_trend(self, frame, metadata):
+        return frame
+"""
+
+
+@dataclass
+class Bot:
+    """As much of a dry run as a decision needs."""
+
+    strategy: Any
+    config: dict[str, Any]
+    pairs: tuple[str, ...]
+
+    def show(self, frames: dict[str, pd.DataFrame]) -> None:
+        """Put candles where the exchange's answer would be."""
+        kept = self.strategy.dp._exchange._klines
+        kept.update({(pair, "5m", CandleType.SPOT): frame for pair, frame in frames.items()})
+
+    def decide(self) -> float:
+        """Analyse every pair; seconds until the last one is done."""
+        begin = time.perf_counter()
+        self.strategy.analyze(list(self.pairs))
+        return time.perf_counter() - begin
+
+    def train(self, pair: str) -> None:
+        """What FreqAI's thread does when a pair's model is due."""
+        freqai = self.strategy.freqai
+        freqai.dd.pair_dict[pair]["trained_timestamp"] = 0
+        kitchen = FreqaiDataKitchen(self.config, True, pair)
+        _, training, loading = kitchen.check_if_new_training_required(0)
+        kitchen.set_paths(pair, training.stopts)
+        freqai.extract_data_and_train_model(training, pair, self.strategy, kitchen, loading)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, nargs="+", default=[10, 50, 100])
+    parser.add_argument("--candles", type=int, default=3, help="repeats")
+    arguments = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    tables = {}
+    for count in arguments.pairs:
+        timings = measure_pairs(count, arguments.candles)
+        title = f"{count} pairs"
+        tables[title] = timings
+        print(f"\n{title}: seconds from candle close to the last decision")
+        for timing in timings:
+            print(f"{timing.name:34}{timing.seconds:10.3f}{timing.slowest:10.3f} at most")
+    save("latency", tables)
+
+
+def measure_pairs(count: int, candles: int) -> list[Timing]:
+    """Both models with the same candles, idle and while a training runs beside."""
+    pairs = tuple(f"C{number:03}/USDT" for number in range(count))
+    found = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        history = {pair: walk(seed) for seed, pair in enumerate(pairs)}
+        (folder / "binance").mkdir()
+        for pair, frame in history.items():
+            write_feather(frame, folder / "binance" / candle_file(pair, "5m"))
+        app = create_exchange(folder / "binance", Clock(), lambda line: None)
+        with serving(app) as url:
+            for kind in ("stock", "ours"):
+                bot = make_bot(kind, folder, url, pairs)
+                found += measure_bot(kind, bot, history, candles)
+    return found
+
+
+def measure_bot(
+    kind: str, bot: Bot, history: dict[str, pd.DataFrame], candles: int
+) -> list[Timing]:
+    last = len(next(iter(history.values()))) - 2 * candles - 2
+    shown = iter(range(last, last + 2 * candles + 2))
+
+    def next_candle() -> float:
+        stop = next(shown)
+        frames = {p: f.iloc[stop - FRAME : stop].reset_index(drop=True) for p, f in history.items()}
+        bot.show(frames)
+        return bot.decide()
+
+    next_candle()
+    for pair in bot.pairs:
+        bot.train(pair)
+    next_candle()
+    idle = [next_candle() for _ in range(candles)]
+    stop = threading.Event()
+
+    def train_on() -> None:
+        while not stop.is_set():
+            for entry in bot.strategy.freqai.dd.pair_dict.values():
+                entry["trained_timestamp"] = 0
+            bot.train(bot.pairs[0])
+
+    thread = threading.Thread(target=train_on)
+    thread.start()
+    time.sleep(1)
+    busy = [next_candle() for _ in range(candles)]
+    stop.set()
+    thread.join()
+    return [
+        Timing(f"{kind}, {what}", len(bot.pairs), statistics.median(times), min(times), max(times),
+               candles)
+        for what, times in (("idle", idle), ("while training", busy))
+    ]  # fmt: skip
+
+
+def make_bot(kind: str, folder: Path, url: str, pairs: tuple[str, ...]) -> Bot:
+    user_data = folder / kind
+    user_data.mkdir()
+    config = json.loads((ROOT / "config.json").read_text())
+    config["exchange"]["pair_whitelist"] = list(pairs)
+    config["freqai"] |= {"train_period_days": 14, "identifier": kind, "purge_old_models": False}
+    config["freqai"]["model_training_parameters"] = {"n_estimators": 200, "n_jobs": 2}
+    arguments: dict[str, Any] = {
+        "strategy": "LightGBMSignalStrategy",
+        "strategy_path": str(ROOT / "strategies"),
+        "freqaimodel": "LightGBMSignalClassifier",
+        "freqaimodel_path": str(ROOT / "freqai_models"),
+    }
+    if kind == "stock":
+        (user_data / "Stock.py").write_text(STOCK)
+        arguments = {"strategy": "Stock", "strategy_path": str(user_data)}
+        arguments["freqaimodel"] = "LightGBMClassifier"
+        config["freqai"].pop("signals")
+        config["freqai"]["feature_parameters"] |= {"include_shifted_candles": 2}
+    path = user_data / "config.json"
+    path.write_text(json.dumps(config))
+    arguments |= {"config": [str(path)], "user_data_dir": str(user_data)}
+    arguments |= {"datadir": str(folder / "binance")}
+    os.environ.update(sandbox_variables(url, folder / "binance"))
+    merged = Configuration(arguments, RunMode.DRY_RUN).get_config()
+    exchange = ExchangeResolver.load_exchange(merged)
+    strategy = StrategyResolver.load_strategy(merged)
+    validate_config_consistency(merged)
+    strategy.dp = DataProvider(merged, exchange)
+    strategy.ft_bot_start()
+    strategy.freqai.live = True
+    strategy.freqai.scanning = True
+    return Bot(strategy, merged, pairs)
+
+
+def walk(seed: int) -> pd.DataFrame:
+    """Random-walk candles that end now."""
+    rng = np.random.default_rng(seed)
+    rows = DAYS * 288
+    close = 100 * np.exp(np.cumsum(rng.standard_normal(rows) * 0.0015))
+    opened = np.concatenate([[100.0], close[:-1]])
+    wick = np.abs(rng.normal(0, 0.0005, (2, rows)))
+    last = pd.Timestamp.now("UTC").floor("5min") - pd.Timedelta("5min")
+    return pd.DataFrame(
+        {
+            "date": pd.date_range(end=last, periods=rows, freq="5min", unit="ms"),
+            "open": opened,
+            "high": np.maximum(opened, close) * (1 + wick[0]),
+            "low": np.minimum(opened, close) * (1 - wick[1]),
+            "close": close,
+            "volume": rng.lognormal(3, 0.6, rows),
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()
