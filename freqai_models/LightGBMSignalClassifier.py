@@ -57,6 +57,8 @@ class LightGBMSignalClassifier(IFreqaiModel):
     statistics are not, since the model object holds all it needs.
     """
 
+    model: SignalModel | None
+
     def __init__(self, config: Config) -> None:
         try:
             self.signal_settings = settings_from_config(config)
@@ -270,8 +272,8 @@ class LightGBMSignalClassifier(IFreqaiModel):
     ) -> tuple[DataFrame, npt.NDArray[np.int_]]:
         """Contract columns for every row, and whether each can be trusted."""
         dk.find_features(unfiltered_df)
-        stored: SignalModel | None = self.model
-        self.model = self.operation.model(dk.pair, stored) if self.operation else stored
+        if self.operation is not None:
+            self.model = self.operation.model(dk.pair, self.model)
         outputs = model_outputs(
             self.model,
             unfiltered_df,

@@ -14,7 +14,14 @@ from typing import Any, Final, TypeVar
 
 import pandas as pd
 
-from freqai_signals.evaluation.alerts import NORMAL, Alerts, News, ledger_news, level_news, model_news
+from freqai_signals.evaluation.alerts import (
+    NORMAL,
+    Alerts,
+    News,
+    ledger_news,
+    level_news,
+    model_news,
+)
 from freqai_signals.evaluation.health import Health, action_of
 from freqai_signals.evaluation.ledger import Entry, Ledger
 from freqai_signals.evaluation.ledger_migration import ledger_url
@@ -283,7 +290,7 @@ class LiveOperation:
         action = action_of(health, settings.drift)
         lowest = settings.decision.lowest_confidence + action.confidence_step
         least = min(lowest, 1.0) if action.confidence_step else 0.0
-        since = health.since * settings.candle_seconds
+        since = max(health.since, 0) * settings.candle_seconds
         return Restraint(least, action.reject_reason if action.block_entries else "", since)
 
     def _record(self, pair: str, frame: pd.DataFrame, cost: float) -> bool:
