@@ -98,7 +98,8 @@ def story(bot: Bot) -> dict[str, pd.DataFrame]:
         shown = bot.strategy.dp._exchange._klines
         for pair in PAIRS:
             key = (pair, "15m", CandleType.SPOT)
-            shown[key] = pd.concat([shown[key], new], ignore_index=True)
+            own = shown[key].tail(steps).assign(date=new["date"].array)
+            shown[key] = pd.concat([shown[key], own], ignore_index=True)
         return pd.concat([frame, new], ignore_index=True)
 
     candles = later(candles, 1)
