@@ -71,8 +71,9 @@ class LightGBMSignalClassifier(IFreqaiModel):
         self.store = ModelStore(Path(config["user_data_dir"]) / "signals" / "models")
         self.strategy: Any = None
         self._tables: dict[str, tuple[str, Table]] = {}
-        # A window's newly trained model, and the one that serves it.
-        self._models: dict[tuple[Any, ...], tuple[SignalModel, SignalModel]] = {}
+        # Of each window: the newly trained model, and the one that serves.
+        self._models: dict[tuple[Any, ...], SignalModel] = {}
+        self._serving: dict[tuple[Any, ...], SignalModel] = {}
         self._inputs_checked = False
         self.operation: LiveOperation | None = None
         if config["runmode"] in (RunMode.DRY_RUN, RunMode.LIVE):
@@ -262,8 +263,9 @@ class LightGBMSignalClassifier(IFreqaiModel):
                 tables = {p: self._table(p) for p in pool}
                 rows = training_rows(tables, self._window(timerange))
                 new = self.store.train(Request(rows, settings, model))
-                self._models[name] = (new, window_serving(new, serving, rows, settings))
-            model, serving = self._models[name]
+                self._models[name] = new
+                self._serving[name] = window_serving(new, serving, rows, settings)
+            model, serving = self._models[name], self._serving[name]
         assert serving is not None
         return serving
 

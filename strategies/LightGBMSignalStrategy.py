@@ -264,7 +264,8 @@ class LightGBMSignalStrategy(IStrategy):
             cost, kept = self.round_trip_cost(pair), self.training_candles(pair)
             if self.live_record is not None:
                 self.live_record.add(pair, dataframe.assign(**decided), cost)
-            restraint = operation.judge(pair, dataframe if kept.empty else kept, cost)
+            is_whole = len(kept) and kept["date"].iloc[-1] >= dataframe["date"].iloc[-1]
+            restraint = operation.judge(pair, kept if is_whole else dataframe, cost)
             decided = restrain(decided, dataframe, restraint)
             lowest = max(lowest, restraint.minimum_confidence)
         for part in (decided, entry_columns(decided, self.can_short)):

@@ -8,64 +8,27 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 
-from freqai_signals.evaluation.alerts import (
-    NORMAL,
-    Alerts,
-    News,
-    ledger_news,
-    level_news,
-    model_news,
-)
-from freqai_signals.evaluation.health import Health, action_of
-from freqai_signals.evaluation.ledger import Entry, Ledger
-from freqai_signals.evaluation.ledger_migration import ledger_url
-from freqai_signals.evaluation.ledger_reader import LedgerReader
-from freqai_signals.evaluation.ledger_rows import Source, prediction_rows, signal_rows
-from freqai_signals.evaluation.ledger_writer import LedgerWriter
-from freqai_signals.evaluation.live_quality import LiveQuality, quality_of
+from freqai_signals.evaluation.alerts import NORMAL, Alerts, News, level_news, model_news
+from freqai_signals.evaluation.health import action_of
+from freqai_signals.evaluation.ledger import Entry
+from freqai_signals.evaluation.live_ledger import LiveLedger
 from freqai_signals.evaluation.live_watch import LiveWatch
-from freqai_signals.evaluation.outcomes import resolve_outcomes
+from freqai_signals.evaluation.pair_operation import PairOperation
 from freqai_signals.models.live_models import LiveModels, ModelEvent
 from freqai_signals.models.registry import open_registry
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, NO_SIGNAL
-from freqai_signals.signals.message import signal_message
-from freqai_signals.signals.record import record_of
 from freqai_signals.signals.restraint import Restraint
-from freqai_signals.training.rows import TrainingRows, candle_numbers
+from freqai_signals.training.rows import TrainingRows
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-_QUALITY_DAYS: Final = 7
-_QUALITY_CANDLES: Final = 12
-_FIRST_CANDLES: Final = 20_000
-_LATER_CANDLES: Final = 2_000
-_NO_MODEL: Final = "none"
-
-
-@dataclass
-class _Pair:
-    """What is remembered of a pair between candles; ``after`` as in ``prediction_rows``.
-
-    ``unsent`` is the candle of a signal whose message a kill prevented, 0 if there is none.
-    """
-
-    watch: LiveWatch
-    after: int = 0
-    unsent: int = 0
-    restored: bool = False
-    unwritten: list[Entry] = field(default_factory=list)
-    quality: LiveQuality = field(default_factory=lambda: LiveQuality(""))
-    quality_of_candle: int = -_QUALITY_CANDLES
 
 
 class LiveOperation:
@@ -91,19 +54,13 @@ class LiveOperation:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._bot = bot
         self._models = LiveModels(settings, open_registry(settings.registry, user_data), bot)
         self._asked_training: dict[str, int] = {}
         self._alerts = Alerts(settings.alerts)
         self._alerts_restored = False
-        self._pairs: dict[str, _Pair] = {}
+        self._pairs: dict[str, PairOperation] = {}
         self._logged: set[str] = set()
-        self._writer: LedgerWriter | None = None
-        self._reader: LedgerReader | None = None
-        if settings.ledger.enabled:
-            url, limits = ledger_url(settings.ledger, user_data), settings.ledger
-            self._writer = LedgerWriter(lambda: Ledger(url), limits.queue_rows, limits.wait_seconds)
-            self._reader = LedgerReader(lambda: Ledger(url), limits.wait_seconds, clock)
+        self._ledger = LiveLedger(settings.ledger, user_data, bot, clock)
 
     # Models
 
@@ -144,16 +101,16 @@ class LiveOperation:
             Round-trip cost, a fraction.
         """
         if not candles.empty:
-            self._safely(lambda: self._judge(pair, candles, cost), None)
-        return self._safely(lambda: self._restraint(pair), Restraint())
+            self._safely(lambda: self._pair(pair).judge(candles, cost), None)
+        return self._safely(self._pair(pair).restraint, Restraint())
 
     def record(
         self, pair: str, frame: pd.DataFrame, cost: float, send: Callable[[str], Any]
     ) -> None:
         """Write down what was said and decided; then tell the signal, if signals are told."""
         if not frame.empty:
-            is_new = self._safely(lambda: self._record(pair, frame, cost), True)
-            self._safely(lambda: self._tell(pair, frame.iloc[-1], is_new, send), None)
+            is_new = self._safely(lambda: self._pair(pair).record(frame, cost), True)
+            self._safely(lambda: self._pair(pair).tell(frame.iloc[-1], is_new, send), None)
 
     def columns(self, pair: str) -> dict[str, float]:
         """Live quality and level for FreqUI, numbers."""
@@ -178,9 +135,7 @@ class LiveOperation:
 
     def close(self) -> None:
         """Write what waits and let go of the database."""
-        if self._writer is not None and self._reader is not None:
-            self._safely(self._writer.close, True)
-            self._safely(self._reader.close, None)
+        self._safely(self._ledger.close, None)
 
     # One place for what must not reach freqtrade
 
@@ -204,7 +159,7 @@ class LiveOperation:
             "champion": said.champion, "verdict": str(said.verdict), "reason": said.reason,
             "evidence": json.dumps(dict(said.evidence)),
         }  # fmt: skip
-        self._write([Entry("model_decisions", [row])])
+        self._ledger.write([Entry("model_decisions", [row])])
         return model
 
     def _wants_training(self, pair: str) -> bool:
@@ -212,129 +167,28 @@ class LiveOperation:
         if not (settings.enabled and action_of(state.watch.health, settings).retrain):
             return False
         scope, candle = self._models.scope(pair), state.watch.candle
+        name = f"training {pair if self._settings.model.pool == 'pair' else 'pool'}"
         asked = self._asked_training.get(scope)
         if asked is None:
-            asked = self._asked_training[scope] = int(self._counter(f"training {scope}") or 0)
+            asked = self._asked_training[scope] = int(self._ledger.counter(name) or 0)
         if candle - asked < settings.resume_candles:
             return False
         self._asked_training[scope] = candle
-        self._write([self._counters({f"training {scope}": str(candle)})])
+        self._ledger.write([self._ledger.counters({name: str(candle)})])
         logger.warning("%s: %s, training before the schedule", pair, state.watch.health.level)
         return True
 
-    def _pair(self, pair: str) -> _Pair:
+    def _pair(self, pair: str) -> PairOperation:
         if pair not in self._pairs:
-            self._pairs[pair] = _Pair(LiveWatch(pair, self._settings))
+            self._pairs[pair] = PairOperation(pair, self._settings, self._ledger)
         return self._pairs[pair]
-
-    def _judge(self, pair: str, candles: pd.DataFrame, cost: float) -> None:
-        state, settings = self._pair(pair), self._settings
-        seconds = settings.candle_seconds
-        watch = state.watch
-        candle = int(candle_numbers(candles["date"].tail(1), seconds)[0])
-        is_first = not watch.candle
-        if not state.restored:
-            self._restore(pair, state)
-        if watch.serve(candle):
-            state.quality_of_candle = -_QUALITY_CANDLES
-            self._remember(pair, watch)
-        watch.take_candles(candle)
-        if self._reader is not None:
-            nothing = Entry("outcomes", [])
-            recent = candles.tail(_FIRST_CANDLES if is_first else _LATER_CANDLES)
-            found = self._reader.ask(
-                lambda ledger: resolve_outcomes(ledger, pair, recent, settings, cost), nothing
-            )
-            state.unwritten.append(watch.take_outcomes(found))
-            if candle - state.quality_of_candle >= _QUALITY_CANDLES:
-                since = (candle - _QUALITY_DAYS * settings.candles_per_day) * seconds
-                state.quality = self._reader.ask(
-                    lambda ledger: quality_of(pair, ledger.scored(since, pair)), state.quality
-                )
-                state.quality_of_candle = candle
-        state.unwritten.append(watch.judge(candle))
-        watch.candle = candle
-
-    def _restore(self, pair: str, state: _Pair) -> None:
-        """Go on where the ledger says that the bot was."""
-        if self._reader is None:
-            state.restored = True
-            return
-        found = self._reader.ask(
-            lambda ledger: (
-                ledger.last_candle(pair, self._bot),
-                ledger.counter(self._bot, f"health {pair}"),
-                ledger.unsent(pair, self._bot),
-            ),
-            None,
-        )
-        if found is None:
-            return
-        state.restored = True
-        state.after, state.unsent = max(state.after, found[0]), found[2]
-        if found[1] and self._settings.drift.enabled:
-            state.watch.restore(Health.from_json(found[1]))
-
-    def _remember(self, pair: str, watch: LiveWatch) -> None:
-        """Outcomes of a model that predicted before, as after a restart or a rollback."""
-        if self._reader is not None and watch.model is not None:
-            since = watch.model.trained_until * self._settings.candle_seconds
-            scored = self._reader.ask(lambda ledger: ledger.scored(since, pair), pd.DataFrame())
-            rows: list[dict[Any, Any]] = scored.to_dict("records")
-            watch.take_outcomes(Entry("outcomes", rows))
-
-    def _restraint(self, pair: str) -> Restraint:
-        health, settings = self._pair(pair).watch.health, self._settings
-        if not settings.drift.enabled:
-            return Restraint()
-        action = action_of(health, settings.drift)
-        lowest = settings.decision.lowest_confidence + action.confidence_step
-        least = min(lowest, 1.0) if action.confidence_step else 0.0
-        since = max(health.since, 0) * settings.candle_seconds
-        return Restraint(least, action.reject_reason if action.block_entries else "", since)
-
-    def _record(self, pair: str, frame: pd.DataFrame, cost: float) -> bool:
-        """Write a candle down; whether its signal has not been told yet."""
-        state, seconds = self._pair(pair), self._settings.candle_seconds
-        model, row = state.watch.model, frame.iloc[-1]
-        opening = int(candle_numbers(frame["date"].tail(1), seconds)[0]) * seconds
-        is_new = opening > state.after
-        version = model.card.version if model is not None else _NO_MODEL
-        source = Source(
-            self._bot, pair, version, model.trained_until if model else 0, seconds, cost,
-            *([_prior(model)] if model is not None and model.fit is not None else []),
-        )  # fmt: skip
-        records = []
-        if is_new and model is not None and int(row[DECISION_SIGNAL_COLUMN]) != NO_SIGNAL:
-            why = model.contributions(state.watch.features) if state.watch.features else []
-            records.append(record_of(pair, row, version, why))
-        entries = [
-            prediction_rows(frame, source, state.after),
-            signal_rows(records, self._bot),
-            *state.unwritten,
-            self._counters({f"health {pair}": state.watch.health.to_json()}),
-        ]
-        state.after, state.unwritten = max(state.after, opening), []
-        self._write(entries, wait=bool(records))
-        return is_new or state.unsent == opening
-
-    def _tell(self, pair: str, row: Any, is_new: bool, send: Callable[[str], Any]) -> None:
-        alerts = self._settings.alerts
-        text = signal_message(pair, row) if is_new and alerts.enabled else None
-        if text is None or not alerts.every_signal:
-            return
-        send(text)
-        model = self._pair(pair).watch.model
-        if self._reader is not None and model is not None:
-            key = (pair, int(row["date"].timestamp()), model.card.version)
-            self._reader.ask(lambda ledger: ledger.mark_sent(*key), None)
 
     # The operator
 
     def _news(self, now: int, pairs: tuple[str, ...]) -> list[str]:
         candle = now // self._settings.candle_seconds - 1
         if not self._alerts_restored:
-            told = self._counter("alerts")
+            told = self._ledger.counter("alerts")
             self._alerts_restored = told is not None
             if told:
                 self._alerts.restore(told)
@@ -345,12 +199,10 @@ class LiveOperation:
         news += [_quality_news(pair, watch) for pair, watch in known.items()]
         news += [_model_news(scope, event) for scope, event in self._models.events.items()]
         news += [_registry_news(*found) for found in self._models.troubles.items()]
-        if self._writer is not None and self._reader is not None:
-            trouble = self._writer.trouble or self._reader.trouble
-            news.append(ledger_news(trouble, self._writer.waiting_rows, self._writer.lost_rows))
+        news += self._ledger.news()
         texts = self._alerts.update(candle, news)
         if texts:
-            self._write([self._counters({"alerts": self._alerts.to_json()})])
+            self._ledger.write([self._ledger.counters({"alerts": self._alerts.to_json()})])
         return texts
 
     def _judge_silence(self, pair: str, watch: LiveWatch, candle: int) -> None:
@@ -358,30 +210,8 @@ class LiveOperation:
         if watch.candle and candle - watch.candle >= self._settings.drift.stale_candles:
             events = watch.judge(candle)
             if events.rows:
-                health = self._counters({f"health {pair}": watch.health.to_json()})
-                self._write([events, health])
-
-    # The ledger
-
-    def _write(self, entries: list[Entry], wait: bool = False) -> None:
-        if self._writer is not None:
-            self._writer.record(entries, wait)
-
-    def _counters(self, named: dict[str, str]) -> Entry:
-        rows = [{"bot": self._bot, "name": name, "content": text} for name, text in named.items()]
-        return Entry("counters", rows)
-
-    def _counter(self, name: str) -> str | None:
-        """Content of a counter; None if it cannot be read now."""
-        if self._reader is None:
-            return ""
-        return self._reader.ask(lambda ledger: ledger.counter(self._bot, name), None)
-
-
-def _prior(model: SignalModel) -> tuple[float, float, float]:
-    assert model.fit is not None
-    sell, hold, buy = model.fit.prior.tolist()
-    return sell, hold, buy
+                health = self._ledger.counters({f"health {pair}": watch.health.to_json()})
+                self._ledger.write([events, health])
 
 
 def _quality_news(pair: str, watch: LiveWatch) -> News:

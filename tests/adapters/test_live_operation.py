@@ -57,7 +57,7 @@ def test_a_training_and_a_candle_leave_version_decision_and_prediction(
     bot = start(live_bench, tmp_path / "user")
     trained(bot)
     # The training came after this candle was written down; the same candle is not written twice.
-    bot.freqai.operation._pair(PAIR).after = 0
+    bot.freqai.operation._pair(PAIR)._after = 0
     frame = candle(bot)
     version = registry(bot).scope(SCOPE).serving
     assert version == bot.freqai.dd.model_dictionary[PAIR].card.version

@@ -77,7 +77,7 @@ class Bot:
         return self.operation.news((number + 1) * HOUR + 5, [PAIR])
 
     def ledger(self) -> Ledger:
-        self.operation._writer.flush(5)  # type: ignore[union-attr]
+        self.operation._ledger.flush(5)
         return Ledger(f"sqlite:///{self.folder / 'signals' / 'ledger.sqlite'}")
 
 
