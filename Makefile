@@ -45,7 +45,7 @@ STRATEGY := $(CONFIGS) --userdir user_data \
 	--freqaimodel LightGBMSignalClassifier --freqaimodel-path freqai_models
 
 .DEFAULT_GOAL := help
-.PHONY: help install backtest trade consume rehearse report hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
+.PHONY: help install backtest trade ui consume rehearse report hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
 	test test-slow lint format bench bench-quality clean
 
 help: ## list the targets and their options
@@ -71,6 +71,11 @@ backtest: $(INSTALLED) ## freqtrade's backtest through our model and strategy, t
 trade: $(INSTALLED) ## the bot's dry run over history that is served as if it happened now
 	$(RUN) freqai-signals credentials
 	$(SANDBOX) freqtrade trade --dry-run $(STRATEGY) --config user_data/credentials.json $(ARGS)
+
+ui: $(INSTALLED) ## freqtrade's web server over backtests, on 127.0.0.1 (FreqUI itself: freqtrade install-ui)
+	$(RUN) freqai-signals credentials
+	$(SANDBOX) freqtrade webserver --config $(CONFIG) --config user_data/credentials.json \
+		--userdir user_data $(ARGS)
 
 consume: $(INSTALLED) ## a second dry run that trades on the columns of `make trade`, without a model
 	$(RUN) freqai-signals credentials

@@ -35,7 +35,7 @@ _FUTURES_APIS: Final = (
 _READING_COMMANDS: Final = frozenset(
     (
         *("backtesting", "backtesting-analysis", "hyperopt", "list-data"),
-        *("lookahead-analysis", "recursive-analysis", "plot-dataframe", "plot-profit"),
+        *("lookahead-analysis", "recursive-analysis", "plot-dataframe", "plot-profit", "webserver"),
     )
 )
 

@@ -156,7 +156,10 @@ def pair_rows(
         label=labels[LABEL_COLUMN].to_numpy(np.float64)[chosen].astype(np.int8),
         start=numbers[chosen],
         event_end=event_end[chosen],
-        realised_return=(labels[REALISED_RETURN_COLUMN].to_numpy(np.float64) / scale)[chosen],
+        # Rounded, or float noise of older candles in the scale would give the rows another digest.
+        realised_return=np.round(
+            labels[REALISED_RETURN_COLUMN].to_numpy(np.float64)[chosen] / scale[chosen], 9
+        ),
         pair=np.zeros(len(chosen), dtype=np.int16),
         pairs=(pair,),
     )

@@ -18,7 +18,7 @@ from freqai_signals.schema import (
 )
 from freqai_signals.settings import FeatureSettings, LabelSettings, SignalSettings
 from freqai_signals.training import panel
-from freqai_signals.training.features import Market, build_features
+from freqai_signals.training.features import Market, build_features, feature_memory
 from freqai_signals.training.panel import (
     FeatureCache,
     Table,
@@ -259,3 +259,21 @@ def test_rows_do_not_depend_on_the_order_in_which_pairs_are_named(
     window = Window(int(a.numbers[0]), int(a.numbers[-1]) + 1, 6, 3)
     forward = training_rows({"A/USDT": a, "B/USDT": b}, window)
     assert forward.digest() == training_rows({"B/USDT": b, "A/USDT": a}, window).digest()
+
+
+def test_where_a_frame_begins_leaves_no_trace_in_the_rows() -> None:
+    """recursive-analysis varies the start-up length; rows, and so the model, must not notice."""
+    settings = SignalSettings(timeframe="1h", label_horizon_candles=6)
+    candles = random_walk(1500, seed=3, timeframe="1h")
+    memory = feature_memory(settings)
+    number = int(candles["date"].iloc[0].timestamp()) // 3600
+    window = Window(number + 400 + memory, number + 1400, settings.label_horizon_candles, 5)
+
+    def digest(first: int) -> str:
+        frame = candles.iloc[first:].reset_index(drop=True)
+        labelled = pd.concat(
+            [add_labels(frame, settings, 0.002), build_features(frame, settings)], axis=1
+        )
+        return training_rows({"A/USDT": Table.of(labelled, 3600)}, window).digest()
+
+    assert digest(0) == digest(200) == digest(400)
