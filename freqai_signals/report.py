@@ -12,6 +12,7 @@ from freqai_signals.evaluation.quality import known_rows
 from freqai_signals.evaluation.report import as_json, print_report
 from freqai_signals.sandbox.attainable import SkillShare
 from freqai_signals.sandbox.captured import captured_share, open_market
+from freqai_signals.sandbox.timeframes import BASE_TIMEFRAME
 from freqai_signals.settings import SignalSettings
 
 
@@ -40,17 +41,20 @@ def _run(arguments: argparse.Namespace) -> int:
             f"({share.model:.3f} of {share.attainable:.3f}, on {share.rows:,} rows whose exact "
             "class posterior is known)."
         )
-    console.print(f"Rows behind this report: {folder}")
+    console.print(f"Rows behind this report: {folder}", markup=False, soft_wrap=True)
     return 0
 
 
 def _captured(run: Run) -> SkillShare | None:
-    """Share of the attainable skill, if the candles are those of a simulated market."""
+    """Share of the attainable skill, if a simulated market's own candles were predicted."""
     market = open_market(Path(run.facts.get("datadir", "")))
-    rows = {pair: known_rows(frame) for pair, frame in run.frames.items()}
-    if market is None or not any(len(frame) for frame in rows.values()):
-        return None
     settings = SignalSettings.model_validate(run.facts["settings"])
+    if market is None or settings.timeframe != BASE_TIMEFRAME:
+        return None
+    listed = {pair: run.frames[pair] for pair in market.spec.pairs if pair in run.frames}
+    rows = {pair: known_rows(frame) for pair, frame in listed.items()}
+    if not any(len(frame) for frame in rows.values()):
+        return None
     return captured_share(market, rows, settings, float(run.facts["round_trip_cost"]))
 
 

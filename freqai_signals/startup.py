@@ -67,14 +67,23 @@ def _candle_problems(
 
 def _readable(config: Mapping[str, Any]) -> SignalSettings:
     """Defaults with what can be read of a config that has problems, to look at its candles."""
+    freqai = _mapping(config.get("freqai"))
     given = {
         "timeframe": config.get("timeframe"),
-        "train_period_days": (config.get("freqai") or {}).get("train_period_days"),
+        "train_period_days": freqai.get("train_period_days"),
+        "model": _mapping(freqai.get("signals")).get("model"),
     }
+    readable = {}
     for name, value in given.items():
-        only = {"timeframe": config.get("timeframe"), "freqai": {"train_period_days": value}}
+        # One by one: a value that is wrong, or suits another section only, must not hide the rest.
         try:
-            settings_from_config(only if name != "timeframe" else {"timeframe": value})
-        except (SettingsError, TypeError):
-            given[name] = None
-    return SignalSettings.model_validate({k: v for k, v in given.items() if v is not None})
+            whole_day = 86400 % SignalSettings.model_validate({name: value}).candle_seconds == 0
+        except ValueError:
+            continue
+        if whole_day:
+            readable[name] = value
+    return SignalSettings.model_validate(readable)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

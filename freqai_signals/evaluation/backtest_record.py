@@ -101,8 +101,8 @@ class BacktestRecord:
     def _files(self) -> dict[str, str]:
         """Files already written by this run."""
         try:
-            known = json.loads((self.folder / _RUN_FILE).read_text())
-        except (OSError, ValueError):
+            known = dict(json.loads((self.folder / _RUN_FILE).read_text()))
+        except (OSError, ValueError, TypeError):
             return {}
         same = all(known.get(key) == value for key, value in self._facts().items() if key != "at")
         return dict(known.get("files", {})) if same else {}
@@ -126,13 +126,15 @@ def read_run(folder: Path) -> Run:
         If there are none, or a file is damaged; the message names it.
     """
     try:
-        facts = json.loads((folder / _RUN_FILE).read_text())
+        facts = dict(json.loads((folder / _RUN_FILE).read_text()))
+        files = dict(facts.pop("files"))
     except FileNotFoundError:
         raise RecordMissing(f"no backtest to report on in {folder}; run one first") from None
-    except (OSError, ValueError) as error:
-        raise RecordMissing(f"{folder / _RUN_FILE} cannot be read: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        message = f"{folder / _RUN_FILE} cannot be read: {error}; backtest again"
+        raise RecordMissing(message) from error
     frames = {}
-    for pair, name in facts.pop("files").items():
+    for pair, name in files.items():
         try:
             frames[pair] = pd.read_feather(folder / name)
         except (OSError, ValueError, pa.ArrowInvalid) as error:

@@ -13,6 +13,8 @@ from freqai_signals.settings import SignalSettings
 
 _SHARES = ("skill", "share", "right", "stated", "direction_right", "direction_stated")
 _RETURNS = ("predicted", "realised", "standard_error")
+"""Of the table of returns; the quality table counts rows under the first of these names."""
+_RELIABILITY = "Predicted and realised return after costs"
 
 
 def as_json(run: Run) -> dict[str, Any]:
@@ -54,32 +56,34 @@ def print_report(run: Run, console: Console) -> None:
     )
     reliable = quality.reliability(run)
     if len(reliable):
-        console.print(_table("Predicted and realised return after costs", reliable, ""))
+        console.print(_table(_RELIABILITY, reliable, "", _RETURNS))
     console.print(_table("Signals emitted", quality.signal_table(run.frames), "pair"))
     console.print(_table("What each rule removed", quality.rule_table(run), "rule"))
     sentence = str(quality.break_even(run))
     console.print(sentence[0].upper() + sentence[1:] + ".")
 
 
-def _table(title: str, frame: pd.DataFrame, index: str) -> Table:
+def _table(title: str, frame: pd.DataFrame, index: str, returns: tuple[str, ...] = ()) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     if index:
         table.add_column(index)
     for name in frame.columns:
         table.add_column(str(name), justify="right")
     for label, row in frame.iterrows():
-        cells = [_cell(str(name), row[name]) for name in frame.columns]
+        cells = [
+            _cell(row[name], name in returns, name in _SHARES) for name in map(str, frame.columns)
+        ]
         table.add_row(*([str(label)] if index else []), *cells)
     return table
 
 
-def _cell(name: str, value: Any) -> str:
+def _cell(value: Any, is_return: bool, is_share: bool) -> str:
     if pd.isna(value) or value == "":
         return "-"
     if isinstance(value, str):
         return value
-    if name in _RETURNS and abs(value) < 1:
+    if is_return:
         return f"{value:+.3%}"
-    if name in _SHARES:
+    if is_share:
         return f"{value:.3f}"
     return f"{int(value):,}" if float(value).is_integer() else f"{value:.4f}"

@@ -69,7 +69,7 @@ def _share_of_pair(
     market: Market, pair: str, frame: pd.DataFrame, settings: SignalSettings, cost: float
 ) -> SkillShare:
     candles = market.candles(pair)
-    chosen = frame.iloc[:: max(len(frame) // _ROWS_PER_PAIR, 1)]
+    chosen = frame.iloc[:: -(-len(frame) // _ROWS_PER_PAIR)]
     place = pd.DatetimeIndex(candles["date"]).get_indexer(pd.DatetimeIndex(chosen["date"]))
     chosen, place = chosen[place >= 0], place[place >= 0].astype(np.int64)
     close = candles["close"].to_numpy(np.float64)
