@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import rapidjson
 from datasieve.pipeline import Pipeline
 from freqtrade.configuration import TimeRange
 from freqtrade.constants import Config
+from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
@@ -21,6 +23,7 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
+from freqai_signals.evaluation.operation import LiveOperation
 from freqai_signals.models.artefact import write_atomically
 from freqai_signals.models.fit import Request
 from freqai_signals.models.freqai_state import (
@@ -31,6 +34,7 @@ from freqai_signals.models.freqai_state import (
     with_columns,
 )
 from freqai_signals.models.prediction_cache import PredictionCache, Recipe
+from freqai_signals.models.promotion import window_serving
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.models.store import ModelStore
 from freqai_signals.models.turns import Turn, newest, next_turn
@@ -53,6 +57,8 @@ class LightGBMSignalClassifier(IFreqaiModel):
     statistics are not, since the model object holds all it needs.
     """
 
+    model: SignalModel | None
+
     def __init__(self, config: Config) -> None:
         try:
             self.signal_settings = settings_from_config(config)
@@ -65,8 +71,14 @@ class LightGBMSignalClassifier(IFreqaiModel):
         self.store = ModelStore(Path(config["user_data_dir"]) / "signals" / "models")
         self.strategy: Any = None
         self._tables: dict[str, tuple[str, Table]] = {}
+        # Of each window: the newly trained model, and the one that serves.
         self._models: dict[tuple[Any, ...], SignalModel] = {}
+        self._serving: dict[tuple[Any, ...], SignalModel] = {}
         self._inputs_checked = False
+        self.operation: LiveOperation | None = None
+        if config["runmode"] in (RunMode.DRY_RUN, RunMode.LIVE):
+            folder = Path(config["user_data_dir"])
+            self.operation = LiveOperation(self.signal_settings, folder, identifier)
 
     # Windows: FreqAI decides when to train, these methods see to it that it trains on the pool.
 
@@ -129,16 +141,27 @@ class LightGBMSignalClassifier(IFreqaiModel):
         own, now = self.dd.get_pair_dict_info(pair)[1], new_trained_timerange.stopts
         patience = 3600 * self.freqai_info["live_retrain_hours"]
         if latest is None or model is None or next_turn(own, latest, now, patience) is Turn.TRAIN:
-            model, trained = self._train_pool(pool, new_trained_timerange, model), now
+            model, trained = self._train_pool(pool, pair, new_trained_timerange, model), now
         else:
             trained = latest.time
             logger.info("%s adopts the pool's model %s", pair, model.card.version)
         self._serve(pair, model, trained, dk)
 
+    def retrain_early(self, pair: str) -> None:
+        """Make the pool's models due now; FreqAI's thread trains one, the other pairs adopt it."""
+        due = int(time.time() - 3600 * self.freqai_info["live_retrain_hours"]) - 1
+        for name in self._pool(pair):
+            entry = self.dd.pair_dict.get(name)
+            if entry is not None:
+                entry["trained_timestamp"] = min(entry["trained_timestamp"], due)
+
     def _train_pool(
-        self, pool: tuple[str, ...], timerange: TimeRange, previous: SignalModel | None
+        self, pool: tuple[str, ...], pair: str, timerange: TimeRange, previous: SignalModel | None
     ) -> SignalModel:
-        """The next model from all candles at hand; one pair's features are kept at a time."""
+        """The next model from all candles at hand; one pair's features are kept at a time.
+
+        Whether it serves is for the gate to say; either way the next one carries on from it.
+        """
         window = self._window(timerange)
         parts = [
             training_rows({p: self._new_table(p)}, window)
@@ -149,7 +172,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         model = self.store.train(Request(rows, self.signal_settings, previous))
         if model.card.reason:
             logger.warning("The pool's new model abstains: %s", model.card.reason)
-        return model
+        return self.operation.promote(pair, model, rows) if self.operation else model
 
     def _serve(self, pair: str, model: SignalModel, trained: int, dk: FreqaiDataKitchen) -> None:
         """Let FreqAI store and use a model for a pair; the features of training are not kept."""
@@ -231,6 +254,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         pool = self._pool(data_dictionary["pair"])
         settings = self.signal_settings
         model: SignalModel | None = None
+        serving: SignalModel | None = None
         for timerange in dk.training_timeranges:
             if timerange.stopts > self.training_timerange.stopts:
                 break
@@ -238,28 +262,39 @@ class LightGBMSignalClassifier(IFreqaiModel):
             if name not in self._models:
                 tables = {p: self._table(p) for p in pool}
                 rows = training_rows(tables, self._window(timerange))
-                self._models[name] = self.store.train(Request(rows, settings, model))
-            model = self._models[name]
-        assert model is not None
-        return model
+                new = self.store.train(Request(rows, settings, model))
+                self._models[name] = new
+                self._serving[name] = window_serving(new, serving, rows, settings)
+            model, serving = self._models[name], self._serving[name]
+        assert serving is not None
+        return serving
 
     def predict(
         self, unfiltered_df: DataFrame, dk: FreqaiDataKitchen, **kwargs: Any
     ) -> tuple[DataFrame, npt.NDArray[np.int_]]:
         """Contract columns for every row, and whether each can be trusted."""
         dk.find_features(unfiltered_df)
+        if self.operation is not None:
+            self.model = self.operation.model(dk.pair, self.model)
         outputs = model_outputs(
             self.model,
             unfiltered_df,
             self.strategy.round_trip_cost(dk.pair),
             unfiltered_df["volume"].to_numpy() > 0,
         )
+        if self.operation is not None:
+            self.operation.saw(dk.pair, self.model, unfiltered_df, outputs)
         _declare(dk, self.model)
         if self.live and self._market_is_incomplete(unfiltered_df["date"].iloc[-1]):
             outputs.loc[outputs.index[-1], TRUST_COLUMN] = INCOMPLETE_MARKET
         dk.do_predict = outputs[TRUST_COLUMN].to_numpy()
         dk.DI_values = np.zeros(len(outputs))
         return outputs[list(MODEL_COLUMNS)], dk.do_predict
+
+    def _on_stop(self) -> None:
+        super()._on_stop()
+        if self.operation is not None:
+            self.operation.close()
 
     def fit_live_predictions(self, dk: FreqaiDataKitchen, pair: str) -> None:
         """Nothing to fit, the columns are probabilities already; but FreqAI wants its entries."""

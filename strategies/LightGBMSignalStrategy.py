@@ -25,6 +25,7 @@ from pandas import DataFrame
 from freqai_signals.config import SettingsError, pool_pairs
 from freqai_signals.evaluation.backtest_record import BacktestRecord
 from freqai_signals.evaluation.live_record import LiveRecord
+from freqai_signals.evaluation.operation import LiveOperation
 from freqai_signals.schema import LABEL_COLUMN, SignalClass
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import PairContext, decide
@@ -37,8 +38,8 @@ from freqai_signals.signals.exits import (
     exit_reason,
 )
 from freqai_signals.signals.expected_value import round_trip_cost
-from freqai_signals.signals.message import signal_message
 from freqai_signals.signals.outputs import complete_outputs
+from freqai_signals.signals.restraint import restrain
 from freqai_signals.signals.sizing import StakeLimits, stake
 from freqai_signals.signals.thresholds import Thresholds
 from freqai_signals.signals.trading import (
@@ -101,6 +102,11 @@ class LightGBMSignalStrategy(IStrategy):
             "Expected return": {"expected_return": {"color": "#edae49"}},
             "Strength": {"signal_strength": {"color": "#003d5b", "type": "bar"}},
             "Trusted": {"do_predict": {"color": "#66a182"}},
+            "Live quality": {
+                "live_skill": {"color": "#30638e"},
+                "live_accuracy": {"color": "#2e9e5b"},
+            },
+            "Level": {"drift_level": {"color": "#d1495b"}},
         },
     }
 
@@ -228,6 +234,17 @@ class LightGBMSignalStrategy(IStrategy):
     def _is_live(self) -> bool:
         return self.dp.runmode in (RunMode.DRY_RUN, RunMode.LIVE)
 
+    def _operation(self) -> LiveOperation | None:
+        """What runs beside the model, in dry and live mode only."""
+        return self.freqai.operation if self._is_live() else None
+
+    def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
+        """Tell the operator what has changed."""
+        operation = self._operation()
+        if operation is not None:
+            for text in operation.news(current_time.timestamp(), self.dp.current_whitelist()):
+                self.dp.send_msg(text)
+
     # Columns
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
@@ -241,20 +258,30 @@ class LightGBMSignalStrategy(IStrategy):
         stops = tuple(self._stop_candles(pair, dataframe["date"].min())) if self._is_live() else ()
         context = PairContext(settings.candle_seconds, stops)
         decided = decide(dataframe, settings.decision, context)
+        lowest = settings.decision.lowest_confidence
+        operation = self._operation()
+        if operation is not None:
+            cost, kept = self.round_trip_cost(pair), self.training_candles(pair)
+            if self.live_record is not None:
+                self.live_record.add(pair, dataframe.assign(**decided), cost)
+            is_whole = len(kept) and kept["date"].iloc[-1] >= dataframe["date"].iloc[-1]
+            restraint = operation.judge(pair, kept if is_whole else dataframe, cost)
+            decided = restrain(decided, dataframe, restraint)
+            lowest = max(lowest, restraint.minimum_confidence)
         for part in (decided, entry_columns(decided, self.can_short)):
             for name in part:
                 dataframe[name] = part[name]
-        dataframe[THRESHOLD_COLUMN] = settings.decision.lowest_confidence
+        dataframe[THRESHOLD_COLUMN] = lowest
         self._widths[pair] = BarrierWidths.of(dataframe)
         if not self._is_live():
             self._barriers.clear()  # of the epoch before
         self.use_custom_roi = settings.exits.profit_multiple is not None
-        if settings.alerts.every_signal and self._is_live():
-            message = signal_message(pair, dataframe.iloc[-1])
-            if message is not None:
-                self.dp.send_msg(message)
-        if self.live_record is not None and self._is_live():
-            self.live_record.add(pair, dataframe, self.round_trip_cost(pair))
+        if operation is not None:
+            operation.record(pair, dataframe, self.round_trip_cost(pair), self.dp.send_msg)
+            for name, value in operation.columns(pair).items():
+                dataframe[name] = value
+            if operation.wants_training(pair):
+                self.freqai.retrain_early(pair)
         if self.dp.runmode == RunMode.BACKTEST:
             labelled = self.set_freqai_targets(dataframe, metadata)
             self._record().add(pair, labelled, dataframe[LABEL_COLUMN])

@@ -95,6 +95,18 @@ class Ledger:
         with self._reading.connect() as connection:
             return int(connection.execute(query).scalar() or 0)
 
+    def unsent(self, pair: str, bot: str) -> int:
+        """Opening of a bot's newest signal, if its message was not handed over; else 0."""
+        query = (
+            select(SIGNALS.c.candle, SIGNALS.c.sent)
+            .where(SIGNALS.c.pair == pair, SIGNALS.c.bot == bot)
+            .order_by(SIGNALS.c.candle.desc())
+            .limit(1)
+        )
+        with self._reading.connect() as connection:
+            found = connection.execute(query).first()
+        return int(found.candle) if found is not None and found.sent is None else 0
+
     def unresolved(self, pair: str, since: int = 0) -> pd.DataFrame:
         """Live predictions of a pair without an outcome, oldest first, from a candle on."""
         query = (

@@ -95,7 +95,7 @@ class PairWatch:
         evidence = Evidence(
             drift=self._drift.states,
             live_skill=self.live_skill,
-            live_rows=len(self._losses),
+            live_rows=self.live_rows,
             stale_candles=candle - self._last_trusted if self._last_trusted >= 0 else 0,
         )
         self.health = next_health(before, candle, evidence, self._settings.drift)
@@ -110,6 +110,16 @@ class PairWatch:
             "detail": "; ".join(self.health.reasons),
         }
         return Entry(DRIFT_EVENTS.name, [event])
+
+    @property
+    def version(self) -> str:
+        """Version of the model under watch; empty before the first."""
+        return self._version
+
+    @property
+    def live_rows(self) -> int:
+        """Scored rows that :attr:`live_skill` is about."""
+        return len(self._losses)
 
     @property
     def live_skill(self) -> float:

@@ -135,9 +135,10 @@ def judge(
 def abstaining(challenger: SignalModel, decision: Decision) -> SignalModel:
     """The refused challenger without its boosters: it abstains and says why.
 
-    Its calibration history stays, so that the next model can carry it on.
+    Its calibration history stays, so that the next model can carry it on. It has no key: what it
+    says is not what the model of that key would say.
     """
-    card = replace(challenger.card, reason=f"{decision.verdict}: {decision.reason}")
+    card = replace(challenger.card, key="", reason=f"{decision.verdict}: {decision.reason}")
     return replace(challenger, card=card, fit=None)
 
 

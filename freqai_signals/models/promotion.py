@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass, replace
 
-from freqai_signals.models.gate import Decision, abstaining, judge
+from freqai_signals.models.gate import Decision, Verdict, abstaining, judge
 from freqai_signals.models.registry import Registry
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.models.version import RegistryError
@@ -56,7 +56,7 @@ def promote(
     rows
         Of the request that the challenger was trained from.
     settings
-        Those of the gate are read.
+        Those of the gate are read; with ``where`` ``never`` every challenger is accepted.
     """
     troubles: list[str] = []
     champion: SignalModel | None = None
@@ -67,7 +67,10 @@ def promote(
         champion = registry.load(scope) if found.serving else None
     except RegistryError as error:
         troubles.append(str(error))
-    decision = judge(challenger, champion, rows, settings.gate, settings.candles_per_day)
+    if settings.gate.where == "never":
+        decision = _unasked(challenger, champion)
+    else:
+        decision = judge(challenger, champion, rows, settings.gate, settings.candles_per_day)
     card = replace(challenger.card, gate=decision.as_dict())
     challenger = replace(challenger, card=card)
     try:
@@ -83,6 +86,38 @@ def promote(
     else:
         serving = challenger if decision.accepted else abstaining(challenger, decision)
     return Promotion(serving, decision, "; ".join(troubles))
+
+
+def speaking(model: SignalModel | None) -> SignalModel | None:
+    """A stored model as far as it may serve: one that its gate refused abstains and says so."""
+    if model is None or not str(model.card.gate.get("verdict", "")).startswith("refuse"):
+        return model
+    return abstaining(model, Decision(**model.card.gate))
+
+
+def window_serving(
+    challenger: SignalModel,
+    champion: SignalModel | None,
+    rows: TrainingRows,
+    settings: SignalSettings,
+) -> SignalModel:
+    """What serves a backtest's window: the challenger unless the gate is asked and refuses it."""
+    if settings.gate.where != "always":
+        return challenger
+    decision = judge(challenger, champion, rows, settings.gate, settings.candles_per_day)
+    said = (challenger.card.version, decision.verdict, decision.reason)
+    logger.log(logging.INFO if decision.accepted else logging.WARNING, "Gate: %s %s: %s", *said)
+    judged = replace(challenger, card=replace(challenger.card, gate=decision.as_dict()))
+    if decision.accepted:
+        return judged
+    has_champion = champion is not None and champion.fit is not None
+    return champion if champion is not None and has_champion else abstaining(judged, decision)
+
+
+def _unasked(challenger: SignalModel, champion: SignalModel | None) -> Decision:
+    old = champion.card.version if champion is not None and champion.fit is not None else ""
+    reason = "the gate is not asked (gate.where is never)"
+    return Decision(Verdict.ACCEPT, reason, challenger.card.version, old)
 
 
 def scope_name(identifier: str, pair: str = "") -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from freqai_signals.models.fit import Request, train
 from freqai_signals.models.gate import Verdict, abstaining, judge
+from freqai_signals.models.promotion import window_serving
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.settings import GateSettings
 from freqai_signals.training.rows import TrainingRows
@@ -185,3 +186,15 @@ def test_holdout_is_the_tail_and_its_newest_whole_candles() -> None:
     few = type(model.holdout).of(rows, tail, model.holdout.probabilities, most=101)
     assert len(few) == 100
     assert few.start[0] == few.start[1]
+
+
+@pytest.mark.parametrize(("where", "refuses"), [("live", False), ("always", True)])
+def test_backtest_windows_ask_the_gate_only_always(where: str, refuses: bool) -> None:
+    gate = GATE.model_copy(update={"where": where})
+    settings = small_settings().model_copy(update={"gate": gate})
+    champion = model_of(0)
+    challenger = train(Request(shuffled(window(8)), small_settings()))
+    serving = window_serving(challenger, champion, window(8), settings)
+    assert serving is (champion if refuses else challenger)
+    first = window_serving(challenger, None, window(8), settings)
+    assert (first.fit is None) == refuses

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -285,9 +286,13 @@ def _unwritable(folder: Path, mode: int) -> None:
             path.chmod(path.stat().st_mode | 5)
 
 
-def test_read_only_registry_is_read_and_says_what_it_cannot_do(
-    registry: Registry, repo: Path
-) -> None:
+def test_read_only_registry_is_read_and_says_what_it_cannot_do(repo: Path) -> None:
+    # Not in pytest's folder: another session of pytest takes away its access while this one runs.
+    with tempfile.TemporaryDirectory() as folder:
+        _read_only(Registry(Path(folder) / "registry"), repo)
+
+
+def _read_only(registry: Registry, repo: Path) -> None:
     registry.register(NAME, version(1), serve=True)
     _unwritable(registry.folder, 0o555)
     try:

@@ -1,0 +1,117 @@
+"""A pair's watch in a running bot: what the model was shown waits here until the candle closes."""
+
+from collections import deque
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from freqai_signals.evaluation.health import Health
+from freqai_signals.evaluation.ledger import Entry
+from freqai_signals.evaluation.ledger_schema import DRIFT_EVENTS
+from freqai_signals.evaluation.watch import PairWatch
+from freqai_signals.models.drift_reference import WINDOW_DAYS
+from freqai_signals.models.signal_model import ABSTAINING, SignalModel
+from freqai_signals.schema import PROBA_COLUMNS, TRUST_COLUMN
+from freqai_signals.settings import SignalSettings
+from freqai_signals.training.rows import candle_numbers
+
+_REMEMBERED_OUTCOMES: Final = 5_000
+
+
+class LiveWatch:
+    """Feeds a :class:`~freqai_signals.evaluation.watch.PairWatch` from whole frames.
+
+    Attributes
+    ----------
+    model
+        The one that predicted the newest candle.
+    features
+        What it was given for that candle, by name.
+    candle
+        Number of the newest candle that was judged; 0 before the first.
+    """
+
+    def __init__(self, pair: str, settings: SignalSettings) -> None:
+        self.model: SignalModel | None = None
+        self.features: dict[str, Any] = {}
+        self.candle = 0
+        self._settings = settings
+        self._watch = PairWatch(pair, settings)
+        self._seen: list[tuple[SignalModel, pd.DataFrame, pd.DataFrame]] = []
+        self._resolved: deque[tuple[int, str]] = deque(maxlen=_REMEMBERED_OUTCOMES)
+
+    @property
+    def health(self) -> Health:
+        """Level of the pair."""
+        return self._watch.health
+
+    @property
+    def is_poor(self) -> bool:
+        """Whether live skill is below its floor, on enough rows."""
+        drift, watch = self._settings.drift, self._watch
+        enough = drift.enabled and watch.live_rows >= drift.live_skill_rows
+        return enough and watch.live_skill < drift.live_skill_floor
+
+    @property
+    def live_skill(self) -> float:
+        """Skill against the prior over the newest scored rows of the serving model."""
+        return self._watch.live_skill
+
+    def restore(self, health: Health) -> None:
+        """Go on from the level before a restart, unless a worse one was found meanwhile."""
+        if health.level >= self._watch.health.level:
+            self._watch.health = health
+
+    def saw(self, model: SignalModel | None, features: pd.DataFrame, outputs: pd.DataFrame) -> None:
+        """Keep what was watched of the newest days; a bot that starts predicts many at once."""
+        self.model = model
+        if model is None or features.empty:
+            return
+        days = WINDOW_DAYS * self._settings.candles_per_day
+        watched = list(model.drift.features.names) if model.drift is not None else []
+        names = [name for name in ("date", *watched) if name in features]
+        self.features = {str(name): value for name, value in features.iloc[-1].items()}
+        said = outputs[[*PROBA_COLUMNS, TRUST_COLUMN]].tail(days)
+        self._seen.append((model, features[names].tail(days), said))
+
+    def serve(self, candle: int) -> bool:
+        """Begin with the model that predicts now; whether it is another one than before."""
+        if self.model is None:
+            return False
+        before = self._watch.version
+        self._watch.serve(self.model, candle)
+        if before == self._watch.version:
+            return False
+        self._resolved.clear()
+        return True
+
+    def take_candles(self, candle: int) -> None:
+        """Take in what was seen up to a candle; what the model was trained on is left out."""
+        # A candle that nobody predicted counts as silence.
+        self._watch.update_candle(candle, {}, ABSTAINING, False)
+        seen, self._seen = self._seen, []
+        for model, features, said in seen:
+            if model is not self.model:
+                continue
+            numbers = candle_numbers(features["date"], self._settings.candle_seconds)
+            proba = said[list(PROBA_COLUMNS)].to_numpy(np.float64)
+            trusted = (said[TRUST_COLUMN] == 1).to_numpy()
+            rows: list[dict[Any, Any]] = features.to_dict("records")
+            for i in np.flatnonzero((numbers > model.trained_until) & trusted):
+                self._watch.update_candle(int(numbers[i]), rows[i], proba[i], True)
+
+    def take_outcomes(self, outcomes: Entry) -> Entry:
+        """Take in outcomes; those that are new, since rows may wait to be written meanwhile."""
+        known = set(self._resolved)
+        new = [r for r in outcomes.rows if (r["candle"], r["model_version"]) not in known]
+        self._resolved.extend((row["candle"], row["model_version"]) for row in new)
+        found = Entry(outcomes.table, new)
+        self._watch.update_outcomes(found)
+        return found
+
+    def judge(self, candle: int) -> Entry:
+        """Move on to a candle; see :meth:`PairWatch.judge`."""
+        if not self._settings.drift.enabled:
+            return Entry(DRIFT_EVENTS.name, [])
+        return self._watch.judge(candle)

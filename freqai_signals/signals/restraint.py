@@ -1,0 +1,62 @@
+"""What a pair's level of trust takes away from decisions that were made without looking at it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from freqai_signals.schema import CONFIDENCE_COLUMN, REASON_COLUMN, STRENGTH_COLUMN, SignalClass
+from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, NO_SIGNAL, TAG_COLUMN
+from freqai_signals.signals.filters import Reason
+
+
+@dataclass(frozen=True)
+class Restraint:
+    """What is asked beyond the settings.
+
+    Attributes
+    ----------
+    minimum_confidence
+        Confidence that a buy or sell needs now.
+    blocked
+        Reason why no buy or sell is allowed at all; empty if it is.
+    since
+        First row's opening to which this applies, seconds since 1970.
+    """
+
+    minimum_confidence: float = 0.0
+    blocked: str = ""
+    since: int = 0
+
+
+def restrain(decided: pd.DataFrame, frame: pd.DataFrame, restraint: Restraint) -> pd.DataFrame:
+    """Decisions with signals taken away; none is ever added.
+
+    A higher threshold leaves exactly the signals of the lower one that reach it (see
+    ``signals.emission``), so this is the same as deciding anew, and rows from before the restraint
+    keep what was said then.
+
+    Parameters
+    ----------
+    decided
+        What :func:`~freqai_signals.signals.decide.decide` returned.
+    frame
+        Has ``date`` and, where anything was decided, the confidence.
+    restraint
+        What to ask.
+    """
+    signal = decided[DECISION_SIGNAL_COLUMN].to_numpy()
+    seconds = frame["date"].dt.as_unit("s").astype("int64").to_numpy()
+    asked = np.isin(signal, (SignalClass.BUY, SignalClass.SELL)) & (seconds >= restraint.since)
+    if not asked.any():
+        return decided
+    low = asked & (frame[CONFIDENCE_COLUMN].to_numpy() < restraint.minimum_confidence)
+    out = asked if restraint.blocked else low
+    reason = restraint.blocked or str(Reason.LOW_CONFIDENCE)
+    columns = {
+        DECISION_SIGNAL_COLUMN: decided[DECISION_SIGNAL_COLUMN].mask(out, NO_SIGNAL),
+        STRENGTH_COLUMN: decided[STRENGTH_COLUMN].mask(out, 0),
+        REASON_COLUMN: decided[REASON_COLUMN].mask(out, reason),
+        TAG_COLUMN: decided[TAG_COLUMN].mask(out, ""),
+    }
+    return decided.assign(**columns)

@@ -1,0 +1,135 @@
+"""Gate, registry, ledger, levels and alerts in a bot, through freqtrade's own objects."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from freqai_signals.evaluation.health import Health, Level
+from freqai_signals.evaluation.ledger import Ledger
+from freqai_signals.models.registry import Registry
+from tests.adapters.conftest import PAIRS, Bench
+from tests.adapters.test_live import PAIR, Bot, live_bench, make_bot
+
+__all__ = ["live_bench"]
+
+SCOPE = "test/pool"
+
+
+def start(bench: Bench, user_data: Path, **changes: Any) -> Bot:
+    bot = make_bot(bench, user_data, **changes)
+    bot.strategy.dp._set_cached_df = lambda *_: None
+    bot.messages = []  # type: ignore[attr-defined]
+    bot.strategy.dp.send_msg = bot.messages.append  # type: ignore[attr-defined]
+    bot.strategy.dp.current_whitelist = lambda: list(PAIRS)
+    bot.strategy._stop_candles = lambda *_: []
+    return bot
+
+
+def candle(bot: Bot, pair: str = PAIR) -> pd.DataFrame:
+    """One closed candle: predictions, decisions, exits."""
+    frame = bot.strategy.advise_entry(bot.predict(bot.candles(pair), pair), {"pair": pair})
+    return bot.strategy.advise_exit(frame, {"pair": pair})
+
+
+def trained(bot: Bot) -> None:
+    candle(bot)
+    bot.train()
+
+
+def ledger(bot: Bot) -> Ledger:
+    bot.freqai.operation.close()
+    return Ledger(f"sqlite:///{bot.config['user_data_dir'] / 'signals' / 'ledger.sqlite'}")
+
+
+def registry(bot: Bot) -> Registry:
+    return Registry(bot.config["user_data_dir"] / "signals" / "registry")
+
+
+def loop(bot: Bot) -> None:
+    bot.strategy.bot_loop_start(pd.Timestamp.now("UTC").to_pydatetime())
+
+
+def test_a_training_and_a_candle_leave_version_decision_and_prediction(
+    live_bench: Bench, tmp_path: Path
+) -> None:
+    bot = start(live_bench, tmp_path / "user")
+    trained(bot)
+    # The training came after this candle was written down; the same candle is not written twice.
+    bot.freqai.operation._pair(PAIR)._after = 0
+    frame = candle(bot)
+    version = registry(bot).scope(SCOPE).serving
+    assert version == bot.freqai.dd.model_dictionary[PAIR].card.version
+    assert {"live_skill", "live_rows", "drift_level"} <= set(frame)
+    found = ledger(bot)
+    assert found.rows("model_decisions")["challenger"].tolist() == [version]
+    rows = found.rows("predictions").set_index("model_version")
+    assert rows.loc["none", "kind"] == "untrusted"
+    assert rows.loc[version, "kind"] == "live"
+
+
+def test_refused_model_is_kept_to_carry_on_from_and_does_not_speak(
+    live_bench: Bench, tmp_path: Path
+) -> None:
+    bot = start(
+        live_bench, tmp_path / "user", freqai__signals__gate={"minimum_skill": 0.99}
+    )  # fmt: skip
+    trained(bot)
+    assert bot.freqai.dd.model_dictionary[PAIR].fit is not None
+    assert bot.freqai.dd.pair_dict[PAIR]["trained_timestamp"] > 0
+    last = candle(bot).iloc[-1]
+    assert (last["do_predict"], last["model_id"]) == (0, 0)
+    loop(bot)
+    assert any("refused" in text for text in bot.messages)  # type: ignore[attr-defined]
+
+
+def test_rollback_by_command_changes_what_predicts(live_bench: Bench, tmp_path: Path) -> None:
+    bot = start(live_bench, tmp_path / "user")
+    trained(bot)
+    first = candle(bot).iloc[-1]["model_id"]
+    kept = bot.freqai.dd.historic_data
+    for frames in kept.values():
+        for name in frames:
+            frames[name] = frames[name].iloc[:-200]
+    bot.train()
+    newest = bot.predict(bot.candles()).iloc[-1]["model_id"]
+    assert newest != first
+    registry(bot).rollback(SCOPE)
+    pair_frame = bot.freqai.dd.model_return_values.pop(PAIR)
+    assert len(pair_frame)
+    assert bot.predict(bot.candles()).iloc[-1]["model_id"] == first
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_levels_act(live_bench: Bench, tmp_path: Path, level: Level) -> None:
+    bot = start(live_bench, tmp_path / "user")
+    trained(bot)
+    bot.freqai.operation._pair(PAIR).watch.restore(Health(level, 1, 1, -1, ("planted",)))
+    timestamp = bot.freqai.dd.pair_dict[PAIR]["trained_timestamp"]
+    frame = candle(bot)
+    asked = bot.strategy.signal_settings.decision.lowest_confidence
+    shown = frame["confidence_threshold"].iloc[-1]
+    assert shown == pytest.approx(asked + (0.02 if level >= Level.WARNING else 0.0))
+    assert frame["drift_level"].iloc[-1] == level
+    again = bot.freqai.dd.pair_dict[PAIR]["trained_timestamp"]
+    assert (again < timestamp) == (level >= Level.DRIFT)
+    if level is Level.HALTED:
+        assert not frame[["enter_long"]].to_numpy().any()
+        assert "exit_long" in frame
+    if level >= Level.DRIFT:
+        bot.train()
+        candle(bot)
+        again = bot.freqai.dd.pair_dict[PAIR]["trained_timestamp"]
+        assert again >= timestamp, "one drift, one training"
+
+
+def test_what_fails_beside_trading_reaches_nobody(live_bench: Bench, tmp_path: Path) -> None:
+    user_data = tmp_path / "user"
+    (user_data / "signals" / "ledger.sqlite").mkdir(parents=True)
+    (user_data / "signals" / "registry").write_text("no folder")
+    bot = start(live_bench, user_data)
+    trained(bot)
+    assert candle(bot).iloc[-1]["do_predict"] == 1
+    loop(bot)
+    assert any("ledger: cannot be written" in text for text in bot.messages)  # type: ignore[attr-defined]
