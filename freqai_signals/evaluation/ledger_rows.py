@@ -156,7 +156,8 @@ def _kind(row: Mapping[Any, Any], number: int, source: Source, is_last: bool) ->
     trust = row.get(TRUST_COLUMN, 0)
     if trust == _EXPIRED:
         return Kind.EXPIRED
-    if number <= source.trained_until:
+    # A row at the very close that training ended with is about what comes after it.
+    if number < source.trained_until:
         return Kind.SEED
     if not is_last:
         return Kind.GAP

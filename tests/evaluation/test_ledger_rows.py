@@ -29,8 +29,9 @@ def test_candles_missed_since_the_last_one_are_gaps() -> None:
 
 
 def test_candles_within_the_training_are_seeds() -> None:
-    assert kinds(analysed(12, first=985), after=1)[:6] == ["seed"] * 6
-    assert kinds(analysed(12, first=985), after=1)[6:] == ["gap"] * 5 + ["live"]
+    # The sixth stands at the close that training ended with; its outcome comes after.
+    assert kinds(analysed(12, first=985), after=1)[:5] == ["seed"] * 5
+    assert kinds(analysed(12, first=985), after=1)[5:] == ["gap"] * 6 + ["live"]
 
 
 @pytest.mark.parametrize(("trust", "kind"), [(1, "live"), (0, "untrusted"), (2, "expired")])
