@@ -1,5 +1,6 @@
 """Everything that can be known to be wrong before the first model is trained, in one message."""
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -8,6 +9,8 @@ from freqai_signals.config import SettingsError, pool_pairs, settings_from_confi
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.coverage import Span, coverage_problems, needed_span
 from freqai_signals.training.panel import row_memory
+
+logger = logging.getLogger(__name__)
 
 SpanReader = Callable[[str, str], Span | None]
 """Span of the candles of a pair and timeframe, None if there are none; ValueError if unreadable."""
@@ -62,7 +65,23 @@ def _candle_problems(
             problems.append(f"{pair}: {error}")
     start, stop = (datetime.fromtimestamp(seconds, UTC) for seconds in backtest)
     needed = needed_span(start, stop, settings, row_memory(settings))
-    return problems + coverage_problems(spans, needed, settings)
+    problems += coverage_problems(spans, needed, settings)
+    if not problems:
+        _tell_late_pairs(spans, needed, start)
+    return problems
+
+
+def _tell_late_pairs(spans: Mapping[str, Span | None], needed: Span, start: datetime) -> None:
+    """The pool predicts a pair that begins late; freqtrade trades it only later still."""
+    for pair, span in spans.items():
+        if span is not None and span.first > needed.first:
+            logger.warning(
+                "%s: its first candle is of %s; the pool's model predicts it from the start, but "
+                "freqtrade trades it only from %s on, train period and start-up after that candle",
+                pair,
+                f"{span.first:%Y-%m-%d %H:%M}",
+                f"{span.first + (start - needed.first):%Y-%m-%d %H:%M}",
+            )
 
 
 def _readable(config: Mapping[str, Any]) -> SignalSettings:

@@ -69,9 +69,13 @@ def test_an_unreadable_span_is_a_problem_that_names_the_pair() -> None:
     assert line == "B/USDT: B_USDT-5m.feather is damaged"
 
 
-def test_a_pooled_pair_may_begin_late_while_another_reaches_back() -> None:
+def test_a_pooled_pair_may_begin_late_while_another_reaches_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     config = config_of("A/USDT", "B/USDT")
     checked_settings(config, BACKTEST, reader({"A/USDT": ENOUGH, "B/USDT": LATE}))
+    # freqtrade leaves out train period and start-up of each pair's own candles.
+    assert [record.message.split(":")[0] for record in caplog.records] == ["B/USDT"]
     found = problems_of(config, reader({"A/USDT": LATE, "B/USDT": LATE}))
     assert [line[:6] for line in found] == ["A/USDT", "B/USDT"]
 
