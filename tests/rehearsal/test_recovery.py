@@ -28,7 +28,7 @@ from freqai_signals.sandbox.server import serving
 from tests.rehearsal.conftest import CODE, PAIRS, our_errors, small_config
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.live,
     pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed"),
 ]
 

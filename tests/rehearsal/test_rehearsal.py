@@ -13,7 +13,7 @@ from freqai_signals.sandbox.market import Market
 from tests.rehearsal.conftest import CODE, our_errors
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.live,
     pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed"),
 ]
 

@@ -29,7 +29,7 @@ from freqai_signals.schema import MODEL_COLUMNS, REASON_COLUMN, STRENGTH_COLUMN,
 from tests.rehearsal.conftest import CODE, PAIRS, our_errors, small_config
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.live,
     pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed"),
 ]
 
