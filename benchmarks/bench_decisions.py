@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.harness import ONE_CORE, Timing, measure, print_table, save
-from freqai_signals.config import FOUNDING_PRESET
 from freqai_signals.settings import DecisionSettings
+from freqai_signals.settings.presets import FOUNDING_PRESET
 from freqai_signals.signals.decide import PairContext, decide
 
 CONTEXT = PairContext(candle_seconds=300)

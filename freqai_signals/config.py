@@ -9,10 +9,9 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from freqai_signals.settings import (
-    SignalSettings,
-    timeframe_seconds,
-)
+from freqai_signals.settings import SignalSettings
+from freqai_signals.settings.combinations import impossible
+from freqai_signals.settings.presets import FOUNDING_PRESET
 
 
 class SettingsError(ValueError):
@@ -41,20 +40,6 @@ BOOSTER_ALIASES: Final[Mapping[str, str]] = {
 }
 """Other names under which LightGBM and FreqAI configs give our booster settings."""
 
-
-FOUNDING_PRESET: Final[Mapping[str, Any]] = {
-    "labels": {"kind": "fixed", "threshold": 0.002},
-    "model": {"kind": "multiclass", "pool": "pair", "row_step": 1, "refit": False,
-              "early_stopping_rounds": 50},
-    "decision": {"weak": 0.65, "medium": 0.70, "strong": 0.80, "minimum_confidence": 0.65,
-                 "reference_confidence": 0.65},
-    "booster": {"learning_rate": 0.1, "num_leaves": 31, "min_child_samples": 20,
-                "feature_fraction": 0.8, "bagging_fraction": 0.8, "bagging_freq": 5,
-                "lambda_l1": 0.1, "lambda_l2": 0.1, "max_bin": 255, "rounds": 1000},
-    "label_horizon_candles": 5,
-    "train_period_days": 7,
-}  # fmt: skip
-"""Defaults of the founding design, chosen by ``freqai.signals.preset``; given keys still win."""
 
 # FreqAI switches that would act on a pipeline our model does not have: value that means "off".
 _UNSUPPORTED_FEATURE_PARAMETERS: Final = {
@@ -144,7 +129,7 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
     if preset == "founding":
         values = _merge(FOUNDING_PRESET, values)
     settings = _validated(values, problems)
-    problems += _trading_mode(config) + _impossible(settings, parameters)
+    problems += _trading_mode(config) + impossible(settings, parameters)
     if problems:
         raise SettingsError(problems)
     return settings
@@ -242,69 +227,6 @@ def _trading_mode(config: Mapping[str, Any]) -> list[str]:
     if mode == "spot" or margin in ("isolated", "cross"):
         return []
     return [f"margin_mode: {mode} needs 'isolated' or 'cross', got {str(margin or '')!r}"]
-
-
-def _impossible(settings: SignalSettings, parameters: Mapping[str, Any]) -> list[str]:
-    problems = []
-    try:
-        base = settings.candle_seconds
-    except ValueError as error:
-        return [f"timeframe: {error}"]
-    if 86400 % base:
-        problems.append(f"timeframe: a day must be a whole number of candles, got {base} s")
-    for name in settings.features.higher_timeframes:
-        try:
-            seconds = timeframe_seconds(name)
-        except ValueError as error:
-            problems.append(f"freqai.signals.features.higher_timeframes: {error}")
-            continue
-        if seconds <= base or seconds % base or 86400 % seconds:
-            problems.append(
-                f"freqai.signals.features.higher_timeframes: {name} must be longer than "
-                f"{settings.timeframe}, a multiple of it and a divisor of a day"
-            )
-    for name in parameters.get("include_timeframes") or ():
-        if name != settings.timeframe:
-            problems.append(
-                f"freqai.feature_parameters.include_timeframes: {name!r} is not the base "
-                f"timeframe {settings.timeframe!r}; list it in "
-                "freqai.signals.features.higher_timeframes, which derives it from base candles "
-                "so that live and backtest see the same values"
-            )
-    if parameters.get("include_corr_pairlist"):
-        problems.append(
-            "freqai.feature_parameters.include_corr_pairlist: must be [], cross-asset features "
-            "use the pool (freqai.signals.model.pool_pairs, by default the whitelist)"
-        )
-    if any(period < 2 for period in settings.indicator_periods_candles):
-        problems.append(
-            "freqai.feature_parameters.indicator_periods_candles: every period must be >= 2, "
-            f"got {list(settings.indicator_periods_candles)}"
-        )
-    return problems + _too_short(settings)
-
-
-def _too_short(settings: SignalSettings) -> list[str]:
-    """What a training window cannot hold."""
-    problems = []
-    window = settings.train_period_days * settings.candles_per_day
-    if settings.label_horizon_candles * 10 > window:
-        problems.append(
-            f"freqai.train_period_days: {settings.train_period_days} days are {window} candles, "
-            f"fewer than ten label horizons of {settings.label_horizon_candles}"
-        )
-    rows = (window - settings.label_horizon_candles) // settings.model.row_step
-    if settings.model.pool == "pair" and rows < settings.validation.min_rows:
-        problems.append(
-            f"freqai.train_period_days: {settings.train_period_days} days give {rows} rows a pair "
-            f"(every {settings.model.row_step}. candle), fewer than freqai.signals.validation."
-            f"min_rows {settings.validation.min_rows}; every window would abstain"
-        )
-    if settings.features.groups == ("higher_timeframes",) and not (
-        settings.features.higher_timeframes
-    ):
-        problems.append("freqai.signals.features: higher_timeframes is the only group, but empty")
-    return problems
 
 
 def _problem(item: Any) -> str:

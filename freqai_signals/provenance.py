@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 _ROOT: Final = Path(__file__).parent
-_MODELLING: Final = ("metrics.py", "schema.py", "settings.py", "training", "models", "signals")
+_MODELLING: Final = ("metrics.py", "schema.py", "settings", "training", "models", "signals")
 _LIBRARIES: Final = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "TA-Lib", "freqtrade")
 
 

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from freqai_signals.config import FOUNDING_PRESET, SettingsError, settings_from_config
+from freqai_signals.config import SettingsError, settings_from_config
 from freqai_signals.settings import LabelSettings, SignalSettings, timeframe_seconds
+from freqai_signals.settings.presets import FOUNDING_PRESET
 
 
 def build(signals: Any = None, /, timeframe: Any = "5m", **freqai: Any) -> SignalSettings:

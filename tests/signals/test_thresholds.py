@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from freqai_signals.config import FOUNDING_PRESET
 from freqai_signals.settings import DecisionSettings, ExitSettings, SignalSettings
+from freqai_signals.settings.presets import FOUNDING_PRESET
 from freqai_signals.signals.thresholds import Thresholds
 
 SHIPPED = SignalSettings()

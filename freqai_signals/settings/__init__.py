@@ -1,0 +1,123 @@
+"""Every setting, with its type, its limits and its default: one frozen class a stage.
+
+A new key goes into the class of its stage; ``config`` reads it from freqtrade's config by itself.
+"""
+
+import re
+from typing import Annotated, Final
+
+from pydantic import Field, Strict
+
+from freqai_signals.settings.decision import (
+    CostSettings,
+    DecisionSettings,
+    ExitSettings,
+    SizingSettings,
+)
+from freqai_signals.settings.operation import (
+    AlertSettings,
+    DriftSettings,
+    GateSettings,
+    LedgerSettings,
+    RegistrySettings,
+)
+from freqai_signals.settings.section import Section
+from freqai_signals.settings.training import (
+    FEATURE_GROUPS,
+    BoosterSettings,
+    CalibrationMethod,
+    CalibrationSettings,
+    DirectionSettings,
+    FeatureGroup,
+    FeatureSettings,
+    LabelKind,
+    LabelSettings,
+    ModelKind,
+    ModelSettings,
+    ValidationSettings,
+)
+
+__all__ = [
+    "FEATURE_GROUPS",
+    "AlertSettings",
+    "BoosterSettings",
+    "CalibrationMethod",
+    "CalibrationSettings",
+    "CostSettings",
+    "DecisionSettings",
+    "DirectionSettings",
+    "DriftSettings",
+    "ExitSettings",
+    "FeatureGroup",
+    "FeatureSettings",
+    "GateSettings",
+    "LabelKind",
+    "LabelSettings",
+    "LedgerSettings",
+    "ModelKind",
+    "ModelSettings",
+    "RegistrySettings",
+    "SignalSettings",
+    "SizingSettings",
+    "ValidationSettings",
+    "timeframe_seconds",
+]
+
+_TIMEFRAME_SECONDS: Final = {"m": 60, "h": 3600, "d": 86400}
+
+
+class SignalSettings(Section):
+    """Everything the package needs to know; immutable and hashable by its JSON."""
+
+    labels: LabelSettings = LabelSettings()
+    features: FeatureSettings = FeatureSettings()
+    validation: ValidationSettings = ValidationSettings()
+    model: ModelSettings = ModelSettings()
+    direction: DirectionSettings = DirectionSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
+    costs: CostSettings = CostSettings()
+    decision: DecisionSettings = DecisionSettings()
+    sizing: SizingSettings = SizingSettings()
+    exits: ExitSettings = ExitSettings()
+    gate: GateSettings = GateSettings()
+    registry: RegistrySettings = RegistrySettings()
+    ledger: LedgerSettings = LedgerSettings()
+    drift: DriftSettings = DriftSettings()
+    alerts: AlertSettings = AlertSettings()
+
+    # FreqAI's and freqtrade's own keys.
+    booster: BoosterSettings = BoosterSettings()
+    timeframe: str = "5m"
+    label_horizon_candles: Annotated[int, Field(ge=1, le=2000)] = 24
+    indicator_periods_candles: Annotated[tuple[int, ...], Strict(False), Field(min_length=1)] = (
+        6,
+        12,
+        36,
+        144,
+    )
+    train_period_days: Annotated[int, Field(ge=1)] = 360
+    validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
+
+    @property
+    def candle_seconds(self) -> int:
+        """Length of a base candle in seconds."""
+        return timeframe_seconds(self.timeframe)
+
+    @property
+    def candles_per_day(self) -> int:
+        """Base candles in 24 hours."""
+        return 86400 // self.candle_seconds
+
+
+def timeframe_seconds(timeframe: str) -> int:
+    """Seconds of a timeframe such as ``5m``, ``1h`` or ``1d``.
+
+    Examples
+    --------
+    >>> timeframe_seconds("5m"), timeframe_seconds("1h")
+    (300, 3600)
+    """
+    match = re.fullmatch(r"(\d+)([mhd])", timeframe)
+    if match is None or int(match[1]) == 0:
+        raise ValueError(f"timeframe {timeframe!r} is not a number followed by m, h or d")
+    return int(match[1]) * _TIMEFRAME_SECONDS[match[2]]

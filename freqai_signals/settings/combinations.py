@@ -1,0 +1,78 @@
+"""Which settings cannot work together, though each is valid by itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from freqai_signals.settings import SignalSettings, timeframe_seconds
+
+
+def impossible(settings: SignalSettings, parameters: Mapping[str, Any]) -> list[str]:
+    """One line for every combination that cannot work; empty if all can.
+
+    Parameters
+    ----------
+    settings
+        Whose keys are valid one by one.
+    parameters
+        FreqAI's ``feature_parameters``, for the keys of it that we do not take over.
+    """
+    problems = []
+    try:
+        base = settings.candle_seconds
+    except ValueError as error:
+        return [f"timeframe: {error}"]
+    if 86400 % base:
+        problems.append(f"timeframe: a day must be a whole number of candles, got {base} s")
+    for name in settings.features.higher_timeframes:
+        try:
+            seconds = timeframe_seconds(name)
+        except ValueError as error:
+            problems.append(f"freqai.signals.features.higher_timeframes: {error}")
+            continue
+        if seconds <= base or seconds % base or 86400 % seconds:
+            problems.append(
+                f"freqai.signals.features.higher_timeframes: {name} must be longer than "
+                f"{settings.timeframe}, a multiple of it and a divisor of a day"
+            )
+    for name in parameters.get("include_timeframes") or ():
+        if name != settings.timeframe:
+            problems.append(
+                f"freqai.feature_parameters.include_timeframes: {name!r} is not the base "
+                f"timeframe {settings.timeframe!r}; list it in "
+                "freqai.signals.features.higher_timeframes, which derives it from base candles "
+                "so that live and backtest see the same values"
+            )
+    if parameters.get("include_corr_pairlist"):
+        problems.append(
+            "freqai.feature_parameters.include_corr_pairlist: must be [], cross-asset features "
+            "use the pool (freqai.signals.model.pool_pairs, by default the whitelist)"
+        )
+    if any(period < 2 for period in settings.indicator_periods_candles):
+        problems.append(
+            "freqai.feature_parameters.indicator_periods_candles: every period must be >= 2, "
+            f"got {list(settings.indicator_periods_candles)}"
+        )
+    return problems + _too_short(settings)
+
+
+def _too_short(settings: SignalSettings) -> list[str]:
+    """What a training window cannot hold."""
+    problems = []
+    window = settings.train_period_days * settings.candles_per_day
+    if settings.label_horizon_candles * 10 > window:
+        problems.append(
+            f"freqai.train_period_days: {settings.train_period_days} days are {window} candles, "
+            f"fewer than ten label horizons of {settings.label_horizon_candles}"
+        )
+    rows = (window - settings.label_horizon_candles) // settings.model.row_step
+    if settings.model.pool == "pair" and rows < settings.validation.min_rows:
+        problems.append(
+            f"freqai.train_period_days: {settings.train_period_days} days give {rows} rows a pair "
+            f"(every {settings.model.row_step}. candle), fewer than freqai.signals.validation."
+            f"min_rows {settings.validation.min_rows}; every window would abstain"
+        )
+    if settings.features.groups == ("higher_timeframes",) and not (
+        settings.features.higher_timeframes
+    ):
+        problems.append("freqai.signals.features: higher_timeframes is the only group, but empty")
+    return problems

@@ -1,0 +1,94 @@
+"""From predictions to trades: costs, thresholds, sizes, exits."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from freqai_signals.settings.section import Fraction, Section
+
+
+class CostSettings(Section):
+    """What a trade costs. ``fee`` is one side as a fraction; null takes the exchange's."""
+
+    fee: Annotated[float, Field(ge=0, lt=0.1)] | None = None
+    liquidity: Literal["taker", "maker"] = "taker"
+    slippage: Annotated[float, Field(ge=0, lt=0.1)] = 0.0
+
+
+class DecisionSettings(Section):
+    """When a prediction becomes a signal; the values are fractions or counts of candles.
+
+    A signal needs ``minimum_confidence`` and at least the ``weak`` tier. From
+    ``reference_confidence`` up, repeats and the share are counted exactly; keep it fixed while
+    comparing thresholds, then raising one never adds a signal (see ``signals.emission``). Memory
+    of emitted signals restarts every ``resync_candles``, counted from 1970.
+    """
+
+    weak: Fraction = 0.90
+    medium: Fraction = 0.97
+    strong: Fraction = 0.99
+    minimum_confidence: Fraction = 0.90
+    reference_confidence: Fraction = 0.90
+    hold_confidence: Fraction = 0.85
+    expected_value_rule: bool = True
+    expected_value_margin: Annotated[float, Field(ge=-1, le=1)] = 0.0
+    repeat_window_candles: Annotated[int, Field(ge=0)] = 6
+    repeat_confidence_step: Fraction = 0.10
+    cooldown_candles: Annotated[int, Field(ge=0)] = 0
+    maximum_share: Annotated[float, Field(gt=0, le=1)] = 0.10
+    maximum_share_window_candles: Annotated[int, Field(ge=1)] = 288
+    resync_candles: Annotated[int, Field(ge=1)] = 288
+
+    @property
+    def lowest_confidence(self) -> float:
+        """Confidence that a signal needs: the higher of the minimum and the weak tier."""
+        return max(self.minimum_confidence, self.weak)
+
+    @property
+    def most_signals(self) -> int:
+        """Signals that the share allows within its window."""
+        return int(self.maximum_share * self.maximum_share_window_candles + 1e-9)
+
+    @model_validator(mode="after")
+    def _tiers_are_ordered(self) -> "DecisionSettings":
+        if not self.weak <= self.medium <= self.strong:
+            raise ValueError(
+                f"tiers must satisfy weak <= medium <= strong, got weak={self.weak}, "
+                f"medium={self.medium}, strong={self.strong}"
+            )
+        if self.most_signals < 1:
+            raise ValueError(
+                f"maximum_share={self.maximum_share} of maximum_share_window_candles="
+                f"{self.maximum_share_window_candles} is less than one signal; raise either"
+            )
+        return self
+
+
+class SizingSettings(Section):
+    """How much is staked. ``fixed`` leaves freqtrade's stake; ``kelly`` scales it by the edge.
+
+    ``kelly_fraction`` of the full Kelly share of the wallet, never above ``maximum_stake_share``.
+    ``leverage`` applies to futures only and never exceeds what the exchange allows.
+    """
+
+    method: Literal["fixed", "kelly"] = "fixed"
+    kelly_fraction: Annotated[float, Field(gt=0, le=1)] = 0.25
+    maximum_stake_share: Annotated[float, Field(gt=0, le=1)] = 0.20
+    leverage: Annotated[float, Field(ge=1, le=20)] = 1.0
+
+
+class ExitSettings(Section):
+    """When a trade ends. Multiples count label barrier widths (1 = the label's own barrier).
+
+    A wide stop and an exit at the label's horizon measured best: stops at 1 / 2 / 3 widths cost
+    15 / 9 / 4 bp a trade, and time exits grossed more than a profit barrier. Null switches a
+    barrier off; 1.0 for both trades exactly what a triple-barrier label describes. An opposite
+    prediction ends a trade from ``opposite_confidence`` up.
+    """
+
+    horizon: bool = True
+    opposite_signal: bool = True
+    opposite_confidence: Fraction = 0.65
+    negative_expected_value: bool = False
+    stop_multiple: Annotated[float, Field(gt=0)] | None = 3.0
+    profit_multiple: Annotated[float, Field(gt=0)] | None = None

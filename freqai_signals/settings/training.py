@@ -1,0 +1,113 @@
+"""What is learnt from, and how: labels, features, rows, boosters, calibration."""
+
+from typing import Annotated, Final, Literal, get_args
+
+from pydantic import Field, Strict
+
+from freqai_signals.settings.section import Fraction, Names, Section
+
+LabelKind = Literal["fixed", "volatility", "triple_barrier"]
+ModelKind = Literal["multiclass", "two_stage"]
+CalibrationMethod = Literal["auto", "none", "temperature", "vector", "isotonic", "direction_shrink"]
+FeatureGroup = Literal[
+    "momentum",
+    "mean_reversion",
+    "volatility",
+    "volume",
+    "candle_shape",
+    "calendar",
+    "higher_timeframes",
+    "cross_asset",
+]
+FEATURE_GROUPS: Final[tuple[FeatureGroup, ...]] = get_args(FeatureGroup)
+
+
+class LabelSettings(Section):
+    """What is to be predicted.
+
+    ``kind`` chooses the rule, the other keys belong to one rule each. ``threshold`` is a fraction
+    of the close (0.002 = 0.2 %); ``k`` multiplies sigma * sqrt(horizon); ``floor`` is the smallest
+    barrier or threshold, a fraction, and never below the round-trip cost of a trade.
+    """
+
+    kind: LabelKind = "triple_barrier"
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.002
+    k: Annotated[float, Field(gt=0)] = 1.0
+    volatility_span_days: Annotated[float, Field(gt=0, le=30)] = 1.0
+    floor: Annotated[float, Field(ge=0, lt=1)] = 0.004
+    both_touched: Literal["hold", "lower_first"] = "hold"
+
+
+class FeatureSettings(Section):
+    """Which columns are computed; FreqAI's ``indicator_periods_candles`` gives their spans."""
+
+    groups: Annotated[tuple[FeatureGroup, ...], Strict(False), Field(min_length=1)] = FEATURE_GROUPS
+    higher_timeframes: Names = ("1h", "4h")
+    lead_pair: str = "BTC"
+
+
+class ValidationSettings(Section):
+    """How rows are held out inside a training window."""
+
+    embargo_candles: Annotated[int, Field(ge=0)] = 0
+    min_rows: Annotated[int, Field(ge=50)] = 500
+    min_class_rows: Annotated[int, Field(ge=1)] = 20
+    accuracy_warning: Fraction = 0.55
+
+
+class ModelSettings(Section):
+    """How a model is fitted.
+
+    ``row_step`` trains on every n-th candle (5 and 12 have no common divisor, so that every minute
+    of the hour is seen); ``refit`` trains once more on all rows with
+    ``refit_factor`` times the best number of rounds; ``seeds`` averages that many boosters.
+    """
+
+    kind: ModelKind = "two_stage"
+    pool: Literal["pair", "whitelist"] = "whitelist"
+    pool_pairs: Names = ()
+    row_step: Annotated[int, Field(ge=1)] = 5
+    refit: bool = True
+    refit_factor: Annotated[float, Field(ge=0.5, le=3)] = 1.1
+    early_stopping_rounds: Annotated[int, Field(ge=1)] = 30
+    seeds: Annotated[int, Field(ge=1, le=20)] = 1
+
+
+class BoosterSettings(Section):
+    """LightGBM's parameters (FreqAI's ``model_training_parameters``); the usual aliases work."""
+
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.05
+    num_leaves: Annotated[int, Field(ge=2, le=4096)] = 15
+    max_depth: int = -1
+    min_child_samples: Annotated[int, Field(ge=1)] = 200
+    feature_fraction: Annotated[float, Field(gt=0, le=1)] = 0.4
+    bagging_fraction: Annotated[float, Field(gt=0, le=1)] = 0.7
+    bagging_freq: Annotated[int, Field(ge=0)] = 1
+    lambda_l1: Annotated[float, Field(ge=0)] = 0.0
+    lambda_l2: Annotated[float, Field(ge=0)] = 5.0
+    min_gain_to_split: Annotated[float, Field(ge=0)] = 0.0
+    max_bin: Annotated[int, Field(ge=2, le=65535)] = 63
+    rounds: Annotated[int, Field(ge=1, le=100_000)] = 600
+    seed: Annotated[int, Field(ge=0)] = 42
+    threads: Annotated[int, Field(ge=1, le=256)] = 2
+
+
+class DirectionSettings(Section):
+    """Where the booster of buy against sell differs from the others (kind ``two_stage``).
+
+    On real candles direction is so faint that early stopping stops by chance, after 20 to 70
+    rounds. Slow boosting for at least ``rounds`` measured better anywhere between 80 and 200 of
+    them; where there is more to learn, early stopping lets it go on.
+    """
+
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.02
+    feature_fraction: Annotated[float, Field(gt=0, le=1)] = 0.2
+    rounds: Annotated[int, Field(ge=1, le=100_000)] = 100
+
+
+class CalibrationSettings(Section):
+    """How raw probabilities are made honest, on purged rows that trained no tree."""
+
+    method: CalibrationMethod = "direction_shrink"
+    min_rows: Annotated[int, Field(ge=50)] = 1000
+    initial_slope: Fraction = 0.45
