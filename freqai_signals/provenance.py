@@ -1,6 +1,7 @@
 """Digests that tell whether something was made by the same code, settings and libraries."""
 
 import hashlib
+import inspect
 import json
 from collections.abc import Iterable
 from functools import cache
@@ -43,6 +44,19 @@ def file_digest(files: Iterable[Path]) -> str:
     for file in sorted(files):
         sha.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return sha.hexdigest()
+
+
+def method_files(*kinds: type) -> tuple[Path, ...]:
+    """Files in which the methods of classes stand, inherited ones too, freqtrade's own left out."""
+    bases = {base for kind in kinds for base in kind.__mro__}
+    files = {
+        member.__code__.co_filename
+        for base in bases
+        if not base.__module__.startswith(("freqtrade", "builtins", "abc"))
+        for member in vars(base).values()
+        if inspect.isfunction(member)
+    }
+    return tuple(sorted(Path(file) for file in files if Path(file).is_file()))
 
 
 def _sources(path: Path) -> Iterable[Path]:

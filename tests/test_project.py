@@ -162,12 +162,13 @@ def test_ci_script_is_executable(repo: Path) -> None:
 # Who may import whom
 
 
-def test_package_does_not_import_freqtrade(repo: Path) -> None:
+def test_package_imports_neither_freqtrade_nor_its_adapters(repo: Path) -> None:
     found = {
         (module, name)
         for module, names in package_imports(repo).items()
         for name in names
-        if comes_from(name, "freqtrade")
+        for banned in ("freqtrade", "freqai_models", "strategies")
+        if comes_from(name, banned)
     }
     assert found == set()
 

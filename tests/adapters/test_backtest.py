@@ -247,10 +247,9 @@ def test_trap_08_candles_after_a_window_change_no_prediction_before_them(
 
 
 def test_trap_08_no_row_trains_whose_outcome_lies_in_the_backtest_window(first_run: Run) -> None:
-    models = first_run.strategy.freqai._models
-    stops = [name[-1] for name in models]
-    assert len(stops) == 2
-    for stop, model in zip(stops, models.values(), strict=True):
+    models = first_run.strategy.freqai.windows.trained
+    assert len(models) == 2
+    for stop, model in models.items():
         assert model.trained_until < stop // 900
         assert pd.Timestamp(model.card.last).timestamp() < stop - 8 * 900
         assert set(model.card.pairs) == set(PAIRS)

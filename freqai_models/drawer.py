@@ -1,0 +1,102 @@
+"""FreqAI's drawer, mended. A module of its own name, unlike the adapter: it can be imported."""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+import cloudpickle
+import numpy as np
+import numpy.typing as npt
+import rapidjson
+from freqtrade.freqai.data_drawer import FreqaiDataDrawer
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.strategy import IStrategy
+from pandas import DataFrame
+
+from freqai_models.kitchen import SignalKitchen
+from freqai_signals.models.artefact import write_atomically
+from freqai_signals.models.freqai_state import with_columns
+from freqai_signals.models.signal_model import SignalModel
+from freqai_signals.schema import MODEL_COLUMNS, TRUST_COLUMN
+from freqai_signals.signals.outputs import window_facts
+from freqai_signals.training.history import extended
+
+logger = logging.getLogger(__name__)
+
+_HISTORY_ROWS: Final = 6000
+
+
+class SignalDrawer(FreqaiDataDrawer):
+    """FreqAI's drawer with two mends: whole files, and candles of each pair for itself."""
+
+    @classmethod
+    def adopt(cls, drawer: FreqaiDataDrawer) -> None:
+        """Mend the drawer that FreqAI has made, and the predictions that it has read."""
+        drawer.__class__ = cls
+        columns = [f"{name}{kind}" for name in MODEL_COLUMNS for kind in ("", "_mean", "_std")]
+        wanted = {**dict.fromkeys((*columns, TRUST_COLUMN), 0.0), **window_facts(None)}
+        for pair, history in drawer.historic_predictions.items():
+            drawer.historic_predictions[pair] = with_columns(history, wanted)
+
+    def served(self, pair: str) -> SignalModel | None:
+        """The model that FreqAI has stored for a pair; None if there is none or it is damaged."""
+        kitchen = FreqaiDataKitchen(self.config, True, pair)
+        SignalKitchen.adopt(kitchen)
+        try:
+            model = self.load_data(pair, kitchen)
+        # Unpickling damaged bytes may raise nearly anything.
+        except Exception as error:  # noqa: BLE001
+            logger.warning("The stored model of %s cannot be read: %s", pair, error)
+            return None
+        return model if isinstance(model, SignalModel) else None
+
+    def keep_model_unless(self, pair: str, changed: Sequence[str]) -> None:
+        """Forget a pair's stored model if inputs of it have changed, or if it is damaged."""
+        if changed or self.served(pair) is None:
+            reason = f"changed since: {', '.join(changed)}" if changed else "damaged"
+            logger.warning("The stored model of %s is not used, %s", pair, reason)
+            self.pair_dict[pair] = self.empty_pair_dict.copy()
+            self.model_dictionary.pop(pair, None)
+
+    def save_historic_predictions_to_disk(self) -> None:
+        """Store what was said, and a copy of it; a kill damages neither."""
+        data = cloudpickle.dumps(dict(self.historic_predictions))
+        write_atomically(self.historic_predictions_path, data)
+        write_atomically(self.historic_predictions_bkp_path, data)
+
+    def append_model_predictions(
+        self,
+        pair: str,
+        predictions: DataFrame,
+        do_preds: npt.NDArray[np.int_],
+        dk: FreqaiDataKitchen,
+        strat_df: DataFrame,
+    ) -> None:
+        """Remember the newest prediction, and forget those that nobody reads back."""
+        super().append_model_predictions(pair, predictions, do_preds, dk, strat_df)
+        # FreqAI keeps every row for ever; the strategy's frame is all that is read back.
+        kept = self.historic_predictions[pair].tail(max(_HISTORY_ROWS, len(strat_df)))
+        self.historic_predictions[pair] = kept.reset_index(drop=True)
+
+    def save_drawer_to_disk(self) -> None:
+        """Store when each pair was trained."""
+        with self.save_lock:
+            text = rapidjson.dumps(self.pair_dict, default=self.np_encoder)
+            write_atomically(self.pair_dictionary_path, text.encode())
+
+    def update_historic_data(self, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
+        """Once a candle for all pairs; a pair without candles or with a gap stops no other."""
+        timeframe = self.config["timeframe"]
+        recent = strategy.dp.get_pair_dataframe(dk.pair, timeframe)
+        kept = self.historic_data.get(dk.pair, {}).get(timeframe)
+        if recent.empty or (
+            kept is not None and len(kept) and kept["date"].iloc[-1] >= recent["date"].iloc[-1]
+        ):
+            return
+        seconds = strategy.signal_settings.candle_seconds
+        with self.history_lock:
+            for pair in {dk.pair, *dk.all_pairs}:
+                frames = self.historic_data.setdefault(pair, {})
+                news = strategy.dp.get_pair_dataframe(pair, timeframe)
+                frames[timeframe] = extended(frames.get(timeframe), news, seconds)
+        self.current_candle = recent["date"].iloc[-1]

@@ -1,0 +1,60 @@
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from freqai_signals.models.store import ModelStore
+from freqai_signals.models.window_models import WindowModels
+from freqai_signals.training.rows import TrainingRows
+from tests.models.conftest import make_rows, small
+
+FIRST, SECOND = SimpleNamespace(stopts=1000), SimpleNamespace(stopts=2000)
+ROWS = {1000: make_rows(seed=0), 2000: make_rows(seed=1)}
+
+
+class Asked:
+    """Gives the rows of a window, and remembers which were asked for."""
+
+    def __init__(self) -> None:
+        self.stops: list[int] = []
+
+    def __call__(self, window: Any) -> TrainingRows:
+        self.stops.append(window.stopts)
+        return ROWS[window.stopts]
+
+
+def test_each_window_is_trained_once_and_the_last_one_serves(tmp_path: Path) -> None:
+    models, rows = WindowModels(ModelStore(tmp_path), small()), Asked()
+    first = models.serving("run", [FIRST], rows)
+    second = models.serving("run", [FIRST, SECOND], rows)
+    assert rows.stops == [1000, 2000]
+    assert models.trained == {1000: first, 2000: second}
+    assert models.serving("run", [FIRST], rows) is first
+    assert rows.stops == [1000, 2000]
+
+
+def test_a_windows_model_does_not_depend_on_whether_earlier_ones_were_at_hand(
+    tmp_path: Path,
+) -> None:
+    step_by_step, at_once = (
+        WindowModels(ModelStore(tmp_path / name), small()) for name in ("step", "once")
+    )
+    step_by_step.serving("run", [FIRST], Asked())
+    model = step_by_step.serving("run", [FIRST, SECOND], Asked())
+    assert at_once.serving("run", [FIRST, SECOND], Asked()).card.key == model.card.key
+    # It carries on the model before: alone, the same rows give another model.
+    alone = WindowModels(ModelStore(tmp_path / "alone"), small()).serving("run", [SECOND], Asked())
+    assert alone.card.key != model.card.key
+
+
+def test_runs_share_no_windows(tmp_path: Path) -> None:
+    models, rows = WindowModels(ModelStore(tmp_path), small()), Asked()
+    models.serving("one pool", [FIRST], rows)
+    models.serving("another", [FIRST], rows)
+    assert rows.stops == [1000, 1000]
+
+
+def test_no_window_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no training window"):
+        WindowModels(ModelStore(tmp_path), small()).serving("run", [], Asked())
