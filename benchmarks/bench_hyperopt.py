@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.bench_hyperopt`` or ``make bench``, on the simulated market; models are
 trained on first use. Every epoch is freqtrade's own ``generate_optimizer`` on one core: reading the
-frames, entries and exits, all trades, statistics, loss. The rivals are
+frames, entries and exits, all trades, statistics, loss. The contestants take turns, epoch by epoch.
+The rivals are
 
 ``plain, same frames``: enters and leaves by comparing the same columns with thresholds, ends
     trades by freqtrade's time-based ROI and fixed stop, has no callback at all;
@@ -13,9 +14,11 @@ frames, entries and exits, all trades, statistics, loss. The rivals are
 import argparse
 import logging
 import os
+import statistics
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,21 +78,54 @@ def plain_class(base: type) -> type:
             return frame
 
     own = ("custom_exit", "custom_stoploss", "custom_roi", "custom_stake_amount", "leverage")
-    for name in (*own, "confirm_trade_entry"):
+    for name in (*own, "confirm_trade_entry", "order_filled", "bot_loop_start"):
         setattr(Plain, name, getattr(IStrategy, name))
     return Plain
 
 
-def make_plain(optimizer: Any) -> None:
-    strategy = optimizer.backtesting.strategy
-    strategy.__class__ = plain_class(type(strategy))
-    strategy.use_custom_stoploss = strategy.use_custom_roi = False
-    strategy.minimal_roi = {0: 10.0, 120: -1}
-    strategy.stoploss = -0.03
+@dataclass(frozen=True)
+class Contestant:
+    """What an epoch runs on."""
+
+    name: str
+    strategy: type
+    attributes: dict[str, Any]
+    frames: Path
+    startup: int
+
+    def enter(self, optimizer: Any) -> None:
+        strategy = optimizer.backtesting.strategy
+        strategy.__class__ = self.strategy
+        for name, value in self.attributes.items():
+            setattr(strategy, name, value)
+        optimizer.data_pickle_file = self.frames
+        optimizer.backtesting.required_startup = self.startup
 
 
-def drop_training_rows(optimizer: Any) -> None:
-    """Leave only start-up and test rows in the frames, and put the features beside them."""
+def contestants(optimizer: Any) -> tuple[Contestant, Contestant, Contestant]:
+    """Plain on the same frames, plain without FreqAI, and ours."""
+    strategy, startup = optimizer.backtesting.strategy, optimizer.backtesting.required_startup
+    frames, ours = optimizer.data_pickle_file, type(strategy)
+    plain, fixed = (
+        plain_class(ours),
+        {
+            "use_custom_stoploss": False,
+            "use_custom_roi": False,
+            "minimal_roi": {0: 10.0, 120: -1},
+            "stoploss": -0.03,
+        },
+    )
+    own = {name: getattr(strategy, name) for name in fixed}
+    short, cut = without_training_rows(optimizer)
+    return (
+        Contestant("plain, same frames", plain, fixed, frames, startup),
+        Contestant("plain, no FreqAI", plain, fixed, short, startup - cut),
+        Contestant("thresholds of LightGBMSignalStrategy", ours, own, frames, startup),
+    )
+
+
+def without_training_rows(optimizer: Any) -> tuple[Path, int]:
+    """Frames of start-up and test rows alone, with features, and how many rows that cut off."""
     from joblib import dump, load
 
     strategy, backtesting = optimizer.backtesting.strategy, optimizer.backtesting
@@ -100,23 +136,35 @@ def drop_training_rows(optimizer: Any) -> None:
     for pair, frame in frames.items():
         features = strategy.features._kept[pair][1].set_axis(frame.index)
         kept[pair] = frame.join(features).iloc[cut:].reset_index(drop=True)
-    backtesting.required_startup -= cut
-    dump(kept, optimizer.data_pickle_file)
+    path = optimizer.data_pickle_file.with_suffix(".short.pkl")
+    dump(kept, path)
+    return path, cut
 
 
-def epochs(name: str, optimizer: Any, repeats: int) -> tuple[Timing, int]:
-    """Median seconds of an epoch, and how many trades all sets made."""
-    strategy = optimizer.backtesting.strategy
+def epochs(optimizer: Any, repeats: int) -> tuple[list[Timing], dict[str, int]]:
+    """Median seconds of an epoch of each, taken in turn, and how many trades all sets made."""
+    strategy, rivals = optimizer.backtesting.strategy, contestants(optimizer)
     defaults = {key: parameter.value for key, parameter in strategy.enumerate_parameters()}
-    seconds, trades = [], 0
-    optimizer.generate_optimizer(dict(defaults))
-    for _ in range(repeats):
-        begin = ONE_CORE()
-        results = [optimizer.generate_optimizer(defaults | values) for values in SETS]
-        seconds.append((ONE_CORE() - begin) / len(SETS))
-        trades = sum(result["results_metrics"]["total_trades"] for result in results)
-    middle = sorted(seconds)[len(seconds) // 2]
-    return Timing(name, 1, middle, min(seconds), max(seconds), repeats), trades
+    seconds: dict[str, list[float]] = {rival.name: [] for rival in rivals}
+    trades = dict.fromkeys(seconds, 0)
+    for repeat in range(-1, repeats):  # the first one warms up
+        spent = dict.fromkeys(seconds, 0.0)
+        for values in SETS:
+            for rival in rivals:
+                rival.enter(optimizer)
+                begin = ONE_CORE()
+                result = optimizer.generate_optimizer(defaults | values)
+                spent[rival.name] += ONE_CORE() - begin
+                if repeat == 0:
+                    trades[rival.name] += result["results_metrics"]["total_trades"]
+        if repeat >= 0:
+            for name, took in seconds.items():
+                took.append(spent[name] / len(SETS))
+    timings = [
+        Timing(name, 1, statistics.median(took), min(took), max(took), repeats)
+        for name, took in seconds.items()
+    ]
+    return timings, trades
 
 
 def compare(userdir: Path, repeats: int) -> None:
@@ -124,20 +172,14 @@ def compare(userdir: Path, repeats: int) -> None:
     begin = time.perf_counter()
     optimizer = hyperoptimizer(userdir)
     print(f"frames ready after {time.perf_counter() - begin:.0f} s")
-    ours, our_trades = epochs("thresholds of LightGBMSignalStrategy", optimizer, repeats)
-    make_plain(optimizer)
-    same, same_trades = epochs("plain, same frames", optimizer, repeats)
-    drop_training_rows(optimizer)
-    short, short_trades = epochs("plain, no FreqAI", optimizer, repeats)
-    table = [same, short, ours]
+    table, trades = epochs(optimizer, repeats)
     print_table("epochs on one core", table)
-    counts = dict(
-        zip([t.name for t in table], (same_trades, short_trades, our_trades), strict=True)
-    )
     for timing in table:
-        trades = counts[timing.name]
-        print(f"{timing.name}: {60 / timing.seconds:.1f} epochs a minute, {trades} trades")
-    save("hyperopt", {"epochs": table}, trades=counts, clock="processor seconds")
+        print(
+            f"{timing.name}: {60 / timing.seconds:.1f} epochs a minute, {trades[timing.name]} "
+            f"trades, {table[0].seconds / timing.seconds:.0%} of the first one's speed"
+        )
+    save("hyperopt", {"epochs": table}, trades=trades, clock="processor seconds")
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """What a backtest said and what happened, kept on disk for the report."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,6 +70,20 @@ class BacktestRecord:
     round_trip_cost: float
     timerange: str
     datadir: str = ""
+
+    @classmethod
+    def of(
+        cls, config: Mapping[str, Any], settings: SignalSettings, round_trip_cost: float
+    ) -> "BacktestRecord":
+        """The record of a backtest with freqtrade's config."""
+        folder = Path(config["user_data_dir"]) / "signals" / "reports"
+        return cls(
+            folder / config["freqai"]["identifier"],
+            settings,
+            round_trip_cost,
+            str(config.get("timerange", "")),
+            str(Path(config["datadir"]).resolve()),
+        )
 
     def add(self, pair: str, labelled: pd.DataFrame, predicted: pd.Series) -> None:
         """Store the rows of one pair.

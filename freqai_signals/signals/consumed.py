@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals.schema import MODEL_COLUMNS, REASON_COLUMN, STRENGTH_COLUMN, TRUST_COLUMN
+from freqai_signals.signals.entries import BARRIER_COLUMN
 from freqai_signals.signals.outputs import complete_outputs
-from freqai_signals.signals.trading import BARRIER_COLUMN
 
 DIRECTION_COLUMNS: Final = ("enter_long", "enter_short", "exit_long", "exit_short")
 TAGS: Final = {"enter_tag": "producer_enter_tag", "exit_tag": "producer_exit_tag"}

@@ -116,6 +116,27 @@ class Thresholds:
         )
 
 
+class TunedSettings:
+    """The settings with what hyperopt, or its parameter file, has put in their place.
+
+    Parameters
+    ----------
+    settings
+        As the config has them.
+    """
+
+    def __init__(self, settings: SignalSettings) -> None:
+        self._given = settings
+        self._last: tuple[tuple[float, ...], SignalSettings] = ((), settings)
+
+    def at(self, values: tuple[float, ...]) -> SignalSettings:
+        """Settings at these values of ``Thresholds.LIMITS``, in its order."""
+        if self._last[0] != values:
+            named = dict(zip(Thresholds.LIMITS, values, strict=True))
+            self._last = (values, Thresholds.apply(self._given, named))
+        return self._last[1]
+
+
 def _tiers(settings: SignalSettings, values: Mapping[str, float]) -> dict[str, float]:
     weak, medium_step, strong_step = (
         Thresholds.default(settings, name)

@@ -1,23 +1,26 @@
 """From decisions to the columns and numbers that freqtrade asks a strategy for."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from freqai_signals.schema import (
     PROBA_COLUMNS,
     RETURN_SCALE_COLUMN,
-    TRUST_COLUMN,
     SignalClass,
 )
-from freqai_signals.settings import ExitSettings, SignalSettings
+from freqai_signals.settings import ExitSettings, SignalSettings, SizingSettings
 from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, TAG_COLUMN
+from freqai_signals.signals.entries import BARRIER_COLUMN
 from freqai_signals.signals.exits import ExitReason
 from freqai_signals.signals.expected_value import move_behind
-from freqai_signals.signals.outputs import SQUARE_COLUMNS, USUAL_COLUMNS
+from freqai_signals.signals.outputs import (
+    MODEL_ID_COLUMN,
+    PRIOR_COLUMNS,
+    SQUARE_COLUMNS,
+    USUAL_COLUMNS,
+)
 from freqai_signals.signals.predictions import (
     first_trusted,
     missing_columns,
@@ -25,9 +28,6 @@ from freqai_signals.signals.predictions import (
 )
 from freqai_signals.signals.sizing import Outlook, outlook
 from freqai_signals.training.labels import barrier_width, return_scale
-
-BARRIER_COLUMN: Final = "barrier_width"
-"""Distance of the label's barriers from the close, a fraction, known at the row's close."""
 
 THRESHOLD_COLUMN: Final = "confidence_threshold"
 
@@ -105,45 +105,15 @@ def exit_columns(
     return pd.DataFrame(columns, index=frame.index)
 
 
-@dataclass(frozen=True)
-class BarrierWidths:
-    """Width of the label's barriers at the close of every candle of one pair.
+def without_report_columns(frame: pd.DataFrame, sizing: SizingSettings) -> pd.DataFrame:
+    """The frame without what no decision looks at.
 
-    Arrays instead of a frame: a backtest asks once for each trade, a frame takes twenty times as
-    long to answer.
-
-    Attributes
-    ----------
-    opens
-        Open of each candle, seconds since 1970, shape ``(n,)``, rising.
-    widths
-        Fractions, shape ``(n,)``.
+    A hyperopt reads its frames from disk in every epoch, and keeps no report.
     """
-
-    opens: NDArray[np.int64]
-    widths: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, frame: pd.DataFrame) -> "BarrierWidths":
-        """From the columns ``date`` and ``barrier_width``."""
-        dates = frame["date"].to_numpy(dtype="datetime64[s]").astype(np.int64)
-        return cls(dates, frame[BARRIER_COLUMN].to_numpy(np.float64))
-
-    def at_entry(self, opened: int, candle_seconds: int) -> float:
-        """Width at the close on which a trade opened at ``opened`` was decided.
-
-        That is the last candle that had closed by then; NaN if it is not there.
-
-        Examples
-        --------
-        >>> widths = BarrierWidths(np.array([0, 300, 600]), np.array([0.01, 0.02, 0.03]))
-        >>> widths.at_entry(600, 300), widths.at_entry(610, 300), widths.at_entry(1500, 300)
-        (0.02, 0.02, nan)
-        """
-        decided = opened - opened % candle_seconds - candle_seconds
-        place = int(np.searchsorted(self.opens, decided))
-        found = place < len(self.opens) and self.opens[place] == decided
-        return float(self.widths[place]) if found else float("nan")
+    report = [*PRIOR_COLUMNS, MODEL_ID_COLUMN]
+    if sizing.method == "fixed":
+        report += [*USUAL_COLUMNS, *SQUARE_COLUMNS, RETURN_SCALE_COLUMN]
+    return frame.drop(columns=report, errors="ignore")
 
 
 def row_outlook(row: Any, signal: SignalClass, cost: float) -> Outlook:
@@ -156,42 +126,3 @@ def row_outlook(row: Any, signal: SignalClass, cost: float) -> Outlook:
         np.array([row[name] for name in SQUARE_COLUMNS], dtype=np.float64) * scale**2,
         cost,
     )
-
-
-@dataclass(frozen=True)
-class Freshness:
-    """Whether a prediction may still open a trade.
-
-    Attributes
-    ----------
-    fresh
-        The verdict.
-    reason
-        Why not; empty if fresh.
-    """
-
-    fresh: bool
-    reason: str = ""
-
-
-def freshness(row: Any, now: pd.Timestamp, candle_seconds: int) -> Freshness:
-    """Judge the newest analysed row: trusted, and its candle the last one that has closed.
-
-    Parameters
-    ----------
-    row
-        Has ``date`` (open of its candle, UTC) and ``do_predict``; None if there is no row.
-    now
-        Current time, UTC.
-    candle_seconds
-        Length of a candle.
-    """
-    if row is None:
-        return Freshness(False, "there is no analysed candle")
-    if row[TRUST_COLUMN] != 1:
-        return Freshness(False, f"the candle of {row['date']} is not trusted")
-    closed = row["date"] + pd.Timedelta(seconds=candle_seconds)
-    age = (now - closed).total_seconds()
-    if age >= candle_seconds:
-        return Freshness(False, f"the last prediction is {age:.0f} s old, candle {row['date']}")
-    return Freshness(True)

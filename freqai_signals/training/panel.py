@@ -135,6 +135,18 @@ class FeatureCache:
         return Market.from_closes(closes, self.settings.features.lead_pair) if closes else None
 
 
+def with_features(frame: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its features beside it.
+
+    FreqAI's check of a cached window hands back a frame that has them already, and copies of them
+    under longer names; they give way.
+    """
+    if features.columns[0] in frame:
+        copies = frame.columns.str.startswith(tuple(features.columns))
+        frame = frame.loc[:, ~copies]
+    return pd.concat([frame, features], axis=1)
+
+
 def market_digest(market: Market | None) -> str:
     """SHA-256 of the market's dates and returns, hexadecimal; empty without a market."""
     if market is None:

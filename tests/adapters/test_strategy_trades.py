@@ -16,9 +16,9 @@ from freqtrade.strategy import IStrategy
 from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 
 from freqai_signals.settings import ExitSettings
+from freqai_signals.signals.entries import BARRIER_COLUMN
 from freqai_signals.signals.exits import barrier_prices
 from freqai_signals.signals.thresholds import Thresholds
-from freqai_signals.signals.trading import BARRIER_COLUMN
 from tests.adapters.conftest import PAIRS, Bench, Run, small_config
 
 CANDLE = pd.Timedelta(minutes=15)
@@ -233,7 +233,7 @@ def test_freqtrade_hands_our_callbacks_the_trade_itself(strategy: IStrategy) -> 
     trade, _ = trade_on(strategy, -20)
     seen = []
 
-    for name in ("custom_exit", "custom_stoploss", "custom_roi"):
+    for name in ("custom_exit", "custom_stoploss", "custom_roi", "order_filled"):
         assert getattr(type(strategy), name).__qualname__ == f"IStrategy.{name}"
         assert getattr(type(strategy), name) is not getattr(IStrategy, name)
 
@@ -242,7 +242,52 @@ def test_freqtrade_hands_our_callbacks_the_trade_itself(strategy: IStrategy) -> 
 
     spy.__qualname__ = "IStrategy.spy"
     strategy_safe_wrapper(spy)(trade=trade)
-    assert seen[0] is trade, "freqtrade now copies: see _reads_only in the strategy"
+    assert seen[0] is trade, "freqtrade now copies: see signals/callbacks.py"
+
+
+def adjusted(strategy: IStrategy, trade: LocalTrade, filled: bool) -> int:
+    """How often freqtrade asks for the stop, at a fill or in a candle."""
+    asked = []
+    kept = strategy.custom_stoploss
+
+    def count(**given: Any) -> Any:
+        asked.append(given)
+        return kept(**given)
+
+    count.__qualname__ = "IStrategy.custom_stoploss"
+    strategy.custom_stoploss = count
+    try:
+        if filled:
+            strategy.order_filled(
+                pair="BTC/USDT", trade=trade, order=None, current_time=trade.open_date_utc
+            )
+        strategy.ft_stoploss_adjust(
+            100.0, trade, trade.open_date_utc, 0.0, 0, after_fill=filled
+        )  # fmt: skip
+    finally:
+        del strategy.custom_stoploss
+    return len(asked)
+
+
+def test_backtest_asks_for_the_stop_of_each_trade_when_it_fills_and_never_again(
+    strategy: IStrategy,
+) -> None:
+    for row in (-20, -25):
+        trade, width = trade_on(strategy, row)
+        assert adjusted(strategy, trade, filled=True) == 1
+        stop = barrier_prices(100.0, width, False, ExitSettings()).stop
+        assert trade.stop_loss == pytest.approx(stop, rel=1e-4)
+        assert adjusted(strategy, trade, filled=False) == 0
+        assert trade.stop_loss == pytest.approx(stop, rel=1e-4)
+
+
+def test_custom_stop_that_a_config_has_switched_off_stays_off(strategy: IStrategy) -> None:
+    strategy._stop_is_placed, strategy.use_custom_stoploss = False, False
+    try:
+        trade, _ = trade_on(strategy, -20)
+        assert adjusted(strategy, trade, filled=True) == 0
+    finally:
+        strategy.use_custom_stoploss = True
 
 
 def confirm(strategy: IStrategy, now: datetime) -> bool:
@@ -252,20 +297,17 @@ def confirm(strategy: IStrategy, now: datetime) -> bool:
     )  # fmt: skip
 
 
-def last_row(strategy: IStrategy) -> Any:
-    return strategy.dp.get_analyzed_dataframe("BTC/USDT", "15m")[0].iloc[-1]
-
-
-def set_last_trust(strategy: IStrategy, trust: int) -> None:
+def set_last_trust(strategy: IStrategy, trust: int) -> pd.Timestamp:
+    """Decide with this trust in the last row; the close of its candle."""
     frame = strategy.dp.get_analyzed_dataframe("BTC/USDT", "15m")[0].copy()
     frame.loc[frame.index[-1], "do_predict"] = trust
-    strategy.dp._set_cached_df("BTC/USDT", "15m", frame, strategy.config["candle_type_def"])
-    strategy.dp._set_dataframe_max_index("BTC/USDT", len(frame))
+    strategy.populate_entry_trend(frame, {"pair": "BTC/USDT"})
+    closed: pd.Timestamp = frame["date"].iloc[-1] + CANDLE
+    return closed
 
 
 def test_entry_needs_the_candle_that_has_just_closed(strategy: IStrategy) -> None:
-    set_last_trust(strategy, 1)
-    closed = last_row(strategy)["date"] + CANDLE
+    closed = set_last_trust(strategy, 1)
     assert confirm(strategy, closed.to_pydatetime())
     assert confirm(strategy, (closed + CANDLE - pd.Timedelta(seconds=1)).to_pydatetime())
     assert not confirm(strategy, (closed + CANDLE).to_pydatetime())
@@ -274,8 +316,7 @@ def test_entry_needs_the_candle_that_has_just_closed(strategy: IStrategy) -> Non
 
 @pytest.mark.parametrize("trust", [0, 2])
 def test_entry_on_an_untrusted_row_is_refused(strategy: IStrategy, trust: int) -> None:
-    set_last_trust(strategy, trust)
-    assert not confirm(strategy, (last_row(strategy)["date"] + CANDLE).to_pydatetime())
+    assert not confirm(strategy, set_last_trust(strategy, trust).to_pydatetime())
 
 
 def test_fixed_stake_is_freqtrades_own(strategy: IStrategy) -> None:

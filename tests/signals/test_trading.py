@@ -8,18 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freqai_signals.schema import PROBA_COLUMNS, SignalClass
-from freqai_signals.settings import DecisionSettings, ExitSettings, SignalSettings
+from freqai_signals.schema import PROBA_COLUMNS, RETURN_SCALE_COLUMN, SignalClass
+from freqai_signals.settings import DecisionSettings, ExitSettings, SignalSettings, SizingSettings
 from freqai_signals.signals.decide import PairContext, decide
 from freqai_signals.signals.outputs import SQUARE_COLUMNS, USUAL_COLUMNS
 from freqai_signals.signals.trading import (
     BARRIER_COLUMN,
-    BarrierWidths,
     entry_columns,
     exit_columns,
-    freshness,
     row_outlook,
     with_barriers,
+    without_report_columns,
 )
 
 SECONDS = 300
@@ -149,26 +148,6 @@ def test_entry_rules_have_no_say_in_exits(
 # Barriers
 
 
-def test_width_is_that_of_the_candle_before_the_entry() -> None:
-    frame = pd.DataFrame(
-        {"date": pd.date_range(NOON, periods=3, freq="5min"), BARRIER_COLUMN: [0.01, 0.02, 0.03]}
-    )
-    widths = BarrierWidths.of(frame)
-    opened = int(NOON.timestamp()) + 600
-    assert widths.at_entry(opened, SECONDS) == 0.02
-    assert widths.at_entry(opened + 299, SECONDS) == 0.02
-    assert widths.at_entry(opened + 300, SECONDS) == 0.03
-    assert math.isnan(widths.at_entry(opened + 600, SECONDS))
-    assert math.isnan(widths.at_entry(opened - 600, SECONDS))
-
-
-@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-def test_width_does_not_depend_on_the_unit_of_dates(unit: str) -> None:
-    dates = pd.Series(pd.date_range(NOON, periods=2, freq="5min")).dt.as_unit(unit)
-    widths = BarrierWidths.of(pd.DataFrame({"date": dates, BARRIER_COLUMN: [0.01, 0.02]}))
-    assert widths.at_entry(int(NOON.timestamp()) + 300, SECONDS) == 0.01
-
-
 def test_barrier_column_is_known_at_the_close_of_its_row() -> None:
     rng = np.random.default_rng(1)
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.002, 1200)))
@@ -179,7 +158,7 @@ def test_barrier_column_is_known_at_the_close_of_its_row() -> None:
     assert (whole.dropna() >= SignalSettings().labels.floor).all()
 
 
-# Outlook and freshness
+# Outlook, and what an epoch needs
 
 
 def test_outlook_of_a_row_by_hand() -> None:
@@ -192,27 +171,13 @@ def test_outlook_of_a_row_by_hand() -> None:
     assert row_outlook(row, SignalClass.SELL, COST).mean == pytest.approx(-0.5 * 0.01 - COST)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "fresh"), [(0, True), (299, True), (300, False), (3600, False), (-10, True)]
-)
-def test_prediction_is_fresh_for_one_candle(seconds: int, fresh: bool) -> None:
-    row = predictions((2, 1.0, 0.01, 1)).iloc[-1]
-    closed = NOON + pd.Timedelta(seconds=SECONDS)
-    verdict = freshness(row, closed + pd.Timedelta(seconds=seconds), SECONDS)
-    assert verdict.fresh is fresh
-    assert bool(verdict.reason) is not fresh
-
-
-@pytest.mark.parametrize("trust", [0, 2, math.nan])
-def test_untrusted_prediction_is_not_fresh(trust: float) -> None:
-    row = predictions((2, 1.0, 0.01, 1)).assign(do_predict=trust).iloc[-1]
-    verdict = freshness(row, NOON + pd.Timedelta(seconds=SECONDS), SECONDS)
-    assert not verdict.fresh
-    assert "not trusted" in verdict.reason
-
-
-def test_no_row_is_not_fresh() -> None:
-    assert not freshness(None, NOON, SECONDS).fresh
+@pytest.mark.parametrize("method", ["fixed", "kelly"])
+def test_an_epoch_keeps_every_column_that_decides(method: str) -> None:
+    decides = {"date", "close", "confidence", *PROBA_COLUMNS, BARRIER_COLUMN}
+    sizes = {*USUAL_COLUMNS, *SQUARE_COLUMNS, RETURN_SCALE_COLUMN}
+    frame = pd.DataFrame(0.0, index=[0], columns=sorted(decides | sizes | {"prior_buy"}))
+    left = without_report_columns(frame, SizingSettings(method=method))  # type: ignore[arg-type]
+    assert set(left) == (decides if method == "fixed" else decides | sizes)
 
 
 # A backtest's frame begins with its training window

@@ -1,0 +1,120 @@
+"""What is remembered of a pair's decided candles, and whether the last one may open a trade."""
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from freqai_signals.schema import TRUST_COLUMN
+
+BARRIER_COLUMN: Final = "barrier_width"
+"""Distance of the label's barriers from the close, a fraction, known at the row's close."""
+
+
+@dataclass(frozen=True)
+class DecidedCandles:
+    """Trust and barrier width at the close of every candle of one pair.
+
+    Arrays instead of a frame: a backtest asks several times for each trade, and a frame takes
+    hundreds of times as long to answer.
+
+    Attributes
+    ----------
+    opens
+        Open of each candle, seconds since 1970, shape ``(n,)``, rising.
+    widths
+        Width of the label's barriers, fractions, shape ``(n,)``.
+    trusted
+        Whether ``do_predict`` is 1, shape ``(n,)``.
+    """
+
+    opens: NDArray[np.int64]
+    widths: NDArray[np.float64]
+    trusted: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> "DecidedCandles":
+        """From ``date``, ``barrier_width`` and ``do_predict``; without the last none is trusted."""
+        dates = frame["date"].to_numpy(dtype="datetime64[s]").astype(np.int64)
+        trust = frame.get(TRUST_COLUMN, pd.Series(0, index=frame.index))
+        return cls(dates, frame[BARRIER_COLUMN].to_numpy(np.float64), (trust == 1).to_numpy())
+
+    def width_at_entry(self, opened: int, candle_seconds: int) -> float:
+        """Barrier width at the close on which a trade opened at ``opened`` was decided.
+
+        That is the last candle that had closed by then; NaN if it is not there.
+
+        Examples
+        --------
+        >>> candles = DecidedCandles(np.array([0, 300]), np.array([0.01, 0.02]), np.ones(2, bool))
+        >>> [candles.width_at_entry(opened, 300) for opened in (600, 610, 1500)]
+        [0.02, 0.02, nan]
+        """
+        decided = closed_by(opened, candle_seconds)
+        place = self.last_by(decided)
+        found = place >= 0 and self.opens[place] == decided
+        return float(self.widths[place]) if found else math.nan
+
+    def last_by(self, opened: int) -> int:
+        """Place of the last candle that opened at or before ``opened``, -1 without one."""
+        return int(np.searchsorted(self.opens, opened, side="right")) - 1
+
+
+def closed_by(seconds: int, candle_seconds: int) -> int:
+    """Open of the last candle that had closed by then, both in seconds since 1970.
+
+    Examples
+    --------
+    >>> closed_by(600, 300), closed_by(899, 300)
+    (300, 300)
+    """
+    return seconds - seconds % candle_seconds - candle_seconds
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """Whether a prediction may still open a trade.
+
+    Attributes
+    ----------
+    fresh
+        The verdict.
+    reason
+        Why not; empty if fresh.
+    """
+
+    fresh: bool
+    reason: str = ""
+
+
+def freshness(candles: DecidedCandles | None, now: datetime, candle_seconds: int) -> Freshness:
+    """Judge the last decided candle: it is the last one that has closed, and it is trusted.
+
+    Parameters
+    ----------
+    candles
+        Of the pair; None if nothing was decided yet. Those that close after ``now`` have no say.
+    now
+        Current time, UTC.
+    candle_seconds
+        Length of a candle.
+    """
+    decided = closed_by(int(now.timestamp()), candle_seconds)
+    place = -1 if candles is None else candles.last_by(decided)
+    if candles is None or place < 0:
+        return Freshness(False, "there is no analysed candle")
+    opened = int(candles.opens[place])
+    if opened < decided:
+        age = now.timestamp() - opened - candle_seconds
+        return Freshness(False, f"the last prediction is {age:.0f} s old, candle {_text(opened)}")
+    if not candles.trusted[place]:
+        return Freshness(False, f"the candle of {_text(opened)} is not trusted")
+    return Freshness(True)
+
+
+def _text(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
