@@ -76,12 +76,12 @@ trade: $(INSTALLED) ## the bot's dry run over history that is served as if it ha
 
 ui: $(INSTALLED) ## freqtrade's web server over backtests, on 127.0.0.1 (FreqUI itself: freqtrade install-ui)
 	$(RUN) freqai-signals credentials
-	$(SANDBOX) freqtrade webserver --config $(CONFIG) --config user_data/credentials.json \
+	$(SANDBOX) freqtrade webserver $(CONFIGS) --config user_data/credentials.json \
 		--userdir user_data $(ARGS)
 
 consume: $(INSTALLED) ## a second dry run that trades on the columns of `make trade`, without a model
 	$(RUN) freqai-signals credentials
-	$(SANDBOX) freqtrade trade --dry-run --config $(CONFIG) --config config.consumer.json \
+	$(SANDBOX) freqtrade trade --dry-run $(CONFIGS) --config config.consumer.json \
 		--config user_data/credentials.consumer.json --userdir user_data \
 		--strategy SignalConsumerStrategy --strategy-path strategies \
 		--db-url sqlite:///user_data/sandbox/consumer.sqlite $(ARGS)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from freqai_signals.rehearsal.run import Rehearsal
+    from freqai_signals.rehearsal.request import Rehearsal
 
 
 def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -19,12 +19,20 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
             "Runs `freqtrade trade --dry-run` with its own data folder and database against the "
             "loopback exchange, faster than the clock, and ends with trades, signals, quality and "
             "the comparison of every live candle with the history. Speeds above 1 need Debian's "
-            "faketime. Exit status 1 if a live candle differs from the history."
+            "faketime. Exit status 1 if a live candle differs from the history, or if the bot "
+            "crashed, entered twice, missed an exit, lost a row of the ledger or kept growing."
         ),
     )
     parser.add_argument("--days", type=float, default=1.0, help="market days (default: 1)")
     parser.add_argument("--speed", type=float, default=60.0, help="times the clock (default: 60)")
-    parser.add_argument("--config", type=Path, default=Path("config.json"), metavar="FILE")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        nargs="+",
+        default=[Path("config.json")],
+        metavar="FILE",
+        help="freqtrade's configs, later ones win (default: config.json)",
+    )
     parser.add_argument(
         "--datadir", type=Path, metavar="DIR", help="candles (default: the simulated market)"
     )
@@ -45,22 +53,31 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
         metavar="SHARE",
         help="share of requests that fail in one way or another (default: 0)",
     )
+    parser.add_argument(
+        "--mishaps",
+        action="store_true",
+        help="every day an hour without the exchange, a gap, missing and late candles",
+    )
+    parser.add_argument(
+        "--again", type=Path, metavar="DIR", help="judge the finished rehearsal of DIR, run none"
+    )
     parser.add_argument("--strategy-path", type=Path, default=Path("strategies"))
     parser.add_argument("--freqaimodel-path", type=Path, default=Path("freqai_models"))
     parser.set_defaults(run=_run, usage_error=parser.error)
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from freqai_signals.rehearsal.outcome import judged
     from freqai_signals.rehearsal.report import print_outcome
     from freqai_signals.rehearsal.run import rehearse
 
-    outcome = rehearse(_request(arguments), _notify)
+    outcome = judged(arguments.again) if arguments.again else rehearse(_request(arguments), _notify)
     print_outcome(outcome)
-    return 0 if outcome.parity.share == 1.0 and outcome.parity.candles else 1
+    return 0 if outcome.kept else 1
 
 
 def _request(arguments: argparse.Namespace) -> "Rehearsal":
-    from freqai_signals.rehearsal.run import Rehearsal
+    from freqai_signals.rehearsal.request import Rehearsal
 
     if not arguments.days > 0:
         arguments.usage_error("--days must be above 0")
@@ -72,7 +89,7 @@ def _request(arguments: argparse.Namespace) -> "Rehearsal":
     folder = arguments.folder or Path("user_data/rehearsals") / f"{now:%Y%m%dT%H%M%S}"
     start = arguments.start
     return Rehearsal(
-        config=arguments.config,
+        config=tuple(arguments.config),
         folder=folder,
         days=arguments.days,
         speed=arguments.speed,
@@ -80,6 +97,7 @@ def _request(arguments: argparse.Namespace) -> "Rehearsal":
         pairs=tuple(arguments.pairs),
         start=None if start is None else start.replace(tzinfo=start.tzinfo or dt.UTC),
         faults=arguments.faults,
+        mishaps=arguments.mishaps,
         code=(arguments.strategy_path, arguments.freqaimodel_path),
     )
 

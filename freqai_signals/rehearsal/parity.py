@@ -91,8 +91,7 @@ class History:
     Attributes
     ----------
     candles
-        Pool pair to its base candles without holes (see :func:`without_holes`), from long before
-        the first live candle on.
+        Pool pair to its base candles without holes, from long before the first live candle on.
     settings
         Those that the bot ran with.
     stops
@@ -140,16 +139,6 @@ def compare(live: Iterable[LiveRow], history: History) -> Parity:
         mismatches=tuple(mismatches),
         expected=expected,
     )
-
-
-def without_holes(candles: pd.DataFrame, candle_seconds: int) -> pd.DataFrame:
-    """Candles with missing ones filled flat at the close before, volume 0, as freqtrade does."""
-    frame = candles.set_index("date").asfreq(f"{candle_seconds}s")
-    frame["close"] = frame["close"].ffill()
-    for name in ("open", "high", "low"):
-        frame[name] = frame[name].fillna(frame["close"])
-    frame = frame.fillna({"volume": 0.0}).reset_index()
-    return frame.assign(date=frame["date"].dt.as_unit("ms"))
 
 
 def _expected(

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from freqai_signals.evaluation.quality import quality_table
-from freqai_signals.rehearsal.run import Outcome
+from freqai_signals.rehearsal.outcome import Outcome
 from freqai_signals.signals.decide import TAG_COLUMN
 
 _MOST_MISMATCHES = 10
@@ -19,23 +19,10 @@ def print_outcome(outcome: Outcome, console: Console | None = None) -> None:
     console.print(_trades(outcome))
     console.print(_signals(outcome))
     console.print(_quality(outcome))
-    for line in (*_running(outcome), *_parity(outcome)):
-        console.print(line, highlight=False)
-    console.print(f"All files: {outcome.folder}", highlight=False, soft_wrap=True)
-
-
-def memory_slope(memory: np.ndarray) -> float:
-    """Megabytes that the bot grows in a market hour, after the first third of the time.
-
-    Examples
-    --------
-    >>> round(memory_slope(np.array([[h, 400 + 2 * h] for h in range(12)])), 3)
-    2.0
-    """
-    if len(memory) < 10:
-        return 0.0
-    late = memory[memory[:, 0] >= memory[-1, 0] / 3]
-    return float(np.polyfit(late[:, 0], late[:, 1], 1)[0])
+    lines = (*_running(outcome), *_checks(outcome), *_parity(outcome))
+    # Paths and pairs may hold what rich would take for markup.
+    for line in (*lines, f"All files: {outcome.folder}"):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _trades(outcome: Outcome) -> Table:
@@ -85,15 +72,17 @@ def _running(outcome: Outcome) -> list[str]:
             f"Candle close to decision, seconds of the wall clock: median {median:.2f}, "
             f"95 % within {late:.2f}, longest {outcome.delays.max():.2f}"
         )
-    if len(outcome.memory):
-        largest = outcome.memory[:, 1].max()
-        slope = memory_slope(outcome.memory)
-        lines.append(f"Memory: at most {largest:.0f} MB, {slope:+.2f} MB per market hour")
-    if outcome.faults:
-        met = ", ".join(f"{count} {kind}" for kind, count in sorted(outcome.faults.items()))
+    if outcome.played.faults:
+        met = ", ".join(f"{count} {kind}" for kind, count in sorted(outcome.played.faults.items()))
         lines.append(f"Faults met: {met}")
-    lines.append(f"The bot ended with status {outcome.exit_status}")
     return lines
+
+
+def _checks(outcome: Outcome) -> list[str]:
+    return [
+        f"{'Kept' if check.kept else 'BROKEN'}: {check.name} ({check.detail})"
+        for check in outcome.checks
+    ]
 
 
 def _parity(outcome: Outcome) -> list[str]:

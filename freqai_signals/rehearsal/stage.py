@@ -69,13 +69,12 @@ class Stage:
     @property
     def record(self) -> LiveRecord:
         """What the bot decided."""
-        return LiveRecord(self.folder / "record.jsonl")
+        return record_of(self.folder)
 
     @property
     def log(self) -> str:
         """The bot's log so far."""
-        path = self.folder / "bot.log"
-        return path.read_text(errors="replace") if path.is_file() else ""
+        return log_of(self.folder)
 
     def start(self) -> None:
         """Start the bot; its log is appended to."""
@@ -144,12 +143,7 @@ class Stage:
 
     def trades(self) -> list[dict[str, Any]]:
         """All trades in the bot's database, oldest first."""
-        path = self.folder / "trades.sqlite"
-        if not path.is_file():
-            return []
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-            database.row_factory = sqlite3.Row
-            return [dict(row) for row in database.execute("select * from trades order by id")]
+        return trades_of(self.folder)
 
     def _environment(self, command: list[str]) -> dict[str, str]:
         variables = sandbox_variables(self.url, self.candles)
@@ -159,6 +153,27 @@ class Stage:
             **self.variables,
         }
         return child_environment(variables, command)
+
+
+def record_of(folder: Path) -> LiveRecord:
+    """What the bot of a folder decided."""
+    return LiveRecord(folder / "record.jsonl")
+
+
+def log_of(folder: Path) -> str:
+    """The log of a folder's bot."""
+    path = folder / "bot.log"
+    return path.read_text(errors="replace") if path.is_file() else ""
+
+
+def trades_of(folder: Path) -> list[dict[str, Any]]:
+    """All trades in the database of a folder's bot, oldest first."""
+    path = folder / "trades.sqlite"
+    if not path.is_file():
+        return []
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        database.row_factory = sqlite3.Row
+        return [dict(row) for row in database.execute("select * from trades order by id")]
 
 
 def write_config(path: Path, config: Mapping[str, Any]) -> Path:

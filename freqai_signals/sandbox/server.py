@@ -1,5 +1,6 @@
 """An ASGI application on a free loopback port, in a thread of this process."""
 
+import logging
 import socket
 import threading
 import time
@@ -43,6 +44,7 @@ def serving(app: FastAPI, port: int = 0) -> Iterator[str]:
             app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=3600
         )
         server = uvicorn.Server(config)
+        logging.getLogger("uvicorn.error").addFilter(_is_news)
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listener]}, name="sandbox-exchange", daemon=True
         )
@@ -54,6 +56,11 @@ def serving(app: FastAPI, port: int = 0) -> Iterator[str]:
             server.should_exit = True
             server.force_exit = True
             thread.join(timeout=5)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not the word about answers that were cut on purpose."""
+    return "without completing response" not in record.getMessage()
 
 
 def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:

@@ -9,7 +9,8 @@ import pytest
 from freqai_signals.evaluation.live_record import LiveRecord, LiveRow
 from freqai_signals.models.card import ModelCard
 from freqai_signals.models.signal_model import SignalModel
-from freqai_signals.rehearsal.parity import History, compare, without_holes
+from freqai_signals.rehearsal.candles import without_holes
+from freqai_signals.rehearsal.parity import History, compare
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import PairContext, decide
 from freqai_signals.signals.outputs import complete_outputs

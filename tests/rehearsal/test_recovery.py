@@ -10,14 +10,17 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from freqai_signals.config import settings_from_config
 from freqai_signals.evaluation.live_record import LiveRow
 from freqai_signals.rehearsal.acceleration import FastClock
-from freqai_signals.rehearsal.run import bot_options, load_candles, outcome
+from freqai_signals.rehearsal.candles import load_candles
+from freqai_signals.rehearsal.mishaps import Mishaps
+from freqai_signals.rehearsal.outcome import outcome
+from freqai_signals.rehearsal.played import Played
+from freqai_signals.rehearsal.run import bot_options
 from freqai_signals.rehearsal.stage import Stage, write_config
 from freqai_signals.sandbox.clock import Clock
 from freqai_signals.sandbox.exchange import create_exchange
@@ -121,9 +124,8 @@ def test_the_bot_survives(life: Life) -> None:
     # Whatever was open had outlived its horizon: it could leave.
     life.wait(lambda: not any(t["is_open"] and t["id"] in opened for t in stage.trades()))
 
-    found = outcome(
-        stage, life.candles, settings_from_config(life.config), 0, np.empty((0, 2)), life.faults
-    )
+    played = Played("", 0, stage.clock.start_ms, stage.clock(), SPEED, Mishaps(), {}, 0, ())
+    found = outcome(stage.folder, played, life.candles, settings_from_config(life.config))
     assert found.parity.mismatches == (), found.parity.mismatches[:5]
     trades = [(trade["pair"], trade["open_date"]) for trade in stage.trades()]
     assert len(trades) == len(set(trades))

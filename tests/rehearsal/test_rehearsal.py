@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from freqai_signals.rehearsal.report import print_outcome
-from freqai_signals.rehearsal.run import Rehearsal, rehearse
+from freqai_signals.rehearsal.request import Rehearsal
+from freqai_signals.rehearsal.run import rehearse
 from freqai_signals.sandbox.market import Market
 from tests.rehearsal.conftest import CODE, our_errors
 
@@ -22,7 +23,7 @@ def test_live_equals_history_though_requests_fail(
     market: Market, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     request = Rehearsal(
-        config=config,
+        config=(config,),
         folder=tmp_path / "rehearsal",
         days=2.6 / 24,
         speed=120.0,
@@ -42,7 +43,7 @@ def test_live_equals_history_though_requests_fail(
     assert "Parity: 100.00 %" in capsys.readouterr().out
     opened = [(trade["pair"], trade["open_date"]) for trade in outcome.trades]
     assert len(opened) == len(set(opened))
-    assert sum(outcome.faults.values()) > 20
+    assert sum(outcome.played.faults.values()) > 20
 
 
 def test_futures_are_sold_short_with_leverage(market: Market, tmp_path: Path, config: Path) -> None:
@@ -52,7 +53,7 @@ def test_futures_are_sold_short_with_leverage(market: Market, tmp_path: Path, co
     content["freqai"]["signals"]["sizing"] = {"leverage": 2.0}
     config.write_text(json.dumps(content))
     request = Rehearsal(
-        config=config,
+        config=(config,),
         folder=tmp_path / "rehearsal",
         days=1.25 / 24,
         speed=100.0,

@@ -18,7 +18,8 @@ import pytest
 from freqai_signals.config import settings_from_config
 from freqai_signals.credentials import ensure_credentials
 from freqai_signals.rehearsal.acceleration import FastClock
-from freqai_signals.rehearsal.run import bot_options, load_candles
+from freqai_signals.rehearsal.candles import load_candles
+from freqai_signals.rehearsal.run import bot_options
 from freqai_signals.rehearsal.stage import Stage, write_config
 from freqai_signals.sandbox.clock import Clock
 from freqai_signals.sandbox.exchange import create_exchange

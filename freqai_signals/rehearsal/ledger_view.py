@@ -1,0 +1,113 @@
+"""The ledger beside the live record: which model predicted a candle, and what was decided."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from freqai_signals.evaluation.health import Level
+from freqai_signals.evaluation.ledger import Ledger
+from freqai_signals.evaluation.ledger_migration import ledger_url
+from freqai_signals.evaluation.ledger_rows import Kind
+from freqai_signals.evaluation.live_record import LiveRow
+from freqai_signals.rehearsal.parity import TOLERANCE, Mismatch
+from freqai_signals.schema import (
+    CONFIDENCE_COLUMN,
+    EXPECTED_RETURN_COLUMN,
+    LABEL_COLUMN,
+    PROBA_COLUMNS,
+    SignalClass,
+)
+from freqai_signals.settings import SignalSettings
+
+_SAME: Final = {
+    LABEL_COLUMN: "predicted",
+    **{name: name for name in (*PROBA_COLUMNS, CONFIDENCE_COLUMN, EXPECTED_RETURN_COLUMN)},
+}
+
+
+class LedgerView:
+    """A bot's predictions and levels as its ledger has them.
+
+    Parameters
+    ----------
+    predictions
+        The ledger's table.
+    events
+        Its table of drift events.
+    """
+
+    def __init__(self, predictions: pd.DataFrame, events: pd.DataFrame) -> None:
+        self.predictions = predictions
+        self._rows: dict[tuple[str, int], Mapping[Any, Any]] = {}
+        records: list[dict[Any, Any]] = predictions.to_dict("records")
+        for row in records:
+            # A candle found later has a second row where another model served by then.
+            if row["kind"] != Kind.GAP or (row["pair"], row["candle"]) not in self._rows:
+                self._rows[row["pair"], row["candle"]] = row
+        self._levels: dict[str, list[tuple[int, str]]] = {}
+        levels = events[events["detector"] == "health"] if len(events) else events
+        told: list[dict[Any, Any]] = levels.to_dict("records")
+        for event in sorted(told, key=lambda event: int(event["candle"])):
+            self._levels.setdefault(event["pair"], []).append((event["candle"], event["level"]))
+
+    @classmethod
+    def of(cls, settings: SignalSettings, user_data: Path) -> "LedgerView | None":
+        """The ledger of a bot's data folder; None if it keeps none."""
+        if not settings.ledger.enabled:
+            return None
+        ledger = Ledger(ledger_url(settings.ledger, user_data))
+        try:
+            return cls(ledger.rows("predictions"), ledger.rows("drift_events"))
+        finally:
+            ledger.close()
+
+    def applied(
+        self, live: Iterable[LiveRow], number: Callable[[str], int]
+    ) -> tuple[list[LiveRow], list[Mismatch]]:
+        """Live rows with the model that the ledger names, and every value it has otherwise.
+
+        Parameters
+        ----------
+        live
+            What the bot recorded beside its ledger.
+        number
+            Leading 48 bits of the key of the model of a version; 0 where it is gone.
+        """
+        rows, wrong = [], []
+        for row in live:
+            entry = self._rows.get((row.pair, int(pd.Timestamp(row.date).timestamp())))
+            if entry is None:
+                wrong.append(Mismatch(row.pair, row.date, "row", "decided", "", _NO_ROW))
+                rows.append(row)
+                continue
+            wrong += self._differences(row, entry)
+            # A model that the gate refused is named by the ledger and does not speak.
+            rows.append(replace(row, model=number(entry["model_version"])) if row.model else row)
+        return rows, wrong
+
+    def _differences(self, row: LiveRow, entry: Mapping[Any, Any]) -> list[Mismatch]:
+        found: list[tuple[str, float | str, float | str]] = [
+            (name, row.values[name], float(entry[column]))
+            for name, column in _SAME.items()
+            if not abs(row.values[name] - float(entry[column])) <= TOLERANCE
+        ]
+        if row.model and not entry["model_version"].endswith(f"-{row.model:012x}"[:11]):
+            found.append(("model_version", f"{row.model:012x}", entry["model_version"]))
+        signal = "none" if row.signal < 0 else SignalClass(row.signal).name.lower()
+        decided, kept = (signal, row.reason), (entry["signal"], entry["reason"])
+        if decided != kept and not self._restrained(row, kept):
+            found.append(("signal", "/".join(decided), "/".join(kept)))
+        return [Mismatch(row.pair, row.date, *values, _OTHERWISE) for values in found]
+
+    def _restrained(self, row: LiveRow, kept: tuple[str, str]) -> bool:
+        """Whether a level of drift took the signal away after it was decided."""
+        candle = int(pd.Timestamp(row.date).timestamp())
+        told = [level for since, level in self._levels.get(row.pair, ()) if since <= candle]
+        return kept[0] == "none" and bool(told) and told[-1] != str(Level.OK)
+
+
+_NO_ROW: Final = "the ledger has no row"
+_OTHERWISE: Final = "the ledger says otherwise"

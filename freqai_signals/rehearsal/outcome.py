@@ -1,0 +1,206 @@
+"""What a rehearsal showed, from what its stage has recorded."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from freqai_signals.config import settings_from_config
+from freqai_signals.evaluation.backtest_record import OUTCOME_COLUMN
+from freqai_signals.evaluation.live_record import LiveRow
+from freqai_signals.models import artefact
+from freqai_signals.models.signal_model import SignalModel
+from freqai_signals.rehearsal.candles import load_candles
+from freqai_signals.rehearsal.checks import (
+    Check,
+    Scene,
+    flat_memory,
+    no_crash,
+    no_duplicate_entry,
+    no_lost_row,
+    no_missed_exit,
+)
+from freqai_signals.rehearsal.ledger_view import LedgerView
+from freqai_signals.rehearsal.parity import History, Parity, compare
+from freqai_signals.rehearsal.played import Played
+from freqai_signals.rehearsal.stage import log_of, record_of, trades_of
+from freqai_signals.schema import LABEL_COLUMN, REALISED_RETURN_COLUMN
+from freqai_signals.settings import SignalSettings
+from freqai_signals.signals.trading import exit_columns
+from freqai_signals.training.panel import add_labels
+
+_OURS: Final = ("/strategies/", "/freqai_models/", "/freqai_signals/")
+
+STOPPED: Final = ("stop_loss", "trailing_stop_loss", "stoploss_on_exchange", "stop_barrier")
+"""Exit reasons after which a pair cools down."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a rehearsal showed.
+
+    Attributes
+    ----------
+    parity
+        Live against history.
+    frames
+        Pair to what the history says, with outcomes where they are known by now.
+    trades
+        Rows of the bot's database.
+    delays
+        Shape ``(n,)``, seconds of the wall clock from a candle's close to its decision.
+    played
+        What was rehearsed, what went wrong, memory, exit status.
+    checks
+        What a bot must never do, and whether it did.
+    folder
+        Of the rehearsal.
+    """
+
+    parity: Parity
+    frames: Mapping[str, pd.DataFrame]
+    trades: list[dict[str, Any]]
+    delays: np.ndarray
+    played: Played
+    checks: tuple[Check, ...]
+    folder: Path
+
+    @property
+    def kept(self) -> bool:
+        """Whether every promise was kept, and live equals history on at least one candle."""
+        equal = self.parity.share == 1.0 and self.parity.candles > 0
+        return equal and all(check.kept for check in self.checks)
+
+
+def judged(folder: Path) -> Outcome:
+    """Judge the finished rehearsal of a folder.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    played = Played.read(folder)
+    config = json.loads((folder / "config.json").read_text())
+    settings = settings_from_config(config)
+    pairs = tuple(config["exchange"]["pair_whitelist"])
+    candles = load_candles(
+        Path(played.candles), pairs, settings, played.shift_ms, played.mishaps.missing
+    )
+    return outcome(folder, played, candles, settings)
+
+
+def outcome(
+    folder: Path,
+    played: Played,
+    candles: Mapping[str, pd.DataFrame],
+    settings: SignalSettings,
+) -> Outcome:
+    """Compare and score what the bot of a folder has recorded."""
+    recorded = list(record_of(folder).rows())
+    trades = trades_of(folder)
+    models = _Models(folder / "user_data" / "signals" / "models")
+    view = LedgerView.of(settings, folder / "user_data")
+    rows, wrong = view.applied(recorded, models.number) if view else (recorded, [])
+    parity = compare(rows, History(candles, settings, _stops(trades, settings), models))
+    parity = replace(parity, mismatches=(*wrong, *parity.mismatches))
+    costs = {row.pair: row.cost for row in rows}
+    frames = {
+        pair: _with_outcomes(frame, candles[pair], settings, costs[pair])
+        for pair, frame in parity.expected.items()
+    }
+    scene = Scene(
+        start=played.start_ms // 1000,
+        stop=played.stop_ms // 1000,
+        candle_seconds=settings.candle_seconds,
+        horizon=settings.label_horizon_candles if settings.exits.horizon else None,
+        mishaps=played.mishaps,
+    )
+    decided = {(row.pair, int(pd.Timestamp(row.date).timestamp())) for row in recorded}
+    checks = [
+        no_crash(played.exit_status, log_of(folder), _OURS),
+        no_duplicate_entry(trades),
+        no_missed_exit(trades, _exit_signals(frames, recorded, settings), scene),
+        flat_memory(played.memory),
+    ]
+    if view is not None:
+        checks.append(no_lost_row(decided, view.predictions, tuple(candles), scene))
+    text = json.dumps(parity.as_dict(), indent=1, default=str)
+    (folder / "parity.json").write_text(text)
+    return Outcome(
+        parity=parity,
+        frames=frames,
+        trades=trades,
+        delays=_delays(rows, settings) / played.speed,
+        played=played,
+        checks=tuple(checks),
+        folder=folder,
+    )
+
+
+class _Models:
+    """Models of a store by the first 48 bits of their key, each read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: dict[int, SignalModel | None] = {}
+
+    def __call__(self, number: int) -> SignalModel | None:
+        if number not in self._read:
+            found = sorted(self._folder.glob(f"{number:012x}*.model"))
+            self._read[number] = artefact.read(found[0]) if found else None
+        return self._read[number]
+
+    def number(self, version: str) -> int:
+        """Leading 48 bits of the key of a version, whose name ends with 40 of them; 0 if gone."""
+        found = sorted(self._folder.glob(f"{version.rpartition('-')[2]}*.model"))
+        return int(found[0].name[:12], 16) if found else 0
+
+
+def _stops(trades: list[dict[str, Any]], settings: SignalSettings) -> dict[str, list[int]]:
+    stops: dict[str, list[int]] = {}
+    for trade in trades:
+        if trade["close_date"] and trade["exit_reason"] in STOPPED:
+            closed = pd.Timestamp(trade["close_date"], tz="UTC").timestamp()
+            stops.setdefault(trade["pair"], []).append(int(closed) // settings.candle_seconds)
+    return stops
+
+
+def _exit_signals(
+    frames: Mapping[str, pd.DataFrame], rows: list[LiveRow], settings: SignalSettings
+) -> dict[str, list[int]]:
+    """When the bot itself decided a candle that says to leave; see ``no_missed_exit``."""
+    written = {(row.pair, row.date): row for row in rows}
+    signals: dict[str, list[int]] = {}
+    for pair, frame in frames.items():
+        cost = next(row.cost for row in rows if row.pair == pair)
+        columns = exit_columns(frame, settings.exits, cost, settings.candle_seconds)
+        for side, name in (("exit_long", pair), ("exit_short", f"{pair} short")):
+            dates = frame.loc[columns[side] == 1, "date"].map(lambda date: date.isoformat())
+            told = [written[pair, date].written for date in dates if (pair, date) in written]
+            signals[name] = [int(time) for time in told]
+    return signals
+
+
+def _delays(rows: list[LiveRow], settings: SignalSettings) -> np.ndarray:
+    """Market seconds from a candle's close to its decision."""
+    return np.array(
+        [row.written - pd.Timestamp(row.date).timestamp() - settings.candle_seconds for row in rows]
+    )
+
+
+def _with_outcomes(
+    frame: pd.DataFrame, candles: pd.DataFrame, settings: SignalSettings, cost: float
+) -> pd.DataFrame:
+    labelled = add_labels(candles, settings, cost).set_index("date")
+    labelled = labelled.reindex(pd.DatetimeIndex(frame["date"]))
+    return frame.assign(
+        **{
+            OUTCOME_COLUMN: labelled[LABEL_COLUMN].to_numpy(),
+            REALISED_RETURN_COLUMN: labelled[REALISED_RETURN_COLUMN].to_numpy(),
+        }
+    )

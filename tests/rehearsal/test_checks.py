@@ -1,0 +1,125 @@
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from freqai_signals.rehearsal.checks import (
+    Scene,
+    flat_memory,
+    memory_slope,
+    no_crash,
+    no_duplicate_entry,
+    no_lost_row,
+    no_missed_exit,
+)
+from freqai_signals.rehearsal.mishaps import Mishaps
+
+PAIR = "BTC/USDT"
+START = int(pd.Timestamp("2024-01-01", tz="UTC").timestamp())
+OUTAGE = (1000 * (START + 7200), 1000 * (START + 10800))
+SCENE = Scene(START, START + 86_400, 300, 24, Mishaps(outages=(OUTAGE,)))
+
+
+def trade(number: int, opened: str, closed: str | None, **others: Any) -> dict[str, Any]:
+    dates = {"open_date": f"2024-01-01 {opened}", "close_date": closed and f"2024-01-01 {closed}"}
+    return {"id": number, "pair": PAIR, "is_short": False, **dates, **others}
+
+
+@pytest.mark.parametrize(
+    ("status", "log", "kept"),
+    [
+        (0, "all well", True),
+        (130, '  File "/x/site-packages/freqtrade/worker.py", line 3', True),
+        (0, '  File "/x/freqai_signals/models/fit.py", line 3', False),
+        (-1, "", False),
+        (1, "", False),
+    ],
+)
+def test_a_crash_is_an_exit_status_or_a_traceback_of_ours(
+    status: int, log: str, kept: bool
+) -> None:
+    assert no_crash(status, log, ["/freqai_signals/"]).kept == kept
+
+
+def test_a_pair_has_one_trade_at_a_time() -> None:
+    first, second = trade(1, "01:00:00", "02:00:00"), trade(2, "02:00:00", None)
+    assert no_duplicate_entry([first, second]).kept
+    assert no_duplicate_entry([first, trade(3, "01:30:00", None, pair="ETH/USDT")]).kept
+    found = no_duplicate_entry([first, trade(2, "01:30:00", "03:00:00")])
+    assert not found.kept
+    assert "trades 1 and 2" in found.detail
+    assert not no_duplicate_entry([first, trade(2, "01:00:00", "02:00:00")]).kept
+
+
+@pytest.mark.parametrize(
+    ("opened", "closed", "kept"),
+    [
+        ("12:00:00", "14:03:00", True),  # two hours are the horizon
+        ("12:00:00", "14:20:00", False),
+        ("12:00:00", "13:00:00", True),
+        ("00:30:00", "03:10:00", True),  # the exchange was away from 2:00 to 3:00
+        ("00:30:00", "04:00:00", False),
+        ("22:30:00", None, True),  # the rehearsal ended before
+        ("12:00:00", None, False),
+    ],
+)
+def test_a_trade_leaves_at_its_horizon(opened: str, closed: str | None, kept: bool) -> None:
+    assert no_missed_exit([trade(1, opened, closed)], {}, SCENE).kept == kept
+
+
+def test_a_trade_leaves_on_a_signal_that_the_bot_had() -> None:
+    told = {PAIR: [START + 12 * 3600 + 600]}
+    for closed, kept in (("12:12:00", True), ("12:40:00", False)):
+        assert no_missed_exit([trade(1, "12:00:00", closed)], told, SCENE).kept == kept
+    # A signal against shorts, or one before the trade, ends no long.
+    for other in ({f"{PAIR} short": told[PAIR]}, {PAIR: [START + 11 * 3600]}):
+        assert no_missed_exit([trade(1, "12:00:00", "12:40:00")], other, SCENE).kept
+    short = trade(1, "12:00:00", "12:40:00", is_short=True)
+    assert not no_missed_exit([short], {f"{PAIR} short": told[PAIR]}, SCENE).kept
+
+
+def ledger(*candles: int, kind: str = "live") -> pd.DataFrame:
+    return pd.DataFrame({"pair": PAIR, "candle": [START + 300 * i for i in candles], "kind": kind})
+
+
+def decided(*candles: int) -> set[tuple[str, int]]:
+    return {(PAIR, START + 300 * i) for i in candles}
+
+
+def test_every_decision_and_every_candle_between_has_a_row() -> None:
+    assert no_lost_row(decided(0, 1, 2), ledger(0, 1, 2), [PAIR], SCENE).kept
+    for rows in ((0, 2), (0, 1)):
+        found = no_lost_row(decided(0, 1, 2), ledger(*rows), [PAIR], SCENE)
+        assert not found.kept
+    assert not no_lost_row(decided(0, 2), ledger(0, 2), [PAIR], SCENE).kept
+
+
+def test_a_candle_that_was_found_later_is_told_with_its_cause() -> None:
+    mishaps = Mishaps(
+        outages=(OUTAGE,), missing={PAIR: [1000 * (START + 300)]},
+        late=((PAIR, 1000 * (START + 1200), 1000 * (START + 1500), 60_000),),
+    )  # fmt: skip
+    scene = Scene(START, START + 86_400, 300, 24, mishaps)
+    rows = pd.concat([ledger(0, 2, 4, 6), ledger(1, 3, 5, kind="gap")])
+    found = no_lost_row(decided(0, 2, 4, 6), rows, [PAIR], scene)
+    assert found.kept
+    for cause in ("1 missing candle", "1 late candle", "1 bot behind"):
+        assert cause in found.detail
+    rows = pd.concat([ledger(23, 36), ledger(*range(24, 36), kind="gap")])
+    assert "12 exchange away" in no_lost_row(decided(23, 36), rows, [PAIR], scene).detail
+
+
+def test_growing_memory_is_told_and_peaks_are_not_growth() -> None:
+    hours = np.arange(0, 24, 0.01)
+    peaks = np.where((hours % 4) < 0.1, 300.0, 0.0)
+    flat = [
+        (float(h), 500 + float(p) + 80 * float(h < 2)) for h, p in zip(hours, peaks, strict=True)
+    ]
+    assert flat_memory(flat).kept
+    assert abs(memory_slope(flat)) < 0.01
+    growing = [(h, size + 6 * h) for h, size in flat]
+    assert not flat_memory(growing).kept
+    assert memory_slope(growing) == pytest.approx(6, abs=0.1)
+    assert "too short" in flat_memory(growing[:300]).detail
+    assert flat_memory([]).kept
