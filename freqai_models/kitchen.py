@@ -2,10 +2,12 @@
 
 import logging
 from pathlib import Path
+from typing import Any, Final
 
 import pandas as pd
 from datasieve.pipeline import Pipeline
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from freqai_signals.models.prediction_cache import PredictionCache
@@ -13,11 +15,13 @@ from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.schema import MODEL_COLUMNS
 from freqai_signals.signals.outputs import window_facts
 
+_EXPANDING: Final = ("feature_engineering_expand_all", "feature_engineering_expand_basic")
+
 logger = logging.getLogger(__name__)
 
 
 class SignalKitchen(FreqaiDataKitchen):
-    """FreqAI's kitchen with two mends: files named by the full pair, caches with a fingerprint.
+    """FreqAI's kitchen with mends: files named by the full pair, caches with a fingerprint.
 
     FreqAI names folders and files after the base coin, so BTC/USDT and BTC/USDC would share them.
     """
@@ -30,6 +34,20 @@ class SignalKitchen(FreqaiDataKitchen):
         # Its state is all in the instance.
         dk.__class__ = cls
         dk.prediction_cache = cache
+
+    def populate_features(
+        self, dataframe: DataFrame, pair: str, strategy: IStrategy, *frames: Any, **kwargs: Any
+    ) -> DataFrame:
+        """Nothing where the strategy expands nothing: FreqAI would merge empty frames for it.
+
+        Six merges per pair and candle, a fifth of the time to a decision.
+        """
+        if all(getattr(type(strategy), name) is getattr(IStrategy, name) for name in _EXPANDING):
+            return dataframe
+        expanded: DataFrame = super().populate_features(
+            dataframe, pair, strategy, *frames, **kwargs
+        )
+        return expanded
 
     def set_paths(self, pair: str, trained_timestamp: int | None = None) -> None:
         """Folder of a training, by the full pair."""

@@ -137,14 +137,14 @@ class LightGBMSignalStrategy(IStrategy):
 
     def newest_candle(self, pair: str) -> pd.Timestamp | None:
         """Opening of the newest candle that the exchange has shown of a pair."""
-        frame = self.dp.get_pair_dataframe(pair, self.timeframe)
+        frame = self.dp.ohlcv(pair, self.timeframe, copy=False)
         return None if frame.empty else frame["date"].iloc[-1]
 
     def _candles(self, pair: str, first: pd.Timestamp) -> DataFrame:
         """Candles from ``first`` on: live the exchange's if they reach back, else FreqAI's."""
         if not self._is_live:
             return self.training_candles(pair)
-        recent = self.dp.get_pair_dataframe(pair, self.timeframe)
+        recent = self.dp.ohlcv(pair, self.timeframe, copy=False)
         kept = self.training_candles(pair)
         reaches = len(recent) and recent["date"].iloc[0] <= first + pd.Timedelta(days=1)
         return recent if reaches or kept.empty else kept

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from weakref import ReferenceType, ref
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,9 @@ Candles = Callable[[str, pd.Timestamp], pd.DataFrame]
 """Gives the base candles of a pair from a date on (earlier ones do no harm), empty if none."""
 
 _SPARING = 4
+
+_SPANS = 4
+"""Markets that are remembered: those of the bot's frames and of a training beside."""
 
 _LABELS = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, RETURN_SCALE_COLUMN]
 
@@ -90,10 +94,11 @@ class FeatureCache:
         self.settings = settings
         self.pool = tuple(pool)
         self._kept: dict[str, tuple[str, pd.DataFrame]] = {}
+        self._markets: dict[tuple[pd.Timestamp, pd.Timestamp], _MadeMarket] = {}
 
     def __getstate__(self) -> dict[str, object]:
         """Without the features: hyperopt sends the strategy to a worker in every epoch."""
-        return self.__dict__ | {"_kept": {}}
+        return self.__dict__ | {"_kept": {}, "_markets": {}}
 
     def features(self, pair: str, candles: pd.DataFrame, source: Candles) -> pd.DataFrame:
         """Features of one pair, indexed like its candles.
@@ -121,18 +126,49 @@ class FeatureCache:
         return build_features(candles, self.settings, self._market(candles, source))
 
     def _market(self, candles: pd.DataFrame, source: Candles) -> Market | None:
+        """The market between a frame's first and last candle.
+
+        Live, all pairs ask for the same one at every close: it is made anew only where a pair has
+        another frame by now, such as one whose candle came late.
+        """
         if candles.empty:
             return None
-        first, last = candles["date"].iloc[0], candles["date"].iloc[-1]
+        span = candles["date"].iloc[0], candles["date"].iloc[-1]
+        frames = tuple(source(pair, span[0]) for pair in self.pool)
+        made = self._markets.get(span)
+        if made is not None and all(
+            kept() is frame for kept, frame in zip(made.frames, frames, strict=True)
+        ):
+            return made.market
+        market = self._new_market(span, frames)
+        recent = [item for item in list(self._markets.items()) if item[0] != span][1 - _SPANS :]
+        made = _MadeMarket(tuple(map(ref, frames)), market)
+        self._markets = dict([*recent, (span, made)])
+        return market
+
+    def _new_market(
+        self, span: tuple[pd.Timestamp, pd.Timestamp], frames: Sequence[pd.DataFrame]
+    ) -> Market | None:
         closes = {}
-        for pair in self.pool:
-            frame = source(pair, first)
+        for pair, frame in zip(self.pool, frames, strict=True):
             if len(frame):
-                frame = frame[(frame["date"] >= first) & (frame["date"] <= last)]
+                inside = frame[frame["date"].between(*span)]
                 closes[pair] = pd.Series(
-                    frame["close"].to_numpy(np.float64), index=pd.DatetimeIndex(frame["date"])
+                    inside["close"].to_numpy(np.float64), index=pd.DatetimeIndex(inside["date"])
                 )
         return Market.from_closes(closes, self.settings.features.lead_pair) if closes else None
+
+
+@dataclass(frozen=True)
+class _MadeMarket:
+    """A market, and the very frames that it was made from, which it does not keep in memory."""
+
+    frames: tuple[ReferenceType[pd.DataFrame], ...]
+    market: Market | None
+
+    def is_of(self, frames: Sequence[pd.DataFrame]) -> bool:
+        """Whether these are the frames, and not others with the same dates."""
+        return all(kept() is frame for kept, frame in zip(self.frames, frames, strict=True))
 
 
 def with_features(frame: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:

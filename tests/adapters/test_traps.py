@@ -16,6 +16,7 @@ from freqtrade.resolvers import StrategyResolver
 from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 from freqtrade.strategy import IStrategy
 
+from freqai_models.kitchen import SignalKitchen
 from freqai_signals.schema import LABEL_COLUMN, MODEL_COLUMNS, PROBA_COLUMNS, TRUST_COLUMN
 from tests.adapters.conftest import REPO, Bench, Run, market_candles, small_config
 
@@ -253,6 +254,32 @@ def test_features_added_by_the_user_elsewhere_are_named_as_unused(
     model.train(pd.DataFrame(), PAIR, kitchen)
     assert "%-mine" in caplog.text
     assert "not used" in caplog.text
+
+
+def test_freqai_merges_nothing_for_hooks_that_expand_nothing(
+    first_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kitchen = FreqaiDataKitchen(first_run.config, False, PAIR)
+    SignalKitchen.adopt(kitchen)
+    merged: list[str] = []
+
+    def merge(self: Any, dataframe: pd.DataFrame, *others: Any) -> pd.DataFrame:
+        merged.append(others[-1])
+        return dataframe
+
+    monkeypatch.setattr(FreqaiDataKitchen, "merge_features", merge)
+    strategy, candles = first_run.strategy, loaded_candles()
+    frames = ({}, {first_run.config["timeframe"]: candles})
+    assert kitchen.populate_features(candles, PAIR, strategy, *frames) is candles
+    assert merged == []
+    # A user's subclass that expands gets its columns as from FreqAI itself.
+    expanding = type(
+        "Expanding", (type(strategy),), {"feature_engineering_expand_basic": lambda s, f, **k: f}
+    )
+    user = expanding.__new__(expanding)
+    user.__dict__.update(strategy.__dict__)
+    kitchen.populate_features(candles, PAIR, user, *frames)
+    assert "gen" in merged
 
 
 def test_a_live_frame_predicts_as_the_backtest_does(

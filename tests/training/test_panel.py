@@ -1,6 +1,9 @@
 """The panel: features computed once per set of candles, tables and rows of many pairs."""
 
+import gc
+import weakref
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -138,6 +141,41 @@ def test_another_pair_does_not_push_out_the_first(exchange: Exchange, computed: 
     for pair in (*POOL, *POOL):
         cache.features(pair, exchange.frames[pair], exchange.source)
     assert computed == [200, 200]
+
+
+def test_all_pairs_share_one_market_until_a_frame_is_another(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    from_closes = Market.from_closes
+
+    def counted(closes: Any, lead: str) -> Market:
+        made.append(len(closes))
+        return from_closes(closes, lead)
+
+    monkeypatch.setattr(Market, "from_closes", counted)
+    cache = FeatureCache(SETTINGS, POOL)
+    first = [cache.compute(pair, exchange.frames[pair], exchange.source) for pair in POOL]
+    assert made == [2]
+    # A candle that was late has come: the same dates, another frame.
+    late = exchange.frames["B/USDT"].copy()
+    late.loc[199, "close"] *= 1.01
+    exchange.frames["B/USDT"] = late
+    again = cache.compute("A/USDT", exchange.frames["A/USDT"], exchange.source)
+    assert made == [2, 2]
+    assert not again.iloc[-1].equals(first[0].iloc[-1])
+    fresh = FeatureCache(SETTINGS, POOL).compute(
+        "A/USDT", exchange.frames["A/USDT"], exchange.source
+    )
+    pd.testing.assert_frame_equal(again, fresh)
+
+
+def test_a_market_keeps_no_frame_in_memory(exchange: Exchange) -> None:
+    cache = FeatureCache(SETTINGS, POOL)
+    cache.compute("A/USDT", exchange.frames["A/USDT"], exchange.source)
+    kept = weakref.ref(exchange.frames.pop("B/USDT"))
+    gc.collect()
+    assert kept() is None
 
 
 def test_a_pair_of_the_pool_without_candles_is_left_out(exchange: Exchange) -> None:
