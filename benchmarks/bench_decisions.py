@@ -1,7 +1,7 @@
 """Milliseconds from a model's columns to decisions, 100,000 rows of one pair.
 
 ``python -m benchmarks.bench_decisions`` or ``make bench``. Processor time of one core. The last
-two contestants are no settings anyone should trade with: they make every prediction a candidate.
+three contestants are no settings anyone should trade with: they make every prediction a candidate.
 """
 
 import argparse
@@ -25,6 +25,11 @@ CASES = {
     },
     "all candidates, reference 0": {**EVERYTHING, "reference_confidence": 0.0},
     "all candidates, reference 0.9": EVERYTHING,
+    "all candidates, margin -1": {
+        **EVERYTHING,
+        "expected_value_rule": True,
+        "expected_value_margin": -1.0,
+    },
 }
 
 

@@ -122,4 +122,4 @@ def _table(
     # Left to itself, pandas would check every text of an object array.
     texts = [pd.Series(column, index=index, dtype=object) for column in (reason, tags[place])]
     columns = (signal, strength, *texts)
-    return pd.DataFrame(dict(zip(DECISION_COLUMNS, columns, strict=True)), index=index)
+    return pd.DataFrame(dict(zip(DECISION_COLUMNS, columns, strict=True)), index=index, copy=False)

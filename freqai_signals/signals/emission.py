@@ -25,12 +25,11 @@ row may be called a repeat of a signal that was too weak to be shown; below it, 
 confident signal may follow a weaker one. Set both to the same value to have the words back.
 """
 
-from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freqai_signals.schema import SignalClass
 from freqai_signals.settings import DecisionSettings
@@ -40,6 +39,8 @@ HOLD_REFERENCE: Final = 0.85
 """Probability from which hold signals are told apart exactly; the founding threshold."""
 
 _STEP_TOLERANCE: Final = 1e-9
+_MOST_PAIRS: Final = 2**22
+"""Pairs of signals that are compared at a time, one byte each."""
 
 
 def memory_candles(settings: DecisionSettings) -> int:
@@ -66,9 +67,10 @@ def new_signals(rows: Predictions, settings: DecisionSettings) -> Mask:
     is not ``repeat_confidence_step`` more confident. Signals of another class do not matter. Rows
     that can be no signal at any threshold in force are never new.
     """
+    signals = _stream(rows, np.flatnonzero(_candidates(rows, settings)), settings)
+    visit = _Visit(signals, settings.resync_candles, settings.repeat_window_candles)
     new = np.zeros(len(rows), dtype=np.bool_)
-    for candidates in _streams(rows, settings):
-        new[candidates.position] = _without_repeats(candidates, settings)
+    new[signals.position] = visit.kept(1, settings.repeat_confidence_step - _STEP_TOLERANCE)
     return new
 
 
@@ -78,143 +80,124 @@ def within_share(rows: Predictions, new: Mask, settings: DecisionSettings) -> Ma
     At most ``maximum_share * maximum_share_window_candles`` peers are emitted in any stretch of
     ``maximum_share_window_candles``.
     """
-    position = np.flatnonzero(new & rows.directional)
+    signals = _stream(rows, np.flatnonzero(new & rows.directional), settings)
+    visit = _Visit(signals, settings.resync_candles, settings.maximum_share_window_candles - 1)
     room = np.ones(len(rows), dtype=np.bool_)
-    room[position] = _with_room(
-        rows.candle[position], _levels(rows, settings)[:, position], settings
-    )
+    room[signals.position] = visit.kept(settings.most_signals)
     return room
 
 
-def _with_room(candle: Integers, level: Floats, settings: DecisionSettings) -> Mask:
-    """Visit new signals in order, counting those kept in the block and all in the block before."""
-    opened = candle - settings.maximum_share_window_candles + 1
-    start = np.searchsorted(candle, opened).tolist()
-    first = np.searchsorted(candle, np.maximum(opened, _block_start(candle, settings))).tolist()
-    all_peers = bool((level == level[:, :1]).all())
-    most = settings.most_signals
-    passed = np.ones(len(candle), dtype=np.bool_)
-    kept = [0]  # how many were kept before each place
-    for i in range(len(candle)):
-        counted = first[i] - start[i] + kept[i] - kept[first[i]]
-        if counted >= most and not all_peers:
-            peers = np.logical_and.reduce(level[:, start[i] : i] >= level[:, i : i + 1])
-            peers[first[i] - start[i] :] &= passed[first[i] : i]
-            counted = np.count_nonzero(peers)
-        keeps = counted < most
-        kept.append(kept[i] + keeps)
-        if not keeps:
-            passed[i] = False
-    return passed
+def _candidates(rows: Predictions, settings: DecisionSettings) -> Mask:
+    """Rows that can be a signal at some threshold from the lower of reference and minimum up."""
+    lowest = min(settings.lowest_confidence, settings.reference_confidence)
+    strong = rows.confidence >= lowest
+    if settings.expected_value_rule:
+        strong &= rows.expected_return > min(settings.expected_value_margin, 0.0)
+    hold = rows.probabilities[:, SignalClass.HOLD]
+    sure = hold >= min(settings.hold_confidence, HOLD_REFERENCE)
+    return rows.trusted & np.where(rows.directional, strong, sure)
 
 
 @dataclass(frozen=True)
 class _Stream:
-    """Candidates of one class, oldest first.
+    """Signals that may count against each other, oldest first.
 
-    ``level`` has one line for each threshold; a candidate is a peer of another if none of its
-    levels is lower. ``top`` marks those that are peers of all.
+    ``score`` is what a repeat has to exceed. ``level`` has one line for each threshold on which
+    signals differ, cut where further differences do not count; a signal is a peer of another of
+    its kind if none of its levels is lower.
     """
 
     position: Integers
     candle: Integers
+    kind: NDArray[np.int8]
     score: Floats
     level: Floats
-    top: Mask
 
 
-def _streams(rows: Predictions, settings: DecisionSettings) -> list[_Stream]:
-    hold = rows.probabilities[:, SignalClass.HOLD]
-    sure = (
-        rows.trusted & ~rows.directional & (hold >= min(settings.hold_confidence, HOLD_REFERENCE))
-    )
-    strong = rows.trusted & (
-        rows.confidence >= min(settings.lowest_confidence, settings.reference_confidence)
-    )
+def _stream(rows: Predictions, position: Integers, settings: DecisionSettings) -> _Stream:
+    kind = rows.signal[position]
+    holds = kind == SignalClass.HOLD
+    hold = rows.probabilities[position, SignalClass.HOLD]
+    score = np.where(holds, hold, rows.confidence[position])
+    level = [np.minimum(score, np.where(holds, HOLD_REFERENCE, settings.reference_confidence))]
     if settings.expected_value_rule:
-        strong &= rows.expected_return > min(settings.expected_value_margin, 0.0)
-    levels = _levels(rows, settings)
-    hold_levels = np.minimum(hold, HOLD_REFERENCE)[None, :]
-    return [
-        _stream(strong & (rows.signal == SignalClass.BUY), rows.candle, rows.confidence, levels),
-        _stream(strong & (rows.signal == SignalClass.SELL), rows.candle, rows.confidence, levels),
-        _stream(sure, rows.candle, hold, hold_levels),
-    ]
+        expected = rows.expected_return[position]
+        level.append(np.where(holds | (expected > 0), 1.0, expected))
+    differ = [line for line in level if (line != line[:1]).any()]
+    lines = np.stack(differ) if differ else np.empty((0, len(position)))
+    return _Stream(position, rows.candle[position], kind, score, lines)
 
 
-def _levels(rows: Predictions, settings: DecisionSettings) -> Floats:
-    """Confidence and expected return, cut where further differences do not count."""
-    confidence = np.minimum(rows.confidence, settings.reference_confidence)
-    expected = np.where(rows.expected_return > 0, 1.0, rows.expected_return)
-    if not settings.expected_value_rule:
-        expected = np.zeros_like(expected)
-    return np.stack([confidence, expected])
+class _Visit:
+    """Visits a stream in order; whom each signal counts against is worked out for all beforehand.
+
+    Parameters
+    ----------
+    stream
+        The signals.
+    block
+        Candles of a block.
+    window
+        A signal counts against later ones up to so many candles away.
+    """
+
+    def __init__(self, stream: _Stream, block: int, window: int) -> None:
+        candle, place = stream.candle, np.arange(len(stream.candle))
+        self._stream = stream
+        # How many places back the window reaches, and how many of those lie in the same block.
+        self._reach = place - np.searchsorted(candle, candle - window)
+        begins = np.diff(candle // block, prepend=-1) != 0
+        self._own = np.minimum(
+            self._reach, place - np.maximum.accumulate(np.where(begins, place, 0))
+        )
+        self._lags = int(self._reach.max(initial=0))
+
+    def kept(self, most: int, step: float | None = None) -> Mask:
+        """Signals against which fewer than ``most`` count: kept ones, and all of other blocks.
+
+        With a ``step``, only those of the same kind count that the signal does not exceed by it.
+        """
+        kept: list[bool] = []
+        recent = 0  # bit d - 1: whether the one d places back was kept
+        everything = (1 << self._lags) - 1
+        rows = max(_MOST_PAIRS // max(self._lags, 1), 1)
+        for begin in range(0, len(self._reach), rows):
+            for own, others in zip(*self._against(begin, begin + rows, step), strict=True):
+                keeps = others + (own & recent).bit_count() < most
+                recent = (recent << 1 | keeps) & everything
+                kept.append(keeps)
+        return np.array(kept, dtype=np.bool_)
+
+    def _against(self, begin: int, end: int, step: float | None) -> tuple[list[int], list[int]]:
+        """For each row: bits of those of its block that would count, and how many others do."""
+        reach, own = self._reach[begin:end], self._own[begin:end]
+        count = len(reach)
+        same = np.zeros((count, 64 * (1 + self._lags // 64)), dtype=np.bool_, order="F")
+        others = np.zeros(count, dtype=np.int32)
+        for lag in range(1, int(reach.max(initial=0)) + 1):
+            skipped = max(lag - begin, 0)
+            counts = self._counts(slice(begin + skipped, begin + count), lag, step)
+            in_block = own[skipped:] >= lag
+            same[skipped:, lag - 1] = counts & in_block
+            others[skipped:] += counts & (in_block < (reach[skipped:] >= lag))
+        return _integers(same), others.tolist()
+
+    def _counts(self, later: slice, lag: int, step: float | None) -> Mask:
+        """Whether the signals ``lag`` places before count against these, if they are kept."""
+        stream, earlier = self._stream, slice(later.start - lag, later.stop - lag)
+        counts = np.ones(later.stop - later.start, dtype=np.bool_)
+        for level in stream.level:
+            counts &= level[earlier] >= level[later]
+        if step is not None:
+            counts &= stream.kind[earlier] == stream.kind[later]
+            counts &= stream.score[later] < stream.score[earlier] + step
+        return counts
 
 
-def _stream(chosen: Mask, candle: Integers, score: Floats, level: Floats) -> _Stream:
-    position = np.flatnonzero(chosen)
-    own = level[:, position]
-    top = (own >= own.max(axis=1, initial=0.0, keepdims=True)).all(axis=0)
-    return _Stream(position, candle[position], score[position], own, top)
-
-
-def _without_repeats(stream: _Stream, settings: DecisionSettings) -> Mask:
-    """Visit candidates in order; after one that silences all that follow, jump over them."""
-    candle, window = stream.candle, settings.repeat_window_candles
-    window_end = np.searchsorted(candle, candle + window, side="right").tolist()
-    repeats = _Repeats(stream, settings)
-    scores, top = repeats.score, stream.top.tolist()
-    i = 0
-    while i < len(candle):
-        if repeats.silenced(i):
-            i += 1
-            continue
-        repeats.kept.append(i)
-        enough = scores[i] + repeats.step
-        silences_all = top[i] and max(scores[i + 1 : window_end[i]], default=0.0) < enough
-        i = window_end[i] if silences_all else i + 1
-    new = np.zeros(len(candle), dtype=np.bool_)
-    new[repeats.kept] = True
-    return new
-
-
-class _Repeats:
-    """Candidates kept so far, and whether they silence the next; plain lists, being faster."""
-
-    def __init__(self, stream: _Stream, settings: DecisionSettings) -> None:
-        self.candle: list[int] = stream.candle.tolist()
-        self.block_start: list[int] = _block_start(stream.candle, settings).tolist()
-        self.score: list[float] = stream.score.tolist()
-        self.levels: list[list[float]] = stream.level.tolist()
-        self.window = settings.repeat_window_candles
-        self.step = settings.repeat_confidence_step - _STEP_TOLERANCE
-        self.kept: list[int] = []
-
-    def silenced(self, i: int) -> bool:
-        """By one that was kept, or by any candidate of the blocks before."""
-        oldest = self.candle[i] - self.window
-        if self.kept and self.candle[self.kept[-1]] >= oldest and self._by(self.kept, i):
-            return True
-        if self.block_start[i] <= oldest:
-            return False
-        return self._by(range(bisect_left(self.candle, self.block_start[i])), i)
-
-    def _by(self, places: Sequence[int], i: int) -> bool:
-        """By one of ``places`` within the window, asked latest first."""
-        oldest = self.candle[i] - self.window
-        for j in reversed(places):
-            if self.candle[j] < oldest:
-                return False
-            if self._counts(j, i):
-                return True
-        return False
-
-    def _counts(self, j: int, i: int) -> bool:
-        """Whether ``j`` is a peer of ``i`` that ``i`` does not exceed by the step."""
-        if self.score[i] >= self.score[j] + self.step:
-            return False
-        return all(level[j] >= level[i] for level in self.levels)
-
-
-def _block_start(candle: Integers, settings: DecisionSettings) -> Integers:
-    return candle - candle % settings.resync_candles
+def _integers(bits: Mask) -> list[int]:
+    """Each row of bits, lowest first, as one integer; a row has a multiple of 64 bits."""
+    words = np.packbits(np.ascontiguousarray(bits), axis=1, bitorder="little").view("<u8").T
+    numbers: list[int] = words[-1].tolist()
+    for word in words[-2::-1]:
+        numbers = [high << 64 | low for high, low in zip(numbers, word.tolist(), strict=True)]
+    return numbers

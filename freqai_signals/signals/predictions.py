@@ -102,7 +102,12 @@ def read_predictions(frame: pd.DataFrame, candle_seconds: int) -> Predictions:
     return Predictions(
         candle=candle,
         signal=np.where(trusted, predicted, SignalClass.HOLD).astype(np.int8),
-        probabilities=np.where(trusted[:, None], np.column_stack(columns), [0.0, 1.0, 0.0]),
+        probabilities=np.column_stack(
+            [
+                np.where(trusted, column, kind == SignalClass.HOLD)
+                for column, kind in zip(columns, SignalClass, strict=True)
+            ]
+        ),
         confidence=np.where(trusted, confidence, 0.0),
         expected_return=np.where(trusted, expected, 0.0),
         trusted=trusted,

@@ -1,6 +1,7 @@
 """News and share against the rules written down word for word, one row after the other."""
 
 from collections.abc import Callable
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from freqai_signals.settings import DecisionSettings
+from freqai_signals.signals import emission
 from freqai_signals.signals.emission import (
     HOLD_REFERENCE,
     memory_candles,
@@ -105,16 +107,20 @@ def any_settings(draw: st.DrawFn) -> DecisionSettings:
     )
 
 
-@given(seed=st.integers(0, 10**6), settings=any_settings())
-@effort(max_examples=150)
+@given(
+    seed=st.integers(0, 10**6), settings=any_settings(), pairs=st.sampled_from([1, 40, 500, 2**22])
+)
+@effort(max_examples=200)
 def test_both_rules_do_what_their_words_say(
-    many_predictions: Frames, seed: int, settings: DecisionSettings
+    many_predictions: Frames, seed: int, settings: DecisionSettings, pairs: int
 ) -> None:
     rows = read_predictions(many_predictions(120, seed), 300)
     words = Words(rows, settings)
-    new = new_signals(rows, settings)
+    with patch.object(emission, "_MOST_PAIRS", pairs):
+        new = new_signals(rows, settings)
+        room = within_share(rows, new, settings)
     np.testing.assert_array_equal(new, words.new())
-    np.testing.assert_array_equal(within_share(rows, new, settings), words.room(new))
+    np.testing.assert_array_equal(room, words.room(new))
 
 
 @pytest.mark.parametrize(
