@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from rich.console import Console
 from freqai_signals.evaluation.backtest_record import RecordMissing, Run, read_run
 from freqai_signals.evaluation.quality import known_rows
 from freqai_signals.evaluation.report import as_json, print_report
+from freqai_signals.evaluation.signal_export import signal_records, write_signals
 from freqai_signals.sandbox.attainable import SkillShare
 from freqai_signals.sandbox.captured import captured_share, open_market
 from freqai_signals.sandbox.timeframes import BASE_TIMEFRAME
@@ -26,6 +28,12 @@ def add_report(commands: "argparse._SubParsersAction[Any]") -> None:
         "--since", type=float, default=0.0, help="refuse a backtest older than this Unix time"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument(
+        "--signals",
+        type=Path,
+        metavar="FILE",
+        help="also write the signals there, a JSON line each",
+    )
     parser.set_defaults(run=_run)
 
 
@@ -38,6 +46,8 @@ def _run(arguments: argparse.Namespace) -> int:
             f"the newest backtest in {folder} is of {made:%Y-%m-%d %H:%M:%S} UTC, older than the "
             "command that was to make one: that ended without a backtest, see its messages above"
         )
+    if arguments.signals is not None:
+        _write_signals(arguments.signals, run, arguments.userdir)
     share = _captured(run)
     if arguments.json:
         captured = None if share is None else {**share.__dict__, "share": share.share}
@@ -53,6 +63,11 @@ def _run(arguments: argparse.Namespace) -> int:
         )
     console.print(f"Rows behind this report: {folder}", markup=False, soft_wrap=True)
     return 0
+
+
+def _write_signals(path: Path, run: Run, userdir: Path) -> None:
+    count = write_signals(path, signal_records(run, userdir / "signals" / "models"))
+    sys.stderr.write(f"{count} signals written to {path}\n")
 
 
 def _captured(run: Run) -> SkillShare | None:

@@ -33,6 +33,7 @@ from freqai_signals.signals.trading import (
     THRESHOLD_COLUMN,
     entry_columns,
     exit_columns,
+    predicted_part,
     row_outlook,
     with_barriers,
     without_report_columns,
@@ -77,6 +78,7 @@ class LightGBMSignalStrategy(IStrategy):
         self._tuned = TunedSettings(self.signal_settings)
         self._positions = Positions(self._settings_now, keeps=self._is_live)
         self._stop_is_placed = False
+        self._report: BacktestRecord | None = None
         for name, limits in Thresholds.LIMITS.items():
             kind = IntParameter if limits.whole else DecimalParameter
             decimals = {} if limits.whole else {"decimals": limits.decimals}
@@ -149,6 +151,10 @@ class LightGBMSignalStrategy(IStrategy):
         reaches = len(recent) and recent["date"].iloc[0] <= first + pd.Timedelta(days=1)
         return recent if reaches or kept.empty else kept
 
+    def bot_start(self, **kwargs: Any) -> None:
+        """Begin anew: a backtest's report is its own."""
+        self._report = None
+
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Tell the operator what has changed."""
         if self._is_live:
@@ -203,10 +209,13 @@ class LightGBMSignalStrategy(IStrategy):
 
     def _record(self, dataframe: DataFrame, metadata: dict[str, Any]) -> None:
         """Keep what a backtest said and what happened, for the report."""
-        cost = self.round_trip_cost(self.config["exchange"]["pair_whitelist"][0])
-        record = BacktestRecord.of(self.config, self.signal_settings, cost)
+        if self._report is None:
+            cost = self.round_trip_cost(self.config["exchange"]["pair_whitelist"][0])
+            self._report = BacktestRecord.of(self.config, self.signal_settings, cost)
         labelled = self.set_freqai_targets(dataframe, metadata)
-        record.add(metadata["pair"], labelled, dataframe[LABEL_COLUMN])
+        recent = predicted_part(dataframe, self.startup_candle_count)
+        features = self.features.compute(metadata["pair"], recent, self._candles)
+        self._report.add(metadata["pair"], labelled, dataframe[LABEL_COLUMN], features)
 
     def _stop_candles(self, pair: str, since: datetime) -> list[int]:
         """Candle numbers after ``since`` in which a trade of the pair was stopped out."""

@@ -9,6 +9,7 @@ import pytest
 
 from freqai_signals.cli import main
 from freqai_signals.evaluation.backtest_record import OUTCOME_COLUMN, BacktestRecord
+from freqai_signals.evaluation.signal_export import read_signals
 from freqai_signals.sandbox.market import Market, ensure_market
 from freqai_signals.sandbox.spec import MarketSpec
 from freqai_signals.schema import LABEL_COLUMN
@@ -150,3 +151,15 @@ def test_candles_of_another_length_have_no_attainable_skill(
     backtest(tmp_path, datadir=market.folder, settings=hourly)
     assert report(tmp_path, "--json") == 0
     assert json.loads(capsys.readouterr().out)["captured"] is None
+
+
+def test_signals_are_written_as_records_that_can_be_read(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "signals.jsonl"
+    assert report(backtest(tmp_path), "--signals", str(path), "--json") == 0
+    found = capsys.readouterr()
+    assert json.loads(found.out)["signals"]["BTC/USDT"]["generated"] == 60
+    assert found.err == f"60 signals written to {path}\n"
+    records = read_signals(path)
+    assert len(records) == 60
+    assert {record.signal for record in records} == {"buy"}
+    assert {record.strength for record in records} == {1}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,7 @@ from freqai_signals.schema import (
     TRUST_COLUMN,
 )
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN
+from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, NO_SIGNAL
 from freqai_signals.signals.outputs import MODEL_ID_COLUMN, PRIOR_COLUMNS
 
 OUTCOME_COLUMN: Final = "outcome"
@@ -47,15 +47,19 @@ class Run:
     frames
         Pair to its rows from the first prediction on: ``date``, the model's columns,
         ``do_predict``, class priors and model id, decisions, and the outcome with its return.
+    features
+        Pair to ``date`` and the model's features of the rows that became signals; empty where
+        they were not kept.
     """
 
     facts: dict[str, Any]
     frames: dict[str, pd.DataFrame]
+    features: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class BacktestRecord:
-    """Writes one backtest's rows, one file a pair; a new timerange or settings begin anew.
+    """Writes one backtest's rows, one file a pair; every backtest begins anew.
 
     Attributes
     ----------
@@ -70,6 +74,7 @@ class BacktestRecord:
     round_trip_cost: float
     timerange: str
     datadir: str = ""
+    _files: dict[str, str] = field(default_factory=dict, init=False)
 
     @classmethod
     def of(
@@ -85,7 +90,13 @@ class BacktestRecord:
             str(Path(config["datadir"]).resolve()),
         )
 
-    def add(self, pair: str, labelled: pd.DataFrame, predicted: pd.Series) -> None:
+    def add(
+        self,
+        pair: str,
+        labelled: pd.DataFrame,
+        predicted: pd.Series,
+        features: pd.DataFrame | None = None,
+    ) -> None:
         """Store the rows of one pair.
 
         Parameters
@@ -97,6 +108,9 @@ class BacktestRecord:
             its candles: there, ``&-signal`` is what happened.
         predicted
             The predicted class of the same rows, which the label's column has replaced.
+        features
+            What the model was given, indexed like ``labelled`` or a part of it; those of signals
+            are kept.
         """
         frame = labelled.rename(columns={LABEL_COLUMN: OUTCOME_COLUMN})
         frame = frame.assign(**{LABEL_COLUMN: predicted.to_numpy()})
@@ -105,22 +119,27 @@ class BacktestRecord:
         rows = frame.reindex(columns=wanted)
         rows = rows[rows[MODEL_ID_COLUMN].fillna(0) > 0].reset_index(drop=True)
         self.folder.mkdir(parents=True, exist_ok=True)
-        files = self._files()
         name = f"{pair.replace('/', '_').replace(':', '_')}.feather"
-        sink = pa.BufferOutputStream()
-        rows.to_feather(sink)
-        write_atomically(self.folder / name, sink.getvalue().to_pybytes())
-        facts = self._facts() | {"files": files | {pair: name}}
+        _write(self.folder / name, rows)
+        if features is None:
+            (self.folder / _features_of(name)).unlink(missing_ok=True)
+        else:
+            emitted = frame[DECISION_SIGNAL_COLUMN] != NO_SIGNAL
+            kept = features.loc[features.index.intersection(frame.index[emitted])]
+            kept.insert(0, "date", frame["date"])
+            _write(self.folder / _features_of(name), kept.reset_index(drop=True))
+        self._files[pair] = name
+        facts = self._facts() | {"files": self._files}
         write_atomically(self.folder / _RUN_FILE, json.dumps(facts, indent=1).encode())
+        if len(self._files) == 1:
+            self._forget_earlier()
 
-    def _files(self) -> dict[str, str]:
-        """Files already written by this run."""
-        try:
-            known = dict(json.loads((self.folder / _RUN_FILE).read_text()))
-        except (OSError, ValueError, TypeError):
-            return {}
-        same = all(known.get(key) == value for key, value in self._facts().items() if key != "at")
-        return dict(known.get("files", {})) if same else {}
+    def _forget_earlier(self) -> None:
+        """Remove files of an earlier backtest: pairs that this one may not have."""
+        own = {name for file in self._files.values() for name in (file, _features_of(file))}
+        for path in self.folder.glob("*.feather"):
+            if path.name not in own:
+                path.unlink(missing_ok=True)
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -148,12 +167,24 @@ def read_run(folder: Path) -> Run:
     except (OSError, ValueError, KeyError, TypeError) as error:
         message = f"{folder / _RUN_FILE} cannot be read: {error}; backtest again"
         raise RecordMissing(message) from error
-    frames = {}
-    for pair, name in files.items():
-        try:
-            frames[pair] = pd.read_feather(folder / name)
-        except (OSError, ValueError, pa.ArrowInvalid) as error:
-            raise RecordMissing(f"{folder / name} cannot be read: {error}; backtest again") from (
-                error
-            )
-    return Run(facts, frames)
+    frames = {pair: _read(folder / name) for pair, name in files.items()}
+    kept = {pair: folder / _features_of(name) for pair, name in files.items()}
+    features = {pair: _read(path) for pair, path in kept.items() if path.is_file()}
+    return Run(facts, frames, features)
+
+
+def _features_of(name: str) -> str:
+    return f"{Path(name).stem}.features.feather"
+
+
+def _write(path: Path, rows: pd.DataFrame) -> None:
+    sink = pa.BufferOutputStream()
+    rows.to_feather(sink)
+    write_atomically(path, sink.getvalue().to_pybytes())
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_feather(path)
+    except (OSError, ValueError, pa.ArrowInvalid) as error:
+        raise RecordMissing(f"{path} cannot be read: {error}; backtest again") from error

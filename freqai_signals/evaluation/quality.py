@@ -28,6 +28,15 @@ from freqai_signals.signals.summary import PassingCost, passing_cost, removed_by
 
 TOTAL: Final = "all pairs"
 
+_MEASURED: Final = (
+    OUTCOME_COLUMN,
+    LABEL_COLUMN,
+    CONFIDENCE_COLUMN,
+    EXPECTED_RETURN_COLUMN,
+    REALISED_RETURN_COLUMN,
+    STRENGTH_COLUMN,
+)
+
 
 def known_rows(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows that a model was willing to predict and whose outcome is known by now.
@@ -38,8 +47,24 @@ def known_rows(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[(frame[TRUST_COLUMN] == 1) & frame[OUTCOME_COLUMN].notna()]
 
 
+def still_pairs(frames: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Pairs whose price never moved within a horizon: calling them held is no achievement."""
+    known = {pair: known_rows(frame)[REALISED_RETURN_COLUMN] for pair, frame in frames.items()}
+    return [pair for pair, returns in known.items() if len(returns) and (returns == 0).all()]
+
+
+def known_together(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Known rows of all pairs but the still ones, no rows where there are none."""
+    still = still_pairs(frames)
+    parts = [known_rows(frame) for pair, frame in frames.items() if pair not in still]
+    if parts:
+        return pd.concat(parts, ignore_index=True)
+    columns = (*PROBA_COLUMNS, *_MEASURED)
+    return pd.DataFrame(columns=columns, dtype=np.float64)
+
+
 def quality_table(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Quality of the probabilities, a row per pair and one for all.
+    """Quality of the probabilities, a row per pair and one for all that moved.
 
     Parameters
     ----------
@@ -54,9 +79,10 @@ def quality_table(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         ``brier``, ``direction_auc``, ``move_auc``; and how often each class was predicted. NaN
         where there is nothing to score.
     """
-    together = dict(frames)
-    if frames:
-        together[TOTAL] = pd.concat(list(frames.values()), ignore_index=True)
+    together, still = dict(frames), still_pairs(frames)
+    moving = [frame for pair, frame in frames.items() if pair not in still]
+    if moving:
+        together[TOTAL] = pd.concat(moving, ignore_index=True)
     rows = {pair: _quality(frame) for pair, frame in together.items()}
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -84,8 +110,8 @@ def _quality(frame: pd.DataFrame) -> dict[str, float]:
 def tier_table(frames: Mapping[str, pd.DataFrame], settings: SignalSettings) -> pd.DataFrame:
     """Precision by confidence tier, next to the probability that was claimed.
 
-    All trusted rows with known outcome take part, whatever other rules said of them: the direction
-    is the more probable of buy and sell.
+    All trusted rows with known outcome take part, whatever other rules said of them, but for pairs
+    that stand still: the direction is the more probable of buy and sell.
 
     Returns
     -------
@@ -95,7 +121,7 @@ def tier_table(frames: Mapping[str, pd.DataFrame], settings: SignalSettings) -> 
         ``moved``, rows that were no hold; ``direction_right`` among those, next to
         ``direction_stated``; ``signals`` emitted by the rules.
     """
-    known = pd.concat([known_rows(frame) for frame in frames.values()], ignore_index=True)
+    known = known_together(frames)
     probabilities = known[list(PROBA_COLUMNS)].to_numpy(np.float64)
     sell, buy = probabilities[:, SignalClass.SELL], probabilities[:, SignalClass.BUY]
     outcome = known[OUTCOME_COLUMN].to_numpy(np.float64)
@@ -122,8 +148,11 @@ def tier_table(frames: Mapping[str, pd.DataFrame], settings: SignalSettings) -> 
 
 
 def reliability(run: Run, bins: int = 10) -> pd.DataFrame:
-    """Predicted against realised return after costs of every trusted buy and sell prediction."""
-    known = pd.concat([known_rows(frame) for frame in run.frames.values()], ignore_index=True)
+    """Predicted against realised return after costs of every trusted buy and sell prediction.
+
+    Pairs that stand still have no say. No rows where nothing was predicted.
+    """
+    known = known_together(run.frames)
     acted = known[known[LABEL_COLUMN] != SignalClass.HOLD]
     cost = float(run.facts["round_trip_cost"])
     realised = realised_return(acted[LABEL_COLUMN], acted[REALISED_RETURN_COLUMN], cost)

@@ -48,6 +48,12 @@ def print_report(run: Run, console: Console) -> None:
         "Scored rows lie after the training window of the model that predicted them. skill: 0 = "
         "the class prior of that window, 1 = certainty. direction_auc: .5 = a coin flip."
     )
+    still = quality.still_pairs(run.frames)
+    if still:
+        console.print(
+            f"{', '.join(still)}: the price never moved; left out of {quality.TOTAL!r} and below, "
+            "because saying hold is no achievement there."
+        )
     tiers = quality.tier_table(run.frames, settings)
     console.print(_table("Confidence tiers", tiers, "tier"))
     console.print(

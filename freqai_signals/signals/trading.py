@@ -116,6 +116,11 @@ def without_report_columns(frame: pd.DataFrame, sizing: SizingSettings) -> pd.Da
     return frame.drop(columns=report, errors="ignore")
 
 
+def predicted_part(frame: pd.DataFrame, memory: int) -> pd.DataFrame:
+    """Rows from ``memory`` candles before the first trusted one on; all if none is trusted."""
+    return frame.iloc[max(first_trusted(frame) - memory, 0) :]
+
+
 def row_outlook(row: Any, signal: SignalClass, cost: float) -> Outlook:
     """What following ``signal`` can expect, from one row of the analysed frame."""
     scale = float(row[RETURN_SCALE_COLUMN])

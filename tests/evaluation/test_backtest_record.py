@@ -25,11 +25,13 @@ def record(folder: Path, timerange: str = RANGE, days: int = 30) -> BacktestReco
     return BacktestRecord(folder, settings, 0.002, timerange, "/candles")
 
 
-def add(made: BacktestRecord, pair: str, rows: pd.DataFrame) -> None:
+def add(
+    made: BacktestRecord, pair: str, rows: pd.DataFrame, features: pd.DataFrame | None = None
+) -> None:
     """As the strategy calls it: the label's column holds what happened."""
     predicted = rows[LABEL_COLUMN]
     happened = rows.drop(columns=LABEL_COLUMN).rename(columns={OUTCOME_COLUMN: LABEL_COLUMN})
-    made.add(pair, happened, predicted)
+    made.add(pair, happened, predicted, features)
 
 
 def test_rows_come_back_as_they_were_added(tmp_path: Path) -> None:
@@ -74,8 +76,9 @@ def test_a_pair_without_any_model_has_no_rows(tmp_path: Path) -> None:
 
 
 def test_pairs_of_one_run_are_kept_side_by_side(tmp_path: Path) -> None:
-    add(record(tmp_path), "BTC/USDT", rows_of("B", "B"))
-    add(record(tmp_path), "ETH/USDT:USDT", rows_of("SS", "SS"))
+    made = record(tmp_path)
+    add(made, "BTC/USDT", rows_of("B", "B"))
+    add(made, "ETH/USDT:USDT", rows_of("SS", "SS"))
     frames = read_run(tmp_path).frames
     assert {pair: len(frame) for pair, frame in frames.items()} == {
         "BTC/USDT": 1, "ETH/USDT:USDT": 2,
@@ -88,17 +91,25 @@ def test_a_pair_added_again_replaces_its_rows(tmp_path: Path) -> None:
     assert len(read_run(tmp_path).frames["BTC/USDT"]) == 3
 
 
-@pytest.mark.parametrize(
-    ("timerange", "days"), [("20240201-20240301", 30), (RANGE, 31)], ids=["timerange", "settings"]
-)
-def test_a_new_timerange_or_new_settings_begin_anew(
-    tmp_path: Path, timerange: str, days: int
-) -> None:
-    add(record(tmp_path), "BTC/USDT", rows_of("B", "B"))
-    add(record(tmp_path, timerange, days), "ETH/USDT", rows_of("S", "S"))
+def test_every_backtest_begins_anew(tmp_path: Path) -> None:
+    """The same settings and timerange with fewer pairs would otherwise keep those left out."""
+    made = record(tmp_path)
+    for pair in ("BTC/USDT", "ETH/USDT"):
+        add(made, pair, rows_of("B", "B"), features=pd.DataFrame({"%-a": [1.0]}))
+    add(record(tmp_path), "ETH/USDT", rows_of("S", "S"))
     run = read_run(tmp_path)
     assert list(run.frames) == ["ETH/USDT"]
-    assert run.facts["timerange"] == timerange
+    assert run.features == {}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ETH_USDT.feather", "run.json"]
+
+
+def test_features_of_signals_are_kept_with_their_date(tmp_path: Path) -> None:
+    rows = rows_of("BSh", "Bhh", signal=[2, -1, 1])
+    features = pd.DataFrame({"%-a": [0.5, 1.5]}, index=[1, 2])  # of the later rows only
+    add(record(tmp_path), "BTC/USDT", rows, features)
+    found = read_run(tmp_path).features["BTC/USDT"]
+    assert found["%-a"].tolist() == [1.5]
+    assert found["date"].tolist() == [rows["date"].iloc[2]]
 
 
 @pytest.mark.parametrize("text", ['{"files": ', "{}", "[]", "1"])

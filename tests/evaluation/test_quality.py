@@ -14,6 +14,7 @@ from freqai_signals.evaluation.quality import (
     reliability,
     rule_table,
     signal_table,
+    still_pairs,
     tier_table,
 )
 from freqai_signals.schema import PROBA_COLUMNS
@@ -186,3 +187,36 @@ def test_break_even_without_refused_signals_says_so() -> None:
     assert found.signals == 0
     assert np.isnan(found.best)
     assert "removed no signal" in str(found)
+
+
+# Nothing to judge, and nothing that moves
+
+
+def test_no_pairs_give_tables_without_numbers() -> None:
+    assert quality_table({}).empty
+    tiers = tier_table({}, SignalSettings())
+    assert tiers["rows"].tolist() == [0, 0, 0, 0]
+    assert tiers["right"].isna().all()
+    assert reliability(run_of()).empty
+    assert signal_table({}).loc[TOTAL, "generated"] == 0
+    assert rule_table(run_of()).loc["emitted", "rows"] == 0
+
+
+def test_pair_whose_price_never_moves_is_shown_but_has_no_say_in_the_total() -> None:
+    moving = rows_of("BSBh", "BSSh")
+    still = rows_of("hhhh", "hhhh", confidence=0.5)
+    alone, with_still = quality_table({"A": moving}), quality_table({"A": moving, "B": still})
+    assert still_pairs({"A": moving, "B": still}) == ["B"]
+    assert with_still.loc["B", "scored"] == 4
+    pd.testing.assert_series_equal(with_still.loc[TOTAL], alone.loc[TOTAL])
+    settings = SignalSettings()
+    pd.testing.assert_frame_equal(
+        tier_table({"A": moving, "B": still}, settings), tier_table({"A": moving}, settings)
+    )
+    pd.testing.assert_frame_equal(
+        reliability(run_of(A=moving, B=still)), reliability(run_of(A=moving))
+    )
+
+
+def test_pair_whose_outcomes_are_not_known_yet_is_not_still() -> None:
+    assert still_pairs({"A": rows_of("hh", "??")}) == []
