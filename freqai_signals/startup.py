@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
-from freqai_signals.settings import SignalSettings
+from freqai_signals.settings import FeatureSettings, SignalSettings
 from freqai_signals.training.coverage import Span, coverage_problems, needed_span
+from freqai_signals.training.features.inputs import lead_among
 from freqai_signals.training.panel import row_memory
 
 logger = logging.getLogger(__name__)
@@ -42,11 +43,30 @@ def checked_settings(
     except SettingsError as error:
         problems += error.problems
         settings = _readable(config)
+    problems += _lead_problems(config, settings)
     if backtest is not None:
         problems += _candle_problems(config, settings, backtest, read_span)
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def _lead_problems(config: Mapping[str, Any], settings: SignalSettings) -> list[str]:
+    """A lead pair that was named but is not there; the default one may be missing."""
+    pool = pool_pairs(settings, config)
+    lead = settings.features.lead_pair
+    unused = not pool or "cross_asset" not in settings.features.groups
+    if unused or lead_among(pool, lead):
+        return []
+    signals = _mapping(_mapping(config.get("freqai")).get("signals"))
+    if "lead_pair" not in _mapping(signals.get("features")):
+        logger.info("%s is none of the pool's pairs; their mean leads in its place", lead)
+        return []
+    return [
+        f"freqai.signals.features.lead_pair: {lead!r} is none of the pool's pairs "
+        f"({', '.join(pool)}); name one of them or its coin, or leave the key out, then their mean "
+        f"leads where {FeatureSettings().lead_pair} is missing"
+    ]
 
 
 def _candle_problems(
@@ -91,6 +111,7 @@ def _readable(config: Mapping[str, Any]) -> SignalSettings:
         "timeframe": config.get("timeframe"),
         "train_period_days": freqai.get("train_period_days"),
         "model": _mapping(freqai.get("signals")).get("model"),
+        "features": _mapping(freqai.get("signals")).get("features"),
     }
     readable = {}
     for name, value in given.items():

@@ -91,7 +91,7 @@ class LightGBMSignalStrategy(IStrategy):
     @property
     def protections(self) -> list[dict[str, Any]]:
         """Pause a pair after a stop, and everything after a bad day."""
-        return protections(self.signal_settings)
+        return protections(self._settings_now())
 
     def _settings_now(self) -> SignalSettings:
         """The settings with what hyperopt or its parameter file put in their place."""

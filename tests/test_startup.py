@@ -64,6 +64,47 @@ def test_problems_of_settings_and_of_candles_come_in_one_message() -> None:
     ]
 
 
+@pytest.mark.parametrize("lead", ["ETH", "A/EUR", "a"])
+def test_a_lead_pair_that_was_named_and_is_not_there_is_refused(lead: str) -> None:
+    config = config_of("A/USDT", "B/USDT", features={"lead_pair": lead})
+    (line,) = problems_of(config, reader({}), None)
+    assert line.startswith(f"freqai.signals.features.lead_pair: {lead!r} is none of the pool's")
+    assert "(A/USDT, B/USDT)" in line
+
+
+def test_a_wrong_lead_pair_is_told_beside_other_problems() -> None:
+    config = config_of("A/USDT", features={"lead_pair": "C"}, labels={"k": -1})
+    found = problems_of(config, reader({}), None)
+    assert [line.partition(":")[0] for line in found] == [
+        "freqai.signals.labels.k", "freqai.signals.features.lead_pair",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("pairs", "features"),
+    [
+        (("A/USDT", "B/USDT"), {"lead_pair": "B"}),
+        (("A/USDT:USDT",), {"lead_pair": "A/USDT:USDT"}),
+        (("A/USDT",), {"lead_pair": "C", "groups": ["momentum"]}),  # nothing looks at it
+    ],
+)
+def test_a_lead_pair_that_is_there_or_not_looked_at_is_accepted(
+    pairs: tuple[str, ...], features: dict[str, Any]
+) -> None:
+    checked_settings(config_of(*pairs, features=features), None, reader({}))
+
+
+def test_the_default_lead_pair_may_be_missing_and_that_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    checked_settings(config_of("A/USDT", "B/USDT"), None, reader({}))
+    assert "BTC is none of the pool's pairs; their mean leads in its place" in caplog.text
+    caplog.clear()
+    checked_settings(config_of("A/USDT", "BTC/USDT"), None, reader({}))
+    assert "leads" not in caplog.text
+
+
 def test_an_unreadable_span_is_a_problem_that_names_the_pair() -> None:
     (line,) = problems_of(config_of("A/USDT", "B/USDT"), reader({"A/USDT": ENOUGH}))
     assert line == "B/USDT: B_USDT-5m.feather is damaged"

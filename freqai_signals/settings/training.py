@@ -39,7 +39,11 @@ class LabelSettings(Section):
 
 
 class FeatureSettings(Section):
-    """Which columns are computed; FreqAI's ``indicator_periods_candles`` gives their spans."""
+    """Which columns are computed; FreqAI's ``indicator_periods_candles`` gives their spans.
+
+    ``lead_pair`` is a pair of the pool, or its coin; where the default is none of them, their mean
+    leads, and any other name that is not there is refused.
+    """
 
     groups: Annotated[tuple[FeatureGroup, ...], Strict(False), Field(min_length=1)] = FEATURE_GROUPS
     higher_timeframes: Names = ("1h", "4h")

@@ -73,7 +73,9 @@ def first_trusted(frame: pd.DataFrame) -> int:
 
     Rows before it have no say in any decision.
     """
-    return int(np.argmax((frame[TRUST_COLUMN] == 1).to_numpy())) if len(frame) else 0
+    if frame.empty or TRUST_COLUMN not in frame:
+        return 0
+    return int(np.argmax((frame[TRUST_COLUMN] == 1).to_numpy()))
 
 
 def read_predictions(frame: pd.DataFrame, candle_seconds: int) -> Predictions:

@@ -347,6 +347,12 @@ def test_protections_follow_the_cooldown(bench: Bench, tmp_path: Path, cooldown:
     assert made.protections[0]["stop_duration_candles"] == max(cooldown, 1)
 
 
+def test_protections_follow_a_cooldown_that_hyperopt_found(bench: Bench, tmp_path: Path) -> None:
+    made = load(bench, tmp_path, freqai__signals__decision={"cooldown_candles": 24})
+    made.cooldown_candles.value = 3
+    assert made.protections[0]["stop_duration_candles"] == 3
+
+
 @pytest.mark.parametrize(("mode", "shorts"), [("spot", False), ("futures", True)])
 def test_shorts_follow_the_trading_mode(
     bench: Bench, tmp_path: Path, mode: str, shorts: bool

@@ -1,6 +1,6 @@
 """What a feature group may see: one pair's candles, the market around it, and the spans to use."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -38,6 +38,18 @@ class Spans:
         )
 
 
+def lead_among(pairs: Iterable[str], lead: str) -> str | None:
+    """The pair that ``lead`` names in full or by its coin, None if it is not there.
+
+    Examples
+    --------
+    >>> lead_among(["ETH/USDT", "BTC/USDT"], "BTC")
+    'BTC/USDT'
+    """
+    named = [pair for pair in sorted(pairs) if lead in (pair, pair.split("/")[0])]
+    return named[0] if named else None
+
+
 @dataclass(frozen=True)
 class Market:
     """One-candle log returns of the pool and of the lead pair, by candle date.
@@ -62,9 +74,8 @@ class Market:
                 for pair, series in sorted(closes.items())
             }
         ).sort_index()
-        leads = [pair for pair in sorted(closes) if lead in (pair, pair.split("/")[0])]
-        mean = frame.mean(axis=1)
-        return cls(pd.DataFrame({"mean": mean, "lead": frame[leads[0]] if leads else mean}))
+        mean, leader = frame.mean(axis=1), lead_among(closes, lead)
+        return cls(pd.DataFrame({"mean": mean, "lead": frame[leader] if leader else mean}))
 
     def at(self, dates: pd.Series) -> tuple[Array, Array]:
         """Mean and lead returns at the given candle dates; 0 where nobody traded."""
