@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import lightgbm as lgb
 import numpy as np
@@ -19,6 +19,14 @@ _METRICS: Final = {
     "binary": ["binary_logloss", "binary_error"],
     "multiclass": ["multi_logloss", "multi_error"],
 }
+
+
+class Sample(NamedTuple):
+    """Rows to boost on: features ``(n, m)``, target ``(n,)``, and how much each row counts."""
+
+    features: Features
+    target: Target
+    weight: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,15 +85,15 @@ def parameters(settings: BoosterSettings, objective: Objective, seed: int) -> di
 
 
 def fit_stopping(
-    train: tuple[Features, Target],
-    validation: tuple[Features, Target],
+    train: Sample,
+    validation: Sample,
     params: dict[str, Any],
     rounds: int,
     patience: int,
 ) -> Fitted:
     """Boost until the validation loss has not improved for ``patience`` rounds."""
-    data = lgb.Dataset(train[0], label=train[1], params=params)
-    held_out = lgb.Dataset(validation[0], label=validation[1], reference=data, params=params)
+    data = _dataset(train, params)
+    held_out = _dataset(validation, params, data)
     history: dict[str, dict[str, list[float]]] = {}
     booster = lgb.train(
         params,
@@ -102,10 +110,15 @@ def fit_stopping(
     return Fitted(booster, best, history.get("validation", {}))
 
 
-def fit_rounds(train: tuple[Features, Target], params: dict[str, Any], rounds: int) -> Fitted:
+def fit_rounds(train: Sample, params: dict[str, Any], rounds: int) -> Fitted:
     """Boost for a given number of rounds."""
-    booster = lgb.train(params, lgb.Dataset(train[0], label=train[1], params=params), rounds)
-    return Fitted(booster, rounds)
+    return Fitted(lgb.train(params, _dataset(train, params), rounds), rounds)
+
+
+def _dataset(
+    rows: Sample, params: dict[str, Any], reference: lgb.Dataset | None = None
+) -> lgb.Dataset:
+    return lgb.Dataset(rows.features, rows.target, reference, rows.weight, params=params)
 
 
 def predict(fitted: Fitted, features: Features) -> NDArray[np.float64]:

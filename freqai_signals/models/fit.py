@@ -30,6 +30,7 @@ from freqai_signals.provenance import code_digest, digest, library_versions
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.rows import TrainingRows
 from freqai_signals.training.splits import purged_tail
+from freqai_signals.training.weights import effective_rows, training_weights
 
 logger = logging.getLogger(__name__)
 
@@ -224,7 +225,22 @@ def _unusable(rows: TrainingRows, settings: SignalSettings) -> str:
             )
     if np.ptp(rows.features, axis=0).max(initial=0.0) == 0.0:
         return "all features are constant"
-    return ""
+    return _uneven(rows, settings)
+
+
+def _uneven(rows: TrainingRows, settings: SignalSettings) -> str:
+    """Why these rows cannot train a model under the weights asked for; empty if they can."""
+    try:
+        weight = training_weights(rows, settings)
+    except ValueError as error:
+        return str(error)
+    worth = len(rows) if weight is None else effective_rows(weight)
+    if worth >= settings.validation.min_rows:
+        return ""
+    return (
+        f"weighted, {len(rows)} rows tell as much as {worth:.0f}, fewer than the minimum of "
+        f"{settings.validation.min_rows}; lengthen weights.recency_half_life_days"
+    )
 
 
 def _one_sided(tail: TrainingRows) -> str:

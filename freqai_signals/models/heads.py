@@ -13,6 +13,7 @@ from freqai_signals.models.signal_model import Head
 from freqai_signals.schema import SignalClass
 from freqai_signals.settings import BoosterSettings, SignalSettings
 from freqai_signals.training.rows import TrainingRows
+from freqai_signals.training.weights import Weights, of_mean_one, training_weights
 
 
 @dataclass(frozen=True)
@@ -20,20 +21,19 @@ class _Task:
     """What one booster of a head learns, and how; ``rounds`` is the least number of them."""
 
     objective: booster.Objective
-    features: NDArray[np.float32]
-    label: NDArray[np.int8]
+    sample: booster.Sample
     settings: BoosterSettings
     rounds: int = 1
 
     def fit(self, seed: int, rounds: int) -> booster.Fitted:
         """Boost for a given number of rounds."""
-        return booster.fit_rounds((self.features, self.label), self._parameters(seed), rounds)
+        return booster.fit_rounds(self.sample, self._parameters(seed), rounds)
 
     def fit_stopping(self, held_out: "_Task", seed: int, patience: int) -> booster.Fitted:
         """Boost until the loss on the held-out rows no longer falls, at least ``rounds`` times."""
         stopped = booster.fit_stopping(
-            (self.features, self.label),
-            (held_out.features, held_out.label),
+            self.sample,
+            held_out.sample,
             self._parameters(seed),
             self.settings.rounds,
             patience,
@@ -44,23 +44,34 @@ class _Task:
         return booster.parameters(self.settings, self.objective, seed)
 
 
-def _tasks(rows: TrainingRows, settings: SignalSettings) -> list[_Task]:
-    """One task for each booster of a head."""
+def _tasks(
+    rows: TrainingRows, settings: SignalSettings, weight: Weights | None = None
+) -> list[_Task]:
+    """One task for each booster of a head; without ``weight`` every row counts the same."""
     usual = settings.booster
     if settings.model.kind == "multiclass":
-        return [_Task(booster.MULTICLASS, rows.features, rows.label, usual)]
+        return [_Task(booster.MULTICLASS, booster.Sample(rows.features, rows.label, weight), usual)]
     moved = rows.label != SignalClass.HOLD
-    bought = (rows.label[moved] == SignalClass.BUY).astype(np.int8)
+    of_moves = booster.Sample(
+        rows.features[moved],
+        (rows.label[moved] == SignalClass.BUY).astype(np.int8),
+        None if weight is None else of_mean_one(weight[moved]),
+    )
     slow = usual.model_copy(update=settings.direction.model_dump(exclude={"rounds"}))
     return [
-        _Task(booster.BINARY, rows.features, moved.astype(np.int8), usual),
-        _Task(booster.BINARY, rows.features[moved], bought, slow, settings.direction.rounds),
+        _Task(booster.BINARY, booster.Sample(rows.features, moved.astype(np.int8), weight), usual),
+        _Task(booster.BINARY, of_moves, slow, settings.direction.rounds),
     ]
+
+
+def _weighted(rows: TrainingRows, settings: SignalSettings) -> list[_Task]:
+    """Tasks of rows that are trained on; those held out are not weighted."""
+    return _tasks(rows, settings, training_weights(rows, settings))
 
 
 def fit_heads(past: TrainingRows, tail: TrainingRows, settings: SignalSettings) -> tuple[Head, ...]:
     """Fit one head a seed on ``past``; the purged ``tail`` chooses the number of rounds."""
-    pairs = list(zip(_tasks(past, settings), _tasks(tail, settings), strict=True))
+    pairs = list(zip(_weighted(past, settings), _tasks(tail, settings), strict=True))
     return tuple(
         Head(
             settings.model.kind,
@@ -83,7 +94,7 @@ def refit(
     heads: tuple[Head, ...], rows: TrainingRows, settings: SignalSettings
 ) -> tuple[Head, ...]:
     """Fit the same heads once more on all rows, ``refit_factor`` times as many rounds."""
-    tasks = _tasks(rows, settings)
+    tasks = _weighted(rows, settings)
     factor = settings.model.refit_factor
     refitted = []
     for head, seed in zip(heads, _seeds(settings), strict=True):
@@ -122,7 +133,7 @@ def first_history(
     A booster of direction is fitted on the ``early`` rows and asked about those of the ``end``,
     purged of each other. The hold-out after both chose its number of rounds, so they chose nothing.
     """
-    task = _tasks(early, settings)[-1]
+    task = _weighted(early, settings)[-1]
     raws = []
     for head, seed in zip(heads, _seeds(settings), strict=True):
         fitted = task.fit(seed, head.boosters[-1].best_rounds)

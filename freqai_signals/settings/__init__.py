@@ -35,6 +35,7 @@ from freqai_signals.settings.training import (
     ModelKind,
     ModelSettings,
     ValidationSettings,
+    WeightSettings,
 )
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "SignalSettings",
     "SizingSettings",
     "ValidationSettings",
+    "WeightSettings",
     "timeframe_seconds",
 ]
 
@@ -72,6 +74,7 @@ class SignalSettings(Section):
     labels: LabelSettings = LabelSettings()
     features: FeatureSettings = FeatureSettings()
     validation: ValidationSettings = ValidationSettings()
+    weights: WeightSettings = WeightSettings()
     model: ModelSettings = ModelSettings()
     direction: DirectionSettings = DirectionSettings()
     calibration: CalibrationSettings = CalibrationSettings()

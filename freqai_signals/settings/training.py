@@ -77,6 +77,19 @@ class ModelSettings(Section):
     seeds: Annotated[int, Field(ge=1, le=20)] = 1
 
 
+class WeightSettings(Section):
+    """How much each row counts in training; all off, none paid on real candles.
+
+    ``uniqueness`` counts a row by the share of its event that no other row of its pair has too;
+    ``recency_half_life_days`` halves the weight of rows that much older than the newest;
+    ``class_balance`` gives all classes the same sum, which distorts probabilities. They multiply.
+    """
+
+    uniqueness: bool = False
+    recency_half_life_days: Annotated[float, Field(ge=1, le=100_000)] | None = None
+    class_balance: bool = False
+
+
 class BoosterSettings(Section):
     """LightGBM's parameters (FreqAI's ``model_training_parameters``); the usual aliases work."""
 

@@ -21,7 +21,7 @@ def both(rows: TrainingRows) -> list[tuple[booster.Objective, np.ndarray]]:
 def test_probabilities_have_the_shape_of_the_objective(rows: TrainingRows, index: int) -> None:
     objective, target = both(rows)[index]
     params = booster.parameters(SETTINGS, objective, 1)
-    fitted = booster.fit_rounds((rows.features, target), params, 10)
+    fitted = booster.fit_rounds(booster.Sample(rows.features, target), params, 10)
     raw = booster.predict(fitted, rows.features[:7])
     assert raw.shape == ((7, 3) if index == 0 else (7,))
     assert ((raw > 0) & (raw < 1)).all()
@@ -30,8 +30,8 @@ def test_probabilities_have_the_shape_of_the_objective(rows: TrainingRows, index
 def test_both_metrics_are_tracked_and_the_loss_stops(rows: TrainingRows) -> None:
     head, tail = rows.take(rows.start < 11_000), rows.take(rows.start >= 11_010)
     fitted = booster.fit_stopping(
-        (head.features, head.label),
-        (tail.features, tail.label),
+        booster.Sample(head.features, head.label),
+        booster.Sample(tail.features, tail.label),
         booster.parameters(SETTINGS, booster.MULTICLASS, 1),
         300,
         5,
@@ -49,7 +49,7 @@ def test_the_number_of_threads_changes_no_bit(rows: TrainingRows, index: int, th
     texts = [
         booster.to_text(
             booster.fit_rounds(
-                (rows.features, target),
+                booster.Sample(rows.features, target),
                 booster.parameters(SETTINGS.model_copy(update={"threads": count}), objective, 1),
                 20,
             )
@@ -63,7 +63,7 @@ def test_another_seed_gives_another_booster(rows: TrainingRows) -> None:
     texts = {
         booster.to_text(
             booster.fit_rounds(
-                (rows.features, rows.label),
+                booster.Sample(rows.features, rows.label),
                 booster.parameters(SETTINGS, booster.MULTICLASS, seed),
                 5,
             )
@@ -75,7 +75,9 @@ def test_another_seed_gives_another_booster(rows: TrainingRows) -> None:
 
 def test_text_predicts_bit_identically_with_the_best_rounds_only(rows: TrainingRows) -> None:
     fitted = booster.fit_rounds(
-        (rows.features, rows.label), booster.parameters(SETTINGS, booster.MULTICLASS, 1), 30
+        booster.Sample(rows.features, rows.label),
+        booster.parameters(SETTINGS, booster.MULTICLASS, 1),
+        30,
     )
     best = booster.Fitted(fitted.booster, 12)
     read = booster.from_text(booster.to_text(best))
@@ -87,7 +89,9 @@ def test_text_predicts_bit_identically_with_the_best_rounds_only(rows: TrainingR
 
 def test_gain_falls_on_the_features_that_tell(rows: TrainingRows) -> None:
     fitted = booster.fit_rounds(
-        (rows.features, rows.label), booster.parameters(SETTINGS, booster.MULTICLASS, 1), 30
+        booster.Sample(rows.features, rows.label),
+        booster.parameters(SETTINGS, booster.MULTICLASS, 1),
+        30,
     )
     assert set(np.argsort(-booster.gain(fitted))[:2]) == {0, 1}
 
