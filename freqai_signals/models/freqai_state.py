@@ -17,6 +17,12 @@ HISTORY_BACKUP: Final = "historic_predictions.backup.pkl"
 INPUTS_FILE: Final = "signal_inputs.json"
 """What the models of an identifier were made from, part by part and pair by pair."""
 
+POOL_PART: Final = "pool"
+COST_PART: Final = "round-trip cost of "
+"""Parts of what a model is made from: pairs between blanks; the cost of the pair that follows."""
+
+_FEWEST_OF_A_MARKET: Final = 2
+
 _JSON_FILES: Final = ("pair_dictionary.json", "global_metadata.json", "metric_tracker.json")
 
 
@@ -50,13 +56,28 @@ def with_columns(history: pd.DataFrame, names: Mapping[str, float]) -> pd.DataFr
 
 
 def changed_inputs(folder: Path, pair: str, inputs: Mapping[str, str]) -> list[str]:
-    """Parts that differ from those which a pair's stored model was made from; empty if none do."""
+    """Parts that differ from those which a pair's stored model was made from; empty if none do.
+
+    A pair that joins or leaves a pool is no such part, as long as two stay: the model says of each
+    pair what it learnt from all, so it serves until the next one is trained on schedule, and the
+    log says so. A pool of one is another thing, since the pair is its own market.
+    """
     stored = _read_inputs(folder).get(pair)
     if not isinstance(stored, dict):
         return ["nothing is known about it"]
-    return sorted(
+    was, now = (set(str(parts.get(POOL_PART, "")).split()) for parts in (stored, inputs))
+    moved = {POOL_PART, *(f"{COST_PART}{name}" for name in was ^ now)}
+    ignored = moved if min(len(was), len(now)) >= _FEWEST_OF_A_MARKET else set()
+    changed = {
         name for name in stored.keys() | inputs.keys() if stored.get(name) != inputs.get(name)
-    )
+    }
+    if was != now and changed <= ignored:
+        logger.info(
+            "The pool of %s has changed (joined: %s; left: %s); its present model serves until the "
+            "next training", pair, ", ".join(sorted(now - was)) or "none",
+            ", ".join(sorted(was - now)) or "none",
+        )  # fmt: skip
+    return sorted(changed - ignored)
 
 
 def all_inputs(folder: Path, pair: str, inputs: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from freqai_signals.models.artefact import write_atomically
+from freqai_signals.models.freqai_state import COST_PART, POOL_PART
 from freqai_signals.provenance import code_digest, digest, file_digest, library_versions
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.panel import candle_digest
@@ -55,9 +56,9 @@ class Recipe:
         chosen = self.settings.model_dump(mode="json", exclude=_NOT_IN_PREDICTIONS)
         return {
             **{f"setting {name}": digest(value) for name, value in chosen.items()},
-            "round-trip costs": digest(dict(self.costs)),
+            **{f"{COST_PART}{name}": digest(cost) for name, cost in self.costs.items()},
             "pair": self.pair,
-            "pool": digest(list(self.pool)),
+            POOL_PART: " ".join(self.pool),
             "package code": code_digest(),
             "strategy and model code": file_digest(self.adapter_files),
             "library versions": digest(library_versions()),

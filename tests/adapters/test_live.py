@@ -22,6 +22,9 @@ from freqai_signals.schema import MODEL_COLUMNS, PROBA_COLUMNS, TRUST_COLUMN
 from tests.adapters.conftest import PAIRS, Bench, market_candles, small_config, write_candles
 
 PAIR = "BTC/USDT"
+NEW_PAIR = "SOL/USDT"
+"""Traded by those only who name it."""
+
 COLUMNS = [*MODEL_COLUMNS, TRUST_COLUMN]
 
 
@@ -56,7 +59,7 @@ class Bot:
 def live_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("live") / "binance"
     first = pd.Timestamp.now("UTC").floor("15min") - pd.Timedelta(days=40)
-    for seed, pair in enumerate(PAIRS):
+    for seed, pair in enumerate((*PAIRS, NEW_PAIR)):
         write_candles(folder, pair, market_candles(seed, days=40.2, first=first))
     with serving(create_exchange(folder, Clock(), lambda line: None)) as url:
         yield Bench(folder, url)
@@ -72,7 +75,8 @@ def make_bot(bench: Bench, user_data: Path, **changes: Any) -> Bot:
     strategy.freqai.live = True
     # The thread that would train; the tests train by themselves.
     strategy.freqai.scanning = True
-    strategy.dp.refresh([(pair, "15m", CandleType.SPOT) for pair in PAIRS])
+    whitelist = config["exchange"]["pair_whitelist"]
+    strategy.dp.refresh([(pair, "15m", CandleType.SPOT) for pair in whitelist])
     return Bot(strategy, config)
 
 

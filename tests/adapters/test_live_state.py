@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from freqai_signals.models.freqai_state import HISTORY_FILE
-from freqai_signals.schema import TRUST_COLUMN
+from freqai_signals.schema import PROBA_COLUMNS, TRUST_COLUMN
 from tests.adapters.conftest import PAIRS, Bench
-from tests.adapters.test_live import PAIR, Bot, live_bench, make_bot
+from tests.adapters.test_live import NEW_PAIR, PAIR, Bot, live_bench, make_bot
 
 __all__ = ["live_bench"]
 
@@ -124,3 +124,42 @@ def test_a_pair_that_joins_gets_its_turn(bot: Bot) -> None:
     bot.freqai.train_queue.clear()
     bot.predict(bot.candles("ETH/USDT"), "ETH/USDT")
     assert list(bot.freqai.train_queue) == ["ETH/USDT"]
+
+
+def test_a_pair_that_joins_a_restarted_bot_is_predicted_by_the_pools_present_model(
+    bot: Bot, live_bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is trained before the schedule asks; then all pairs of the new pool are learnt."""
+    version = trained(bot)[PAIR]
+    newest(bot)
+    bot.freqai.dd.save_historic_predictions_to_disk()
+    pool = [*PAIRS, NEW_PAIR]
+    with caplog.at_level(logging.INFO):
+        more = make_bot(live_bench, bot.config["user_data_dir"], exchange__pair_whitelist=pool)
+        assert newest(more)[TRUST_COLUMN] == 1
+        assert more.freqai.dd.model_dictionary[PAIR].card.version == version
+        newest(more, NEW_PAIR)
+        assert more.train(NEW_PAIR).card.version == version
+        assert newest(more, NEW_PAIR)[list(PROBA_COLUMNS)].tolist() != [0.0, 1.0, 0.0]
+    assert f"joined: {NEW_PAIR}; left: none" in caplog.text
+    assert f"{NEW_PAIR} adopts the pool's model" in caplog.text
+    assert "is not used" not in caplog.text
+    more.freqai.retrain_early(PAIR)
+    card = more.train().card
+    assert card.pairs == tuple(pool)
+    assert card.parent == version
+
+
+def test_a_pair_that_leaves_a_pool_of_three_does_not_stop_the_others(
+    live_bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = [*PAIRS, NEW_PAIR]
+    three = make_bot(live_bench, tmp_path / "user", exchange__pair_whitelist=pool)
+    version = trained(three)[PAIR]
+    newest(three)
+    three.freqai.dd.save_historic_predictions_to_disk()
+    two = make_bot(live_bench, tmp_path / "user")
+    with caplog.at_level(logging.INFO):
+        assert newest(two)[TRUST_COLUMN] == 1
+    assert two.freqai.dd.model_dictionary[PAIR].card.version == version
+    assert f"joined: none; left: {NEW_PAIR}" in caplog.text

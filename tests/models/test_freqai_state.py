@@ -74,3 +74,29 @@ def test_changed_inputs_are_named(tmp_path: Path) -> None:
     assert set(json.loads((tmp_path / INPUTS_FILE).read_text())) == {"BTC/USDT", "ETH/USDT"}
     (tmp_path / INPUTS_FILE).write_text("{half")
     assert changed_inputs(tmp_path, "BTC/USDT", inputs)
+
+
+def cost(pair: str) -> str:
+    return f"round-trip cost of {pair}"
+
+
+def test_a_pair_that_joins_the_pool_does_not_unseat_the_model(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    inputs = {"labels": "a", "pool": "A/X B/X", cost("A/X"): "1", cost("B/X"): "1"}
+    (tmp_path / INPUTS_FILE).write_text(all_inputs(tmp_path, "A/X", inputs))
+    joined = inputs | {"pool": "A/X B/X C/X", cost("C/X"): "1"}
+    with caplog.at_level(logging.INFO):
+        assert changed_inputs(tmp_path, "A/X", joined) == []
+    assert "joined: C/X; left: none" in caplog.text
+    dearer = joined | {cost("A/X"): "2"}
+    assert changed_inputs(tmp_path, "A/X", dearer) == [cost("A/X")]
+    assert changed_inputs(tmp_path, "A/X", joined | {"labels": "c"}) == ["labels"]
+
+
+def test_a_pool_of_one_is_its_own_market_and_another_one(tmp_path: Path) -> None:
+    both = {"pool": "A/X B/X", cost("A/X"): "1", cost("B/X"): "1"}
+    alone = {"pool": "A/X", cost("A/X"): "1"}
+    for stored, now in ((both, alone), (alone, both)):
+        (tmp_path / INPUTS_FILE).write_text(all_inputs(tmp_path, "A/X", stored))
+        assert changed_inputs(tmp_path, "A/X", now) == ["pool", cost("B/X")]
