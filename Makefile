@@ -46,7 +46,7 @@ STRATEGY := $(CONFIGS) --userdir user_data \
 
 .DEFAULT_GOAL := help
 .PHONY: help install backtest trade ui consume rehearse report hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
-	test test-slow test-live lint format bench bench-quality clean
+	test test-slow test-rehearsal test-live lint format bench bench-quality clean
 
 help: ## list the targets and their options
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -128,7 +128,10 @@ test: $(INSTALLED) ## unit, property and integration tests, doctests, README exa
 test-slow: $(INSTALLED) ## the tests that train for longer or start freqtrade
 	$(RUN) pytest -n $(WORKERS) --dist loadfile -m slow $(ARGS)
 
-test-live: $(INSTALLED) ## the tests that rehearse the real bot; on accelerated time, so leave the machine idle
+test-rehearsal: $(INSTALLED) ## two hours of the real bot in four minutes: live equals history, though requests fail
+	$(RUN) pytest -m rehearsal $(ARGS)
+
+test-live: $(INSTALLED) ## the other tests of the real bot; on fast time, so leave the machine idle
 	$(RUN) pytest -m live $(ARGS)
 
 lint: $(INSTALLED) ## ruff (rules and layout) and strict mypy

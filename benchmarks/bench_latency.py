@@ -2,7 +2,8 @@
 
 Freqtrade's own objects without its threads: candles are in memory (the exchange's answer is not
 part of it), then every pair of the whitelist is analysed as the bot does it. Training runs in a
-second thread, as FreqAI's does. Stock is freqtrade's LightGBMClassifier with its template features.
+second thread, as FreqAI's does. "Of one core" is what the deciding thread itself computed, which a
+busy machine does not stretch. Stock is freqtrade's LightGBMClassifier with its template features.
 
     python -m benchmarks.bench_latency [--pairs 10 50 100] [--candles 3]
 """
@@ -100,11 +101,11 @@ class Bot:
         kept = self.strategy.dp._exchange._klines
         kept.update({(pair, "5m", CandleType.SPOT): frame for pair, frame in frames.items()})
 
-    def decide(self) -> float:
-        """Analyse every pair; seconds until the last one is done."""
-        begin = time.perf_counter()
+    def decide(self) -> tuple[float, float]:
+        """Analyse every pair; seconds until the last one is done, and those of one core."""
+        begin, worked = time.perf_counter(), time.thread_time()
         self.strategy.analyze(list(self.pairs))
-        return time.perf_counter() - begin
+        return time.perf_counter() - begin, time.thread_time() - worked
 
     def train(self, pair: str) -> None:
         """What FreqAI's thread does when a pair's model is due."""
@@ -157,7 +158,7 @@ def measure_bot(
     last = len(next(iter(history.values()))) - 2 * candles - 2
     shown = iter(range(last, last + 2 * candles + 2))
 
-    def next_candle() -> float:
+    def next_candle() -> tuple[float, float]:
         stop = next(shown)
         frames = {p: f.iloc[stop - FRAME : stop].reset_index(drop=True) for p, f in history.items()}
         bot.show(frames)
@@ -183,9 +184,10 @@ def measure_bot(
     stop.set()
     thread.join()
     return [
-        Timing(f"{kind}, {what}", len(bot.pairs), statistics.median(times), min(times), max(times),
-               candles)
-        for what, times in (("idle", idle), ("while training", busy))
+        Timing(f"{kind}, {what}{clock}", len(bot.pairs), statistics.median(times), min(times),
+               max(times), candles)
+        for what, measured in (("idle", idle), ("while training", busy))
+        for clock, times in zip(("", ", of one core"), zip(*measured, strict=True), strict=True)
     ]  # fmt: skip
 
 

@@ -202,7 +202,7 @@ class LightGBMSignalStrategy(IStrategy):
         """Leave when the model says the opposite; time and barriers are callbacks."""
         cost = self.round_trip_cost(metadata["pair"])
         exits = self._settings_now().exits
-        columns = exit_columns(dataframe, exits, cost, self._candle_seconds)
+        columns = exit_columns(dataframe, exits, cost, self._candle_seconds, self.can_short)
         for name in columns:
             dataframe[name] = columns[name]
         return dataframe

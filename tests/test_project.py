@@ -141,7 +141,7 @@ def test_documented_commands_exist(repo: Path, document: str) -> None:
     named = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.M))
     assert named <= make_targets(repo)
     if document == ".ci/run":
-        assert re.search(r"for target in test lint test-slow;", text)
+        assert re.search(r"for target in test lint test-slow test-rehearsal;", text)
     else:
         assert "test" in named
 

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from freqai_signals.sandbox.clock import wall_clock_ms
 
@@ -57,16 +58,44 @@ def faketime_library() -> str | None:
     return done.stdout.strip() or None
 
 
-def accelerated(command: list[str], clock: FastClock, library: str) -> list[str]:
-    """The command that starts another one with the clock's time.
+def accelerated(command: list[str], time_file: Path, library: str) -> list[str]:
+    """The command that starts another one with the time that a file shows.
 
-    Every process counts from its own start: children of the command would begin anew.
+    Every process counts from its own start: children of the command would begin anew. The file is
+    read again every second, so a running process can be moved to another time.
+
+    Parameters
+    ----------
+    command
+        What to start.
+    time_file
+        Written by :func:`show_time`.
+    library
+        Of faketime.
     """
-    now = datetime.fromtimestamp(clock() / 1000, UTC)
     return [
         "env",
         "TZ=UTC",
         f"LD_PRELOAD={library}",
-        f"FAKETIME=@{now:%Y-%m-%d %H:%M:%S} x{clock.speed:g}",
+        f"FAKETIME_TIMESTAMP_FILE={time_file}",
+        "FAKETIME_CACHE_DURATION=1",
         *command,
     ]
+
+
+def show_time(time_file: Path, now_ms: int, speed: float) -> None:
+    """Let a process that reads the file count from a date on, as soon as it reads that anew.
+
+    Parameters
+    ----------
+    time_file
+        Replaced at once.
+    now_ms
+        The date.
+    speed
+        Seconds that pass in one second.
+    """
+    now = datetime.fromtimestamp(now_ms / 1000, UTC)
+    written = time_file.with_suffix(".new")
+    written.write_text(f"@{now:%Y-%m-%d %H:%M:%S} x{speed:g}\n")
+    written.replace(time_file)

@@ -16,7 +16,12 @@ from typing import Any, Final
 import pandas as pd
 
 from freqai_signals.evaluation.live_record import RECORD_VARIABLE, LiveRecord
-from freqai_signals.rehearsal.acceleration import FastClock, accelerated, faketime_library
+from freqai_signals.rehearsal.acceleration import (
+    FastClock,
+    accelerated,
+    faketime_library,
+    show_time,
+)
 from freqai_signals.sandbox import keeper
 from freqai_signals.sandbox.environment import child_environment, sandbox_variables
 from freqai_signals.sandbox.market import candle_file, write_feather
@@ -62,6 +67,8 @@ class Stage:
         """Make the folder; refuse a speed that this machine cannot give."""
         self.folder = self.folder.resolve()
         (self.folder / "user_data" / "data").mkdir(parents=True, exist_ok=True)
+        self._time_file = self.folder / "time"
+        self._ahead_ms = 0
         self._library = faketime_library() if self.clock.speed != 1 else None
         if self.clock.speed != 1 and self._library is None:
             raise ValueError(NO_FAKETIME)
@@ -83,12 +90,22 @@ class Stage:
         bot += ["--datadir", str(self.folder / "user_data" / "data")]
         bot += ["--db-url", f"sqlite:///{self.folder / 'trades.sqlite'}"]
         if self._library is not None:
-            bot = accelerated(bot, self.clock, self._library)
+            self._ahead_ms = 0
+            show_time(self._time_file, self.clock(), self.clock.speed)
+            bot = accelerated(bot, self._time_file, self._library)
         arguments = [sys.executable, "-P", keeper.__file__, str(os.getpid()), *bot]
         with (self.folder / "bot.log").open("a") as log:
             self.process = subprocess.Popen(
                 arguments, env=self._environment(bot), stdout=log, stderr=log
             )
+
+    def jump(self, hours: float) -> None:
+        """Put the clock of the running bot ahead of the exchange's, by this much more than it is.
+
+        With 0 it follows a jump of the exchange's. The bot reads the time anew within a second.
+        """
+        self._ahead_ms += int(hours * 3_600_000)
+        show_time(self._time_file, self.clock() + self._ahead_ms, self.clock.speed)
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Ask the bot to end and wait for it; -1 if it had to be killed."""

@@ -127,6 +127,8 @@ def descendants(root: int) -> list[int]:
 
 
 def _prepare() -> None:
+    # A shell's background jobs ignore SIGINT, and COMMAND would inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
     _ask_kernel(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -7,13 +7,18 @@ GOOD, BAD, MAIN, PALE = "#2e9e5b", "#d1495b", "#30638e", "#999999"
 SUBPLOTS: Final[dict[str, dict[str, dict[str, str]]]] = {
     "Probabilities": {"proba_buy": {"color": GOOD}, "proba_sell": {"color": BAD}},
     "Confidence": {"confidence": {"color": MAIN}, "confidence_threshold": {"color": PALE}},
-    "Expected return": {"expected_return": {"color": "#edae49"}},
-    "Strength": {"signal_strength": {"color": "#003d5b", "type": "bar"}},
-    "Trusted": {"do_predict": {"color": "#66a182"}},
+    "Return": {"expected_return": {"color": "#edae49"}},
+    "Strength": {
+        "signal_strength": {"color": "#003d5b", "type": "bar"},
+        "do_predict": {"color": "#66a182"},
+    },
     "Live quality": {"live_skill": {"color": MAIN}, "live_accuracy": {"color": GOOD}},
-    "Level": {"drift_level": {"color": BAD}},
+    "Drift": {"drift_level": {"color": BAD}},
 }
-"""Name of each sub-plot, its columns and their looks."""
+"""Name of each sub-plot, its columns and their looks.
+
+Short names and few sub-plots: longer ones run into each other beside the axes.
+"""
 
 
 def plot_config(*names: str) -> dict[str, Any]:

@@ -72,13 +72,18 @@ def entry_columns(decided: pd.DataFrame, can_short: bool) -> pd.DataFrame:
 
 
 def exit_columns(
-    frame: pd.DataFrame, settings: ExitSettings, cost: float, candle_seconds: int
+    frame: pd.DataFrame,
+    settings: ExitSettings,
+    cost: float,
+    candle_seconds: int,
+    can_short: bool = True,
 ) -> pd.DataFrame:
     """``exit_long``, ``exit_short`` and ``exit_tag`` from what the model says.
 
     A trusted prediction of the other direction with at least ``opposite_confidence`` ends a trade,
     and, if so set, a trusted expectation of a move against it. The rules that open trades have no
-    say, and a row that is not trusted, or lacks a column, ends none by signal.
+    say, and a row that is not trusted, or lacks a column, ends none by signal. Where there are no
+    shorts (``can_short`` is false) there is nothing to leave, and nothing to draw in a chart.
     """
     if missing_columns(frame):
         columns: dict[str, Any] = {"exit_long": 0, "exit_short": 0, "exit_tag": None}
@@ -88,10 +93,10 @@ def exit_columns(
     sure = rows.trusted & settings.opposite_signal
     sure &= rows.confidence >= settings.opposite_confidence
     against_long = sure & (rows.signal == SignalClass.SELL)
-    against_short = sure & (rows.signal == SignalClass.BUY)
+    against_short = sure & (rows.signal == SignalClass.BUY) & can_short
     move = move_behind(rows.signal, rows.expected_return, cost)
     falls = rows.trusted & settings.negative_expected_value & (move < 0)
-    rises = rows.trusted & settings.negative_expected_value & (move > 0)
+    rises = rows.trusted & settings.negative_expected_value & (move > 0) & can_short
     tag = np.full(len(rows), None, dtype=object)
     tag[falls | rises] = str(ExitReason.NEGATIVE_EXPECTED_VALUE)
     tag[against_long | against_short] = str(ExitReason.OPPOSITE_SIGNAL)

@@ -7,28 +7,31 @@ from pathlib import Path
 
 import pytest
 
+from freqai_signals.rehearsal.outcome import judged
 from freqai_signals.rehearsal.report import print_outcome
 from freqai_signals.rehearsal.request import Rehearsal
 from freqai_signals.rehearsal.run import rehearse
 from freqai_signals.sandbox.market import Market
-from tests.rehearsal.conftest import CODE, our_errors
+from tests.rehearsal.conftest import CODE
 
-pytestmark = [
-    pytest.mark.live,
-    pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed"),
-]
+pytestmark = pytest.mark.skipif(
+    shutil.which("faketime") is None, reason="faketime is not installed"
+)
 
 
+@pytest.mark.rehearsal
 def test_live_equals_history_though_requests_fail(
     market: Market, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     request = Rehearsal(
         config=(config,),
         folder=tmp_path / "rehearsal",
-        days=2.6 / 24,
-        speed=120.0,
+        days=2.2 / 24,
+        # A training has a minute and a half before the next one is due, a decision 7 seconds.
+        speed=40.0,
         datadir=market.folder,
         faults=0.15,
+        mishaps=True,
         code=CODE,
     )
     outcome = rehearse(request, lambda line: None)
@@ -36,16 +39,19 @@ def test_live_equals_history_though_requests_fail(
     parity = outcome.parity
     log = (tmp_path / "rehearsal" / "bot.log").read_text()
     assert parity.mismatches == (), parity.mismatches[:5]
-    assert parity.predicted >= 30
+    assert parity.predicted >= 20
     assert parity.models >= 2, "no retraining"
     assert "adopts the pool's model" in log
-    assert our_errors(log) == []
-    assert "Parity: 100.00 %" in capsys.readouterr().out
-    opened = [(trade["pair"], trade["open_date"]) for trade in outcome.trades]
-    assert len(opened) == len(set(opened))
+    assert [check.name for check in outcome.checks if not check.kept] == []
+    assert outcome.kept
+    told = capsys.readouterr().out
+    assert "Parity: 100.00 %" in told
+    assert "Kept: no lost ledger row" in told
+    assert judged(request.folder).checks == outcome.checks
     assert sum(outcome.played.faults.values()) > 20
 
 
+@pytest.mark.live
 def test_futures_are_sold_short_with_leverage(market: Market, tmp_path: Path, config: Path) -> None:
     content = json.loads(config.read_text())
     content |= {"trading_mode": "futures", "margin_mode": "isolated"}

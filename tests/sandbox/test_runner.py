@@ -137,6 +137,18 @@ def test_an_interrupt_ends_the_command(start: Start) -> None:
     assert is_free(port)
 
 
+def test_a_background_job_of_a_shell_can_be_interrupted(start: Start) -> None:
+    """Its shell has told it to ignore SIGINT, which a command would inherit."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = start(*WAITING)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    told(process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=15) == 128 + signal.SIGINT
+
+
 def test_a_terminals_interrupt_reaches_the_command_once(folder: Path, tmp_path: Path) -> None:
     counting = (
         "import signal, time\n"

@@ -134,6 +134,16 @@ def test_missing_column_ends_nothing(column: str) -> None:
     assert out.to_dict("list") == {"exit_long": [0], "exit_short": [0], "exit_tag": [None]}
 
 
+def test_without_shorts_there_is_none_to_leave() -> None:
+    frame = predictions((2, 1.0, 0.1, 1), (0, 1.0, 0.1, 1))
+    both = exit_columns(frame, ExitSettings(), COST, SECONDS)
+    assert both["exit_short"].tolist() == [1, 0]
+    spot = exit_columns(frame, ExitSettings(), COST, SECONDS, can_short=False)
+    assert spot["exit_short"].tolist() == [0, 0]
+    assert spot["exit_long"].tolist() == both["exit_long"].tolist() == [0, 1]
+    assert spot["exit_tag"].tolist() == [None, "opposite_signal"]
+
+
 @given(st.lists(rows, max_size=30), st.floats(0, 1), st.floats(0, 1))
 def test_entry_rules_have_no_say_in_exits(
     table: list[tuple[int, float, float, int]], confidence: float, more: float
