@@ -21,14 +21,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from freqai_signals.models import booster, drift_reference
+from freqai_signals.models import drift_reference, generations
 from freqai_signals.models.calibration import Calibrator, DirectionHistory
 from freqai_signals.models.card import ModelCard
 from freqai_signals.models.holdout import Holdout
 from freqai_signals.models.reference import ClassReturns, MarginReference, PlaceReference
-from freqai_signals.models.signal_model import Fit, Head, SignalModel
+from freqai_signals.models.signal_model import Fit, SignalModel
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _HOLDOUT: Final = tuple(item.name for item in fields(Holdout))
 
@@ -50,7 +50,7 @@ def to_bytes(model: SignalModel) -> bytes:
         "card.json": model.card.to_json().encode(),
         "model.json": json.dumps(_description(model), sort_keys=True).encode(),
         "arrays.npz": _pack(_arrays(model)),
-        **_texts(model),
+        **(generations.texts(model.fit.generations) if model.fit else {}),
     }
     manifest = {"format": FORMAT, "sha256": {name: _sha(data) for name, data in members.items()}}
     members["manifest.json"] = json.dumps(manifest, sort_keys=True).encode()
@@ -144,7 +144,8 @@ def _description(model: SignalModel) -> dict[str, Any]:
     return {
         "names": list(model.names),
         "trained_until": model.trained_until,
-        "heads": [head.kind for head in fit.heads] if fit else [],
+        "generations": generations.description(fit.generations) if fit else [],
+        "decay": fit.decay if fit else 1.0,
         "calibration": [fit.calibrator.method, fit.calibrator.values] if fit else [],
         "places": [fit.places.usual, fit.places.limit] if fit else [],
     }
@@ -167,17 +168,9 @@ def _arrays(model: SignalModel) -> dict[str, NDArray[Any]]:
             "return_square": model.fit.class_returns.square,
             "return_count": model.fit.class_returns.count,
             "prior": model.fit.prior,
+            **generations.to_arrays(model.fit.generations),
         }
     return arrays
-
-
-def _texts(model: SignalModel) -> dict[str, bytes]:
-    heads = model.fit.heads if model.fit else ()
-    return {
-        f"booster_{i}_{j}.txt": booster.to_text(fitted).encode()
-        for i, head in enumerate(heads)
-        for j, fitted in enumerate(head.boosters)
-    }
 
 
 def _build(members: Mapping[str, bytes]) -> SignalModel:
@@ -188,7 +181,7 @@ def _build(members: Mapping[str, bytes]) -> SignalModel:
         arrays["history_event_end"], arrays["history_log_odds"], arrays["history_bought"]
     )
     card = ModelCard.from_json(members["card.json"].decode())
-    fit = _build_fit(description, arrays, members) if description["heads"] else None
+    fit = _build_fit(description, arrays, members) if description["generations"] else None
     names = tuple(description["names"])
     holdout = Holdout(**{name: arrays[f"holdout_{name}"] for name in _HOLDOUT})
     drift = drift_reference.from_arrays(arrays)
@@ -200,18 +193,8 @@ def _build_fit(
 ) -> Fit:
     method, values = description["calibration"]
     usual, limit = description["places"]
-    heads = tuple(
-        Head(
-            kind,
-            tuple(
-                booster.from_text(members[f"booster_{i}_{j}.txt"].decode())
-                for j in range(1 if kind == "multiclass" else 2)
-            ),
-        )
-        for i, kind in enumerate(description["heads"])
-    )
     return Fit(
-        heads=heads,
+        generations=generations.build(description["generations"], arrays, members),
         calibrator=Calibrator(method, tuple(tuple(row) for row in values)),
         margins=MarginReference(arrays["margins"]),
         places=PlaceReference(arrays["centre"], arrays["half_width"], usual, limit),
@@ -219,6 +202,7 @@ def _build_fit(
             arrays["return_mean"], arrays["return_square"], arrays["return_count"]
         ),
         prior=arrays["prior"],
+        decay=description["decay"],
     )
 
 

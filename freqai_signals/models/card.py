@@ -40,6 +40,9 @@ class ModelCard:
         Why there is no model; empty if there is one.
     warnings
         What a user should know, for example validation accuracy below its limit.
+    ensemble
+        ``generations``: weights of the members of this and earlier windows, newest first;
+        ``linear_weight``: share of the linear model in each.
     gate
         Verdict, reason and evidence of the gate, if it was asked; see ``models.gate``.
     """
@@ -60,6 +63,7 @@ class ModelCard:
     parent: str = ""
     reason: str = ""
     warnings: tuple[str, ...] = ()
+    ensemble: Mapping[str, Any] = field(default_factory=dict)
     gate: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:

@@ -1,8 +1,7 @@
 """From training rows to a SignalModel, or to the reason why there is none."""
 
 import logging
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,81 +9,35 @@ import numpy as np
 from freqai_signals import metrics
 from freqai_signals.models.calibration import (
     CalibrationRows,
-    Calibrator,
     DirectionHistory,
     fit_calibrator,
 )
 from freqai_signals.models.card import ModelCard
 from freqai_signals.models.drift_reference import MOST_FEATURES, drift_reference
-from freqai_signals.models.heads import (
-    first_history,
-    fit_heads,
-    raw_probabilities,
-    refit,
-    rounds_of,
+from freqai_signals.models.ensemble import (
+    Generation,
+    Members,
+    carried,
+    mixed,
+    weights,
 )
+from freqai_signals.models.heads import first_history, fit_members, refit, rounds_of
 from freqai_signals.models.holdout import Holdout
 from freqai_signals.models.reference import ClassReturns, MarginReference, PlaceReference
-from freqai_signals.models.signal_model import Fit, Head, SignalModel
-from freqai_signals.provenance import code_digest, digest, library_versions
+from freqai_signals.models.request import Request, new_card
+from freqai_signals.models.signal_model import Fit, SignalModel
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.rows import TrainingRows
 from freqai_signals.training.splits import purged_tail
 from freqai_signals.training.weights import effective_rows, training_weights
+
+__all__ = ["Request", "train"]
 
 logger = logging.getLogger(__name__)
 
 _TRAIN_METRIC_ROWS = 20_000
 _SUREST_MEDIAN = 0.9
 _NOT_REFITTED = ("refitted boosters were far surer than the held-out ones, which serve instead",)
-_NOT_SHAPING = {
-    "features", "decision", "costs", "sizing", "exits",
-    "gate", "registry", "ledger", "drift", "alerts",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Request:
-    """All that a model is made from: training is a pure function of it.
-
-    Attributes
-    ----------
-    rows
-        Rows whose outcome was known at the end of the window.
-    settings
-        Only what shapes a model given its rows takes part in the key.
-    previous
-        The model of an earlier window of the same pool, or None.
-    """
-
-    rows: TrainingRows
-    settings: SignalSettings
-    previous: SignalModel | None = None
-
-    def shaping(self) -> dict[str, Any]:
-        """The settings that shape a model, without those that change speed only."""
-        chosen = self.settings.model_dump(mode="json", exclude=_NOT_SHAPING)
-        chosen["booster"].pop("threads")
-        return chosen
-
-    def key(self) -> str:
-        """SHA-256 of everything the model depends on."""
-        history = self.previous.history if self.previous else DirectionHistory()
-        return digest(
-            {
-                "rows": self.rows.digest(),
-                "settings": self.shaping(),
-                "history": [
-                    history.event_end.tolist(),
-                    history.log_odds.tolist(),
-                    history.bought.tolist(),
-                ],
-                # Its boosters say what joins the history, so the history alone does not name it.
-                "previous": self.previous.card.key if self.previous else "",
-                "code": code_digest(),
-                "libraries": library_versions(),
-            }
-        )
 
 
 def train(request: Request, key: str | None = None) -> SignalModel:
@@ -104,7 +57,7 @@ def train(request: Request, key: str | None = None) -> SignalModel:
         Bit-identical for the same request, whatever the number of threads.
     """
     rows, settings = request.rows, request.settings
-    card = _card(request, key or request.key())
+    card = new_card(request, key or request.key())
     history = _history(request)
     reason = _unusable(rows, settings)
     if reason:
@@ -115,10 +68,13 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     if reason:
         return SignalModel(_with(card, reason=reason), rows.names, history)
 
-    heads = fit_heads(past, tail, settings)
-    raw = raw_probabilities(heads, tail.features)
+    stopped = fit_members(past, tail, settings)
+    older = _older(request, tail)
+    # Of earlier windows, too, only members speak here that know nothing of the hold-out.
+    speakers = [stopped, *(one.stopped for one in older if one.stopped)]
+    raw = mixed(speakers, settings.ensemble.decay, tail.features)
     if not len(history.log_odds):
-        history = _first_history(past, heads, settings)
+        history = _first_history(past, stopped, settings)
     overlap = float(np.mean(rows.event_end - rows.start)) / settings.model.row_step
     calibrator = fit_calibrator(
         CalibrationRows(tail.label, raw, tail.start, tail.event_end, overlap),
@@ -126,29 +82,28 @@ def train(request: Request, key: str | None = None) -> SignalModel:
         settings.calibration,
     )
     honest = calibrator(raw)
-    margins = MarginReference.of(honest)
-    final = _serving(heads, rows, tail, (calibrator, margins), settings)
-    fit = Fit(
-        heads=final,
+    held_out = Fit(
+        generations=(_generation(stopped, past, settings), *older),
         calibrator=calibrator,
-        margins=margins,
+        margins=MarginReference.of(honest),
         places=PlaceReference.of(rows.features),
         class_returns=ClassReturns.of(rows.label, rows.realised_return),
         prior=metrics.class_prior(rows.label),
+        decay=settings.ensemble.decay,
     )
+    fit = _serving(held_out, rows, tail, settings)
     sample = rows.take(np.arange(len(rows)) % (len(rows) // _TRAIN_METRIC_ROWS + 1) == 0)
     measured = {
-        "train": metrics.summary(
-            sample.label, calibrator(raw_probabilities(final, sample.features)), fit.prior
-        ),
+        "train": metrics.summary(sample.label, fit.honest(sample.features), fit.prior),
         "validation": metrics.summary(tail.label, honest, metrics.class_prior(past.label)),
     }
     card = _with(
         card,
         metrics=measured,
-        rounds=rounds_of(final),
+        rounds=rounds_of(fit.heads),
+        ensemble=_mixture(fit),
         warnings=_warnings(measured["validation"], settings)
-        + (_NOT_REFITTED if settings.model.refit and final is heads else ()),
+        + (_NOT_REFITTED if settings.model.refit and fit is held_out else ()),
     )
     for warning in card.warnings:
         logger.warning("Model %s: %s", card.version, warning)
@@ -160,23 +115,45 @@ def train(request: Request, key: str | None = None) -> SignalModel:
 
 
 def _serving(
-    heads: tuple[Head, ...],
-    rows: TrainingRows,
-    tail: TrainingRows,
-    honest: tuple[Calibrator, MarginReference],
-    settings: SignalSettings,
-) -> tuple[Head, ...]:
-    """The heads that predict: refitted on all rows, if they still speak as the reference does.
+    held_out: Fit, rows: TrainingRows, tail: TrainingRows, settings: SignalSettings
+) -> Fit:
+    """The fit that predicts: refitted on all rows, if it still speaks as the reference does.
 
     Where rows are few, boosters that saw the hold-out too may be far surer than those whose margins
     on it give the percentiles of confidence; then every row would look exceptional.
     """
     if not settings.model.refit:
-        return heads
-    refitted = refit(heads, rows, settings)
-    calibrator, margins = honest
-    said = margins.percentile(calibrator(raw_probabilities(refitted, tail.features)))
-    return heads if np.median(said) > _SUREST_MEDIAN else refitted
+        return held_out
+    newest, *older = held_out.generations
+    serving = refit(newest.serving, rows, settings, settings.model.refit_factor)
+    refitted = replace(held_out, generations=(replace(newest, serving=serving), *older))
+    said = held_out.margins.percentile(refitted.honest(tail.features))
+    return held_out if np.median(said) > _SUREST_MEDIAN else refitted
+
+
+def _generation(stopped: Members, past: TrainingRows, settings: SignalSettings) -> Generation:
+    """Members that serve; kept twice where a later model may ask what they did not know."""
+    keep = stopped if settings.ensemble.snapshots else None
+    return Generation(stopped, keep, int(past.event_end.max()))
+
+
+def _older(request: Request, tail: TrainingRows) -> tuple[Generation, ...]:
+    """Members of earlier windows that join the new one; none where the features are others."""
+    previous, asked = request.previous, request.settings.ensemble.snapshots
+    if not asked or previous is None or previous.fit is None:
+        return ()
+    if previous.names != request.rows.names:
+        return ()
+    return carried(previous.fit.generations, asked, int(tail.start.min()))
+
+
+def _mixture(fit: Fit) -> dict[str, Any]:
+    """Who speaks with which weight, for the card."""
+    count = len(fit.generations)
+    return {
+        "generations": weights(count, fit.decay).round(6).tolist(),
+        "linear_weight": fit.generations[0].serving.linear_weight,
+    }
 
 
 def _history(request: Request) -> DirectionHistory:
@@ -187,19 +164,19 @@ def _history(request: Request) -> DirectionHistory:
     later = request.rows.take(request.rows.start > previous.trained_until)
     if previous.fit is None or previous.names != request.rows.names or not len(later):
         return previous.history
-    raw = raw_probabilities(previous.fit.heads, later.features)
+    raw = previous.fit.raw(later.features)
     return previous.history.extended(later.event_end, later.label, raw)
 
 
 def _first_history(
-    past: TrainingRows, heads: tuple[Head, ...], settings: SignalSettings
+    past: TrainingRows, stopped: Members, settings: SignalSettings
 ) -> DirectionHistory:
     """History from the end of ``past``, as long as the hold-out; empty where rows are too few."""
     fraction = settings.validation_fraction / (1.0 - settings.validation_fraction)
     early, end = _split(past, settings, fraction)
     if _unusable(early, settings):
         return DirectionHistory()
-    return first_history(early, end, heads, settings)
+    return first_history(early, end, stopped, settings)
 
 
 def _split(
@@ -262,29 +239,5 @@ def _warnings(validation: dict[str, float], settings: SignalSettings) -> tuple[s
     return tuple(found)
 
 
-def _card(request: Request, key: str) -> ModelCard:
-    rows, seconds = request.rows, request.settings.candle_seconds
-    last = int(rows.start[-1]) * seconds if len(rows) else 0
-    stamp = datetime.fromtimestamp(last, UTC).strftime("%Y%m%dT%H%M")
-    return ModelCard(
-        version=f"{stamp}-{key[:10]}",
-        key=key,
-        pairs=rows.pairs,
-        first=_iso(int(rows.start[0]) * seconds) if len(rows) else "",
-        last=_iso(last) if len(rows) else "",
-        rows=len(rows),
-        class_counts=metrics.class_counts(rows.label),
-        settings=request.shaping(),
-        features=len(rows.names),
-        features_digest=digest(list(rows.names)),
-        libraries=library_versions(),
-        parent=request.previous.card.version if request.previous else "",
-    )
-
-
 def _with(card: ModelCard, **changes: Any) -> ModelCard:
     return ModelCard(**{**card.__dict__, **changes})
-
-
-def _iso(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -192,8 +192,7 @@ def _excess(
 def _honest(model: SignalModel, features: NDArray[np.float32]) -> Probabilities:
     """Calibrated probabilities of every row, also of those that would not be trusted live."""
     assert model.fit is not None
-    raw = np.mean([head.raw(features) for head in model.fit.heads], axis=0)
-    return model.fit.calibrator(np.asarray(raw))
+    return model.fit.honest(features)
 
 
 def _days(start: NDArray[np.int64], candles_per_day: int) -> float:

@@ -12,10 +12,10 @@ from freqai_signals.models import booster
 from freqai_signals.models.calibration import Calibrator, DirectionHistory
 from freqai_signals.models.card import ModelCard
 from freqai_signals.models.drift_reference import DriftReference
+from freqai_signals.models.ensemble import Generation, Head, mixed
 from freqai_signals.models.holdout import Holdout
 from freqai_signals.models.reference import ClassReturns, MarginReference, PlaceReference
 from freqai_signals.schema import CLASS_COUNT, SignalClass
-from freqai_signals.settings import ModelKind
 from freqai_signals.training.rows import feature_matrix
 
 ABSTAINING = np.array([0.0, 1.0, 0.0])
@@ -23,35 +23,33 @@ ABSTAINING = np.array([0.0, 1.0, 0.0])
 
 
 @dataclass(frozen=True)
-class Head:
-    """Boosters that together give the three raw probabilities.
+class Fit:
+    """Everything that exists only in a model that could be trained.
 
-    ``multiclass`` has one booster; ``two_stage`` has two, the first for moving at all, the second
-    for buy against sell given a move.
+    ``generations`` are the members of its own window and of earlier ones, newest first; each
+    weighs ``decay`` times as much as the one before.
     """
 
-    kind: ModelKind
-    boosters: tuple[booster.Fitted, ...]
-
-    def raw(self, features: NDArray[np.float32]) -> Probabilities:
-        """Uncalibrated probabilities, shape ``(n, 3)``."""
-        if self.kind == "multiclass":
-            return booster.predict(self.boosters[0], features)
-        move = booster.predict(self.boosters[0], features)
-        buy = booster.predict(self.boosters[1], features)
-        return np.column_stack([move * (1.0 - buy), 1.0 - move, move * buy])
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Everything that exists only in a model that could be trained."""
-
-    heads: tuple[Head, ...]
+    generations: tuple[Generation, ...]
     calibrator: Calibrator
     margins: MarginReference
     places: PlaceReference
     class_returns: ClassReturns
     prior: NDArray[np.float64]
+    decay: float = 1.0
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """Heads of its own window, one a seed."""
+        return self.generations[0].serving.heads
+
+    def raw(self, features: NDArray[np.float32]) -> Probabilities:
+        """What all generations say together before calibration, shape ``(n, 3)``."""
+        return mixed([one.serving for one in self.generations], self.decay, features)
+
+    def honest(self, features: NDArray[np.float32]) -> Probabilities:
+        """Calibrated probabilities of complete rows, wherever they lie; shape ``(n, 3)``."""
+        return self.calibrator(self.raw(features))
 
 
 @dataclass(frozen=True)
@@ -112,8 +110,7 @@ class SignalModel:
         probabilities = np.tile(ABSTAINING, (len(frame), 1))
         if known.any():
             distance[known] = self.fit.places.distance(features[known])
-            raw = np.mean([head.raw(features[known]) for head in self.fit.heads], axis=0)
-            probabilities[known] = self.fit.calibrator(raw)
+            probabilities[known] = self.fit.honest(features[known])
         trusted = known & (distance <= self.fit.places.limit)
         probabilities[~trusted] = ABSTAINING
         return Prediction(probabilities, trusted, distance)
@@ -123,7 +120,7 @@ class SignalModel:
         return self.predict(pd.DataFrame([dict(row)]))
 
     def feature_importance(self, most: int = 20) -> list[tuple[str, float]]:
-        """The ``most`` features with the largest share of total gain, largest first."""
+        """The ``most`` features with the largest share of its own boosters' gain, largest first."""
         if self.fit is None:
             return []
         gains = np.zeros(len(self.names))
@@ -139,7 +136,8 @@ class SignalModel:
         """Features that moved one row's buy-against-sell score most, with signed parts.
 
         Units are log-odds before calibration (SHAP values of the direction booster, or of buy
-        minus sell); the sum over all features plus a constant is the score.
+        minus sell), of the boosters of the model's own window; the sum over all features plus a
+        constant is their score.
         """
         if self.fit is None:
             return []

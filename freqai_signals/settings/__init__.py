@@ -28,6 +28,7 @@ from freqai_signals.settings.training import (
     CalibrationMethod,
     CalibrationSettings,
     DirectionSettings,
+    EnsembleSettings,
     FeatureGroup,
     FeatureSettings,
     LabelKind,
@@ -48,6 +49,7 @@ __all__ = [
     "DecisionSettings",
     "DirectionSettings",
     "DriftSettings",
+    "EnsembleSettings",
     "ExitSettings",
     "FeatureGroup",
     "FeatureSettings",
@@ -77,6 +79,7 @@ class SignalSettings(Section):
     weights: WeightSettings = WeightSettings()
     model: ModelSettings = ModelSettings()
     direction: DirectionSettings = DirectionSettings()
+    ensemble: EnsembleSettings = EnsembleSettings()
     calibration: CalibrationSettings = CalibrationSettings()
     costs: CostSettings = CostSettings()
     decision: DecisionSettings = DecisionSettings()

@@ -90,6 +90,19 @@ class WeightSettings(Section):
     class_balance: bool = False
 
 
+class EnsembleSettings(Section):
+    """What speaks beside the boosters of a window; ``model.seeds`` averages several of those.
+
+    ``snapshots``: members of that many earlier windows go on speaking, each with ``decay`` times
+    the weight of the next newer one. ``linear_weight`` is the share of a logistic regression in the
+    raw probabilities. Both are off: neither measured better (docs/measurements.md).
+    """
+
+    snapshots: Annotated[int, Field(ge=0, le=12)] = 0
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.5
+    linear_weight: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
 class BoosterSettings(Section):
     """LightGBM's parameters (FreqAI's ``model_training_parameters``); the usual aliases work."""
 

@@ -47,6 +47,7 @@ def test_show_tells_card_and_history(run: Any) -> None:
     assert found["card"]["rows"] == model_of(0).card.rows
     assert [event["action"] for event in found["history"]] == ["registered", "serving"]
     assert "Purged validation" in run("show")[1]
+    assert "linear_weight" in run("show")[1]
 
 
 def test_compare_shows_what_differs(run: Any) -> None:

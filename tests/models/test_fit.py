@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from freqai_signals import metrics
-from freqai_signals.models import booster, fit
+from freqai_signals.models import booster, fit, request
 from freqai_signals.models.artefact import to_bytes
 from freqai_signals.models.calibration import DirectionHistory, direction_log_odds
 from freqai_signals.models.fit import Request, train
@@ -321,10 +321,10 @@ def test_the_key_changes_with_code_libraries_and_rows(
     changed = dataclasses.replace(rows, features=rows.features * np.float32(1.0000001))
     assert Request(changed, small()).key() != base
     with monkeypatch.context() as patch:
-        patch.setattr(fit, "code_digest", lambda: "other")
+        patch.setattr(request, "code_digest", lambda: "other")
         assert Request(rows, small()).key() != base
     with monkeypatch.context() as patch:
-        patch.setattr(fit, "library_versions", lambda: {"lightgbm": "0"})
+        patch.setattr(request, "library_versions", lambda: {"lightgbm": "0"})
         assert Request(rows, small()).key() != base
 
 

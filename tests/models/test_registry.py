@@ -459,7 +459,7 @@ def test_export_is_plain_files_that_predict_bit_identically(
     registry.register(NAME, model_of(0), serve=True)
     folder = export(registry, NAME, "", tmp_path / "out")
     names = {path.name for path in folder.iterdir()}
-    assert {"booster_0_0.txt", "card.json", "model.json", "arrays.npz", "manifest.json"} == names
+    assert {"booster_0_0_0.txt", "card.json", "model.json", "arrays.npz", "manifest.json"} == names
     assert json.loads((folder / "card.json").read_text())["version"] == model_of(0).card.version
     rows = frame(window(0))
     np.testing.assert_array_equal(

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from freqai_signals.metrics import Probabilities
 from freqai_signals.models.calibration import Calibrator
 from freqai_signals.models.card import ModelCard
+from freqai_signals.models.ensemble import Generation, Head, Members
 from freqai_signals.models.reference import ClassReturns, MarginReference, PlaceReference
-from freqai_signals.models.signal_model import Fit, Head, SignalModel
+from freqai_signals.models.signal_model import Fit, SignalModel
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
     EVENT_END_COLUMN,
@@ -55,7 +56,7 @@ def stating_model() -> SignalModel:
     4000 / (4000 + 500) = 8/9, the usual return (2000 + 500 * 8/9) / 2500 = 44/45.
     """
     fit = Fit(
-        heads=(Stated("multiclass", ()),),
+        generations=(Generation(Members((Stated("multiclass", ()),))),),
         calibrator=Calibrator(),
         margins=MarginReference(np.linspace(0.0, 1.0, 1001)),
         places=PlaceReference(
