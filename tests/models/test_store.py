@@ -59,7 +59,7 @@ def test_changed_code_is_trained_anew(
     rows: TrainingRows, tmp_path: Path, trainings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ModelStore(tmp_path).train(Request(rows, small()))
-    monkeypatch.setattr("freqai_signals.models.fit.code_digest", lambda: "edited")
+    monkeypatch.setattr("freqai_signals.models.request.code_digest", lambda: "edited")
     ModelStore(tmp_path).train(Request(rows, small()))
     assert len(set(trainings)) == 2
 
