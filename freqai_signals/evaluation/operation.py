@@ -23,6 +23,7 @@ from freqai_signals.models.live_models import LiveModels, ModelEvent
 from freqai_signals.models.registry import open_registry
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.settings import SignalSettings
+from freqai_signals.signals.message import for_chat
 from freqai_signals.signals.restraint import Restraint
 from freqai_signals.training.rows import TrainingRows
 
@@ -203,7 +204,7 @@ class LiveOperation:
         texts = self._alerts.update(candle, news)
         if texts:
             self._ledger.write([self._ledger.counters({"alerts": self._alerts.to_json()})])
-        return texts
+        return [for_chat(text) for text in texts]
 
     def _judge_silence(self, pair: str, watch: LiveWatch, candle: int) -> None:
         """Where no candle arrives, nobody else would notice."""

@@ -15,7 +15,7 @@ from freqai_signals.evaluation.outcomes import resolve_outcomes
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, NO_SIGNAL
-from freqai_signals.signals.message import signal_message
+from freqai_signals.signals.message import for_chat, signal_message
 from freqai_signals.signals.record import record_of
 from freqai_signals.signals.restraint import Restraint
 from freqai_signals.training.rows import candle_numbers
@@ -154,7 +154,7 @@ class PairOperation:
         text = signal_message(self.pair, row) if is_new and alerts.enabled else None
         if text is None or not alerts.every_signal:
             return
-        send(text)
+        send(for_chat(text))
         model = self.watch.model
         if self._ledger.enabled and model is not None:
             key = (self.pair, int(row["date"].timestamp()), model.card.version)

@@ -1,11 +1,30 @@
 """An emitted signal in one line, for people and for chats."""
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import pandas as pd
 
 from freqai_signals.schema import CONFIDENCE_COLUMN, EXPECTED_RETURN_COLUMN, SignalClass
 from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, TAG_COLUMN
+
+_MOST_CHARACTERS: Final = 1_000
+_MARKED_WORD: Final = re.compile(r"\S*[_*\[`]\S*")
+
+
+def for_chat(text: str) -> str:
+    """The text as every channel of freqtrade delivers it.
+
+    freqtrade sends to Telegram as Markdown, and Telegram drops a message with an odd underscore,
+    star, bracket or backtick. Words with one are set as code, which other channels show as it is.
+
+    Examples
+    --------
+    >>> for_chat("ETH/USDT buy_strong at 1689.94")
+    'ETH/USDT `buy_strong` at 1689.94'
+    """
+    shown = text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 4]} ..."
+    return _MARKED_WORD.sub(lambda word: f"`{word[0].replace('`', chr(39))}`", shown)
 
 
 def signal_message(pair: str, row: "pd.Series[Any]") -> str | None:
