@@ -23,7 +23,10 @@ _ROWS_PER_PAIR: Final = 1500
 
 
 def open_market(folder: Path) -> Market | None:
-    """The simulated market that a folder of candles is, None if it is none or of another format."""
+    """The simulated market whose exact posterior is known; None if the folder holds none.
+
+    None as well for a market of another format, and for one whose law changes on the way.
+    """
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         given = dict(manifest["spec"])
@@ -32,7 +35,7 @@ def open_market(folder: Path) -> Market | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     same = all(manifest.get(key) == value for key, value in _as_json(spec).items())
-    return Market(folder, spec) if same else None
+    return Market(folder, spec) if same and not spec.break_day else None
 
 
 def captured_share(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from freqai_signals.sandbox.spec import MarketSpec
 
-_MARKET_OPTIONS = ("edge", "seed", "days")
+_MARKET_OPTIONS = ("edge", "seed", "days", "break_day", "break_edge", "break_volatility")
 _LARGEST_PORT = 65535
 
 
@@ -73,6 +73,15 @@ def _add_market_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--seed", type=int, help="chooses the history")
     group.add_argument("--days", type=int, help="length of the history (default: 430)")
+    group.add_argument(
+        "--break-day", type=int, metavar="N", help="change the market's law after N days"
+    )
+    group.add_argument(
+        "--break-edge", type=float, metavar="X", help="then multiply the edge (-1 turns it round)"
+    )
+    group.add_argument(
+        "--break-volatility", type=float, metavar="X", help="then multiply the volatility"
+    )
 
 
 def _run_sandbox(arguments: argparse.Namespace) -> int:
@@ -84,7 +93,7 @@ def _run_sandbox(arguments: argparse.Namespace) -> int:
         arguments.usage_error(f"--port must lie between 0 and {_LARGEST_PORT}")
     given = [name for name in _MARKET_OPTIONS if getattr(arguments, name) is not None]
     if arguments.datadir is not None and given:
-        options = ", ".join(f"--{name}" for name in given)
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         arguments.usage_error(f"{options}: shapes the simulated market, but --datadir is given")
     request = SandboxRequest(
         command=tuple(arguments.command),

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -57,7 +57,7 @@ def simulate(spec: MarketSpec, pair: str) -> PairHistory:
     Parameters
     ----------
     spec
-        The market; only its start, days, seed and edge matter for a pair.
+        The market; only its pairs do not matter.
     pair
         Need not be among the spec's pairs.
     """
@@ -66,11 +66,14 @@ def simulate(spec: MarketSpec, pair: str) -> PairHistory:
     own = np.random.default_rng([spec.seed, 1 + zlib.crc32(pair.encode())])
     terms = listing(pair)
     latent = _latent_path(rows, terms, shared, own)
+    after = np.arange(rows) >= (spec.break_day * CANDLES_PER_DAY or rows)
+    latent = replace(latent, sigma=np.where(after, spec.break_volatility, 1.0) * latent.sigma)
+    edge = spec.edge * np.where(after, spec.break_edge, 1.0)
     market_shock = shared.standard_normal(rows)
     own_shock = own.standard_normal(rows)
     share = DYNAMICS.return_shared
     shock = np.sqrt(share) * market_shock + np.sqrt(1.0 - share) * own_shock
-    returns = spec.edge * DYNAMICS.drift_return * latent.drift + latent.sigma * shock
+    returns = edge * DYNAMICS.drift_return * latent.drift + latent.sigma * shock
     candles = _candles(terms, latent, returns, own)
     candles.insert(0, "date", _dates(spec.start, rows))
     return PairHistory(candles, latent)

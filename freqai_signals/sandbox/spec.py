@@ -23,6 +23,8 @@ DEFAULT_EDGE: Final = 2.0
 returns forecasts more than 0.46 % over two hours in its highest 3 % of candles (edge 1.5: 0.34 %),
 against a round-trip fee of 0.2 %, while returns keep an autocorrelation of 0.04."""
 
+_STRONGEST_BREAK: Final = 10.0
+
 DERIVED_TIMEFRAMES: Final = ("15m", "1h", "4h", "1d")
 
 
@@ -63,6 +65,11 @@ class MarketSpec:
     edge
         Multiplies the return that the planted drift causes; 0 is a market whose direction
         nobody can predict.
+    break_day
+        Days before the market's law changes for good; 0 for never.
+    break_edge, break_volatility
+        What edge and volatility are multiplied by from then on; an edge times -1 makes every lesson
+        about direction wrong.
 
     Examples
     --------
@@ -77,6 +84,9 @@ class MarketSpec:
     days: int = 430
     seed: int = DEFAULT_SEED
     edge: float = DEFAULT_EDGE
+    break_day: int = 0
+    break_edge: float = 1.0
+    break_volatility: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated."""
@@ -91,12 +101,27 @@ class MarketSpec:
             raise ValueError(f"seed must not be negative, got {self.seed}")
         if not (math.isfinite(self.edge) and 0 <= self.edge <= 20):
             raise ValueError(f"edge must lie between 0 and 20, got {self.edge}")
+        if not 0 <= self.break_day < self.days:
+            raise ValueError(
+                f"break_day must lie between 0 (never) and the last day {self.days - 1}, "
+                f"got {self.break_day}"
+            )
+        if not (math.isfinite(self.break_edge) and abs(self.break_edge) <= _STRONGEST_BREAK):
+            raise ValueError(f"break_edge must lie between -10 and 10, got {self.break_edge}")
+        if not 1 / _STRONGEST_BREAK <= self.break_volatility <= _STRONGEST_BREAK:
+            raise ValueError(
+                f"break_volatility must lie between 0.1 and 10, got {self.break_volatility}"
+            )
 
     def as_json(self) -> dict[str, object]:
         """Everything the candles depend on, as JSON values."""
+        spec = asdict(self) | {"pairs": list(self.pairs), "start": self.start.isoformat()}
+        if not self.break_day:
+            # Without a break the others mean nothing, and a market keeps the name it always had.
+            spec = {key: value for key, value in spec.items() if not key.startswith("break_")}
         return {
             "format": FORMAT_VERSION,
-            "spec": asdict(self) | {"pairs": list(self.pairs), "start": self.start.isoformat()},
+            "spec": spec,
             "dynamics": json.loads(json.dumps(asdict(DYNAMICS))),
         }
 

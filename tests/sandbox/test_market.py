@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -179,8 +180,32 @@ def test_resampling_leaves_out_hours_without_candles(market: Market) -> None:
         ({"seed": -1}, "seed"),
         ({"edge": -1.0}, "edge"),
         ({"edge": float("nan")}, "edge"),
+        ({"days": 10, "break_day": 10}, "last day 9"),
+        ({"break_day": 5, "break_edge": 11.0}, "break_edge"),
+        ({"break_day": 5, "break_volatility": 0.0}, "break_volatility"),
     ],
 )
 def test_impossible_specs_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         MarketSpec(**change)  # type: ignore[arg-type]
+
+
+def test_a_break_changes_the_law_from_its_day_on_and_nothing_before() -> None:
+    calm = simulate(MarketSpec(days=8), "BTC/USDT")
+    spec = MarketSpec(days=8, break_day=4, break_edge=-1.0, break_volatility=3.0)
+    broken = simulate(spec, "BTC/USDT")
+    day = 4 * 288
+    pd.testing.assert_frame_equal(calm.candles.iloc[:day], broken.candles.iloc[:day])
+    ratio = broken.latent.sigma / calm.latent.sigma
+    assert (ratio[:day] == 1).all()
+    np.testing.assert_allclose(ratio[day:], 3.0)
+    turned = simulate(replace(spec, break_volatility=1.0), "BTC/USDT")
+    moves = [np.diff(np.log(h.candles["close"])) for h in (calm, turned)]
+    drift = calm.latent.drift[1:]
+    planted = 2 * spec.edge * 1.2e-4 * drift[day:]
+    np.testing.assert_allclose((moves[0] - moves[1])[day:], planted, atol=2e-6)
+
+
+def test_a_market_without_a_break_keeps_its_name() -> None:
+    assert MarketSpec().digest() == MarketSpec(break_edge=-1.0).digest() == "f1fc379af097"
+    assert MarketSpec(break_day=9, break_edge=-1.0).digest() != MarketSpec(break_day=9).digest()
