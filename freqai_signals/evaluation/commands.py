@@ -22,7 +22,15 @@ def add_status(commands: "argparse._SubParsersAction[Any]") -> None:
         help="SQLite file or SQLAlchemy URL (default: %(default)s)",
     )
     parser.add_argument("--registry", type=Path, default=_FOLDER / "registry", metavar="DIR")
-    parser.add_argument("--days", type=float, default=7.0, help="span judged (default: 7)")
+    parser.add_argument(
+        "--days",
+        type=float,
+        default=7.0,
+        help="span judged, back from the newest candle (default: 7)",
+    )
+    parser.add_argument(
+        "--events", type=int, default=30, help="newest events of the history (default: 30)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_run)
 
@@ -41,7 +49,7 @@ def _run(arguments: argparse.Namespace) -> int:
         url = f"sqlite:///{Path(url).absolute()}"
     try:
         ledger = Ledger(url)
-        found = status(ledger, arguments.registry, arguments.days)
+        found = status(ledger, arguments.registry, arguments.days, arguments.events)
     except SQLAlchemyError as error:
         raise ValueError(f"the ledger cannot be read: {str(error).splitlines()[0]}") from error
     if arguments.json:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
-from sqlalchemy import Engine, Table, and_, select
+from sqlalchemy import Engine, Table, and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from freqai_signals.evaluation.ledger_migration import open_engine, prepare
 from freqai_signals.evaluation.ledger_schema import (
     COUNTERS,
     DRIFT_EVENTS,
+    HEALTH,
     METADATA,
     OUTCOMES,
     PREDICTIONS,
@@ -95,6 +96,11 @@ class Ledger:
         with self._reading.connect() as connection:
             return int(connection.execute(query).scalar() or 0)
 
+    def newest_candle(self) -> int:
+        """Opening of the newest candle that any bot recorded; 0 if none did."""
+        with self._reading.connect() as connection:
+            return int(connection.execute(select(func.max(PREDICTIONS.c.candle))).scalar() or 0)
+
     def unsent(self, pair: str, bot: str) -> int:
         """Opening of a bot's newest signal, if its message was not handed over; else 0."""
         query = (
@@ -157,7 +163,7 @@ class Ledger:
         """Newest level of health of each pair, as recorded by the bots."""
         query = (
             select(DRIFT_EVENTS.c.pair, DRIFT_EVENTS.c.level)
-            .where(DRIFT_EVENTS.c.detector == "health")
+            .where(DRIFT_EVENTS.c.detector == HEALTH)
             .order_by(DRIFT_EVENTS.c.candle, DRIFT_EVENTS.c.recorded)
         )
         with self._reading.connect() as connection:

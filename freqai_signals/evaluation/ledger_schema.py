@@ -101,6 +101,11 @@ COUNTERS: Final = Table(
     Column("recorded", BigInteger, nullable=False),
 )
 
+HEALTH: Final = "health"
+"""Detector of events that change a pair's level; counters ``health <pair>`` hold the level now."""
+TRAINING: Final = "training"
+"""Detector of events that ask for a training before the schedule."""
+
 DRIFT_EVENTS: Final = Table(
     "drift_events",
     METADATA,

@@ -47,6 +47,11 @@ class LiveWatch:
         return self._watch.health
 
     @property
+    def version(self) -> str:
+        """Version of the model under watch; empty before the first."""
+        return self._watch.version
+
+    @property
     def is_poor(self) -> bool:
         """Whether live skill is below its floor, on enough rows."""
         drift, watch = self._settings.drift, self._watch

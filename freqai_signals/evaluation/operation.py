@@ -16,6 +16,7 @@ import pandas as pd
 from freqai_signals.evaluation.alerts import NORMAL, Alerts, News, level_news, model_news
 from freqai_signals.evaluation.health import action_of
 from freqai_signals.evaluation.ledger import Entry
+from freqai_signals.evaluation.ledger_schema import DRIFT_EVENTS, TRAINING
 from freqai_signals.evaluation.live_ledger import LiveLedger
 from freqai_signals.evaluation.live_watch import LiveWatch
 from freqai_signals.evaluation.pair_operation import PairOperation
@@ -175,7 +176,13 @@ class LiveOperation:
         if candle - asked < settings.resume_candles:
             return False
         self._asked_training[scope] = candle
-        self._ledger.write([self._ledger.counters({name: str(candle)})])
+        event = {
+            "pair": pair, "candle": candle * self._settings.candle_seconds, "detector": TRAINING,
+            "level": "requested", "model_version": state.watch.version,
+            "detail": f"{state.watch.health.level}: {'; '.join(state.watch.health.reasons)}",
+        }  # fmt: skip
+        counter = self._ledger.counters({name: str(candle)})
+        self._ledger.write([Entry(DRIFT_EVENTS.name, [event]), counter])
         logger.warning("%s: %s, training before the schedule", pair, state.watch.health.level)
         return True
 

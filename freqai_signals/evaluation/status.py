@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from freqai_signals.evaluation.history import clock_text, history, pair_health
 from freqai_signals.evaluation.ledger import Ledger
 from freqai_signals.evaluation.live_quality import LiveQuality, live_quality
 from freqai_signals.models.registry import Registry
@@ -16,7 +17,7 @@ _NEWEST = 10
 _DAY = 86_400
 
 
-def status(ledger: Ledger, registry: Path, days: float) -> dict[str, Any]:
+def status(ledger: Ledger, registry: Path, days: float, events: int = 30) -> dict[str, Any]:
     """Everything that is shown, for JSON.
 
     Parameters
@@ -26,33 +27,46 @@ def status(ledger: Ledger, registry: Path, days: float) -> dict[str, Any]:
     registry
         Folder of the registry; it may be absent.
     days
-        Span of the live quality, counted back from now.
+        Span of the live quality, counted back from the newest candle in the ledger.
+    events
+        Newest events of the history that are shown.
     """
-    since = int(time.time() - days * _DAY)
+    newest = ledger.newest_candle()
+    since = int((newest or time.time()) - days * _DAY)
     found = live_quality(ledger.scored(since))
     rows = ledger.rows("predictions", since)
+    scopes, health = Registry(registry), pair_health(ledger)
     return {
         "days": days,
+        "newest_candle": clock_text(newest) if newest else "",
         "serving": [
             {"scope": scope.name, "version": scope.serving, "pinned": scope.pinned}
-            for scope in Registry(registry).scopes()
+            for scope in scopes.scopes()
         ],
-        "levels": ledger.levels(),
+        "levels": ledger.levels() | {item["pair"]: item["level"] for item in health},
+        "health": health,
         "rows": rows.groupby("kind").size().to_dict(),
         "quality": {name: [item.as_dict() for item in group] for name, group in found.items()},
-        "decisions": _newest(ledger, "model_decisions", since),
-        "drift_events": _newest(ledger, "drift_events", since),
+        "decisions": _newest(ledger, "model_decisions"),
+        "drift_events": _newest(ledger, "drift_events"),
+        "history": history(ledger, scopes, events),
     }
 
 
 def print_status(found: dict[str, Any], console: Console) -> None:
-    """Print what :func:`status` found as tables."""
+    """Print what :func:`status` found as tables: models, levels, quality, what happened."""
     _print(console, "Serving models", found["serving"])
-    levels = [{"pair": pair, "level": level} for pair, level in found["levels"].items()]
-    _print(console, "Levels", levels)
+    watched = {item["pair"] for item in found["health"]}
+    unwatched = [
+        {"bot": "", "pair": pair, "level": level, "since": "", "heard": "", "why": ""}
+        for pair, level in found["levels"].items()
+        if pair not in watched
+    ]
+    _print(console, "Levels", [*found["health"], *unwatched])
     for name, group in found["quality"].items():
         lines = [_line(item) for item in group if item["rows"]]
         _print(console, f"Live quality by {name}, last {found['days']:g} days", lines)
+    console.print(f"Newest candle in the ledger: {found['newest_candle'] or 'none'} UTC")
     recorded = [{"rows": kind, "number": count} for kind, count in found["rows"].items()]
     _print(console, "Recorded candles (only live ones are scored)", recorded)
     decisions = [
@@ -60,18 +74,13 @@ def print_status(found: dict[str, Any], console: Console) -> None:
         for row in found["decisions"]
     ]
     _print(console, "Newest model decisions", decisions)
-    events = [
-        {key: row[key] for key in ("pair", "time", "detector", "level", "detail")}
-        for row in found["drift_events"]
-    ]
-    _print(console, "Newest drift events", events)
+    _print(console, "History", found["history"])
 
 
-def _newest(ledger: Ledger, table: str, since: int) -> list[dict[str, Any]]:
-    rows = ledger.rows(table, since).sort_values("recorded", kind="stable").tail(_NEWEST)
+def _newest(ledger: Ledger, table: str) -> list[dict[str, Any]]:
+    rows = ledger.rows(table).sort_values("recorded", kind="stable").tail(_NEWEST)
     if "candle" in rows:
-        stamps = [time.strftime("%Y-%m-%d %H:%M", time.gmtime(c)) for c in rows["candle"]]
-        rows = rows.assign(time=stamps)
+        rows = rows.assign(time=[clock_text(int(candle)) for candle in rows["candle"]])
     loaded: list[dict[str, Any]] = json.loads(rows.to_json(orient="records"))
     return loaded
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from freqai_signals.evaluation.drift import PairDrift
 from freqai_signals.evaluation.health import Evidence, Health, next_health, renewed
 from freqai_signals.evaluation.ledger import Entry
-from freqai_signals.evaluation.ledger_schema import DRIFT_EVENTS
+from freqai_signals.evaluation.ledger_schema import DRIFT_EVENTS, HEALTH
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.settings import SignalSettings
 
@@ -104,7 +104,7 @@ class PairWatch:
         event = {
             "pair": self.pair,
             "candle": candle * self._settings.candle_seconds,
-            "detector": "health",
+            "detector": HEALTH,
             "level": str(self.health.level),
             "model_version": self._version,
             "detail": "; ".join(self.health.reasons),

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from freqai_signals.cli import main
+from freqai_signals.evaluation.health import Health, Level
 from freqai_signals.evaluation.ledger import Entry, Ledger
+from freqai_signals.models.registry import Registry
 from tests.evaluation.ledger_rows import CANDLE, outcome, prediction, predictions, sqlite_url
+from tests.models.gate_rows import model_of
 
 
 @pytest.fixture
@@ -20,6 +23,9 @@ def ledger(tmp_path: Path) -> Path:
         "pair": "BTC/USDT", "candle": (now - 12) * CANDLE, "detector": "health",
         "level": "warning", "model_version": "v1", "detail": "features: psi 1.10 of the limit",
     }  # fmt: skip
+    asked = {**event, "detector": "training", "level": "requested", "detail": "drift: features"}
+    ok = Health(Level.OK, now - 10).to_json()
+    health = {"bot": "bot", "name": "health ETH/USDT", "content": ok}
     decision = {
         "scope": "bot/pool", "challenger": "v1", "champion": "", "verdict": "first_accepted",
         "reason": "no model serves yet", "evidence": "{}",
@@ -29,7 +35,8 @@ def ledger(tmp_path: Path) -> Path:
             Entry("predictions", [prediction(n) for n in numbers]),
             predictions(now - 9, kind="gap"),
             Entry("outcomes", [outcome(n) for n in numbers]),
-            Entry("drift_events", [event]),
+            Entry("drift_events", [event, asked]),
+            Entry("counters", [health, {**health, "name": "alerts", "content": "[]"}]),
             Entry("model_decisions", [decision]),
         ]
     )
@@ -40,18 +47,61 @@ def ledger(tmp_path: Path) -> Path:
 def test_json_holds_all_parts(ledger: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--ledger", str(ledger), "--registry", "/none", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["levels"] == {"BTC/USDT": "warning"}
+    assert found["levels"] == {"BTC/USDT": "warning", "ETH/USDT": "ok"}
     assert found["rows"] == {"gap": 1, "live": 10}
     assert found["quality"]["total"][0]["rows"] == 10
     assert found["quality"]["pairs"][0]["accuracy"] == 1.0
     assert found["decisions"][0]["verdict"] == "first_accepted"
     assert found["drift_events"][0]["detail"].startswith("features")
+    assert [event["what"] for event in found["history"]] == ["level warning", "training requested"]
+    assert found["history"][0]["about"] == "BTC/USDT"
+    (health,) = found["health"]
+    assert (health["bot"], health["pair"], health["level"]) == ("bot", "ETH/USDT", "ok")
+
+
+def test_history_holds_what_happened_to_models_and_as_much_as_is_asked(
+    ledger: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = Registry(tmp_path / "registry")
+    registry.register("bot/pool", model_of(0), serve=True)
+    registry.register("bot/pool", model_of(10), serve=True)
+    registry.rollback("bot/pool", reason="looks odd")
+    command = ["status", "--ledger", str(ledger), "--registry", str(registry.folder), "--json"]
+    assert main(command) == 0
+    told = json.loads(capsys.readouterr().out)["history"]
+    old = model_of(0).card.version
+    assert {"training requested", f"serving {old}"} <= {event["what"] for event in told}
+    assert told[-1] == {
+        "time": told[-1]["time"], "about": "bot/pool", "what": f"rolled back {old}",
+        "why": "looks odd",
+    }  # fmt: skip
+    assert [event["time"] for event in told] == sorted(event["time"] for event in told)
+    assert main([*command, "--events", "2"]) == 0
+    assert json.loads(capsys.readouterr().out)["history"] == told[-2:]
+
+
+def test_a_ledger_of_other_days_is_judged_back_from_its_newest_candle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Ledger(sqlite_url(tmp_path))
+    made.write([predictions(100, 9_000), Entry("outcomes", [outcome(100), outcome(9_000)])])
+    made.close()
+    assert main(["status", "--ledger", str(tmp_path / "ledger.sqlite"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["newest_candle"] == "1970-02-01 06:00"
+    assert found["quality"]["total"][0]["rows"] == 1
 
 
 def test_tables_are_printed(ledger: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--ledger", str(ledger), "--registry", "/none"]) == 0
     said = capsys.readouterr().out
-    for words in ("Serving models: none", "Live quality by pairs", "warning", "first_accepted"):
+    for words in (
+        "Serving models: none",
+        "Live quality by pairs",
+        "level",
+        "first_accepted",
+        "History",
+    ):
         assert words in said
 
 
