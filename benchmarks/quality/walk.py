@@ -19,6 +19,7 @@ from benchmarks.quality.measures import Outcomes
 from benchmarks.quality.variants import Variant
 from freqai_signals import metrics
 from freqai_signals.models.fit import Request, train
+from freqai_signals.models.promotion import window_serving
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
@@ -74,6 +75,14 @@ class _Step:
     trees: int
 
 
+@dataclass(frozen=True)
+class _Models:
+    """The model trained last, and the one that serves: others only where the gate is asked."""
+
+    newest: SignalModel | None = None
+    serving: SignalModel | None = None
+
+
 def walk(variant: Variant, tables: Mapping[str, Table], span: Span) -> Walked:
     """Test a variant on the candles of the span."""
     if variant.stock:
@@ -84,21 +93,21 @@ def walk(variant: Variant, tables: Mapping[str, Table], span: Span) -> Walked:
         groups = [(pair,) for pair in tables]
     steps: list[_Step] = []
     for pairs in groups:
-        previous: SignalModel | None = None
+        models = _Models()
         for first, stop in span.steps():
             if variant.stock:
                 steps.append(_stock_step(variant, tables, pairs[0], (first, stop)))
             else:
-                step, previous = _our_step(variant, tables, pairs, (first, stop), previous)
+                step, models = _our_step(variant, tables, pairs, (first, stop), models)
                 steps.append(step)
     outcomes = Outcomes.join([part for step in steps for part in step.predicted])
-    models = len(span.steps())
+    count = len(span.steps())
     return Walked(
         outcomes,
         trusted=len(outcomes) / max(sum(step.candles for step in steps), 1),
-        seconds=sum(step.seconds for step in steps) / models,
-        trees=sum(step.trees for step in steps) / models,
-        models=models,
+        seconds=sum(step.seconds for step in steps) / count,
+        trees=sum(step.trees for step in steps) / count,
+        models=count,
     )
 
 
@@ -107,8 +116,8 @@ def _our_step(
     tables: Mapping[str, Table],
     pairs: tuple[str, ...],
     stretch: tuple[int, int],
-    previous: SignalModel | None,
-) -> tuple[_Step, SignalModel]:
+    before: _Models,
+) -> tuple[_Step, _Models]:
     settings = variant.settings
     window = Window(
         stretch[0] - settings.candles_per_day * settings.train_period_days,
@@ -118,8 +127,9 @@ def _our_step(
     )
     rows = training_rows({pair: tables[pair] for pair in pairs}, window)
     begin = ONE_CORE()
-    model = train(Request(rows, settings, previous), _REQUEST_KEY)
+    newest = train(Request(rows, settings, before.newest), _REQUEST_KEY)
     seconds = ONE_CORE() - begin
+    model = window_serving(newest, before.serving, rows, settings)
     predicted, candles = [], 0
     for pair in pairs:
         known = _known(tables[pair], pair, stretch)
@@ -140,7 +150,7 @@ def _our_step(
         for head in (model.fit.heads if model.fit else ())
         for fitted in head.boosters
     )
-    return _Step(predicted, candles, seconds, trees), model
+    return _Step(predicted, candles, seconds, trees), _Models(newest, model)
 
 
 def _stock_step(

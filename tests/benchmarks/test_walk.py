@@ -64,3 +64,12 @@ def test_predictions_do_not_depend_on_what_comes_after_them(source: Source, span
     part = walk(Variant("x", SETTINGS), tables(Source("cut", cut), SETTINGS), early).outcomes
     same = whole.take(whole.candle < early.stop)
     np.testing.assert_array_equal(same.probabilities, part.probabilities)
+
+
+def test_the_gate_is_asked_only_where_the_settings_say_always(source: Source, span: Span) -> None:
+    """No model of random candles has such skill: all are refused, and nothing is predicted."""
+    made = tables(source, SETTINGS)
+    for where, trusted in (("always", 0.0), ("live", None)):
+        gate = SETTINGS.gate.model_copy(update={"where": where, "minimum_skill": 0.9})
+        walked = walk(Variant("x", SETTINGS.model_copy(update={"gate": gate})), made, span)
+        assert (walked.trusted == trusted) if trusted is not None else walked.trusted > 0.5
