@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # A throw-away PostgreSQL on the loopback interface, for the ledger's tests.
 #   .ci/postgres.sh start   installs it if need be, starts it, prints its URL
+#   .ci/postgres.sh pause   stops it and keeps its files, as a server that is away
+#   .ci/postgres.sh resume  starts it again
 #   .ci/postgres.sh stop    stops it and removes its files
 set -euo pipefail
 
@@ -24,6 +26,11 @@ as_owner() {
     fi
 }
 
+serve() {
+    as_owner "$1/pg_ctl -D $folder/data -w -t 60 -l $folder/log \
+        -o '-h 127.0.0.1 -p $port -k $folder' start" >&2
+}
+
 case "${1:-}" in
 start)
     if [ -z "$(find_bin)" ]; then
@@ -37,11 +44,16 @@ start)
         mkdir -p "$folder"
         [ "$(id -u)" -ne 0 ] || chown "${OWNER:-postgres}" "$folder"
         as_owner "$bin/initdb -D $folder/data -U ledger --auth=trust -E UTF8" >&2
-        as_owner "$bin/pg_ctl -D $folder/data -w -t 60 -l $folder/log \
-            -o '-h 127.0.0.1 -p $port -k $folder' start" >&2
+        serve "$bin"
         as_owner "$bin/createdb -h 127.0.0.1 -p $port -U ledger ledger" >&2
     fi
     echo "postgresql+psycopg://ledger@127.0.0.1:$port/ledger"
+    ;;
+pause)
+    as_owner "$(find_bin)/pg_ctl -D $folder/data -w -m fast stop" >&2
+    ;;
+resume)
+    serve "$(find_bin)"
     ;;
 stop)
     bin="$(find_bin)"
@@ -49,7 +61,7 @@ stop)
     rm -rf "$folder"
     ;;
 *)
-    echo "usage: $0 start|stop" >&2
+    echo "usage: $0 start|pause|resume|stop" >&2
     exit 2
     ;;
 esac
