@@ -190,15 +190,17 @@ class PairDrift:
         self._labels: ShapeDrift | NoDrift = NoDrift()
         self._losses: LossDrift | NoDrift = NoDrift()
         if reference is not None:
-            self._features = ShapeDrift(reference.features)
-            self._predictions = ShapeDrift(reference.predictions)
-            self._labels = ShapeDrift(reference.labels)
-            self._losses = LossDrift(reference.losses)
+            self._features = _shape(reference.features)
+            self._predictions = _shape(reference.predictions)
+            self._labels = _shape(reference.labels)
+            if reference.losses is not None:
+                self._losses = LossDrift(reference.losses)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Features that :meth:`update_candle` wants, in this order."""
-        return self.reference.features.names if self.reference is not None else ()
+        features = self.reference.features if self.reference is not None else None
+        return features.names if features is not None else ()
 
     def update_candle(
         self, candle: int, features: NDArray[np.float32], probabilities: NDArray[np.float64]
@@ -244,3 +246,7 @@ class PairDrift:
         return tuple(
             DriftState(name, m.warning_detected, m.drift_detected, m.detail) for name, m in monitors
         )
+
+
+def _shape(reference: ShapeReference | None) -> ShapeDrift | NoDrift:
+    return NoDrift() if reference is None else ShapeDrift(reference)

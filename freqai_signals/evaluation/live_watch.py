@@ -1,11 +1,13 @@
 """A pair's watch in a running bot: what the model was shown waits here until the candle closes."""
 
+import logging
 from collections import deque
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from freqai_signals.evaluation.drift import PairDrift
 from freqai_signals.evaluation.health import Health
 from freqai_signals.evaluation.ledger import Entry
 from freqai_signals.evaluation.ledger_schema import DRIFT_EVENTS
@@ -16,6 +18,9 @@ from freqai_signals.schema import PROBA_COLUMNS, TRUST_COLUMN
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.rows import candle_numbers
 
+logger = logging.getLogger(__name__)
+
+ALL: Final = ("features", "predictions", "labels", "losses")
 _REMEMBERED_OUTCOMES: Final = 5_000
 
 
@@ -74,7 +79,7 @@ class LiveWatch:
         if model is None or features.empty:
             return
         days = WINDOW_DAYS * self._settings.candles_per_day
-        watched = list(model.drift.features.names) if model.drift is not None else []
+        watched = PairDrift(model.drift).feature_names
         names = [name for name in ("date", *watched) if name in features]
         self.features = {str(name): value for name, value in features.iloc[-1].items()}
         said = outputs[[*PROBA_COLUMNS, TRUST_COLUMN]].tail(days)
@@ -89,6 +94,16 @@ class LiveWatch:
         if before == self._watch.version:
             return False
         self._resolved.clear()
+        unwatched = ALL if self.model.drift is None else self.model.drift.unwatched
+        if unwatched and self.model.fit is not None and self._settings.drift.enabled:
+            logger.warning(
+                "%s: drift of %s is not watched: the training window of model %s is too short to "
+                "know what is normal; a longer freqai.train_period_days or "
+                "data_split_parameters.test_size helps",
+                self._watch.pair,
+                ", ".join(unwatched),
+                self.model.card.version,
+            )
         return True
 
     def take_candles(self, candle: int) -> None:

@@ -46,12 +46,17 @@ class LossReference:
 
 @dataclass(frozen=True)
 class DriftReference:
-    """All that live data is compared with."""
+    """All that live data is compared with; None for what the training window was too short for."""
 
-    features: ShapeReference
-    predictions: ShapeReference
-    labels: ShapeReference
-    losses: LossReference
+    features: ShapeReference | None
+    predictions: ShapeReference | None
+    labels: ShapeReference | None
+    losses: LossReference | None
+
+    @property
+    def unwatched(self) -> tuple[str, ...]:
+        """What cannot be watched."""
+        return tuple(part.name for part in fields(self) if getattr(self, part.name) is None)
 
 
 def loss_reference(holdout: Holdout, block_candles: int) -> LossReference | None:
@@ -87,7 +92,7 @@ def block_means(
 def drift_reference(
     rows: TrainingRows, held: Holdout, watched: Sequence[str], settings: SignalSettings
 ) -> DriftReference | None:
-    """What live data is to be compared with; None where there are too few rows to know.
+    """What live data is to be compared with; None without a purged tail.
 
     Parameters
     ----------
@@ -113,8 +118,6 @@ def drift_reference(
     losses = loss_reference(
         held, max(settings.label_horizon_candles, settings.candles_per_day // 4)
     )
-    if features is None or predictions is None or labels is None or losses is None:
-        return None
     return DriftReference(features, predictions, labels, losses)
 
 
@@ -131,21 +134,26 @@ def to_arrays(reference: DriftReference | None) -> dict[str, NDArray[Any]]:
         f"drift_{part.name}_{item.name}": np.asarray(getattr(stage, item.name))
         for part in fields(reference)
         for stage in (getattr(reference, part.name),)
+        if stage is not None
         for item in fields(stage)
     }
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> DriftReference | None:
     """Read what :func:`to_arrays` made; None if there is nothing."""
-    if "drift_losses_mean" not in arrays:
-        return None
     kinds: dict[str, Any] = dict.fromkeys(("features", "predictions", "labels"), ShapeReference)
     parts: dict[str, Any] = {
-        part: kind(**{item.name: _plain(arrays[f"drift_{part}_{item.name}"], item.name)
-                      for item in fields(kind)})
+        part: _part(arrays, f"drift_{part}_", kind)
         for part, kind in (kinds | {"losses": LossReference}).items()
-    }  # fmt: skip
-    return DriftReference(**parts)
+    }
+    return DriftReference(**parts) if any(parts.values()) else None
+
+
+def _part(arrays: Mapping[str, NDArray[Any]], prefix: str, kind: Any) -> Any:
+    names = [item.name for item in fields(kind)]
+    if f"{prefix}{names[0]}" not in arrays:
+        return None
+    return kind(**{name: _plain(arrays[f"{prefix}{name}"], name) for name in names})
 
 
 def _plain(array: NDArray[Any], name: str) -> Any:

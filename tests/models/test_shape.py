@@ -83,3 +83,17 @@ def test_reference_is_stored_with_the_model() -> None:
     np.testing.assert_array_equal(loaded.features.limits, model.drift.features.limits)
     assert isinstance(loaded.features.window_rows, int)
     assert from_arrays(to_arrays(None)) is None
+
+
+def test_a_short_window_is_watched_as_far_as_it_goes() -> None:
+    """Sixty days of two pairs show how features scatter; nine days of tail, not how predictions."""
+    model = train(Request(make_rows(days=60), small_settings()))
+    assert model.drift is not None
+    assert model.drift.features is not None
+    assert model.drift.losses is not None
+    assert model.drift.unwatched == ("predictions", "labels")[: len(model.drift.unwatched)]
+    loaded = from_bytes(to_bytes(model)).drift
+    assert loaded is not None
+    assert loaded.unwatched == model.drift.unwatched
+    few = train(Request(make_rows(days=12), small_settings()))
+    assert few.drift is None or "predictions" in few.drift.unwatched
