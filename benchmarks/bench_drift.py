@@ -7,19 +7,21 @@ that knows the true probabilities is learnt from for 240 days, then watched: wit
 """
 
 import argparse
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 from scipy.special import ndtr, softmax
 
-from benchmarks.harness import ONE_CORE, measure, print_table, save
+from benchmarks.harness import ONE_CORE, Timing, measure, print_table, save
 from freqai_signals.evaluation.drift import PairDrift
 from freqai_signals.metrics import class_prior, log_losses
-from freqai_signals.models.drift_reference import DriftReference, drift_reference
+from freqai_signals.models.drift_reference import WINDOW_DAYS, DriftReference, drift_reference
 from freqai_signals.models.holdout import Holdout
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.rows import TrainingRows
@@ -29,7 +31,7 @@ PER_DAY = SETTINGS.candles_per_day
 STEP = SETTINGS.model.row_step
 TRAIN_DAYS = 240
 PAIRS = 5
-NAMES = tuple(f"%-f{i}" for i in range(8))
+NAMES = tuple(f"%-f{i}" for i in range(9))
 EDGE = 0.6
 
 
@@ -62,7 +64,7 @@ def simulate(
         [
             volatility + 0.3 * rng.normal(size=rows), lean, slow, season,
             lean * np.exp(0.4 * volatility), slow + rng.normal(size=rows),
-            rng.standard_t(5, rows), volatility + season,
+            rng.standard_t(5, rows), volatility + season, np.exp(0.4 * volatility),
         ]
     ).astype(np.float32)  # fmt: skip
 
@@ -80,8 +82,8 @@ def simulate(
     return World(features, classes(np.full(rows, EDGE)), label)
 
 
-def learn(rng: np.random.Generator) -> DriftReference:
-    """Reference of a model trained on five pairs."""
+def learn(rng: np.random.Generator) -> tuple[DriftReference, NDArray[np.float64]]:
+    """Reference of a model trained on five pairs, and its class prior."""
     shared = autoregressive(rng, TRAIN_DAYS * PER_DAY, 0.998)
     worlds = [simulate(rng, TRAIN_DAYS, shared) for _ in range(PAIRS)]
     candles = np.arange(0, TRAIN_DAYS * PER_DAY, STEP)
@@ -105,7 +107,7 @@ def learn(rng: np.random.Generator) -> DriftReference:
     )  # fmt: skip
     found = drift_reference(rows, held, NAMES, SETTINGS)
     assert found is not None
-    return replace(found), class_prior(label[~tail])  # type: ignore[return-value]
+    return found, class_prior(label[~tail])
 
 
 def watch(
@@ -152,68 +154,89 @@ def variance_shift(row: int) -> Callable[[NDArray[np.float32]], NDArray[np.float
     return change
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=int, default=6)
-    parser.add_argument("--days", type=int, default=40)
-    arguments = parser.parse_args()
-    days, quiet = arguments.days, 10 * PER_DAY
+def level_shift(row: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    def change(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        values[row:, 8] *= 5
+        return values
+
+    return change
+
+
+def false_alarms_and_delays(models: int, days: int) -> dict[str, Any]:
+    """Alarms without any change, and days until each planted change is found (inf: never)."""
+    quiet = 10 * PER_DAY
     false_alarms: Counter[str] = Counter()
-    pair_days = 0
-    delays: dict[str, list[float]] = {"mean +2 sd": [], "variance x9": [], "edge flipped": []}
-    for seed in range(arguments.models):
+    delays: dict[str, list[float]] = defaultdict(list)
+    for seed in range(models):
         rng = np.random.default_rng(seed)
-        reference, prior = learn(rng)  # type: ignore[misc]
+        reference, prior = learn(rng)
         shared = autoregressive(rng, days * PER_DAY, 0.998)
         for _ in range(PAIRS):
             world = simulate(rng, days, shared)
             for name, found in watch(reference, prior, world).items():
                 false_alarms[name] += len(found)
-            pair_days += days
-            flipped = simulate(rng, days, shared, flip=quiet)
             cases = {
                 "mean +2 sd": ("features", shifted(world, mean_shift(quiet))),
                 "variance x9": ("features", shifted(world, variance_shift(quiet))),
-                "edge flipped": ("losses", flipped),
+                "volatility x5": ("features", shifted(world, level_shift(quiet))),
+                "edge flipped": ("losses", simulate(rng, days, shared, flip=quiet)),
             }
             for name, (detector, changed) in cases.items():
                 after = [c for c in watch(reference, prior, changed)[detector] if c >= quiet]
                 delays[name].append((after[0] - quiet) / PER_DAY if after else np.inf)
-    per_hundred = {name: 100 * count / pair_days for name, count in false_alarms.items()}
-    print(f"false drift alarms per 100 pair-days, {pair_days} drift-free pair-days:")
-    print({name: round(rate, 3) for name, rate in per_hundred.items()},
-          "total", round(sum(per_hundred.values()), 3))  # fmt: skip
-    found = {
-        name: {
-            "found": float(np.isfinite(values).mean()),
-            "median_days": float(np.median(values)),
-            "worst_days": float(np.max(values)),
-        }
-        for name, values in delays.items()
+    pair_days = models * PAIRS * days
+    return {
+        "false_alarms_per_100_pair_days": {
+            name: 100 * count / pair_days for name, count in false_alarms.items()
+        },
+        "pair_days": pair_days,
+        "delays": {
+            name: {
+                "found": float(np.isfinite(values).mean()),
+                "median_days": float(np.median(values)),
+                "worst_days": float(np.max(values)),
+            }
+            for name, values in delays.items()
+        },
     }
-    for name, numbers in found.items():
-        print(f"{name:14} {numbers}")
-    reference, prior = learn(np.random.default_rng(0))  # type: ignore[misc]
-    world = simulate(
-        np.random.default_rng(1), 4, autoregressive(np.random.default_rng(2), 4 * PER_DAY, 0.998)
-    )
-    watched = PairDrift(reference)
-    counter = iter(range(10**9))
 
-    def one_candle_of_hundred_pairs() -> None:
-        candle = next(counter) * STEP
-        row = candle % len(world.label)
-        for _ in range(100):
-            # The same monitor a hundred times; only a rising candle number is taken in.
-            watched._features._newest = watched._predictions._newest = -1  # type: ignore[union-attr]
-            watched.update_candle(candle, world.features[row], world.probabilities[row])
-            watched.update_outcome(candle, int(world.label[row]), 0.1)
+
+def cost_of_a_candle() -> Timing:
+    """A hundred pairs take in one candle, an outcome, and say how they are."""
+    reference, _ = learn(np.random.default_rng(0))
+    shared = autoregressive(np.random.default_rng(2), 4 * PER_DAY, 0.998)
+    world = simulate(np.random.default_rng(1), 4, shared)
+    pairs = [PairDrift(reference) for _ in range(100)]
+    counter = count()
+
+    def candle() -> None:
+        number = next(counter) * STEP
+        row = number % len(world.label)
+        for watched in pairs:
+            watched.update_candle(number, world.features[row], world.probabilities[row])
+            watched.update_outcome(number, int(world.label[row]), 0.1)
             _ = watched.states
 
-    timings = [measure("100 pairs, one candle", one_candle_of_hundred_pairs, 100, 20, ONE_CORE)]
+    for _ in range(WINDOW_DAYS * PER_DAY // STEP):
+        candle()
+    return measure("100 pairs, one candle", candle, 100, 20, ONE_CORE)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", type=int, default=6)
+    parser.add_argument("--days", type=int, default=40)
+    arguments = parser.parse_args()
+    found = false_alarms_and_delays(arguments.models, arguments.days)
+    rates = found["false_alarms_per_100_pair_days"]
+    print(f"false drift alarms per 100 pair-days, {found['pair_days']} drift-free pair-days:")
+    print({name: round(rate, 3) for name, rate in rates.items()},
+          "total", round(sum(rates.values()), 3))  # fmt: skip
+    for name, numbers in found["delays"].items():
+        print(f"{name:14} {numbers}")
+    timings = [cost_of_a_candle()]
     print_table("cost of a candle", timings)
-    save("drift", {"cost of a candle": timings}, false_alarms_per_100_pair_days=per_hundred,
-         pair_days=pair_days, delays=found)  # fmt: skip
+    save("drift", {"cost of a candle": timings}, **found)
 
 
 if __name__ == "__main__":

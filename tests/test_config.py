@@ -148,6 +148,7 @@ def test_founding_preset_gives_the_founding_numbers() -> None:
     assert (booster.feature_fraction, booster.bagging_fraction) == (0.8, 0.8)
     assert (booster.bagging_freq, booster.min_child_samples) == (5, 20)
     assert (booster.lambda_l1, booster.lambda_l2, booster.seed) == (0.1, 0.1, 42)
+    assert settings.gate.where == "never", "a week of training holds out too little to prove"
 
 
 def test_given_keys_win_over_the_preset() -> None:

@@ -55,26 +55,26 @@ class ShapeDrift:
     def __init__(self, reference: ShapeReference) -> None:
         self._reference = reference
         self._newest = -1
-        self._codes: deque[NDArray[np.uint8]] = deque()
+        self._rows: deque[tuple[NDArray[np.uint8], NDArray[np.float64]]] = deque()
         self._counts = np.zeros_like(reference.counts)
         self._columns = np.arange(len(reference.names))
-        self._psi = self._ks = 0.0
+        self._found = np.zeros(len(reference.limits))
         self._worst = 0
         self._drifted = False
 
     @property
     def is_ready(self) -> bool:
         """Whether a whole stretch is known; part of a day would look odd in calendar features."""
-        return len(self._codes) == self._reference.window_rows
+        return len(self._rows) == self._reference.window_rows
 
     @property
     def warning_detected(self) -> bool:
-        """Whether either statistic exceeds its limit for a warning."""
+        """Whether any statistic exceeds its limit for a warning."""
         return self._exceeds(0)
 
     @property
     def drift_detected(self) -> bool:
-        """Whether either statistic exceeded its drift limit and a warning has held since.
+        """Whether any statistic exceeded its drift limit and a warning has held since.
 
         So a statistic that wavers about its limit is one drift, not many.
         """
@@ -82,10 +82,10 @@ class ShapeDrift:
 
     @property
     def detail(self) -> str:
-        """Both statistics as multiples of their drift limit, and the column that differs most."""
-        limits = self._reference.limits[:, 1]
+        """The statistics as multiples of their drift limits, and the column that differs most."""
+        psi, ks, level = self._found / self._reference.limits[:, 1]
         return (
-            f"psi {self._psi / limits[0]:.2f}, ks {self._ks / limits[1]:.2f} of the limit, most in "
+            f"psi {psi:.2f}, ks {ks:.2f}, level {level:.2f} of the limit, most in "
             f"{self._reference.names[self._worst]}"
         )
 
@@ -104,17 +104,18 @@ class ShapeDrift:
             return
         self._newest = candle
         codes = self._reference.codes(values[None, :])[0]
-        self._codes.append(codes)
+        self._rows.append((codes, values.astype(np.float64)))
         self._counts[self._columns, codes] += 1
-        if len(self._codes) > self._reference.window_rows:
-            self._counts[self._columns, self._codes.popleft()] -= 1
+        if len(self._rows) > self._reference.window_rows:
+            self._counts[self._columns, self._rows.popleft()[0]] -= 1
         if self.is_ready:
-            self._psi, self._ks, self._worst = self._reference.statistics(self._counts)
+            # A fresh mean: a running sum would carry a huge value's rounding for ever.
+            means = np.mean([row for _, row in self._rows], axis=0)
+            self._found, self._worst = self._reference.statistics(self._counts, means)
             self._drifted = self._exceeds(1) or (self._drifted and self._exceeds(0))
 
     def _exceeds(self, level: int) -> bool:
-        psi, ks = self._reference.limits[:, level]
-        return self.is_ready and bool(self._psi > psi or self._ks > ks)
+        return self.is_ready and bool((self._found > self._reference.limits[:, level]).any())
 
 
 class LossDrift:

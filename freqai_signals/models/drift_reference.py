@@ -118,7 +118,12 @@ def drift_reference(
     losses = loss_reference(
         held, max(settings.label_horizon_candles, settings.candles_per_day // 4)
     )
-    return DriftReference(features, predictions, labels, losses)
+    return DriftReference(
+        features,
+        predictions.of_bounded() if predictions is not None else None,
+        labels.of_bounded() if labels is not None else None,
+        losses,
+    )
 
 
 def prediction_columns(probabilities: NDArray[Any]) -> NDArray[np.float32]:
@@ -151,7 +156,8 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> DriftReference | None:
 
 def _part(arrays: Mapping[str, NDArray[Any]], prefix: str, kind: Any) -> Any:
     names = [item.name for item in fields(kind)]
-    if f"{prefix}{names[0]}" not in arrays:
+    # Models of earlier versions lack some: what they tell of cannot be watched.
+    if not all(f"{prefix}{name}" in arrays for name in names):
         return None
     return kind(**{name: _plain(arrays[f"{prefix}{name}"], name) for name in names})
 

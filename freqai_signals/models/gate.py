@@ -25,6 +25,11 @@ from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.settings import GateSettings
 from freqai_signals.training.rows import TrainingRows
 
+_FEW_DAYS: Final = 15.0
+_REMEDY: Final = (
+    "; so few days can hardly show it: lengthen freqai.train_period_days or data_split_parameters."
+    "test_size, or ask less with gate.prior_significance (0.05), or nothing with gate.where never"
+)
 _SAME_TARGET: Final = ("labels", "label_horizon_candles", "timeframe")
 
 
@@ -159,11 +164,14 @@ def _against_prior(
     evidence = {"skill": skill, "gain": test.mean, "gain_bound": bound, "days": days}
     if bound > 0 and skill >= settings.minimum_skill:
         return evidence, ""
-    return evidence, (
+    told = (
         f"does not beat the class prior on {days:.1f} held-out days: skill {skill:+.4f}, of which "
         f"{settings.minimum_skill:g} is asked, gain at least {bound:+.4f} nats at "
         f"{settings.prior_significance:.1%}"
     )
+    # A good model of few days looks like this, and would at every retraining.
+    is_short = skill >= settings.minimum_skill and days < _FEW_DAYS
+    return evidence, told + _REMEDY * is_short
 
 
 def _incomparable(champion: SignalModel, challenger: SignalModel) -> str:

@@ -5,7 +5,7 @@ the limits of a comparison are not those of independent draws. They come from th
 itself, cut into stretches as long as the one watched live: what such stretches show is normal.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -31,11 +31,16 @@ class ShapeReference:
         Shape ``(k, bins - 1)``, inner edges of the bins, quantiles of the reference.
     counts
         Shape ``(k, bins)``, rows in each bin.
-    psi_scale, ks_scale
-        Shape ``(k,)``, what 95 % of stretches of the reference stay below.
+    center
+        Shape ``(k,)``, median over stretches of their mean value.
+    psi_scale, ks_scale, level_scale
+        Shape ``(k,)``, what 95 % of stretches of the reference stay below; the last of a mean's
+        distance from the center.
     limits
-        Shape ``(2, 2)``: warning and drift of ``psi`` (mean over columns of PSI / scale), and of
-        ``ks`` (largest KS / scale).
+        Shape ``(3, 2)``: warning and drift of ``psi`` (mean over columns of PSI / scale), of ``ks``
+        (largest KS / scale) and of ``level`` (largest distance from the center / scale). The last
+        tells what the first two cannot: a slow column, such as volatility, fills other bins in
+        every quiet week, and none of them says how far beyond the outermost a value lies.
     window_rows
         Rows in a stretch.
     step
@@ -45,8 +50,10 @@ class ShapeReference:
     names: tuple[str, ...]
     edges: NDArray[np.float32]
     counts: Counts
+    center: NDArray[np.float64]
     psi_scale: NDArray[np.float64]
     ks_scale: NDArray[np.float64]
+    level_scale: NDArray[np.float64]
     limits: NDArray[np.float64]
     window_rows: int
     step: int
@@ -55,11 +62,30 @@ class ShapeReference:
         """Bin of each value, shape ``(n, k)``."""
         return _codes(values, self.edges)
 
-    def statistics(self, counts: Counts) -> tuple[float, float, int]:
-        """``psi`` and ``ks`` of a stretch with these counts, and the column that differs most."""
+    def statistics(
+        self, counts: Counts, means: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], int]:
+        """``psi``, ``ks`` and ``level`` of a stretch, and the column that differs most.
+
+        Parameters
+        ----------
+        counts
+            Shape ``(k, bins)``.
+        means
+            Shape ``(k,)``.
+        """
         psi = population_stability(counts, self.counts) / self.psi_scale
         ks = kolmogorov_smirnov(counts, self.counts) / self.ks_scale
-        return float(psi.mean()), float(ks.max()), int(ks.argmax())
+        level = np.abs(means - self.center) / self.level_scale
+        found = np.array([psi.mean(), ks.max(), level.max()])
+        most = np.maximum(ks / self.limits[1, 1], level / self.limits[2, 1])
+        return found, int(most.argmax())
+
+    def of_bounded(self) -> "ShapeReference":
+        """The same without ``level``, for columns that cannot leave their bins."""
+        limits = self.limits.copy()
+        limits[2] = np.inf
+        return replace(self, limits=limits)
 
 
 def population_stability(counts: Counts, reference: Counts) -> NDArray[np.float64]:
@@ -118,22 +144,31 @@ def shape_reference(
     codes = _codes(values, edges)
     bins = edges.shape[1] + 1
     whole = _counts(codes, np.zeros(len(values), np.int64), bins)[0]
-    stretches = _stretches(codes, start, pair, candles, bins)
-    stretches = stretches[stretches[:, 0].sum(axis=-1) >= 0.95 * candles / step]
+    groups = _groups(start, pair, candles)
+    stretches = np.concatenate([_counts(codes, group, bins) for group in groups])
+    means = np.concatenate([_means(values, group) for group in groups])
+    filled = stretches[:, 0].sum(axis=-1) >= 0.95 * candles / step
+    stretches, means = stretches[filled], means[filled]
     if len(stretches) < _FEWEST_WINDOWS:
         return None
     psi = population_stability(stretches, whole)
     ks = kolmogorov_smirnov(stretches, whole)
-    psi_scale, ks_scale = (
-        np.maximum(np.quantile(values, 0.95, axis=0), 1e-6) for values in (psi, ks)
+    center = np.median(means, axis=0)
+    level = np.abs(means - center)
+    scales = [np.maximum(np.quantile(kind, 0.95, axis=0), 1e-6) for kind in (psi, ks, level)]
+    null = (
+        (psi / scales[0]).mean(axis=1),
+        (ks / scales[1]).max(axis=1),
+        (level / scales[2]).max(axis=1),
     )
-    null = ((psi / psi_scale).mean(axis=1), (ks / ks_scale).max(axis=1))
     limits = np.array(
         [[_limit(kind, share) for share in (_WARNING_SHARE, _DRIFT_SHARE)] for kind in null]
     )
+    psi_scale, ks_scale, level_scale = scales
     return ShapeReference(
-        names, edges, whole, psi_scale, ks_scale, limits, max(candles // step, 1), step
-    )
+        names, edges, whole, center, psi_scale, ks_scale, level_scale, limits,
+        max(candles // step, 1), step,
+    )  # fmt: skip
 
 
 def _codes(values: NDArray[np.float32], edges: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -152,20 +187,21 @@ def _counts(codes: NDArray[np.uint8], group: NDArray[np.int64], bins: int) -> Co
     return flat.reshape(groups, columns, bins).astype(np.float64)
 
 
-def _stretches(
-    codes: NDArray[np.uint8],
-    start: NDArray[np.int64],
-    pair: NDArray[np.int16],
-    candles: int,
-    bins: int,
-) -> Counts:
-    """Counts of all stretches of all pairs, each overlapping the next by half."""
-    parts = []
+def _groups(
+    start: NDArray[np.int64], pair: NDArray[np.int16], candles: int
+) -> list[NDArray[np.int64]]:
+    """Number of each row's stretch, twice: stretches of a pair overlap the next by half."""
+    groups = []
     for shift in (0, candles // 2):
         key = pair.astype(np.int64) * (int(start.max()) // candles + 2) + (start + shift) // candles
-        _, group = np.unique(key, return_inverse=True)
-        parts.append(_counts(codes, group.astype(np.int64), bins))
-    return np.concatenate(parts)
+        groups.append(np.unique(key, return_inverse=True)[1].astype(np.int64))
+    return groups
+
+
+def _means(values: NDArray[np.float32], group: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Mean of each column in each group, shape ``(groups, columns)``."""
+    sums = np.column_stack([np.bincount(group, weights=column) for column in values.T])
+    return np.asarray(sums / np.bincount(group)[:, None], dtype=np.float64)
 
 
 def _limit(null: NDArray[np.float64], share: float) -> float:

@@ -45,6 +45,20 @@ def test_first_model_without_skill_is_refused() -> None:
     assert "does not beat the class prior" in decision.reason
 
 
+def test_a_good_model_of_few_days_is_told_what_to_change() -> None:
+    """Every retraining would end like this: the operator must learn how to get out of it."""
+    rows = make_rows(20, edge=0.8)
+    short = train(Request(rows, small_settings()))
+    decision = judge(short, None, rows, GATE, CANDLES_PER_DAY)
+    assert decision.verdict is Verdict.REFUSE_WORSE_THAN_PRIOR
+    assert decision.evidence["skill"] > 0.05
+    assert "lengthen freqai.train_period_days" in decision.reason
+    asked = GATE.model_copy(update={"prior_significance": 0.05})
+    assert judge(short, None, rows, asked, CANDLES_PER_DAY).accepted
+    bad = judge(poisoned(window(0)), None, shuffled(window(0), 0), GATE, CANDLES_PER_DAY)
+    assert "lengthen" not in bad.reason, "nothing helps a model without skill"
+
+
 def test_equal_challenger_is_accepted() -> None:
     decision = judge(model_of(10), model_of(0), window(10), GATE, CANDLES_PER_DAY)
     assert decision.verdict is Verdict.ACCEPT

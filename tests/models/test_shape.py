@@ -49,10 +49,36 @@ def reference(memory: float) -> ShapeReference:
 def test_limits_hold_whatever_the_dependence(memory: float) -> None:
     ref = reference(memory)
     live = series(1, 50_000, memory)
-    codes = ref.codes(live)[:, 0].reshape(500, 100)
-    counts = np.stack([np.bincount(row, minlength=10) for row in codes]).astype(float)
-    found = np.array([ref.statistics(row[None, :])[:2] for row in counts])
+    found = statistics(ref, live)
     assert (found > ref.limits[:, 1]).mean() < 0.005
+
+
+def statistics(ref: ShapeReference, live: np.ndarray) -> np.ndarray:
+    """Of each hundred rows."""
+    codes = ref.codes(live)[:, 0].reshape(-1, 100)
+    counts = np.stack([np.bincount(row, minlength=10) for row in codes]).astype(float)
+    means = live[:, 0].reshape(-1, 100).mean(axis=1).astype(float)
+    return np.array(
+        [ref.statistics(c[None, :], np.array([m]))[0] for c, m in zip(counts, means, strict=True)]
+    )
+
+
+def test_a_slow_column_that_leaves_its_range_is_found_by_its_level_alone() -> None:
+    """Volatility: a quiet week fills few bins as well, so shares of bins cannot tell."""
+    ref = reference(0.995)
+    far = 5 * float(ref.edges[0, -1]) + series(1, 5_000, 0.995)
+    found = statistics(ref, far) > ref.limits[:, 1]
+    assert not found[:, :2].any()
+    assert found[:, 2].mean() > 0.9
+    assert not (statistics(ref.of_bounded(), far) > ref.of_bounded().limits[:, 1]).any()
+
+
+def test_a_reference_of_an_earlier_version_is_not_used() -> None:
+    model = train(Request(make_rows(days=200), small_settings()))
+    arrays = {k: v for k, v in to_arrays(model.drift).items() if not k.endswith("_level_scale")}
+    found = from_arrays(arrays)
+    assert found is not None
+    assert found.unwatched == ("features", "predictions", "labels")
 
 
 def test_limits_are_wider_for_dependent_series() -> None:
