@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.harness import measure, print_table, save
+from benchmarks.harness import Timing, measure, print_table, save
 from freqai_signals.evaluation.ledger import Entry, Ledger
 from freqai_signals.evaluation.ledger_rows import Source, prediction_rows
 from freqai_signals.evaluation.ledger_writer import LedgerWriter
@@ -54,78 +54,89 @@ def walk(seed: int, rows: int) -> pd.DataFrame:
     return pd.DataFrame({"date": dates, **columns})
 
 
+def writing(url: str) -> list[Timing]:
+    """Handing a candle of all pairs over, and waiting for it in two ways."""
+    numbers = itertools.count(NOW - 500_000)
+    writer = LedgerWriter(lambda: Ledger(url), wait_seconds=10)
+    writer.record([rows_of(PAIRS[0], next(numbers))], wait=True)
+
+    def handed_over() -> None:
+        number = next(numbers)
+        for pair in PAIRS:
+            writer.record([rows_of(pair, number)])
+
+    def durable_together() -> None:
+        handed_over()
+        assert writer.flush(60)
+
+    def durable_one_by_one() -> None:
+        number = next(numbers)
+        for pair in PAIRS:
+            assert writer.record([rows_of(pair, number)], wait=True)
+
+    timings = [
+        measure("handed over, written behind", handed_over, 100, 10),
+        measure("until all are durable", durable_together, 100, 10),
+        measure("each waits for durability", durable_one_by_one, 100, 5),
+    ]
+    writer.close(60)
+    return timings
+
+
+def resolving(ledger: Ledger) -> Timing:
+    """Writing a candle of all pairs and the outcomes that are known at its close."""
+    candles = {pair: walk(i, 1000) for i, pair in enumerate(PAIRS)}
+    steps = itertools.count(NOW - 100)
+
+    def resolved() -> None:
+        number = next(steps)
+        ledger.write([rows_of(pair, number - 24) for pair in PAIRS])
+        found = [resolve_outcomes(ledger, pair, candles[pair], SETTINGS, 0.002) for pair in PAIRS]
+        assert sum(map(len, found)) == 100
+        ledger.write(found)
+
+    return measure("write and resolve one candle", resolved, 100, 5)
+
+
+def judging(ledger: Ledger) -> Timing:
+    """Live quality of a week of ten pairs."""
+    history = 7 * SETTINGS.candles_per_day
+    said = [
+        row
+        for pair in PAIRS[:10]
+        for n in range(history)
+        for row in rows_of(pair, NOW - 1200 - n).rows
+    ]
+    happened = [
+        {"pair": row["pair"], "candle": row["candle"], "model_version": VERSION, "realised": 1,
+         "event_end": row["candle"] + 24 * CANDLE, "gross": 0.0, "net": -0.002, "loss": 1.2,
+         "prior_loss": 1.1}
+        for row in said
+    ]  # fmt: skip
+    ledger.write([Entry("predictions", said), Entry("outcomes", happened)])
+    return measure(
+        "live quality, 10 pairs, a week",
+        lambda: live_quality(ledger.scored((NOW - 20_000) * CANDLE)),
+        10 * history,
+        5,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default="", help="SQLAlchemy URL (default: SQLite in a folder)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         url = arguments.url or f"sqlite:///{Path(folder) / 'ledger.sqlite'}"
-        numbers = itertools.count(NOW - 500_000)
-        writer = LedgerWriter(lambda: Ledger(url), wait_seconds=10)
-        writer.record([rows_of(PAIRS[0], next(numbers))], wait=True)
-
-        def handed_over() -> None:
-            number = next(numbers)
-            for pair in PAIRS:
-                writer.record([rows_of(pair, number)])
-
-        def durable_together() -> None:
-            handed_over()
-            assert writer.flush(60)
-
-        def durable_one_by_one() -> None:
-            number = next(numbers)
-            for pair in PAIRS:
-                assert writer.record([rows_of(pair, number)], wait=True)
-
-        timings = [
-            measure("handed over, written behind", handed_over, 100, 10),
-            measure("until all are durable", durable_together, 100, 10),
-            measure("each waits for durability", durable_one_by_one, 100, 5),
-        ]
-        writer.close(60)
+        timings = writing(url)
         ledger = Ledger(url)
-        candles = {pair: walk(i, 1000) for i, pair in enumerate(PAIRS)}
-        steps = itertools.count(NOW - 100)
-
-        def resolved() -> None:
-            number = next(steps)
-            ledger.write([rows_of(pair, number - 24) for pair in PAIRS])
-            found = [
-                resolve_outcomes(ledger, pair, candles[pair], SETTINGS, 0.002) for pair in PAIRS
-            ]
-            assert sum(map(len, found)) == 100
-            ledger.write(found)
-
-        timings.append(measure("write and resolve one candle", resolved, 100, 5))
-        history = 7 * SETTINGS.candles_per_day
-        many = [
-            Entry("predictions", [row for n in range(history)
-                                  for row in rows_of(pair, NOW - 1200 - n).rows])
-            for pair in PAIRS[:10]
-        ]  # fmt: skip
-        ledger.write(many)
-        ledger.write(
-            [
-                Entry("outcomes", [
-                    {"pair": row["pair"], "candle": row["candle"], "model_version": VERSION,
-                     "realised": 1, "event_end": row["candle"] + 24 * CANDLE, "gross": 0.0,
-                     "net": -0.002, "loss": 1.2, "prior_loss": 1.1} for row in entry.rows
-                ])
-                for entry in many
-            ]
-        )  # fmt: skip
-        judged = measure(
-            "live quality, 10 pairs, a week",
-            lambda: live_quality(ledger.scored((NOW - 20_000) * CANDLE)),
-            10 * history,
-            5,
-        )
+        timings.append(resolving(ledger))
+        judged = judging(ledger)
         ledger.close()
     print_table("one candle of 100 pairs", timings)
     print_table("from the ledger", [judged])
     backend = "postgresql" if arguments.url else "sqlite"
-    save("ledger", {"one candle of 100 pairs": timings, "from the ledger": [judged]},
+    save(f"ledger-{backend}", {"one candle of 100 pairs": timings, "from the ledger": [judged]},
          backend=backend)  # fmt: skip
 
 
