@@ -8,7 +8,6 @@ training is due, send messages. Time is that of the candle, for freqtrade and fo
 
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, tzinfo
@@ -28,7 +27,7 @@ from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 from freqai_signals.sandbox.clock import Clock
 from freqai_signals.sandbox.environment import sandbox_variables
 from freqai_signals.sandbox.exchange import create_exchange
-from freqai_signals.sandbox.market import Market
+from freqai_signals.sandbox.market import Market, candle_file, write_feather
 from freqai_signals.sandbox.server import serving
 
 REPO = Path(__file__).resolve().parents[1]
@@ -44,8 +43,8 @@ _ASK_THE_TIME = (
 class SteppedClock:
     """Seconds since 1970 that stand still until they are moved."""
 
-    def __init__(self) -> None:
-        self.seconds = time.time()
+    def __init__(self, start: pd.Timestamp) -> None:
+        self.seconds = start.timestamp()
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -74,7 +73,8 @@ class SteppedBot:
     config
         freqtrade's config, as in the file.
     user_data
-        Its folder.
+        Its folder. Candles that close before ``clock`` are put there as if downloaded; FreqAI must
+        not find later ones.
     clock
         Moved by :meth:`step`.
     """
@@ -88,7 +88,12 @@ class SteppedBot:
         self.messages: list[tuple[pd.Timestamp, str]] = []
         self.trainings: list[tuple[pd.Timestamp, str]] = []
         self._candles = {pair: market.candles(pair, self.timeframe) for pair in self.pairs}
-        self._config = _configuration(market, config, user_data)
+        data = user_data / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        for pair, frame in self._candles.items():
+            past = frame[frame["date"] + pd.Timedelta(self.timeframe) <= self._now()]
+            write_feather(past.reset_index(drop=True), data / candle_file(pair, self.timeframe))
+        self._config = _configuration(data, config, user_data)
         exchange = ExchangeResolver.load_exchange(self._config)
         self.strategy = StrategyResolver.load_strategy(self._config)
         validate_config_consistency(self._config)
@@ -108,7 +113,7 @@ class SteppedBot:
             key = (pair, self.timeframe, CandleType.SPOT)
             shown = frame.iloc[max(stop - self._reach, 0) : stop].reset_index(drop=True)
             self.strategy.dp._exchange._klines[key] = shown
-        self.strategy.bot_loop_start(pd.Timestamp(self.clock.seconds, unit="s", tz="UTC"))
+        self.strategy.bot_loop_start(self._now().to_pydatetime())
         rows = {pair: self._analysed(pair).iloc[-1] for pair in self.pairs}
         self._train(opening)
         self._send(opening)
@@ -117,6 +122,9 @@ class SteppedBot:
     def close(self) -> None:
         """Write what waits."""
         self.strategy.freqai.operation.close()
+
+    def _now(self) -> pd.Timestamp:
+        return pd.Timestamp(self.clock.seconds, unit="s", tz="UTC")
 
     @property
     def _reach(self) -> int:
@@ -149,9 +157,11 @@ class SteppedBot:
 
 
 @contextmanager
-def stepped_bot(market: Market, config: Mapping[str, Any], user_data: Path) -> Iterator[SteppedBot]:
-    """A bot over a market, with time of its own while the context lasts."""
-    clock = SteppedClock()
+def stepped_bot(
+    market: Market, config: Mapping[str, Any], user_data: Path, start: pd.Timestamp
+) -> Iterator[SteppedBot]:
+    """A bot over a market from a date on, with time of its own while the context lasts."""
+    clock = SteppedClock(start)
     with ExitStack() as stack:
         stack.enter_context(patch.object(Trade, "get_trades_proxy", lambda **_: []))
         url = stack.enter_context(
@@ -160,18 +170,19 @@ def stepped_bot(market: Market, config: Mapping[str, Any], user_data: Path) -> I
         with patch.dict(os.environ, sandbox_variables(url, market.folder)):
             bot = SteppedBot(market, config, user_data, clock)
         stack.enter_context(clock.shown())
-        yield bot
-        bot.close()
+        try:
+            yield bot
+        finally:
+            bot.close()
 
 
-def _configuration(market: Market, config: Mapping[str, Any], user_data: Path) -> dict[str, Any]:
-    user_data.mkdir(parents=True, exist_ok=True)
+def _configuration(data: Path, config: Mapping[str, Any], user_data: Path) -> dict[str, Any]:
     path = user_data / "config.json"
     path.write_text(json.dumps(config))
     arguments = {
         "config": [str(path)],
         "user_data_dir": str(user_data),
-        "datadir": str(market.folder),
+        "datadir": str(data),
         "strategy": "LightGBMSignalStrategy",
         "strategy_path": str(REPO / "strategies"),
         "freqaimodel": "LightGBMSignalClassifier",

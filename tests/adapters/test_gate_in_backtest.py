@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -36,9 +35,8 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def models(run: Run, pair: str = PAIRS[0]) -> list[int]:
     """Number of the model behind each of the two windows, 0 where none speaks."""
     rows = run.predictions(pair)
-    halves = np.array_split(rows, 2)
     found = []
-    for half in halves:
+    for half in (rows.iloc[: len(rows) // 2], rows.iloc[len(rows) // 2 :]):
         (number,) = set(half["model_id"])
         assert (half[TRUST_COLUMN] == 1).any() == (number > 0)
         found.append(int(number))

@@ -9,7 +9,11 @@ import pytest
 from freqai_signals.evaluation.health import Health, Level
 from freqai_signals.evaluation.ledger import Ledger
 from freqai_signals.models.registry import Registry
-from tests.adapters.conftest import PAIRS, Bench
+from freqai_signals.sandbox.clock import Clock
+from freqai_signals.sandbox.exchange import create_exchange
+from freqai_signals.sandbox.server import serving
+from freqai_signals.settings import GateSettings
+from tests.adapters.conftest import PAIRS, Bench, market_candles, write_candles
 from tests.adapters.test_live import PAIR, Bot, live_bench, make_bot
 
 __all__ = ["live_bench"]
@@ -133,3 +137,33 @@ def test_what_fails_beside_trading_reaches_nobody(live_bench: Bench, tmp_path: P
     assert candle(bot).iloc[-1]["do_predict"] == 1
     loop(bot)
     assert any("ledger: cannot be written" in text for text in bot.messages)  # type: ignore[attr-defined]
+
+
+def test_default_gate_lets_a_bot_with_enough_history_speak(tmp_path: Path) -> None:
+    """Nothing about the gate is set: as for a user of the shipped config."""
+    folder = tmp_path / "binance"
+    first = pd.Timestamp.now("UTC").floor("15min") - pd.Timedelta(days=95)
+    for seed, pair in enumerate(PAIRS):
+        write_candles(folder, pair, market_candles(seed, days=95.2, first=first))
+    with serving(create_exchange(folder, Clock(), lambda line: None)) as url:
+        bot = start(
+            Bench(folder, url), tmp_path / "user", freqai__signals__gate={},
+            freqai__train_period_days=75, freqai__data_split_parameters__test_size=0.25,
+        )  # fmt: skip
+        assert bot.strategy.signal_settings.gate == GateSettings()
+        trained(bot)
+        last = candle(bot).iloc[-1]
+    assert (last["do_predict"], last["model_id"] > 0) == (1, True)
+    (decision,) = ledger(bot).rows("model_decisions").to_dict("records")
+    assert decision["verdict"] == "first_accepted"
+
+
+def test_default_gate_tells_a_bot_with_a_short_window_what_to_do(
+    live_bench: Bench, tmp_path: Path
+) -> None:
+    bot = start(live_bench, tmp_path / "user", freqai__signals__gate={})
+    trained(bot)
+    assert candle(bot).iloc[-1]["do_predict"] == 0
+    loop(bot)
+    (text,) = [text for text in bot.messages if "refused" in text]  # type: ignore[attr-defined]
+    assert "lengthen `freqai.train_period_days`" in text
