@@ -165,7 +165,7 @@ def stepped_bot(
     with ExitStack() as stack:
         stack.enter_context(patch.object(Trade, "get_trades_proxy", lambda **_: []))
         url = stack.enter_context(
-            serving(create_exchange(market.folder, Clock(), lambda line: None))
+            serving(create_exchange(market.folder, _market_time(clock), lambda line: None))
         )
         with patch.dict(os.environ, sandbox_variables(url, market.folder)):
             bot = SteppedBot(market, config, user_data, clock)
@@ -174,6 +174,11 @@ def stepped_bot(
             yield bot
         finally:
             bot.close()
+
+
+def _market_time(clock: SteppedClock) -> Clock:
+    """The exchange shows no candle that the bot's time has not reached."""
+    return Clock(now_ms=lambda: int(clock.seconds * 1000))
 
 
 def _configuration(data: Path, config: Mapping[str, Any], user_data: Path) -> dict[str, Any]:
