@@ -5,16 +5,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from freqai_signals.evaluation.history import clock_text, history, pair_health
 from freqai_signals.evaluation.ledger import Ledger
-from freqai_signals.evaluation.live_quality import LiveQuality, live_quality
+from freqai_signals.evaluation.live_quality import LiveQuality, live_quality, rolling_quality
 from freqai_signals.models.registry import Registry
 
 _NEWEST = 10
 _DAY = 86_400
+_ROLLING_ROWS = 500
+_POINTS = 8
 
 
 def status(ledger: Ledger, registry: Path, days: float, events: int = 30) -> dict[str, Any]:
@@ -33,7 +36,8 @@ def status(ledger: Ledger, registry: Path, days: float, events: int = 30) -> dic
     """
     newest = ledger.newest_candle()
     since = int((newest or time.time()) - days * _DAY)
-    found = live_quality(ledger.scored(since))
+    scored = ledger.scored(since)
+    found = live_quality(scored)
     rows = ledger.rows("predictions", since)
     scopes, health = Registry(registry), pair_health(ledger)
     return {
@@ -47,6 +51,7 @@ def status(ledger: Ledger, registry: Path, days: float, events: int = 30) -> dic
         "health": health,
         "rows": rows.groupby("kind").size().to_dict(),
         "quality": {name: [item.as_dict() for item in group] for name, group in found.items()},
+        "rolling": _rolling(scored),
         "decisions": _newest(ledger, "model_decisions"),
         "drift_events": _newest(ledger, "drift_events"),
         "history": history(ledger, scopes, events),
@@ -66,6 +71,11 @@ def print_status(found: dict[str, Any], console: Console) -> None:
     for name, group in found["quality"].items():
         lines = [_line(item) for item in group if item["rows"]]
         _print(console, f"Live quality by {name}, last {found['days']:g} days", lines)
+    _print(
+        console,
+        f"Live quality of the last {_ROLLING_ROWS} scored rows, over time",
+        [{key: _text(value) for key, value in point.items()} for point in found["rolling"]],
+    )
     console.print(f"Newest candle in the ledger: {found['newest_candle'] or 'none'} UTC")
     recorded = [{"rows": kind, "number": count} for kind, count in found["rows"].items()]
     _print(console, "Recorded candles (only live ones are scored)", recorded)
@@ -75,6 +85,17 @@ def print_status(found: dict[str, Any], console: Console) -> None:
     ]
     _print(console, "Newest model decisions", decisions)
     _print(console, "History", found["history"])
+
+
+def _rolling(scored: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rolling quality at evenly spaced rows, the newest among them; empty with too few rows."""
+    rolling = rolling_quality(scored, _ROLLING_ROWS).dropna()
+    chosen = rolling.iloc[:: -1 * max(len(rolling) // _POINTS, 1)].iloc[:_POINTS][::-1]
+    return [
+        {"candle": clock_text(int(row["candle"]))}
+        | {name: float(row[name]) for name in ("log_loss", "skill", "accuracy")}
+        for row in chosen.to_dict("records")
+    ]
 
 
 def _newest(ledger: Ledger, table: str) -> list[dict[str, Any]]:

@@ -118,3 +118,33 @@ def test_wrong_use_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / "bad.sqlite").write_bytes(b"x" * 5000)
     assert main(["status", "--ledger", str(tmp_path / "bad.sqlite")]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_rolling_quality_shows_how_it_went_over_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Right for six hundred candles, then wrong for as many."""
+    made = Ledger(sqlite_url(tmp_path))
+    numbers = range(1, 1201)
+    made.write(
+        [
+            Entry("predictions", [prediction(n) for n in numbers]),
+            Entry(
+                "outcomes",
+                [
+                    outcome(n) if n <= 600 else outcome(n, realised=0, loss=1.61, prior_loss=1.39)
+                    for n in numbers
+                ],
+            ),
+        ]
+    )
+    made.close()
+    command = ["status", "--ledger", str(tmp_path / "ledger.sqlite")]
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["rolling"]
+    assert len(found) == 8
+    assert found[-1]["candle"] == "1970-01-05 04:00"
+    assert found[-1]["accuracy"] == 0.0
+    assert found[-1]["skill"] < 0 < found[0]["skill"]
+    assert main(command) == 0
+    assert "over time" in capsys.readouterr().out

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from freqai_signals.cli import main
+from freqai_signals.sandbox.captured import open_market
 from freqai_signals.sandbox.environment import sandbox_variables, with_datadir
 from freqai_signals.sandbox.request_log import LARGEST_BYTES, RequestLog
 
@@ -33,6 +34,21 @@ def test_market_prints_its_folder(
     assert main(arguments) == 0
     folder = Path(capsys.readouterr().out.strip())
     assert (tmp_path / folder / "BTC_USDT-5m.feather").is_file()
+
+
+def test_market_with_a_break_has_a_folder_of_its_own_and_no_known_ceiling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain = ["market", "--days", "2", "--pairs", "BTC/USDT"]
+    folders = []
+    for more in ([], ["--break-day", "1", "--break-edge", "-1", "--break-volatility", "5"]):
+        assert main([*plain, *more]) == 0
+        folders.append(Path(capsys.readouterr().out.strip()))
+    whole, broken = folders
+    assert whole != broken
+    assert open_market(whole) is not None
+    assert open_market(broken) is None
 
 
 def test_datadir_is_added_where_freqtrade_reads_candles() -> None:
