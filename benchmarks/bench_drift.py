@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 from scipy.special import ndtr, softmax
@@ -162,32 +163,41 @@ def level_shift(row: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]
     return change
 
 
-def false_alarms_and_delays(models: int, days: int) -> dict[str, Any]:
+def of_one_model(seed: int, days: int) -> tuple[Counter[str], dict[str, list[float]]]:
     """Alarms without any change, and days until each planted change is found (inf: never)."""
     quiet = 10 * PER_DAY
+    rng = np.random.default_rng(seed)
+    reference, prior = learn(rng)
+    shared = autoregressive(rng, days * PER_DAY, 0.998)
     false_alarms: Counter[str] = Counter()
     delays: dict[str, list[float]] = defaultdict(list)
-    for seed in range(models):
-        rng = np.random.default_rng(seed)
-        reference, prior = learn(rng)
-        shared = autoregressive(rng, days * PER_DAY, 0.998)
-        for _ in range(PAIRS):
-            world = simulate(rng, days, shared)
-            for name, found in watch(reference, prior, world).items():
-                false_alarms[name] += len(found)
-            cases = {
-                "mean +2 sd": ("features", shifted(world, mean_shift(quiet))),
-                "variance x9": ("features", shifted(world, variance_shift(quiet))),
-                "volatility x5": ("features", shifted(world, level_shift(quiet))),
-                "edge flipped": ("losses", simulate(rng, days, shared, flip=quiet)),
-            }
-            for name, (detector, changed) in cases.items():
-                after = [c for c in watch(reference, prior, changed)[detector] if c >= quiet]
-                delays[name].append((after[0] - quiet) / PER_DAY if after else np.inf)
+    for _ in range(PAIRS):
+        world = simulate(rng, days, shared)
+        for name, found in watch(reference, prior, world).items():
+            false_alarms[name] += len(found)
+        cases = {
+            "mean +2 sd": ("features", shifted(world, mean_shift(quiet))),
+            "variance x9": ("features", shifted(world, variance_shift(quiet))),
+            "volatility x5": ("features", shifted(world, level_shift(quiet))),
+            "edge flipped": ("losses", simulate(rng, days, shared, flip=quiet)),
+        }
+        for name, (detector, changed) in cases.items():
+            after = [c for c in watch(reference, prior, changed)[detector] if c >= quiet]
+            delays[name].append((after[0] - quiet) / PER_DAY if after else np.inf)
+    return false_alarms, delays
+
+
+def false_alarms_and_delays(models: int, days: int, processes: int) -> dict[str, Any]:
+    """Of several models with five pairs each."""
+    found = Parallel(n_jobs=processes)(delayed(of_one_model)(seed, days) for seed in range(models))
+    false_alarms: Counter[str] = Counter()
+    for counted, _ in found:
+        false_alarms.update(counted)
+    delays = {name: [day for _, each in found for day in each[name]] for name in found[0][1]}
     pair_days = models * PAIRS * days
     return {
         "false_alarms_per_100_pair_days": {
-            name: 100 * count / pair_days for name, count in false_alarms.items()
+            name: 100 * number / pair_days for name, number in false_alarms.items()
         },
         "pair_days": pair_days,
         "delays": {
@@ -226,8 +236,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=6)
     parser.add_argument("--days", type=int, default=40)
+    parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
-    found = false_alarms_and_delays(arguments.models, arguments.days)
+    found = false_alarms_and_delays(arguments.models, arguments.days, arguments.processes)
     rates = found["false_alarms_per_100_pair_days"]
     print(f"false drift alarms per 100 pair-days, {found['pair_days']} drift-free pair-days:")
     print({name: round(rate, 3) for name, rate in rates.items()},

@@ -15,6 +15,11 @@ BINS: Final = 10
 _FEWEST_WINDOWS: Final = 12
 _WARNING_SHARE: Final = 3e-3
 _DRIFT_SHARE: Final = 1e-4
+# Below what stretches of a thousand independent rows show; the last in standard deviations.
+_LEAST_PSI: Final = 0.01
+_LEAST_KS: Final = 0.03
+_LEAST_LEVEL: Final = 0.1
+_LEAST_LIMIT: Final = 0.5
 
 Counts = NDArray[np.float64]
 
@@ -155,7 +160,12 @@ def shape_reference(
     ks = kolmogorov_smirnov(stretches, whole)
     center = np.median(means, axis=0)
     level = np.abs(means - center)
-    scales = [np.maximum(np.quantile(kind, 0.95, axis=0), 1e-6) for kind in (psi, ks, level)]
+    # Whole stretches of a calendar column are all alike; a missing candle is no drift of it.
+    least = (_LEAST_PSI, _LEAST_KS, np.maximum(_LEAST_LEVEL * values.std(axis=0), 1e-9))
+    scales = [
+        np.maximum(np.quantile(kind, 0.95, axis=0), floor)
+        for kind, floor in zip((psi, ks, level), least, strict=True)
+    ]
     null = (
         (psi / scales[0]).mean(axis=1),
         (ks / scales[1]).max(axis=1),
@@ -212,7 +222,8 @@ def _limit(null: NDArray[np.float64], share: float) -> float:
     base = float(np.quantile(null, 0.9))
     excess = float((null[null >= base] - base).mean())
     beyond = base + excess * float(np.log(0.1 / share))
-    return max(beyond, float(null.max()) * (1.1 if share <= _DRIFT_SHARE else 1.0))
+    highest = float(null.max()) * (1.1 if share <= _DRIFT_SHARE else 1.0)
+    return max(beyond, highest, _LEAST_LIMIT)
 
 
 def _shares(counts: Counts) -> Counts:

@@ -123,3 +123,15 @@ def test_a_short_window_is_watched_as_far_as_it_goes() -> None:
     assert loaded.unwatched == model.drift.unwatched
     few = train(Request(make_rows(days=12), small_settings()))
     assert few.drift is None or "predictions" in few.drift.unwatched
+
+
+def test_missing_candles_are_no_drift_of_the_calendar() -> None:
+    """Whole days are all alike: only what is missing makes one differ."""
+    hour = np.tile(np.arange(24.0), 400)[:, None].astype(np.float32)
+    rows = (np.arange(len(hour)), np.zeros(len(hour), np.int16))
+    ref = shape_reference(("hour",), hour, rows, (72, 1))
+    assert ref is not None
+    kept = np.delete(hour[:74], [30, 31], axis=0)
+    counts = np.bincount(ref.codes(kept)[:, 0], minlength=10).astype(float)[None, :]
+    found, _ = ref.statistics(counts, np.array([float(kept.mean())]))
+    assert (found < 2).all(), found
