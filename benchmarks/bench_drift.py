@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from scipy import special
 from scipy.signal import lfilter
-from scipy.special import ndtr, softmax
 
 from benchmarks.harness import ONE_CORE, Timing, measure, print_table, save
 from freqai_signals.evaluation.drift import PairDrift
@@ -71,14 +71,16 @@ def simulate(
 
     def classes(edge: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(
-            softmax(np.column_stack([-edge * lean, 0.3 - 0.4 * volatility, edge * lean]), axis=1)
+            special.softmax(
+                np.column_stack([-edge * lean, 0.3 - 0.4 * volatility, edge * lean]), axis=1
+            )
         )
 
     real = np.full(rows, EDGE)
     if flip is not None:
         real[flip:] = -EDGE
     # Outcomes of neighbours share candles: a slowly moving draw decides them.
-    draw = ndtr(autoregressive(rng, rows, 0.95))
+    draw = special.ndtr(autoregressive(rng, rows, 0.95))
     label = (draw[:, None] > np.cumsum(classes(real), axis=1)[:, :2]).sum(axis=1).astype(np.int8)
     return World(features, classes(np.full(rows, EDGE)), label)
 

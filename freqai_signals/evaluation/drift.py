@@ -55,7 +55,9 @@ class ShapeDrift:
     def __init__(self, reference: ShapeReference) -> None:
         self._reference = reference
         self._newest = -1
-        self._rows: deque[tuple[NDArray[np.uint8], NDArray[np.float64]]] = deque()
+        self._codes: deque[NDArray[np.uint8]] = deque()
+        self._values = np.zeros((reference.window_rows, len(reference.names)))
+        self._next = 0
         self._counts = np.zeros_like(reference.counts)
         self._columns = np.arange(len(reference.names))
         self._found = np.zeros(len(reference.limits))
@@ -65,7 +67,7 @@ class ShapeDrift:
     @property
     def is_ready(self) -> bool:
         """Whether a whole stretch is known; part of a day would look odd in calendar features."""
-        return len(self._rows) == self._reference.window_rows
+        return len(self._codes) == self._reference.window_rows
 
     @property
     def warning_detected(self) -> bool:
@@ -104,13 +106,15 @@ class ShapeDrift:
             return
         self._newest = candle
         codes = self._reference.codes(values[None, :])[0]
-        self._rows.append((codes, values.astype(np.float64)))
+        self._codes.append(codes)
         self._counts[self._columns, codes] += 1
-        if len(self._rows) > self._reference.window_rows:
-            self._counts[self._columns, self._rows.popleft()[0]] -= 1
+        if len(self._codes) > self._reference.window_rows:
+            self._counts[self._columns, self._codes.popleft()] -= 1
+        self._values[self._next] = values
+        self._next = (self._next + 1) % self._reference.window_rows
         if self.is_ready:
             # A fresh mean: a running sum would carry a huge value's rounding for ever.
-            means = np.mean([row for _, row in self._rows], axis=0)
+            means = self._values.mean(axis=0)
             self._found, self._worst = self._reference.statistics(self._counts, means)
             self._drifted = self._exceeds(1) or (self._drifted and self._exceeds(0))
 
