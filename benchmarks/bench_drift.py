@@ -236,7 +236,7 @@ def cost_of_a_candle() -> Timing:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=int, default=6)
+    parser.add_argument("--models", type=int, default=4)
     parser.add_argument("--days", type=int, default=40)
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()

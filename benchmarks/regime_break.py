@@ -23,6 +23,8 @@ PAIRS: Final = ("BTC/USDT", "ETH/USDT")
 TRAIN_DAYS: Final = 60
 WARM_UP_DAYS: Final = 17
 CALM_DAYS: Final = 1
+MOST_DAYS: Final = 10
+"""After the break; a market's history depends on its length, not on how much of it is lived."""
 CANDLE: Final = pd.Timedelta("15min")
 
 
@@ -32,13 +34,13 @@ class Break:
 
     volatility: float = 5.0
     edge: float = 1.0
-    days: int = 10
+    days: int = 5
 
     def market(self) -> MarketSpec:
         """Of two pairs, with an edge that a small model finds."""
         day = TRAIN_DAYS + WARM_UP_DAYS + CALM_DAYS
         return MarketSpec(
-            pairs=PAIRS, days=day + self.days + 1, edge=4.0, break_day=day,
+            pairs=PAIRS, days=day + MOST_DAYS, edge=4.0, break_day=day,
             break_edge=self.edge, break_volatility=self.volatility,
         )  # fmt: skip
 
@@ -85,9 +87,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--volatility", type=float, default=5.0, help="times (default: 5)")
     parser.add_argument("--edge", type=float, default=1.0, help="times (default: 1, no change)")
-    parser.add_argument("--days", type=int, default=10, help="after the break (default: 10)")
+    parser.add_argument("--days", type=int, default=5, help="after the break (default: 5)")
     parser.add_argument("--json", action="store_true", help="print the status as JSON")
     arguments = parser.parse_args()
+    if not 0 < arguments.days <= MOST_DAYS:
+        parser.error(f"--days must lie between 1 and {MOST_DAYS}, got {arguments.days}")
     found = Break(arguments.volatility, arguments.edge, arguments.days)
     with tempfile.TemporaryDirectory() as folder:
         bot = live_through(found, Path(folder))
