@@ -49,7 +49,7 @@ SETTINGS: Final = SignalSettings.model_validate(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--markets", type=int, default=40, help="simulated (default: 40)")
+    parser.add_argument("--markets", type=int, default=6, help="simulated (default: 6)")
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
     work = (delayed(verdicts)(seed) for seed in range(arguments.markets))

@@ -75,19 +75,25 @@ def kill_at_random(folder: Path, kills: int) -> Counter[str]:
     signals: set[int] = set()
     versions = 0
     registry = Registry(folder / "signals" / "registry", keep=10_000)
-    for turn in range(kills):
+    pace = 0.0
+    for turn in range(kills + 1):
         before = registry.scope(SCOPE).serving
         here, there = FORK.Pipe(duplex=False)
         process = FORK.Process(target=live, args=(folder, turn, there, phase))
         process.start()
         there.close()
-        kind, version = here.recv()
-        assert (kind, version) == ("serves", before), "it goes on with what served before the kill"
-        time.sleep(float(rng.uniform(0, 0.5)))
+        begin = time.monotonic()
+        told = [here.recv()]
+        assert told == [("serves", before)], "it goes on with what served before the kill"
+        if turn == 0:
+            # As long as this machine needs for a training and the candles after it.
+            told += [here.recv() for _ in range(1 + CANDLES)]
+            pace = 1.2 * (time.monotonic() - begin)
+        time.sleep(float(rng.uniform(0, pace)))
         process.kill()
         process.join()
         hit[PHASES[phase.value]] += 1
-        told = all_told(here)
+        told += all_told(here)
         scope = registry.scope(SCOPE)
         if scope.serving:
             registry.load(SCOPE)
