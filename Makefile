@@ -45,7 +45,7 @@ STRATEGY := $(CONFIGS) --userdir user_data \
 	--freqaimodel LightGBMSignalClassifier --freqaimodel-path freqai_models
 
 .DEFAULT_GOAL := help
-.PHONY: help install backtest trade ui consume rehearse report hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
+.PHONY: help install backtest trade ui consume rehearse report tune hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
 	test test-slow test-rehearsal test-live lint format bench bench-quality clean
 
 help: ## list the targets and their options
@@ -92,6 +92,11 @@ rehearse: $(INSTALLED) ## the bot on accelerated time, DAYS= at SPEED= (above 1 
 
 report: $(INSTALLED) ## the signal report of the last backtest
 	$(RUN) freqai-signals report $(ARGS)
+
+# Up to the first day of TIMERANGE=: a backtest of it may know what was found.
+tune: $(INSTALLED) ## search for better LightGBM parameters on the days before TIMERANGE=; later trainings use what wins
+	$(RUN) freqai-signals tune --config $(CONFIG) --until $(firstword $(subst -, ,$(TIMERANGE))) \
+		$(if $(DATADIR),--datadir $(DATADIR)) $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
 # The parameter file lies beside the strategy, where freqtrade writes and looks for it.
 hyperopt: $(INSTALLED) ## freqtrade's hyperopt of SPACES= over EPOCHS= trials; later backtests use what it found

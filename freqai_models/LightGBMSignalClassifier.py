@@ -2,6 +2,7 @@
 
 import logging
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from freqai_models.kitchen import SignalKitchen, declare, keep_nothing_of_traini
 from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
 from freqai_signals.evaluation.operation import LiveOperation
 from freqai_signals.models.artefact import write_atomically
-from freqai_signals.models.fit import Request
 from freqai_signals.models.freqai_state import (
     INPUTS_FILE,
     all_inputs,
@@ -32,6 +32,7 @@ from freqai_signals.models.freqai_state import (
 from freqai_signals.models.prediction_cache import PredictionCache, Recipe
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.models.store import ModelStore
+from freqai_signals.models.tuning import Tuning
 from freqai_signals.models.turns import Turn, newest, next_turn
 from freqai_signals.models.window_models import WindowModels
 from freqai_signals.provenance import method_files
@@ -67,10 +68,11 @@ class LightGBMSignalClassifier(IFreqaiModel):
         self.strategy: Any = None
         self._tables = PairTables(self.signal_settings.candle_seconds)
         self.windows = WindowModels(self.store, self.signal_settings)
+        folder = Path(config["user_data_dir"])
+        self.tuning = Tuning(self.signal_settings, folder, identifier, self._stop_event.is_set)
         self._inputs_checked = False
         self.operation: LiveOperation | None = None
         if config["runmode"] in (RunMode.DRY_RUN, RunMode.LIVE):
-            folder = Path(config["user_data_dir"])
             self.operation = LiveOperation(self.signal_settings, folder, identifier)
 
     # Windows: FreqAI decides when to train, these methods see to it that it trains on the pool.
@@ -156,7 +158,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         Whether it serves is for the gate to say; either way the next one carries on from it.
         """
         rows = self._tables.new_rows(pool, self.strategy, self._window(timerange))
-        model = self.store.train(Request(rows, self.signal_settings, previous))
+        model = self.store.train(self.tuning.request(pool, rows, timerange.stopts, previous))
         if model.card.reason:
             logger.warning("The pool's new model abstains: %s", model.card.reason)
         return self.operation.promote(pair, model, rows) if self.operation else model
@@ -221,10 +223,11 @@ class LightGBMSignalClassifier(IFreqaiModel):
         same whether or not the predictions of earlier windows came from the cache.
         """
         pool = self._pool(data_dictionary["pair"])
+        rows = partial(self._tables.kept_rows, pool, self.strategy)
         return self.windows.serving(
             (*pool, dk.training_timeranges[0].startts),
             [w for w in dk.training_timeranges if w.stopts <= self.training_timerange.stopts],
-            lambda window: self._tables.kept_rows(pool, self.strategy, self._window(window)),
+            lambda w, old: self.tuning.request(pool, rows(self._window(w)), w.stopts, old),
         )
 
     def predict(
@@ -279,7 +282,8 @@ class LightGBMSignalClassifier(IFreqaiModel):
 
     def _prediction_cache(self, pair: str, dk: FreqaiDataKitchen) -> PredictionCache:
         windows = [(window.startts, window.stopts) for window in dk.training_timeranges]
-        return PredictionCache(self._recipe(pair), self.strategy.training_candles, windows)
+        tuned = partial(self.tuning.digest, self._pool(pair))
+        return PredictionCache(self._recipe(pair), self.strategy.training_candles, windows, tuned)
 
     def _recipe(self, pair: str) -> Recipe:
         pool = tuple(sorted({pair, *pool_pairs(self.signal_settings, self.config)}))

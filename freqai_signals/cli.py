@@ -23,6 +23,7 @@ SUBCOMMANDS: Final[Mapping[str, str]] = {
     "settings": "freqai_signals.settings_command:add_settings",
     "search": "freqai_signals.evaluation.search:add_search",
     "models": "freqai_signals.models.commands:add_models",
+    "tune": "freqai_signals.tuning_command:add_tune",
     "status": "freqai_signals.evaluation.commands:add_status",
 }
 """Name of each subcommand and the function that adds its parser, imported only when it is needed.

@@ -179,8 +179,8 @@ _PATHS: Final = {
         name: f"freqai.signals.{name}"
         for name in (
             "labels", "features", "validation", "weights", "model", "direction", "ensemble",
-            "calibration", "costs", "decision", "sizing", "exits", "gate", "registry", "ledger",
-            "drift", "alerts",
+            "calibration", "tuning", "costs", "decision", "sizing", "exits", "gate", "registry",
+            "ledger", "drift", "alerts",
         )
     },
     "booster": "freqai.model_training_parameters",

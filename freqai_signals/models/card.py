@@ -36,6 +36,8 @@ class ModelCard:
         Versions of the libraries that made it.
     parent
         Version of the model before it, whose calibration history it carried on.
+    tuned
+        Name of the tuning record whose parameters it was trained with; empty for the config's own.
     reason
         Why there is no model; empty if there is one.
     warnings
@@ -61,6 +63,7 @@ class ModelCard:
     features_digest: str = ""
     libraries: Mapping[str, str] = field(default_factory=dict)
     parent: str = ""
+    tuned: str = ""
     reason: str = ""
     warnings: tuple[str, ...] = ()
     ensemble: Mapping[str, Any] = field(default_factory=dict)

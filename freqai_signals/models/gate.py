@@ -191,16 +191,15 @@ def _excess(
     champion: SignalModel, rows: TrainingRows, losses: NDArray[np.float64], days: float
 ) -> MeanTest:
     """Test of the challenger's losses minus the champion's."""
-    place = {name: i for i, name in enumerate(rows.names)}
-    features = rows.features[:, [place[name] for name in champion.names]]
-    of_champion = log_losses(rows.label, _honest(champion, features))
+    of_champion = log_losses(rows.label, honest(champion, rows))
     return mean_test(candle_means(rows.start, losses - of_champion), days)
 
 
-def _honest(model: SignalModel, features: NDArray[np.float32]) -> Probabilities:
+def honest(model: SignalModel, rows: TrainingRows) -> Probabilities:
     """Calibrated probabilities of every row, also of those that would not be trusted live."""
     assert model.fit is not None
-    return model.fit.honest(features)
+    place = {name: i for i, name in enumerate(rows.names)}
+    return model.fit.honest(rows.features[:, [place[name] for name in model.names]])
 
 
 def _days(start: NDArray[np.int64], candles_per_day: int) -> float:

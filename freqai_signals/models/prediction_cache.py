@@ -20,7 +20,7 @@ from freqai_signals.training.panel import candle_digest
 logger = logging.getLogger(__name__)
 
 _NOT_IN_PREDICTIONS = {
-    "decision", "sizing", "exits", "costs", "registry", "ledger", "drift", "alerts",
+    "tuning", "decision", "sizing", "exits", "costs", "registry", "ledger", "drift", "alerts",
 }  # fmt: skip
 
 # A damaged file may still be readable; this part of the fingerprint is of the file itself.
@@ -77,6 +77,8 @@ class PredictionCache:
     training_windows
         Start and stop of every training window, seconds since 1970: models carry calibration
         history from window to window, so every window up to the present one counts.
+    tuning
+        Digest of the tuned parameters that windows up to a time (seconds since 1970) may use.
     """
 
     def __init__(
@@ -84,15 +86,18 @@ class PredictionCache:
         recipe: Recipe,
         candles: Callable[[str], pd.DataFrame],
         training_windows: Sequence[tuple[int, int]],
+        tuning: Callable[[int], str] = lambda until: "",
     ) -> None:
         self.recipe = recipe
         self.candles = candles
         self.training_windows = tuple(training_windows)
+        self.tuning = tuning
 
     def fingerprint(self, stop: int) -> dict[str, str]:
         """Digests of all that predictions before ``stop`` (seconds since 1970) depend on."""
         windows = [window for window in self.training_windows if window[1] < stop]
         parts = self.recipe.parts() | {"training windows": digest(windows)}
+        parts["tuned parameters"] = self.tuning(max((last for _, last in windows), default=0))
         until = pd.Timestamp(stop, unit="s", tz="UTC")
         for pair in self.recipe.pool:
             frame = self.candles(pair)

@@ -13,7 +13,7 @@ from freqai_signals.settings import SignalSettings
 from freqai_signals.training.rows import TrainingRows
 
 _NOT_SHAPING = {
-    "features", "decision", "costs", "sizing", "exits",
+    "features", "tuning", "decision", "costs", "sizing", "exits",
     "gate", "registry", "ledger", "drift", "alerts",
 }  # fmt: skip
 
@@ -30,11 +30,14 @@ class Request:
         Only what shapes a model given its rows takes part in the key.
     previous
         The model of an earlier window of the same pool, or None.
+    tuned
+        Name of the tuning record whose parameters the settings hold; empty for the config's own.
     """
 
     rows: TrainingRows
     settings: SignalSettings
     previous: SignalModel | None = None
+    tuned: str = ""
 
     def shaping(self) -> dict[str, Any]:
         """The settings that shape a model, without those that change speed only."""
@@ -56,6 +59,7 @@ class Request:
                 ],
                 # Its boosters say what joins the history, so the history alone does not name it.
                 "previous": self.previous.card.key if self.previous else "",
+                "tuned": self.tuned,
                 "code": code_digest(),
                 "libraries": library_versions(),
             }
@@ -80,6 +84,7 @@ def new_card(request: Request, key: str) -> ModelCard:
         features_digest=digest(list(rows.names)),
         libraries=library_versions(),
         parent=request.previous.card.version if request.previous else "",
+        tuned=request.tuned,
     )
 
 

@@ -8,7 +8,6 @@ from freqai_signals.models.promotion import window_serving
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.models.store import ModelStore
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.rows import TrainingRows
 
 
 class WindowModels:
@@ -19,7 +18,7 @@ class WindowModels:
     store
         Knows whether the very same model was trained before.
     settings
-        Of training and gate.
+        Those of the gate.
     """
 
     def __init__(self, store: ModelStore, settings: SignalSettings) -> None:
@@ -33,7 +32,10 @@ class WindowModels:
         return {stop: new for (_, stop), (new, _) in self._kept.items()}
 
     def serving(
-        self, run: Hashable, windows: Sequence[Any], rows: Callable[[Any], TrainingRows]
+        self,
+        run: Hashable,
+        windows: Sequence[Any],
+        request: Callable[[Any, SignalModel | None], Request],
     ) -> SignalModel:
         """What serves the last window; windows before it are trained where they are not at hand.
 
@@ -46,8 +48,9 @@ class WindowModels:
             Names what the windows have in common: pool and first candle.
         windows
             Training windows from the run's first on, oldest first; ``stopts`` names one.
-        rows
-            Rows of a window, asked for only if its model is not at hand.
+        request
+            What a window's model is made from, given the one before; asked for only if the model
+            is not at hand.
 
         Raises
         ------
@@ -61,9 +64,9 @@ class WindowModels:
         for window in windows:
             name = (run, int(window.stopts))
             if name not in self._kept:
-                made_of = rows(window)
-                new = self._store.train(Request(made_of, self._settings, new))
-                self._kept[name] = (new, window_serving(new, serving, made_of, self._settings))
+                made_of = request(window, new)
+                new = self._store.train(made_of)
+                self._kept[name] = (new, window_serving(new, serving, made_of.rows, self._settings))
             new, serving = self._kept[name]
         assert serving is not None
         return serving

@@ -38,9 +38,11 @@ from freqai_signals.settings.training import (
     ValidationSettings,
     WeightSettings,
 )
+from freqai_signals.settings.tuning import TUNABLE_PARAMETERS, TunableParameter, TuningSettings
 
 __all__ = [
     "FEATURE_GROUPS",
+    "TUNABLE_PARAMETERS",
     "AlertSettings",
     "BoosterSettings",
     "CalibrationMethod",
@@ -62,6 +64,8 @@ __all__ = [
     "RegistrySettings",
     "SignalSettings",
     "SizingSettings",
+    "TunableParameter",
+    "TuningSettings",
     "ValidationSettings",
     "WeightSettings",
     "timeframe_seconds",
@@ -81,6 +85,7 @@ class SignalSettings(Section):
     direction: DirectionSettings = DirectionSettings()
     ensemble: EnsembleSettings = EnsembleSettings()
     calibration: CalibrationSettings = CalibrationSettings()
+    tuning: TuningSettings = TuningSettings()
     costs: CostSettings = CostSettings()
     decision: DecisionSettings = DecisionSettings()
     sizing: SizingSettings = SizingSettings()

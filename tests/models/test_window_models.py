@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from freqai_signals.models.fit import Request
+from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.models.store import ModelStore
 from freqai_signals.models.window_models import WindowModels
-from freqai_signals.training.rows import TrainingRows
 from tests.models.conftest import make_rows, small
 
 FIRST, SECOND = SimpleNamespace(stopts=1000), SimpleNamespace(stopts=2000)
@@ -14,14 +15,14 @@ ROWS = {1000: make_rows(seed=0), 2000: make_rows(seed=1)}
 
 
 class Asked:
-    """Gives the rows of a window, and remembers which were asked for."""
+    """Gives what a window is trained from, and remembers which were asked for."""
 
     def __init__(self) -> None:
         self.stops: list[int] = []
 
-    def __call__(self, window: Any) -> TrainingRows:
+    def __call__(self, window: Any, previous: SignalModel | None) -> Request:
         self.stops.append(window.stopts)
-        return ROWS[window.stopts]
+        return Request(ROWS[window.stopts], small(), previous)
 
 
 def test_each_window_is_trained_once_and_the_last_one_serves(tmp_path: Path) -> None:

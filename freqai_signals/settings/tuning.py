@@ -1,0 +1,48 @@
+"""How LightGBM's parameters are searched for, and when what was found is used."""
+
+from typing import Annotated, Final, Literal, get_args
+
+from pydantic import Field, Strict
+
+from freqai_signals.settings.section import Section
+
+TunableParameter = Literal[
+    "booster.learning_rate",
+    "booster.num_leaves",
+    "booster.min_child_samples",
+    "booster.feature_fraction",
+    "booster.bagging_fraction",
+    "booster.lambda_l2",
+    "direction.learning_rate",
+    "direction.feature_fraction",
+    "direction.rounds",
+]
+TUNABLE_PARAMETERS: Final[tuple[TunableParameter, ...]] = get_args(TunableParameter)
+
+
+class TuningSettings(Section):
+    """Search for parameters on a training window's own rows; see ``models.tuning``.
+
+    ``when``: ``never`` uses no record, ``stored`` uses those that ``freqai-signals tune`` left,
+    ``stale`` also tunes in retraining where none holds (any more). A record holds for
+    ``stale_days`` after the last candle it has seen. The search ends after ``trials`` (the
+    config's own parameters are the first) or ``minutes``; what it found is judged on the last
+    ``held_out_fraction`` of the time, at ``significance``. Every trial first learns from every
+    ``coarse_step``-th candle only (1: no such look), then fold by fold; the worse half stops
+    early. ``storage`` is an Optuna URL, "" for a SQLite file beside the records.
+    """
+
+    when: Literal["never", "stored", "stale"] = "stored"
+    parameters: Annotated[tuple[TunableParameter, ...], Strict(False), Field(min_length=1)] = (
+        TUNABLE_PARAMETERS
+    )
+    trials: Annotated[int, Field(ge=2, le=10_000)] = 40
+    minutes: Annotated[float, Field(gt=0, le=10_000)] = 30.0
+    scheme: Literal["k_fold", "walk_forward"] = "k_fold"
+    folds: Annotated[int, Field(ge=2, le=10)] = 3
+    coarse_step: Annotated[int, Field(ge=1, le=100)] = 4
+    held_out_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
+    significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    stale_days: Annotated[float, Field(gt=0)] = 90.0
+    seed: Annotated[int, Field(ge=0)] = 42
+    storage: str = ""
