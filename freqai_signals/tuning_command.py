@@ -59,15 +59,19 @@ def add_tune(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from freqai_signals.models.tuning_record import TuningRecords
-    from freqai_signals.models.tuning_run import Scope, tune
+    from freqai_signals.models.tuning_run import Scope, StillRunning, tune
 
     window = open_window(arguments)
     records = TuningRecords(arguments.userdir / "signals" / "tuning", window.identifier)
     for pool in window.pools():
         rows = window.rows(pool)
         _notify(f"{len(rows)} rows of {', '.join(rows.pairs)} up to {window.until:%Y-%m-%d %H:%M}")
-        record = tune(rows, window.settings, Scope(records, pool, notify=_notify))
-        sys.stdout.write(described(record))
+        try:
+            record = tune(rows, window.settings, Scope(records, pool, notify=_notify))
+        except StillRunning as others:
+            _notify(str(others))
+        else:
+            sys.stdout.write(described(record))
     return 0
 
 
@@ -128,7 +132,7 @@ def open_window(arguments: argparse.Namespace) -> TuningWindow:
     import pandas as pd
 
     from freqai_signals.config import pool_pairs, settings_from_config
-    from freqai_signals.rehearsal.run import load_candles
+    from freqai_signals.rehearsal.candles import load_candles
     from freqai_signals.sandbox.runner import served_folder
     from freqai_signals.sandbox.spec import MarketSpec
     from freqai_signals.training.panel import FeatureCache, Table, add_labels

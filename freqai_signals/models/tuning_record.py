@@ -119,7 +119,8 @@ def basis_of(pool: Sequence[str], rows: TrainingRows, settings: SignalSettings) 
     shaping = Request(rows, settings).shaping()
     return {
         **{f"setting {name}": digest(value) for name, value in shaping.items()},
-        "features": digest(list(rows.names)),
+        "setting features": digest(settings.features.model_dump(mode="json")),
+        "feature names": digest(list(rows.names)),
         "pool": digest(list(pool)),
     }
 

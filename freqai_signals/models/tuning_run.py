@@ -33,6 +33,10 @@ class Unfinished(ValueError):
     """The search ended before there was anything to judge; run again, it goes on."""
 
 
+class StillRunning(Unfinished):
+    """Other processes are at work on the same study; the last one to end judges what was found."""
+
+
 @dataclass(frozen=True)
 class Scope:
     """Whose parameters are tuned, and where what is found is kept.
@@ -137,7 +141,7 @@ def _judged(given: Search, found: Found) -> dict[str, float]:
 
 def _check_finished(found: Found) -> None:
     if found.running:
-        raise Unfinished(
+        raise StillRunning(
             f"{found.running} trials still run in other processes; the last one to end judges "
             "what was found"
         )

@@ -23,6 +23,7 @@ from freqai_signals.training.tuning import (
     Parameters,
     Range,
     TuningRows,
+    parameters_of,
     search_space,
     with_parameters,
 )
@@ -105,7 +106,7 @@ def search(given: Search) -> Found:
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     space = search_space(given.settings)
-    default = _default(given.settings, space)
+    default = parameters_of(given.settings, space)
     with storage_errors(given.storage):
         study = optuna.create_study(
             storage=open_storage(given.storage),
@@ -149,12 +150,6 @@ def _found(study: optuna.Study, default: Mapping[str, float]) -> Found:
         parameters=dict(best.params) if best else {},
         number=best.number if best else -1,
     )
-
-
-def _default(settings: SignalSettings, space: Mapping[str, Range]) -> dict[str, float | int]:
-    values = settings.model_dump()
-    parts = [name.partition(".") for name in space]
-    return {f"{section}.{key}": values[section][key] for section, _, key in parts}
 
 
 class _Objective:

@@ -15,6 +15,9 @@ from freqai_signals.models.tuning_record import TuningRecord, TuningRecords, bas
 from freqai_signals.schema import MODEL_COLUMNS
 from freqai_signals.tuning_command import open_window
 from tests.adapters.conftest import PAIRS, Bench, Run, small_config
+from tests.adapters.test_live import Bot, live_bench, make_bot
+
+__all__ = ["live_bench"]  # a fixture
 
 WINDOWS = ("20240129", "20240131")
 """Ends of the two training windows of the bench's backtest."""
@@ -115,6 +118,34 @@ def test_tuning_inside_retraining_serves_the_backtest_and_is_repeated_by_no_seco
     again = bench.backtest(tmp_path / "user", config)
     assert len(again.said("Reusing cached predictions")) == 4
     assert not again.said("Tuning before training")
+
+
+LIVE = {"when": "stale", "trials": 2, "folds": 2, "coarse_step": 1}
+
+
+def trained(bot: Bot) -> Any:
+    bot.predict(bot.candles())
+    return bot.train()
+
+
+def test_a_bot_tunes_in_its_training_and_stays_alive_where_it_cannot(
+    live_bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    changes = {"freqai__signals__tuning": LIVE, "freqai__signals__validation": {"min_rows": 100}}
+    model = trained(make_bot(live_bench, tmp_path / "sound", **changes))
+    assert model.fit is not None
+    (path,) = (tmp_path / "sound" / "signals" / "tuning" / "test").glob("*/*.json")
+    record = TuningRecord.from_json(path.read_text())
+    assert model.card.tuned == (record.name if record.beats_default else "")
+    damaged = tmp_path / "damaged" / "signals" / "tuning" / "test" / "studies.sqlite"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"no database" * 1000)
+    caplog.clear()
+    model = trained(make_bot(live_bench, tmp_path / "damaged", **changes))
+    assert model.fit is not None
+    assert model.card.tuned == ""
+    assert "The default parameters are used, tuning ended without a record" in caplog.text
 
 
 @pytest.mark.slow

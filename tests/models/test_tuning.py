@@ -116,6 +116,7 @@ def test_a_record_is_used_until_it_is_stale(rows: TrainingRows, tmp_path: Path) 
         ({"label_horizon_candles": 7}, "setting label_horizon_candles"),
         ({"booster": {"learning_rate": 0.3}}, "setting booster"),
         ({"model": {"row_step": 2}}, "setting model"),
+        ({"features": {"lead_pair": "ETH"}}, "setting features"),
     ],
 )
 def test_a_record_of_other_settings_is_not_used_and_the_log_names_them(

@@ -199,6 +199,7 @@ def killed_and_resumed(folder: Path, url: str) -> None:
 def shared_by_two(folder: Path, url: str) -> None:
     processes = [in_a_process(folder, url, trials=8, slow=0.1) for _ in range(2)]
     said = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
     (study,) = studies(url)
     assert [t.state for t in study.trials].count(optuna.trial.TrialState.RUNNING) == 0
     counted = [t for t in study.trials if t.state != optuna.trial.TrialState.FAIL]

@@ -42,6 +42,7 @@ def in_a_process(folder: Path, url: str, trials: int, slow: float) -> "subproces
         "import sys, time\n"
         "from pathlib import Path\n"
         "from freqai_signals.models import tuning_score\n"
+        "from freqai_signals.models.tuning_run import StillRunning\n"
         "from tests.models.tuning_rows import tuned, tuning_settings\n"
         "fit = tuning_score.train\n"
         "def slow(*given):\n"
@@ -51,7 +52,10 @@ def in_a_process(folder: Path, url: str, trials: int, slow: float) -> "subproces
         "class Told(list):\n"
         "    def append(self, line): print(line, flush=True)\n"
         "settings = tuning_settings(storage=sys.argv[2], trials=int(sys.argv[3]))\n"
-        "tuned(Path(sys.argv[1]), settings, Told())\n"
+        "try:\n"
+        "    tuned(Path(sys.argv[1]), settings, Told())\n"
+        "except StillRunning as others:\n"
+        "    print(others)\n"
     )  # fmt: skip
     arguments = [sys.executable, "-c", script, str(folder), url, str(trials), str(slow)]
     environment = {**os.environ, "PYTHONPATH": str(REPO)}
