@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from freqai_signals.models.fit import Request
+from freqai_signals.models.request import Request
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.models.tuning_record import TuningRecord, TuningRecords, basis_of
 from freqai_signals.provenance import digest

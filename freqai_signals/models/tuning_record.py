@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from freqai_signals.models.artefact import write_atomically
-from freqai_signals.models.fit import Request
+from freqai_signals.models.request import Request
 from freqai_signals.provenance import digest
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.rows import TrainingRows

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from freqai_signals.models.fit import Request
 from freqai_signals.models.promotion import window_serving
+from freqai_signals.models.request import Request
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.models.store import ModelStore
 from freqai_signals.settings import SignalSettings
