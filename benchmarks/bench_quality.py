@@ -40,6 +40,9 @@ def main() -> None:
     chosen = arguments.variants or [name for name in SHORT_LIST if name in known]
     chosen = list(known) if chosen == ["all"] else chosen
     extra = {variant.name: variant for variant in (tried(settings, w) for w in arguments.tried)}
+    if arguments.unseen is not None:
+        left_out = _unseen(arguments.unseen, source.pairs)
+        extra["ours, unseen pairs"] = Variant("ours, unseen pairs", settings, unseen=left_out)
     known, chosen = known | extra, [*chosen, *extra]
     unknown = [name for name in chosen if name not in known]
     if unknown:
@@ -74,13 +77,15 @@ def run(
     begin = time.perf_counter()
     walked = walk(variant, tables(source, variant.settings), span)
     rows = walked.outcomes
+    tested = variant.unseen or source.pairs
     result = {
         "all": measure_all(rows, variant.tiers, ROUND_TRIP_COST),
         "pairs": {
             pair: measure_all(rows.take(rows.pair == i), variant.tiers, ROUND_TRIP_COST)
             for i, pair in enumerate(source.pairs)
+            if pair in tested
         },
-        "captured": dict(captured(ceiling, rows, source.pairs)),
+        "captured": captured(ceiling, rows, {p: source.pairs.index(p) for p in tested}),
         "seconds": walked.seconds,
         "trees": walked.trees,
         "models": walked.models,
@@ -102,6 +107,15 @@ def _span(timerange: str, settings: SignalSettings, retrain_days: int) -> Span:
         parsed.stopts // seconds,
         retrain_days * settings.candles_per_day,
     )
+
+
+def _unseen(asked: list[str], pairs: tuple[str, ...]) -> tuple[str, ...]:
+    missing = [pair for pair in asked if pair not in pairs]
+    if missing or len(pairs) == 1:
+        raise SystemExit(
+            f"--unseen takes pairs of {', '.join(pairs)}, and others to train on, got {asked}"
+        )
+    return tuple(asked) or pairs
 
 
 def _config_file(profile: str) -> Path:
@@ -126,6 +140,12 @@ def _arguments() -> argparse.Namespace:
         default=[],
         metavar="KEY=VALUE",
         help="also measure ours with other settings, such as direction.rounds=200",
+    )
+    parser.add_argument(
+        "--unseen",
+        nargs="*",
+        metavar="PAIR",
+        help="also test these pairs (default: each) with a model of all the others",
     )
     parser.add_argument("--retrain-days", type=int, default=30)
     parser.add_argument("--processes", type=int, default=2, help="variants at a time")

@@ -5,11 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.quality.data import POSTERIOR_ROWS, Source, posterior
 from benchmarks.quality.measures import Outcomes
-from freqai_signals.sandbox.attainable import SkillShare, share_of_attainable_skill
+from freqai_signals.sandbox.attainable import attainable_skill, log_loss_skill
 from freqai_signals.sandbox.barrier_posterior import SimulatedPosterior
+from freqai_signals.sandbox.observer import Observer
+from freqai_signals.sandbox.posterior import latent_state
 from freqai_signals.settings import SignalSettings
 
 
@@ -27,52 +30,75 @@ class Ceiling:
     """
 
     def __init__(self, source: Source, settings: SignalSettings, candles: tuple[int, int]) -> None:
+        assert source.simulated is not None
         self._settings = settings
-        self._known = {
-            i: self._best(source, pair, candles) for i, pair in enumerate(source.candles)
-        }
+        self._known: dict[int, tuple[NDArray[np.int64], Any, Any]] = {}
+        observer = Observer(source.simulated)
+        for i, pair in enumerate(source.pairs):
+            first, rows = self._rows(source, pair, candles)
+            states = latent_state(source.simulated, pair, rows), observer.state(pair, rows)
+            best, shown = (posterior(source, settings, pair, state, rows) for state in states)
+            self._known[i] = rows + first, best, shown
 
-    def share(self, rows: Outcomes, pair: int) -> SkillShare:
-        """Skill of the rows of a pair at the chosen candles against the best there is."""
-        numbers, best = self._known[pair]
+    def captured(self, rows: Outcomes, pair: int) -> dict[str, float]:
+        """Skills at the chosen candles of a pair against the same prior.
+
+        Returns
+        -------
+        dict
+            ``model``; ``attainable`` by one who knows the latent state; ``shown`` by one who knows
+            the market's law and sees its candles; ``rows``.
+        """
+        numbers, best, shown = self._known[pair]
         own = rows.take(rows.pair == pair)
         _, here, there = np.intersect1d(own.candle, numbers, return_indices=True)
         chosen = own.take(here)
-        return share_of_attainable_skill(
-            chosen.probabilities,
-            _take(best, there),
-            chosen.label.astype(np.int64),
-            chosen.prior.mean(axis=0),
-        )
+        truth, prior = chosen.label.astype(np.int64), chosen.prior.mean(axis=0)
+        return {
+            "model": log_loss_skill(chosen.probabilities, truth, prior),
+            "attainable": attainable_skill(_take(best, there), truth, prior),
+            "shown": attainable_skill(_take(shown, there), truth, prior),
+            "rows": float(len(chosen)),
+        }
 
-    def share_of_all(self, rows: Outcomes) -> float:
-        """Mean skill of all pairs over mean attainable skill, at the chosen candles."""
-        shares = [self.share(rows, pair) for pair in self._known]
-        model = np.average([s.model for s in shares], weights=[s.rows for s in shares])
-        best = np.average([s.attainable for s in shares], weights=[s.rows for s in shares])
-        return float(model / best)
-
-    def _best(self, source: Source, pair: str, candles: tuple[int, int]) -> tuple[Any, Any]:
+    def _rows(
+        self, source: Source, pair: str, candles: tuple[int, int]
+    ) -> tuple[int, NDArray[np.int64]]:
+        """Number of the pair's first candle, and the positions that are looked at."""
         dates = source.candles[pair]["date"]
         first = int(dates.iloc[0].timestamp()) // self._settings.candle_seconds
         stop = min(candles[1] - first, len(dates) - self._settings.label_horizon_candles)
         begin = candles[0] - first
         step = max((stop - begin) // POSTERIOR_ROWS, 1)
-        rows = np.arange(begin, stop, step, dtype=np.int64)
-        return rows + first, posterior(source, self._settings, pair, rows)
+        return first, np.arange(begin, stop, step, dtype=np.int64)
+
+
+def captured(
+    ceiling: Ceiling | None, rows: Outcomes, pairs: Mapping[str, int]
+) -> Mapping[str, Mapping[str, float]]:
+    """Skills and shares captured, by pair (name to index) and of all; empty on real candles.
+
+    ``share`` is the model's skill over the attainable one, ``share_of_shown`` over the shown one.
+    """
+    if ceiling is None:
+        return {}
+    by_pair = {pair: ceiling.captured(rows, i) for pair, i in pairs.items()}
+    weights = [found["rows"] for found in by_pair.values()]
+    mean = {
+        key: float(np.average([found[key] for found in by_pair.values()], weights=weights))
+        for key in ("model", "attainable", "shown")
+    }
+    return {
+        name: {
+            **found,
+            "share": found["model"] / found["attainable"],
+            "share_of_shown": found["model"] / found["shown"],
+        }
+        for name, found in {"all": mean | {"rows": sum(weights)}, **by_pair}.items()
+    }
 
 
 def _take(best: Any, rows: Any) -> Any:
     if isinstance(best, SimulatedPosterior):
         return replace(best, proba=best.proba[rows], halves=best.halves[:, rows])
     return best[rows]
-
-
-def captured(
-    ceiling: Ceiling | None, rows: Outcomes, pairs: tuple[str, ...]
-) -> Mapping[str, float]:
-    """Share captured by pair and in total; empty on real candles."""
-    if ceiling is None:
-        return {}
-    by_pair = {pair: ceiling.share(rows, i).share for i, pair in enumerate(pairs)}
-    return {"all": ceiling.share_of_all(rows), **by_pair}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from freqai_signals.sandbox import market
 from freqai_signals.sandbox.barrier_posterior import SimulatedPosterior, barrier_posterior
 from freqai_signals.sandbox.datadir import check_candles, exchange_folder
-from freqai_signals.sandbox.posterior import horizon_posterior, latent_state
+from freqai_signals.sandbox.posterior import LatentState, horizon_posterior
 from freqai_signals.settings import SignalSettings, timeframe_seconds
 from freqai_signals.training.labels import barrier_width
 from freqai_signals.training.panel import FeatureCache, Table, add_labels
@@ -88,10 +88,13 @@ def tables(source: Source, settings: SignalSettings) -> dict[str, Table]:
 
 
 def posterior(
-    source: Source, settings: SignalSettings, pair: str, rows: NDArray[np.int64]
+    source: Source,
+    settings: SignalSettings,
+    pair: str,
+    state: LatentState,
+    rows: NDArray[np.int64],
 ) -> SimulatedPosterior | NDArray[np.float64]:
-    """Best possible probabilities at some candles of a pair of the simulated market."""
-    assert source.simulated is not None
+    """Class probabilities at some candles of a pair of the simulated market, given their state."""
     labels, horizon = settings.labels, settings.label_horizon_candles
     close = source.candles[pair]["close"].to_numpy(np.float64)
     if labels.kind == "fixed":
@@ -99,7 +102,6 @@ def posterior(
     else:
         every = barrier_width(close, labels, horizon, settings.candles_per_day, ROUND_TRIP_COST)
         width = every[rows]
-    state = latent_state(source.simulated, pair, rows)
     if labels.kind == "triple_barrier":
         return barrier_posterior(state, width, horizon, labels.both_touched)
     return horizon_posterior(state, width, horizon)

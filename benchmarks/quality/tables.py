@@ -26,7 +26,7 @@ def probabilities(results: Mapping[str, Measured]) -> Table:
     """How good the probabilities are, what they earn and what they cost."""
     shares = next(iter(results.values()))["all"]["expectation"]
     columns = ["skill", "Brier skill", "ECE", "direction part", "AUC dir", "AUC move"]
-    columns += [f"top {share}: bp" for share in shares] + ["captured", "core s", "trees"]
+    columns += [f"top {share}: bp" for share in shares] + ["captured (of shown)", "core s", "trees"]
     table = _table("All pairs. ± block-bootstrap standard error; bp after fees", columns)
     for name, result in results.items():
         found = result["all"]
@@ -39,7 +39,7 @@ def probabilities(results: Mapping[str, Measured]) -> Table:
             f"{found['direction_auc']:.4f}",
             f"{found['move_auc']:.4f}",
             *(found["expectation"][share].text(1e4, 1) for share in shares),
-            f"{result['captured']['all']:.0%}" if result["captured"] else "-",
+            _share(result["captured"]["all"]) if result["captured"] else "-",
             f"{result['seconds']:.1f}",
             f"{result['trees']:.0f}",
         )
@@ -62,16 +62,19 @@ def tiers(results: Mapping[str, Measured]) -> Table:
 
 def pairs(results: Mapping[str, Measured]) -> Table:
     """Skill, ECE and direction by pair."""
-    names = list(next(iter(results.values()))["pairs"])
+    names = list(dict.fromkeys(pair for result in results.values() for pair in result["pairs"]))
     table = _table("By pair: skill / ECE / AUC of direction (share captured)", names)
     for name, result in results.items():
         cells = []
         for pair in names:
+            if pair not in result["pairs"]:
+                cells.append("-")
+                continue
             found = result["pairs"][pair]
             cell = f"{found['skill'].value:.4f} / {found['ece']:.3f} / "
             cell += f"{found['direction_auc']:.3f}"
             cells.append(
-                cell + (f" ({result['captured'][pair]:.0%})" if result["captured"] else "")
+                cell + (f" ({result['captured'][pair]['share']:.0%})" if result["captured"] else "")
             )
         table.add_row(name, *cells)
     return table
@@ -82,6 +85,11 @@ def write_json(path: Path, facts: Mapping[str, Any], results: Mapping[str, Measu
     content = _plain({**facts, "variants": results})
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def _share(captured: Mapping[str, float]) -> str:
+    """Of the skill with the latent state known, and of the skill that candles can give."""
+    return f"{captured['share']:.0%} ({captured['share_of_shown']:.0%})"
 
 
 def _right(right: Estimate, stated: float, rows: int) -> str:

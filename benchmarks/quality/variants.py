@@ -21,11 +21,28 @@ class Variant:
         What our model is trained with; the stock recipe takes labels and features from it.
     stock
         ``""`` for ours, ``whole`` for freqtrade's training, ``stopping`` for early stopping.
+    unseen
+        Pairs that are each tested with a model of all others; if any, no other pair is tested.
     """
 
     name: str
     settings: SignalSettings
     stock: str = ""
+    unseen: tuple[str, ...] = ()
+
+    def groups(self, pairs: tuple[str, ...]) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+        """Which pairs are trained together, and which ones their model is tested on.
+
+        Examples
+        --------
+        >>> Variant("x", SignalSettings(), unseen=("B",)).groups(("A", "B", "C"))
+        [(('A', 'C'), ('B',))]
+        """
+        if self.unseen:
+            return [(tuple(p for p in pairs if p != one), (one,)) for one in self.unseen]
+        if self.stock or self.settings.model.pool == "pair":
+            return [((pair,), (pair,)) for pair in pairs]
+        return [(pairs, pairs)]
 
     @property
     def train_days(self) -> int:

@@ -88,25 +88,25 @@ def walk(variant: Variant, tables: Mapping[str, Table], span: Span) -> Walked:
     if variant.stock:
         own = variant.settings.candles_per_day * stock.RETRAIN_DAYS
         span = Span(span.first, span.stop, min(own, span.retrain_candles))
-    groups = [tuple(tables)]
-    if variant.stock or variant.settings.model.pool == "pair":
-        groups = [(pair,) for pair in tables]
     steps: list[_Step] = []
+    groups = variant.groups(tuple(tables))
     for pairs in groups:
         models = _Models()
         for first, stop in span.steps():
             if variant.stock:
-                steps.append(_stock_step(variant, tables, pairs[0], (first, stop)))
+                steps.append(_stock_step(variant, tables, pairs[0][0], (first, stop)))
             else:
                 step, models = _our_step(variant, tables, pairs, (first, stop), models)
                 steps.append(step)
     outcomes = Outcomes.join([part for step in steps for part in step.predicted])
     count = len(span.steps())
+    # A model for unseen pairs is one of all pairs but one; those of single pairs make one together.
+    trainings = count * max(len(variant.unseen), 1)
     return Walked(
         outcomes,
         trusted=len(outcomes) / max(sum(step.candles for step in steps), 1),
-        seconds=sum(step.seconds for step in steps) / count,
-        trees=sum(step.trees for step in steps) / count,
+        seconds=sum(step.seconds for step in steps) / trainings,
+        trees=sum(step.trees for step in steps) / trainings,
         models=count,
     )
 
@@ -114,10 +114,11 @@ def walk(variant: Variant, tables: Mapping[str, Table], span: Span) -> Walked:
 def _our_step(
     variant: Variant,
     tables: Mapping[str, Table],
-    pairs: tuple[str, ...],
+    pairs: tuple[tuple[str, ...], tuple[str, ...]],
     stretch: tuple[int, int],
     before: _Models,
 ) -> tuple[_Step, _Models]:
+    trained, tested = pairs
     settings = variant.settings
     window = Window(
         stretch[0] - settings.candles_per_day * settings.train_period_days,
@@ -125,13 +126,13 @@ def _our_step(
         settings.label_horizon_candles,
         settings.model.row_step,
     )
-    rows = training_rows({pair: tables[pair] for pair in pairs}, window)
+    rows = training_rows({pair: tables[pair] for pair in trained}, window)
     begin = ONE_CORE()
     newest = train(Request(rows, settings, before.newest), _REQUEST_KEY)
     seconds = ONE_CORE() - begin
     model = window_serving(newest, before.serving, rows, settings)
     predicted, candles = [], 0
-    for pair in pairs:
+    for pair in tested:
         known = _known(tables[pair], pair, stretch)
         candles += len(known)
         frame = pd.DataFrame(known.features, columns=list(known.names))

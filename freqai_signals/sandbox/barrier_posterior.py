@@ -94,6 +94,10 @@ class _Simulation:
         self._level = np.broadcast_to(state.log_volatility[:, None], shape)
         self._drift = np.broadcast_to(state.drift[:, None], (2, *shape))
         self._price = np.zeros((2, *shape))
+        if state.volatility_error:
+            self._level = self._level + state.volatility_error * self._normal()
+        if state.drift_error:
+            self._drift = self._drift + state.drift_error * _mirrored(self._normal())
 
     def frequencies(self, width: Array, horizon: int, both_is_hold: bool) -> Array:
         """Class frequencies per row, shape ``(rows, 3)``."""

@@ -6,11 +6,12 @@ Given the future volatility path, the log return over *H* candles is normal:
           \sum_{i=1}^{H} \Big(\frac{1 - \varphi^i}{1 - \varphi}\Big)^2\Big)
 
 with *V* the summed candle variances and :math:`\varphi` the memory of the drift. Only *V* is
-sampled. The observer here knows the latent state at the close of row *t*, which no trader does:
-the skill of these probabilities is a ceiling that cannot be reached.
+sampled. An observer who knows the latent state at the close of row *t*, which no trader does, gets
+a skill that cannot be reached. ``observer`` gives the state as the candles show it, with its
+errors, and the same functions then give the class probabilities of the best reader of candles.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,8 @@ class LatentState:
 
     ``log_volatility``, ``drift`` and ``candle`` (number of the candle since midnight UTC) have
     shape ``(n,)``; ``volatility`` is the pair's scale and ``kappa`` the return per candle and unit
-    of drift, both fractions.
+    of drift, both fractions. The last two are the standard errors, of normal distribution, with
+    which log-volatility and drift are known.
     """
 
     log_volatility: Array
@@ -45,18 +47,19 @@ class LatentState:
     candle: NDArray[np.int64]
     volatility: float
     kappa: float
+    volatility_error: float = 0.0
+    drift_error: float = 0.0
 
     def __len__(self) -> int:
         return len(self.drift)
 
     def rows(self, chosen: slice) -> "LatentState":
         """State at some of the rows."""
-        return LatentState(
-            self.log_volatility[chosen],
-            self.drift[chosen],
-            self.candle[chosen],
-            self.volatility,
-            self.kappa,
+        return replace(
+            self,
+            log_volatility=self.log_volatility[chosen],
+            drift=self.drift[chosen],
+            candle=self.candle[chosen],
         )
 
 
@@ -129,7 +132,8 @@ def horizon_posterior(
         block = slice(first, first + _BLOCK_ROWS)
         part = state.rows(block)
         variance = _path_variance(part, horizon, sampling.paths, generator)
-        deviation = np.sqrt(variance + drift_variance(part.kappa, horizon))
+        unsure = (part.kappa * part.drift_error * drift_persistence(horizon)) ** 2
+        deviation = np.sqrt(variance + drift_variance(part.kappa, horizon) + unsure)
         mean = (part.kappa * part.drift * drift_persistence(horizon))[:, None]
         upper, lower = np.log1p(width[block])[:, None], np.log1p(-width[block])[:, None]
         buy = ndtr((mean - upper) / deviation).mean(axis=1)
@@ -168,6 +172,9 @@ def _path_variance(
     step = DYNAMICS.volatility_deviation * np.sqrt(1.0 - memory**2)
     deviation = np.zeros_like(level)
     running = np.zeros(paths)
+    if state.volatility_error:
+        start = generator.standard_normal(paths // 2)
+        running += state.volatility_error * np.concatenate([start, -start])
     for candle in range(horizon):
         running = memory * running + step * level[candle]
         deviation[candle] = running

@@ -1,6 +1,7 @@
 """A short walk with small models: what is tested was not trained on, and counts in full units."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -73,3 +74,20 @@ def test_the_gate_is_asked_only_where_the_settings_say_always(source: Source, sp
         gate = SETTINGS.gate.model_copy(update={"where": where, "minimum_skill": 0.9})
         walked = walk(Variant("x", SETTINGS.model_copy(update={"gate": gate})), made, span)
         assert (walked.trusted == trusted) if trusted is not None else walked.trusted > 0.5
+
+
+def test_an_unseen_pair_is_predicted_by_a_model_of_the_others(source: Source, span: Span) -> None:
+    made = tables(source, SETTINGS)
+    unseen = walk(Variant("x", SETTINGS, unseen=("B/USDT",)), made, span).outcomes
+    assert set(unseen.pair) == {1}
+    assert unseen.candle.max() < span.stop
+    # A model of A alone says of B what it says of it when B's labels are all another class.
+    other = dict(made)
+    labels = made["B/USDT"].labels.copy()
+    labels[LABEL_COLUMN] = 2 - labels[LABEL_COLUMN]
+    other["B/USDT"] = replace(made["B/USDT"], labels=labels)
+    again = walk(Variant("x", SETTINGS, unseen=("B/USDT",)), other, span).outcomes
+    np.testing.assert_array_equal(unseen.probabilities, again.probabilities)
+    pooled = walk(Variant("x", SETTINGS), other, span).outcomes
+    seen = pooled.take(pooled.pair == 1)
+    assert not np.array_equal(seen.probabilities, unseen.probabilities)

@@ -330,6 +330,20 @@ def test_values_by_hand() -> None:
     assert last["%-time_of_hour"] == 0.0
 
 
+def test_wicks_below_and_above_balance_by_hand() -> None:
+    """A candle whose lower wick is twice the upper one, among candles without range."""
+    frame = random_walk(100, timeframe="1h")
+    frame.loc[frame.index[-30:], PRICES] = 100.0
+    upper, lower = 100 * np.exp(0.01), 100 * np.exp(-0.02)
+    frame.loc[99, PRICES] = [100.0, upper, lower, 100.0]
+    last = build_features(frame, of_groups("candle_shape")).iloc[-1]
+    expected = np.log((0.02 + 0.05 * 0.03) / (0.01 + 0.05 * 0.03))
+    assert last["%-wick_balance"] == pytest.approx(expected, abs=1e-4)
+    decay = 1 - 2 / (6 + 1)
+    weight = (1 - decay) / (1 - decay**18)
+    assert last["%-wick_balance_6"] == pytest.approx(expected * weight, abs=2e-4)
+
+
 # Market
 
 

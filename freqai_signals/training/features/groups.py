@@ -15,6 +15,7 @@ import talib
 from freqai_signals.settings import FeatureGroup
 from freqai_signals.training.causal import (
     Array,
+    ewma,
     lag,
     rolling_max,
     rolling_mean,
@@ -27,6 +28,12 @@ Features = dict[str, Array]
 
 SEASON_DAYS: Final = 7
 """Days whose same time of day tells how lively this time of day is."""
+
+WICK_MEMORY_SPANS: Final = 3
+"""Spans after which an exponential mean of wicks forgets a candle."""
+
+_SMALLEST_WICK: Final = 0.05
+"""Share of the candle's range that is added to both wicks: many candles lack one."""
 
 HIGHER_LENGTH: Final = 14
 """Higher-timeframe candles that an indicator of that timeframe spans."""
@@ -147,11 +154,23 @@ def volume(x: FeatureInput) -> Features:
     return out
 
 
+def _wick_balance(x: FeatureInput) -> Array:
+    """Log of the lower over the upper wick: positive where lows were bought back; 0 if flat."""
+    top, bottom = np.maximum(x.open, x.close), np.minimum(x.open, x.close)
+    least = _SMALLEST_WICK * x.range
+    balance = np.log(np.log(bottom / x.low) + least) - np.log(np.log(x.high / top) + least)
+    return np.where(x.range > 0, balance, np.where(np.isnan(x.range), np.nan, 0.0))
+
+
 def candle_shape(x: FeatureInput) -> Features:
-    """Where candles close in their range, and how long their wicks are."""
+    """Where candles close in their range, how long their wicks are and on which side."""
     out: Features = {"close_location": x.close_location}
     for p in (3, *x.spans.periods):
         out[f"close_location_{p}"] = rolling_mean(x.close_location, p)
+    balance = _wick_balance(x)
+    out["wick_balance"] = balance
+    for p in x.spans.periods:
+        out[f"wick_balance_{p}"] = ewma(balance, p, WICK_MEMORY_SPANS * p)
     for p in x.spans.periods:
         flow = rolling_mean(x.close_location * x.volume, p)
         out[f"money_flow_{p}"] = _share(flow, rolling_mean(x.volume, p))
@@ -232,7 +251,10 @@ GROUPS: Final[Mapping[FeatureGroup, Group]] = {
     "mean_reversion": Group(mean_reversion, lambda s: max(_longest(s), _sigma_memory(s))),
     "volatility": Group(volatility, lambda s: max(_longest(s), _season_memory(s))),
     "volume": Group(volume, lambda s: max(_longest(s), _season_memory(s))),
-    "candle_shape": Group(candle_shape, lambda s: max(_longest(s), _sigma_memory(s))),
+    "candle_shape": Group(
+        candle_shape,
+        lambda s: max(_longest(s), _sigma_memory(s), WICK_MEMORY_SPANS * s.periods[-1]),
+    ),
     "calendar": Group(calendar, lambda s: 1),
     "higher_timeframes": Group(
         higher_timeframes,
