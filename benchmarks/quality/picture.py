@@ -3,7 +3,7 @@
 Pillow draws it: freqtrade's own extras install it, plotly needs a browser to write a PNG.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,9 @@ WIDTH: Final = 1000
 _LINE: Final = 26
 _BLUE, _GREY, _RED, _BLACK = "#2563a8", "#9aa3ad", "#b3372f", "#1c1f23"
 _LOWEST: Final = -0.1
-"""Skill at the left edge; worse ones are cut off there and say so by their number."""
+"""Skill at the left edge; worse bars end there in an arrow, next to their number."""
+_LONGEST: Final = 42
+"""Characters of a name that fit beside its bar."""
 
 
 def draw(path: Path, title: str, results: Mapping[str, Mapping[str, Any]], rows: Outcomes) -> None:
@@ -82,13 +84,15 @@ def _bars(pen: ImageDraw.ImageDraw, top: int, skills: Mapping[str, Estimate]) ->
         pen.rectangle((ends[0], y, ends[1], y + 15), fill=colour)
         spread = across(skill.value - 2 * skill.error), across(skill.value + 2 * skill.error)
         pen.line((spread[0], y + 8, spread[1], y + 8), fill=_BLACK, width=2)
-        _text(pen, (20, y), name)
+        if skill.value < _LOWEST:
+            pen.polygon(((left, y), (left, y + 15), (left - 9, y + 7.5)), fill=colour)
+        _text(pen, (20, y), name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}...")
         _text(pen, (right + 12, y), skill.text(digits=3))
 
 
 def _reliability(pen: ImageDraw.ImageDraw, corner: tuple[int, int], rows: Outcomes) -> None:
     x, y, side = *corner, 320
-    _text(pen, (x - 60, y - 26), "Reliability of the shipped probabilities (sell, hold, buy)")
+    _text(pen, (x - 60, y - 26), "Reliability of the shipped probabilities")
     pen.rectangle((x, y, x + side, y + side), outline=_GREY)
     pen.line((x, y + side, x + side, y), fill=_GREY)
     for kind, colour in enumerate((_RED, _BLACK, _BLUE)):
@@ -100,25 +104,39 @@ def _reliability(pen: ImageDraw.ImageDraw, corner: tuple[int, int], rows: Outcom
     for tick in (0.0, 0.5, 1.0):
         _text(pen, (x + int(tick * side) - 8, y + side + 6), f"{tick:g}")
         _text(pen, (x - 30, y + int((1 - tick) * side) - 8), f"{tick:g}")
-    _text(pen, (x + 90, y + side + 24), "stated probability")
+    for i, (name, colour) in enumerate((("sell", _RED), ("hold", _BLACK), ("buy", _BLUE))):
+        pen.rectangle((x + 14, y + 16 + 20 * i, x + 24, y + 26 + 20 * i), fill=colour)
+        _text(pen, (x + 32, y + 12 + 20 * i), name)
+    _text(pen, (x + 60, y + side + 24), "stated (across) and came true (up)")
+
+
+_PRECISION: Final = (
+    ("class_right", "class_stated", _GREY),
+    ("direction_right", "stated", _BLUE),
+)
 
 
 def _tiers(
     pen: ImageDraw.ImageDraw, corner: tuple[int, int], tiers: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    x, y, height = *corner, 320
-    _text(pen, (x - 30, y - 26), "Right in each tier: predicted class, and direction if moved")
+    x, y, height = corner[0], corner[1] + 24, 296
+    _text(
+        pen, (x - 30, corner[1] - 26), "Right in each tier: class (grey), direction if moved (blue)"
+    )
+    _text(pen, (x, y + height + 24), "dark line: what the probabilities stated", 13)
     pen.line((x, y + height, x + 380, y + height), fill=_GREY)
     for i, name in enumerate(TIERS):
-        kinds: Sequence[tuple[str, str]] = (("class_right", _GREY), ("direction_right", _BLUE))
-        for j, (kind, colour) in enumerate(kinds):
+        for j, (kind, said, colour) in enumerate(_PRECISION):
             right: Estimate = tiers[name][kind]
             if not np.isfinite(right.value):
                 continue
             left, tall = x + 130 * i + 56 * j, right.value * height
             pen.rectangle((left, y + height - tall, left + 46, y + height), fill=colour)
-            _text(pen, (left + 4, int(y + height - tall) - 20), f"{right.value:.3f}")
-        _text(pen, (x + 130 * i, y + height + 6), f"{name}: {tiers[name]['rows']} rows", 13)
+            stated = y + height - tiers[name][said] * height
+            pen.line((left - 3, stated, left + 49, stated), fill=_BLACK, width=2)
+            above = int(min(y + height - tall, stated)) - 20
+            _text(pen, (left + 4, above), f"{right.value:.3f}")
+        _text(pen, (x + 130 * i, y + height + 6), f"{name}: {tiers[name]['rows']:,} rows", 13)
 
 
 def _text(pen: ImageDraw.ImageDraw, place: tuple[int, int], text: str, size: int = 14) -> None:
