@@ -330,6 +330,17 @@ def test_values_by_hand() -> None:
     assert last["%-time_of_hour"] == 0.0
 
 
+def test_the_usual_range_is_a_mean_of_logs_by_hand() -> None:
+    frame = random_walk(300, timeframe="1h")
+    frame.loc[frame.index[-40:], PRICES] = 100.0
+    frame.loc[299, "high"] = 100 * np.exp(0.01)
+    last = build_features(frame, of_groups("volatility")).iloc[-1]
+    decay = 1 - 2 / (6 + 1)
+    weight = (1 - decay) / (1 - decay**12)
+    usual = weight * np.log(0.0101) + (1 - weight) * np.log(0.0001)
+    assert last["%-usual_range_6"] == pytest.approx(usual - last["%-sigma"], abs=5e-4)
+
+
 def test_wicks_below_and_above_balance_by_hand() -> None:
     """A candle whose lower wick is twice the upper one, among candles without range."""
     frame = random_walk(100, timeframe="1h")
@@ -340,7 +351,7 @@ def test_wicks_below_and_above_balance_by_hand() -> None:
     expected = np.log((0.02 + 0.05 * 0.03) / (0.01 + 0.05 * 0.03))
     assert last["%-wick_balance"] == pytest.approx(expected, abs=1e-4)
     decay = 1 - 2 / (6 + 1)
-    weight = (1 - decay) / (1 - decay**18)
+    weight = (1 - decay) / (1 - decay**12)
     assert last["%-wick_balance_6"] == pytest.approx(expected * weight, abs=2e-4)
 
 

@@ -29,8 +29,11 @@ Features = dict[str, Array]
 SEASON_DAYS: Final = 7
 """Days whose same time of day tells how lively this time of day is."""
 
-WICK_MEMORY_SPANS: Final = 3
-"""Spans after which an exponential mean of wicks forgets a candle."""
+EWMA_MEMORY_SPANS: Final = 2
+"""Spans after which an exponential mean forgets a candle; it had weighed exp(-4) of the newest."""
+
+_SMALLEST_RANGE: Final = 1e-4
+"""Added to a candle's range before its log is taken: a candle without range has none."""
 
 _SMALLEST_WICK: Final = 0.05
 """Share of the candle's range that is added to both wicks: many candles lack one."""
@@ -117,6 +120,11 @@ def volatility(x: FeatureInput) -> Features:
     for p in (1, *x.spans.periods):
         parkinson = np.sqrt(rolling_mean(np.square(x.range), p) / (4 * np.log(2)))
         out[f"parkinson_{p}"] = _log_ratio(parkinson, x.sigma, SMALLEST_VOLATILITY)
+    log_range = np.log(x.range + _SMALLEST_RANGE)
+    for p in x.spans.periods:
+        # Where single candles jump, a mean of logs tells their usual size better than of squares.
+        usual = ewma(log_range, p, EWMA_MEMORY_SPANS * p)
+        out[f"usual_range_{p}"] = usual - np.log(x.sigma)
     for p in (x.spans.periods[-1], day):
         out[f"largest_move_{p}"] = rolling_max(np.abs(x.returns), p) / x.sigma
         downs = rolling_mean(np.square(np.minimum(x.returns, 0.0)), p)
@@ -170,7 +178,7 @@ def candle_shape(x: FeatureInput) -> Features:
     balance = _wick_balance(x)
     out["wick_balance"] = balance
     for p in x.spans.periods:
-        out[f"wick_balance_{p}"] = ewma(balance, p, WICK_MEMORY_SPANS * p)
+        out[f"wick_balance_{p}"] = ewma(balance, p, EWMA_MEMORY_SPANS * p)
     for p in x.spans.periods:
         flow = rolling_mean(x.close_location * x.volume, p)
         out[f"money_flow_{p}"] = _share(flow, rolling_mean(x.volume, p))
@@ -242,6 +250,10 @@ def _season_memory(spans: Spans) -> int:
     return SEASON_DAYS * spans.day + 1
 
 
+def _ewma_memory(spans: Spans) -> int:
+    return EWMA_MEMORY_SPANS * spans.periods[-1]
+
+
 def _sigma_memory(spans: Spans) -> int:
     return 3 * spans.day + 1
 
@@ -249,11 +261,11 @@ def _sigma_memory(spans: Spans) -> int:
 GROUPS: Final[Mapping[FeatureGroup, Group]] = {
     "momentum": Group(momentum, lambda s: max(_longest(s), _sigma_memory(s))),
     "mean_reversion": Group(mean_reversion, lambda s: max(_longest(s), _sigma_memory(s))),
-    "volatility": Group(volatility, lambda s: max(_longest(s), _season_memory(s))),
+    "volatility": Group(volatility, lambda s: max(_longest(s), _season_memory(s), _ewma_memory(s))),
     "volume": Group(volume, lambda s: max(_longest(s), _season_memory(s))),
     "candle_shape": Group(
         candle_shape,
-        lambda s: max(_longest(s), _sigma_memory(s), WICK_MEMORY_SPANS * s.periods[-1]),
+        lambda s: max(_longest(s), _sigma_memory(s), _ewma_memory(s)),
     ),
     "calendar": Group(calendar, lambda s: 1),
     "higher_timeframes": Group(
