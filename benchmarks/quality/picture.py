@@ -136,7 +136,7 @@ def _tiers(
             pen.line((left - 3, stated, left + 49, stated), fill=_BLACK, width=2)
             above = int(min(y + height - tall, stated)) - 20
             _text(pen, (left + 4, above), f"{right.value:.3f}")
-        _text(pen, (x + 130 * i, y + height + 6), f"{name}: {tiers[name]['rows']:,} rows", 13)
+        _text(pen, (x + 130 * i, y + height + 6), f"{name}: {tiers[name]['rows']:,} rows", 12)
 
 
 def _text(pen: ImageDraw.ImageDraw, place: tuple[int, int], text: str, size: int = 14) -> None:
