@@ -23,6 +23,7 @@ from freqai_models.kitchen import SignalKitchen, declare, keep_nothing_of_traini
 from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
 from freqai_signals.evaluation.operation import LiveOperation
 from freqai_signals.models.artefact import write_atomically
+from freqai_signals.models.courtesy import courteous
 from freqai_signals.models.freqai_state import (
     INPUTS_FILE,
     all_inputs,
@@ -119,6 +120,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         if pair == self.config["exchange"]["pair_whitelist"][-1]:
             self.dd.save_historic_predictions_to_disk()
 
+    @courteous()
     def extract_data_and_train_model(
         self,
         new_trained_timerange: TimeRange,

@@ -62,7 +62,7 @@ def test_futures_are_sold_short_with_leverage(market: Market, tmp_path: Path, co
         config=(config,),
         folder=tmp_path / "rehearsal",
         days=1.25 / 24,
-        speed=100.0,
+        speed=50.0,
         datadir=market.folder,
         start=dt.datetime(2023, 2, 11, 23, 33, tzinfo=dt.UTC),
         code=CODE,

@@ -90,7 +90,7 @@ def bots(market: Market, tmp_path: Path) -> Iterator[Bots]:
                 stage.kill()
 
 
-def wait(condition: Callable[[], bool], stage: Stage, seconds: float = 100.0) -> None:
+def wait(condition: Callable[[], bool], stage: Stage, seconds: float = 240.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert stage.is_running(), stage.log[-3000:]

@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from freqai_signals.credentials import ensure_credentials
@@ -84,6 +85,9 @@ def test_backtests_are_drawn_from_cached_windows(market: Market, tmp_path: Path)
     contract = {*MODEL_COLUMNS, TRUST_COLUMN, STRENGTH_COLUMN, REASON_COLUMN}
     assert contract <= set(answer["columns"])
     assert len(answer["data"]) > 800
+    rows = pd.DataFrame(answer["data"], columns=answer["columns"])
+    for name in (*MODEL_COLUMNS, TRUST_COLUMN, STRENGTH_COLUMN):
+        assert rows[name].map(lambda value: isinstance(value, (int, float))).all(), name
     assert "Reusing cached predictions" in log.read_text()
 
 
