@@ -119,8 +119,8 @@ def compare(live: Iterable[LiveRow], history: History) -> Parity:
     Returns
     -------
     Parity
-        A candle's reference uses candles up to its close, the model that the bot recorded for it,
-        and, for the decision, the reference rows before it.
+        A candle's reference uses candles up to its close, the row's model (which is the one that
+        the ledger names, see ``ledger_view``), and, for the decision, the reference rows before it.
     """
     rows: dict[str, dict[str, LiveRow]] = {}
     for row in live:
