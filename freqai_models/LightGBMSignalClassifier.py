@@ -23,7 +23,7 @@ from freqai_models.kitchen import SignalKitchen, declare, keep_nothing_of_traini
 from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
 from freqai_signals.evaluation.operation import LiveOperation
 from freqai_signals.models.artefact import write_atomically
-from freqai_signals.models.courtesy import courteous
+from freqai_signals.models.courtesy import Precedence, courteous
 from freqai_signals.models.freqai_state import (
     INPUTS_FILE,
     all_inputs,
@@ -71,6 +71,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         self.windows = WindowModels(self.store, self.signal_settings)
         folder = Path(config["user_data_dir"])
         self.tuning = Tuning(self.signal_settings, folder, identifier, self._stop_event.is_set)
+        self._precedence = Precedence()
         self._inputs_checked = False
         self.operation: LiveOperation | None = None
         if config["runmode"] in (RunMode.DRY_RUN, RunMode.LIVE):
@@ -101,6 +102,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
     ) -> FreqaiDataKitchen:
         """Predict the newest candle, with full pair names on disk."""
         self.strategy = strategy
+        self._precedence.decides()
         SignalKitchen.adopt(dk)
         self._forget_models_of_other_inputs(metadata["pair"])
         # FreqAI's queue knows the whitelist of the start only.
@@ -159,7 +161,8 @@ class LightGBMSignalClassifier(IFreqaiModel):
 
         Whether it serves is for the gate to say; either way the next one carries on from it.
         """
-        rows = self._tables.new_rows(pool, self.strategy, self._window(timerange))
+        wait, window = self._precedence.wait, self._window(timerange)
+        rows = self._tables.new_rows(pool, self.strategy, window, wait)
         model = self.store.train(self.tuning.request(pool, rows, timerange.stopts, previous))
         if model.card.reason:
             logger.warning("The pool's new model abstains: %s", model.card.reason)

@@ -31,7 +31,7 @@ class SignalConsumerStrategy(IStrategy):
     stoploss = -0.30
     startup_candle_count = 30
 
-    plot_config = plot_config("Probabilities", "Confidence")
+    plot_config = plot_config("Proba", "Confidence")
 
     def __init__(self, config: Config) -> None:
         try:

@@ -5,7 +5,7 @@ from typing import Any, Final
 GOOD, BAD, MAIN, PALE = "#2e9e5b", "#d1495b", "#30638e", "#999999"
 
 SUBPLOTS: Final[dict[str, dict[str, dict[str, str]]]] = {
-    "Probabilities": {"proba_buy": {"color": GOOD}, "proba_sell": {"color": BAD}},
+    "Proba": {"proba_buy": {"color": GOOD}, "proba_sell": {"color": BAD}},
     "Confidence": {"confidence": {"color": MAIN}, "confidence_threshold": {"color": PALE}},
     "Return": {"expected_return": {"color": "#edae49"}},
     "Strength": {

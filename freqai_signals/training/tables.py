@@ -1,6 +1,6 @@
 """Features and labels of a pair, made by the strategy's own hooks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from freqai_signals.training.panel import Table, candle_digest, training_rows
@@ -46,17 +46,25 @@ class PairTables:
         """Rows of all pairs in one window, from tables that are kept for the next one."""
         return training_rows({pair: self.table(pair, strategy) for pair in pairs}, window)
 
-    def new_rows(self, pairs: Sequence[str], strategy: Any, window: Window) -> TrainingRows:
+    def new_rows(
+        self,
+        pairs: Sequence[str],
+        strategy: Any,
+        window: Window,
+        before_each: Callable[[], None] = lambda: None,
+    ) -> TrainingRows:
         """Rows as above, with one pair's table in memory at a time; pairs without candles left out.
+
+        ``before_each`` is called before each pair's table is made, which takes a while.
 
         Raises
         ------
         ValueError
             If no pair has candles.
         """
-        parts = [
-            training_rows({pair: self.new_table(pair, strategy)}, window)
-            for pair in pairs
-            if len(strategy.training_candles(pair))
-        ]
+        parts = []
+        for pair in pairs:
+            before_each()
+            if len(strategy.training_candles(pair)):
+                parts.append(training_rows({pair: self.new_table(pair, strategy)}, window))
         return pool_rows([part for part in parts if len(part)] or parts[:1])

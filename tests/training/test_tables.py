@@ -68,7 +68,10 @@ def test_rows_are_the_same_whether_tables_are_kept_or_not(hooks: Hooks, window: 
 
 
 def test_a_pair_without_candles_is_left_out(hooks: Hooks, window: Window) -> None:
-    rows = PairTables(300).new_rows(("SOL/USDT", "BTC/USDT"), hooks, window)
+    before: list[int] = []
+    pairs = ("SOL/USDT", "BTC/USDT")
+    rows = PairTables(300).new_rows(pairs, hooks, window, lambda: before.append(hooks.made))
+    assert before == [0, 0]
     assert len(rows) > 100
     assert set(rows.pair) == {0}
     with pytest.raises(ValueError, match="no pair has rows"):
