@@ -80,12 +80,9 @@ class LightGBMSignalClassifier(IFreqaiModel):
     # Windows: FreqAI decides when to train, these methods see to it that it trains on the pool.
 
     def start_backtesting(
-        self,
-        dataframe: DataFrame,
-        metadata: dict[str, Any],
-        dk: FreqaiDataKitchen,
+        self, dataframe: DataFrame, metadata: dict[str, Any], dk: FreqaiDataKitchen,
         strategy: IStrategy,
-    ) -> FreqaiDataKitchen:
+    ) -> FreqaiDataKitchen:  # fmt: skip
         """Run FreqAI's windows with full pair names on disk and fingerprinted predictions."""
         self.strategy = strategy
         # freqtrade keeps the candle that opens at the end of the timerange, FreqAI leaves it out.
@@ -94,12 +91,9 @@ class LightGBMSignalClassifier(IFreqaiModel):
         return super().start_backtesting(dataframe, metadata, dk, strategy)
 
     def start_live(
-        self,
-        dataframe: DataFrame,
-        metadata: dict[str, Any],
-        strategy: IStrategy,
+        self, dataframe: DataFrame, metadata: dict[str, Any], strategy: IStrategy,
         dk: FreqaiDataKitchen,
-    ) -> FreqaiDataKitchen:
+    ) -> FreqaiDataKitchen:  # fmt: skip
         """Predict the newest candle, with full pair names on disk."""
         self.strategy = strategy
         self._precedence.decides()

@@ -61,10 +61,11 @@ def test_futures_are_sold_short_with_leverage(market: Market, tmp_path: Path, co
     request = Rehearsal(
         config=(config,),
         folder=tmp_path / "rehearsal",
-        days=1.25 / 24,
-        speed=50.0,
+        days=2.4 / 24,
+        speed=60.0,
         datadir=market.folder,
-        start=dt.datetime(2023, 2, 11, 23, 33, tzinfo=dt.UTC),
+        # Funding is paid at eight o'clock.
+        start=dt.datetime(2023, 2, 12, 6, 3, tzinfo=dt.UTC),
         code=CODE,
     )
     outcome = rehearse(request, lambda line: None)
@@ -73,6 +74,13 @@ def test_futures_are_sold_short_with_leverage(market: Market, tmp_path: Path, co
     shorts = [trade for trade in outcome.trades if trade["is_short"]]
     assert shorts
     assert {trade["leverage"] for trade in shorts} == {2.0}
+    over_funding = [
+        trade
+        for trade in shorts
+        if trade["open_date"] < "2023-02-12 07:55" and not trade["close_date"]
+    ]
+    assert all(trade["funding_fees"] for trade in over_funding)
+    assert over_funding, [trade["open_date"] for trade in shorts]
     assert all(trade["stop_loss"] > trade["open_rate"] for trade in shorts)
     assert all(trade["liquidation_price"] > trade["open_rate"] for trade in shorts)
     requests = (tmp_path / "rehearsal" / "requests.log").read_text()
