@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.bench_quality import _unseen
 from benchmarks.quality import measures, picture, stock, tables, walk
 from benchmarks.quality import variants as variants_module
 from benchmarks.quality.measures import (
@@ -155,6 +156,15 @@ def test_other_settings_can_be_tried_by_their_path() -> None:
     assert (variant.settings.booster.num_leaves, variant.settings.booster.seed) == (31, 7)
     with pytest.raises(ValueError, match="colour"):
         tried(SignalSettings(), ["model.colour=1"])
+
+
+def test_unseen_pairs_must_be_known_and_leave_others_to_train_on() -> None:
+    pairs = ("A/USDT", "B/USDT")
+    assert _unseen([], pairs) == pairs
+    assert _unseen(["B/USDT"], pairs) == ("B/USDT",)
+    for asked, known in ((["C/USDT"], pairs), ([], pairs[:1])):
+        with pytest.raises(SystemExit, match="--unseen takes"):
+            _unseen(asked, known)
 
 
 def test_results_are_stored_as_json_and_drawn(tmp_path: Path) -> None:
