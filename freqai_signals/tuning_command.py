@@ -157,7 +157,7 @@ def open_window(arguments: argparse.Namespace) -> TuningWindow:
             f"--until {until:%Y-%m-%d %H:%M} lies after the last candle, which ends at "
             f"{end:%Y-%m-%d %H:%M}; give an earlier day or more candles"
         )
-    identifier = str(config["freqai"].get("identifier", "no_id_provided"))
+    identifier = str(config.get("freqai", {}).get("identifier", "no_id_provided"))
     return TuningWindow(settings, identifier, pool, tables, until)
 
 
@@ -171,6 +171,9 @@ def merged_config(arguments: argparse.Namespace) -> dict[str, Any]:
             raise ValueError(f"{path} is not plain JSON: {error}") from error
     if arguments.pairs:
         config.setdefault("exchange", {})["pair_whitelist"] = list(arguments.pairs)
+    if not (config.get("exchange") or {}).get("pair_whitelist"):
+        files = ", ".join(map(str, arguments.config))
+        raise ValueError(f"{files}: exchange.pair_whitelist names no pair; name some with --pairs")
     given = {
         name: getattr(arguments, name)
         for name in ("trials", "minutes", "seed", "storage")
@@ -192,7 +195,7 @@ def _round_trip_cost(config: Mapping[str, Any], settings: "SignalSettings") -> f
     """What the strategy would say; without an exchange to ask, that of Binance."""
     from freqai_signals.signals.expected_value import round_trip_cost
 
-    fees = _EXCHANGE_FEES[str(config.get("trading_mode", "spot"))]
+    fees = _EXCHANGE_FEES["spot" if config.get("trading_mode", "spot") == "spot" else "futures"]
     given = config.get("fee")
     taker, maker = (fees["taker"], fees["maker"]) if given is None else (given, given)
     return round_trip_cost(settings.costs, taker, maker)

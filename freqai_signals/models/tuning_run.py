@@ -93,6 +93,8 @@ def tune(rows: TrainingRows, settings: SignalSettings, scope: Scope) -> TuningRe
     )
     found = search(given)
     _check_finished(found)
+    if scope.ended():
+        raise Unfinished("the search was stopped; run again, finished trials are kept")
     default = parameters_of(settings, search_space(settings))
     evidence = {
         "trials": found.complete,

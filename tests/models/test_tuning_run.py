@@ -146,8 +146,12 @@ def test_an_interrupted_search_goes_on_to_the_same_end(tmp_path: Path) -> None:
     settings = tuning_settings(storage=sqlite(tmp_path))
     asked = iter(range(1000))
     scope = Scope(records(tmp_path), POOL, ended=lambda: next(asked) > 6)
-    stopped = tune(make_rows(), settings, scope)
-    assert stopped.evidence["trials"] + stopped.evidence["pruned"] < 5
+    with pytest.raises(Unfinished, match="stopped; run again, finished trials are kept"):
+        tune(make_rows(), settings, scope)
+    assert records(tmp_path).read(POOL) == []
+    (study,) = studies(sqlite(tmp_path))
+    finished = [t for t in study.trials if t.state != optuna.trial.TrialState.FAIL]
+    assert 0 < len(finished) < 5
     resumed = tuned(tmp_path, settings)
     assert resumed.evidence["trials"] + resumed.evidence["pruned"] == 5
     whole = tuned(tmp_path / "whole", tuning_settings())
