@@ -41,7 +41,7 @@ RANGES: Final[Mapping[TunableParameter, Range]] = {
     "direction.feature_fraction": Range(0.05, 1.0, log=False),
     "direction.rounds": Range(30, 400, whole=True),
 }
-"""Around the plateaus of docs/measurements.md; a config's own value widens its range."""
+"""Where LightGBM learns something from candles at all; a config's own value widens its range."""
 
 
 def search_space(settings: SignalSettings) -> dict[str, Range]:
