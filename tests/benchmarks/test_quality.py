@@ -149,6 +149,8 @@ def test_every_variant_of_the_short_list_exists() -> None:
     assert set(SHORT_LIST) <= set(known)
     assert known["ours"].settings == SignalSettings()
     assert known["stock"].train_days == stock.TRAIN_DAYS
+    others = [known[name].settings for name in known if name.startswith("ours, ")]
+    assert all(other != known["ours"].settings for other in others)
 
 
 def test_other_settings_can_be_tried_by_their_path() -> None:
