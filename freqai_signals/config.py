@@ -178,8 +178,9 @@ _PATHS: Final = {
     **{
         name: f"freqai.signals.{name}"
         for name in (
-            "labels", "features", "validation", "weights", "model", "direction", "ensemble",
-            "calibration", "tuning", "costs", "decision", "sizing", "exits", "gate", "registry",
+            "labels", "features", "validation", "selection", "weights", "model", "direction",
+            "ensemble", "calibration", "tuning", "costs", "decision", "sizing", "exits", "gate",
+            "registry",
             "ledger", "drift", "alerts",
         )
     },

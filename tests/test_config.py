@@ -327,6 +327,11 @@ def test_timeframe_that_does_not_divide_a_day_is_refused() -> None:
     assert line.startswith("timeframe: a day must be a whole number of candles")
 
 
+def test_snapshots_of_other_features_are_refused() -> None:
+    (line,) = problems({"ensemble": {"snapshots": 2}, "selection": {"enabled": True}})
+    assert line.startswith("freqai.signals.ensemble.snapshots: 2 earlier windows")
+
+
 def test_timeframe_of_no_length_is_refused() -> None:
     assert problems(timeframe="0m")[0].startswith("timeframe: ")
 

@@ -45,6 +45,10 @@ class ModelCard:
     ensemble
         ``generations``: weights of the members of this and earlier windows, newest first;
         ``linear_weight``: share of the linear model in each.
+    groups
+        Share of the boosters' total gain by feature group.
+    selection
+        Which features were left out and why, if it was asked; see ``models.feature_choice``.
     gate
         Verdict, reason and evidence of the gate, if it was asked; see ``models.gate``.
     """
@@ -67,6 +71,8 @@ class ModelCard:
     reason: str = ""
     warnings: tuple[str, ...] = ()
     ensemble: Mapping[str, Any] = field(default_factory=dict)
+    groups: Mapping[str, float] = field(default_factory=dict)
+    selection: Mapping[str, Any] = field(default_factory=dict)
     gate: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from freqai_signals.models.card import ModelCard
     from freqai_signals.models.registry import Registry
     from freqai_signals.models.version import Scope
 
@@ -87,8 +88,24 @@ def _show(registry: "Registry", arguments: argparse.Namespace) -> int:
     if model.card.ensemble:
         mixture = [{"": k, "value": v} for k, v in model.card.ensemble.items()]
         _print_table("Ensemble", mixture)
+    _print_table("Feature groups", _groups(model.card))
+    if model.card.selection:
+        facts = model.card.selection.items()
+        short = [{"": k, "value": v} for k, v in facts if k not in ("groups", "constant")]
+        _print_table("Feature selection", short)
     _print_table("History", history)
     return 0
+
+
+def _groups(card: "ModelCard") -> list[dict[str, Any]]:
+    """What each feature group is worth: its share of gain, and of log loss where measured."""
+    lost = card.selection.get("groups", {})
+    measured = {name: f"{lost[name]:+.5f}" if name in lost else "-" for name in card.groups}
+    return [
+        {"group": name, "share of gain": f"{share:.3f}"}
+        | ({"loss without its values": measured[name]} if lost else {})
+        for name, share in card.groups.items()
+    ]
 
 
 def _compare(registry: "Registry", arguments: argparse.Namespace) -> int:

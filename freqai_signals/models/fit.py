@@ -21,15 +21,17 @@ from freqai_signals.models.ensemble import (
     mixed,
     weights,
 )
+from freqai_signals.models.feature_choice import choose_features, group_shares
 from freqai_signals.models.heads import first_history, fit_members, refit, rounds_of
 from freqai_signals.models.holdout import Holdout
 from freqai_signals.models.reference import ClassReturns, MarginReference, PlaceReference
 from freqai_signals.models.request import Request, new_card
 from freqai_signals.models.signal_model import Fit, SignalModel
+from freqai_signals.models.usable import one_sided, unusable
+from freqai_signals.provenance import digest
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.rows import TrainingRows
 from freqai_signals.training.splits import purged_tail
-from freqai_signals.training.weights import effective_rows, training_weights
 
 __all__ = ["Request", "train"]
 
@@ -59,15 +61,17 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     rows, settings = request.rows, request.settings
     card = new_card(request, key or request.key())
     history = _history(request)
-    reason = _unusable(rows, settings)
+    reason = unusable(rows, settings)
     if reason:
         return SignalModel(_with(card, reason=reason), rows.names, history)
 
     past, tail = _split(rows, settings, settings.validation_fraction)
-    reason = _unusable(past, settings) or _one_sided(tail)
+    reason = unusable(past, settings) or one_sided(tail)
     if reason:
         return SignalModel(_with(card, reason=reason), rows.names, history)
 
+    card, kept = _chosen(card, past, request)
+    rows, past, tail = (part.columns(kept) for part in (rows, past, tail))
     stopped = fit_members(past, tail, settings)
     older = _older(request, tail)
     # Of earlier windows, too, only members speak here that know nothing of the hold-out.
@@ -111,7 +115,25 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     held = Holdout.of(past, tail, honest)
     model = SignalModel(card, rows.names, history, fit, until, held)
     used = [name for name, _ in model.feature_importance(MOST_FEATURES)]
-    return replace(model, drift=drift_reference(rows, held, used, settings))
+    return replace(
+        model,
+        card=_with(card, groups=group_shares(model, settings)),
+        drift=drift_reference(rows, held, used, settings),
+    )
+
+
+def _chosen(
+    card: ModelCard, past: TrainingRows, request: Request
+) -> tuple[ModelCard, tuple[str, ...]]:
+    """The features to train on, and the card that says why."""
+    if not request.settings.selection.enabled:
+        return card, past.names
+    previous = request.previous
+    before = previous.names if previous is not None and previous.fit is not None else ()
+    choice = choose_features(past, before, request.settings)
+    names = list(choice.kept)
+    changes = {"features": len(names), "features_digest": digest(names)}
+    return _with(card, selection=choice.evidence(), **changes), choice.kept
 
 
 def _serving(
@@ -142,7 +164,7 @@ def _older(request: Request, tail: TrainingRows) -> tuple[Generation, ...]:
     previous, asked = request.previous, request.settings.ensemble.snapshots
     if not asked or previous is None or previous.fit is None:
         return ()
-    if previous.names != request.rows.names:
+    if previous.names != tail.names:
         return ()
     return carried(previous.fit.generations, asked, int(tail.start.min()))
 
@@ -162,9 +184,10 @@ def _history(request: Request) -> DirectionHistory:
     if previous is None:
         return DirectionHistory()
     later = request.rows.take(request.rows.start > previous.trained_until)
-    if previous.fit is None or previous.names != request.rows.names or not len(later):
+    known = set(previous.names) <= set(later.names)
+    if previous.fit is None or not known or not len(later):
         return previous.history
-    raw = previous.fit.raw(later.features)
+    raw = previous.fit.raw(later.columns(previous.names).features)
     return previous.history.extended(later.event_end, later.label, raw)
 
 
@@ -174,7 +197,7 @@ def _first_history(
     """History from the end of ``past``, as long as the hold-out; empty where rows are too few."""
     fraction = settings.validation_fraction / (1.0 - settings.validation_fraction)
     early, end = _split(past, settings, fraction)
-    if _unusable(early, settings):
+    if unusable(early, settings):
         return DirectionHistory()
     return first_history(early, end, stopped, settings)
 
@@ -187,43 +210,6 @@ def _split(
         rows.start, rows.event_end, fraction, settings.validation.embargo_candles
     )
     return rows.take(before), rows.take(after)
-
-
-def _unusable(rows: TrainingRows, settings: SignalSettings) -> str:
-    """Why these rows cannot train a model; empty if they can."""
-    limits = settings.validation
-    if len(rows) < limits.min_rows:
-        return f"{len(rows)} rows to train on, fewer than the minimum of {limits.min_rows}"
-    for name, count in metrics.class_counts(rows.label).items():
-        if count < limits.min_class_rows:
-            return (
-                f"class {name} has {count} rows to train on, fewer than the minimum of "
-                f"{limits.min_class_rows}"
-            )
-    if np.ptp(rows.features, axis=0).max(initial=0.0) == 0.0:
-        return "all features are constant"
-    return _uneven(rows, settings)
-
-
-def _uneven(rows: TrainingRows, settings: SignalSettings) -> str:
-    """Why these rows cannot train a model under the weights asked for; empty if they can."""
-    try:
-        weight = training_weights(rows, settings)
-    except ValueError as error:
-        return str(error)
-    worth = len(rows) if weight is None else effective_rows(weight)
-    if worth >= settings.validation.min_rows:
-        return ""
-    return (
-        f"weighted, {len(rows)} rows tell as much as {worth:.0f}, fewer than the minimum of "
-        f"{settings.validation.min_rows}; lengthen weights.recency_half_life_days"
-    )
-
-
-def _one_sided(tail: TrainingRows) -> str:
-    """Why these rows cannot judge a model; empty if they can."""
-    missing = [name for name, count in metrics.class_counts(tail.label).items() if not count]
-    return f"the hold-out has no row of class {', '.join(missing)}" if missing else ""
 
 
 def _warnings(validation: dict[str, float], settings: SignalSettings) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ which cost 0.0023 of skill where the refit was measured; ``tolerance`` makes up 
 its favour, its number of rounds and one slope of its calibration have seen the tail.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -116,7 +116,7 @@ def judge(
     if champion is None or champion.fit is None:
         won = f"no model serves yet; skill {evidence['skill']:.4f} against the class prior"
         return Decision(Verdict.FIRST_ACCEPTED, won, version, "", evidence)
-    why_not = _incomparable(champion, challenger)
+    why_not = _incomparable(champion, challenger, rows.names)
     common = held.start > champion.trained_until
     days = _days(held.start[common], candles_per_day)
     evidence |= {"common_days": days, "common_rows": float(common.sum())}
@@ -174,8 +174,8 @@ def _against_prior(
     return evidence, told + _REMEDY * is_short
 
 
-def _incomparable(champion: SignalModel, challenger: SignalModel) -> str:
-    """Why the two cannot be compared; empty if they can."""
+def _incomparable(champion: SignalModel, challenger: SignalModel, names: Sequence[str]) -> str:
+    """Why the two cannot be compared on rows with features ``names``; empty if they can."""
     changed = [
         name
         for name in _SAME_TARGET
@@ -183,7 +183,7 @@ def _incomparable(champion: SignalModel, challenger: SignalModel) -> str:
     ]
     if changed:
         return f"it predicts something else ({', '.join(changed)} changed)"
-    missing = set(champion.names) - set(challenger.names)
+    missing = set(champion.names) - set(names)
     return f"it reads {len(missing)} features that are no longer made" if missing else ""
 
 
@@ -198,8 +198,7 @@ def _excess(
 def honest(model: SignalModel, rows: TrainingRows) -> Probabilities:
     """Calibrated probabilities of every row, also of those that would not be trusted live."""
     assert model.fit is not None
-    place = {name: i for i, name in enumerate(rows.names)}
-    return model.fit.honest(rows.features[:, [place[name] for name in model.names]])
+    return model.fit.honest(rows.columns(model.names).features)
 
 
 def _days(start: NDArray[np.int64], candles_per_day: int) -> float:

@@ -35,6 +35,7 @@ from freqai_signals.settings.training import (
     LabelSettings,
     ModelKind,
     ModelSettings,
+    SelectionSettings,
     ValidationSettings,
     WeightSettings,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "ModelKind",
     "ModelSettings",
     "RegistrySettings",
+    "SelectionSettings",
     "SignalSettings",
     "SizingSettings",
     "TunableParameter",
@@ -80,6 +82,7 @@ class SignalSettings(Section):
     labels: LabelSettings = LabelSettings()
     features: FeatureSettings = FeatureSettings()
     validation: ValidationSettings = ValidationSettings()
+    selection: SelectionSettings = SelectionSettings()
     weights: WeightSettings = WeightSettings()
     model: ModelSettings = ModelSettings()
     direction: DirectionSettings = DirectionSettings()

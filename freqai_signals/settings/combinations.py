@@ -52,6 +52,12 @@ def impossible(settings: SignalSettings, parameters: Mapping[str, Any]) -> list[
             "freqai.feature_parameters.indicator_periods_candles: every period must be >= 2, "
             f"got {list(settings.indicator_periods_candles)}"
         )
+    if settings.selection.enabled and settings.ensemble.snapshots:
+        problems.append(
+            f"freqai.signals.ensemble.snapshots: {settings.ensemble.snapshots} earlier windows "
+            "cannot join a model of other features, which freqai.signals.selection chooses anew in "
+            "each; switch one of the two off"
+        )
     return problems + _too_short(settings)
 
 

@@ -9,6 +9,7 @@ from freqai_signals.settings.section import Fraction, Names, Section
 LabelKind = Literal["fixed", "volatility", "triple_barrier"]
 ModelKind = Literal["multiclass", "two_stage"]
 CalibrationMethod = Literal["auto", "none", "temperature", "vector", "isotonic", "direction_shrink"]
+SelectionMethod = Literal["duplicates", "groups", "clusters"]
 FeatureGroup = Literal[
     "momentum",
     "mean_reversion",
@@ -101,6 +102,26 @@ class EnsembleSettings(Section):
     snapshots: Annotated[int, Field(ge=0, le=12)] = 0
     decay: Annotated[float, Field(gt=0, le=1)] = 0.5
     linear_weight: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class SelectionSettings(Section):
+    """Whether a model may do without some features; see ``models.feature_choice``.
+
+    ``methods``: leave out constant and equal columns (``duplicates``), whole feature groups
+    (``groups``), clusters of columns with a mean absolute rank correlation of ``correlation`` or
+    more (``clusters``). What is left out may cost ``tolerance`` nats of log loss at most, at
+    ``significance``, or all features are kept. At most ``max_rows`` rows are looked at.
+    """
+
+    enabled: bool = False
+    methods: Annotated[tuple[SelectionMethod, ...], Strict(False), Field(min_length=1)] = (
+        "duplicates",
+        "clusters",
+    )
+    correlation: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    tolerance: Annotated[float, Field(ge=0, le=1)] = 0.001
+    significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    max_rows: Annotated[int, Field(ge=1000)] = 40_000
 
 
 class BoosterSettings(Section):

@@ -59,7 +59,7 @@ def coverage_problems(
     ]
     problems += [
         f"{pair}: {settings.timeframe} candles end at {span.last:%Y-%m-%d %H:%M}, before the "
-        f"backtest up to {needed.last:%Y-%m-%d %H:%M} begins"
+        f"backtest up to {needed.last:%Y-%m-%d %H:%M} begins; take the pair out or start earlier"
         for pair, span in spans.items()
         if span.last < needed.first + timedelta(days=settings.train_period_days)
     ]

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -63,6 +63,17 @@ class TrainingRows:
             self.pair[mask],
             self.pairs,
         )
+
+    def columns(self, names: Sequence[str]) -> "TrainingRows":
+        """The same rows with the named features in this order; ``ValueError`` names the absent."""
+        if tuple(names) == self.names:
+            return self
+        place = {name: i for i, name in enumerate(self.names)}
+        absent = [name for name in names if name not in place]
+        if absent:
+            raise ValueError(f"{len(absent)} features are not in the rows, such as {absent[0]}")
+        chosen = self.features[:, [place[name] for name in names]]
+        return replace(self, features=chosen, names=tuple(names))
 
     def digest(self) -> str:
         """SHA-256 of everything in the rows, hexadecimal."""

@@ -1,5 +1,6 @@
 """``freqai-signals models``: every action, as tables and as JSON, and wrong use."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,23 @@ def test_show_tells_card_and_history(run: Any) -> None:
     found = json.loads(run("show", OLD, "--json")[1])
     assert found["card"]["rows"] == model_of(0).card.rows
     assert [event["action"] for event in found["history"]] == ["registered", "serving"]
-    assert "Purged validation" in run("show")[1]
-    assert "linear_weight" in run("show")[1]
+    shown = run("show")[1]
+    assert "Purged validation" in shown
+    assert "linear_weight" in shown
+    assert "share of gain" in shown
+    assert "Feature selection" not in shown
+
+
+def test_show_tells_what_groups_are_worth_and_what_was_left_out(
+    registry: Registry, run: Any
+) -> None:
+    model = model_of(10)
+    selection = {"reason": "without 3 of them", "groups": {"other": 0.0125}, "kept": 5}
+    card = dataclasses.replace(model.card, version="chosen", selection=selection)
+    registry.register(NAME, dataclasses.replace(model, card=card), serve=True)
+    shown = run("show", "chosen")[1]
+    for word in ("Feature groups", "+0.01250", "Feature selection", "without 3 of them"):
+        assert word in shown
 
 
 def test_compare_shows_what_differs(run: Any) -> None:

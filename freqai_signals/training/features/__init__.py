@@ -10,7 +10,7 @@ from freqai_signals.settings import SignalSettings
 from freqai_signals.training.features.groups import GROUPS
 from freqai_signals.training.features.inputs import FeatureInput, Market, Spans, positive
 
-__all__ = ["GROUPS", "Market", "build_features", "feature_memory"]
+__all__ = ["GROUPS", "Market", "build_features", "feature_groups", "feature_memory"]
 
 _GRID: Final = 2.0**-13
 """Features are rounded to this. Running sums carry float noise of older candles, some 1e-12;
@@ -25,6 +25,19 @@ def feature_memory(settings: SignalSettings) -> int:
     """
     spans = Spans.from_settings(settings)
     return max(GROUPS[name].memory(spans) for name in settings.features.groups)
+
+
+def feature_groups(settings: SignalSettings) -> dict[str, str]:
+    """Name of every feature to the group that it belongs to."""
+    one = pd.DataFrame({name: [1.0] for name in ("open", "high", "low", "close", "volume")})
+    one.insert(0, "date", pd.to_datetime([0], utc=True))
+    groups = settings.features.groups
+    alone = {group: settings.features.model_copy(update={"groups": (group,)}) for group in groups}
+    return {
+        str(name): group
+        for group, features in alone.items()
+        for name in build_features(one, settings.model_copy(update={"features": features}))
+    }
 
 
 def build_features(
