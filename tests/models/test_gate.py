@@ -212,3 +212,16 @@ def test_backtest_windows_ask_the_gate_only_always(where: str, refuses: bool) ->
     assert serving is (champion if refuses else challenger)
     first = window_serving(challenger, None, window(8), settings)
     assert (first.fit is None) == refuses
+
+
+def test_a_champion_of_other_features_is_compared_where_the_rows_have_them() -> None:
+    """Selection leaves the challenger fewer names; the rows it was trained from have them all."""
+    rows, challenger = window(10), model_of(10)
+    fewer = replace(challenger, names=challenger.names[:1])
+    decision = judge(fewer, model_of(0), rows, GATE, CANDLES_PER_DAY)
+    assert decision.evidence["excess"] == pytest.approx(
+        judge(challenger, model_of(0), rows, GATE, CANDLES_PER_DAY).evidence["excess"]
+    )
+    renamed = replace(rows, names=tuple(f"{name}_x" for name in rows.names))
+    reason = judge(fewer, model_of(0), renamed, GATE, CANDLES_PER_DAY).reason
+    assert "features that are no longer made" in reason

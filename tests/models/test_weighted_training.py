@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from freqai_signals.models import booster, fit, heads
+from freqai_signals.models import booster, heads, usable
 from freqai_signals.models.artefact import to_bytes
 from freqai_signals.models.fit import Request, train
 from freqai_signals.models.signal_model import SignalModel
@@ -139,7 +139,7 @@ def test_weights_that_are_none_abstain_with_the_reason(
     from freqai_signals.training import weights
 
     monkeypatch.setattr(weights, "recency", lambda start, half_life: np.full(len(start), bad))
-    assert fit.training_weights is weights.training_weights
+    assert usable.training_weights is weights.training_weights
     model = train(Request(rows, small(weights={"recency_half_life_days": 2.0})))
     assert model.fit is None
     assert reason in model.card.reason
