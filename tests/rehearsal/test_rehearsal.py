@@ -77,7 +77,8 @@ def test_futures_are_sold_short_with_leverage(market: Market, tmp_path: Path, co
     over_funding = [
         trade
         for trade in shorts
-        if trade["open_date"] < "2023-02-12 07:55" and not trade["close_date"]
+        if trade["open_date"] < "2023-02-12 07:55"
+        and (trade["close_date"] or "2023-02-13") > "2023-02-12 08:05"
     ]
     assert all(trade["funding_fees"] for trade in over_funding)
     assert over_funding, [trade["open_date"] for trade in shorts]
