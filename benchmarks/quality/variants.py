@@ -72,6 +72,7 @@ def variants(settings: SignalSettings) -> dict[str, Variant]:
         "ours, half the rows": {"model": {"row_step": settings.model.row_step * 2}},
         "ours, three seeds": {"model": {"seeds": 3}},
         "ours, volatility and calendar": {"features": {"groups": ("volatility", "calendar")}},
+        "ours, features selected": {"selection": {"enabled": True}},
         "ours, uniqueness weights": {"weights": {"uniqueness": True}},
         "ours, half-life of 120 days": {"weights": {"recency_half_life_days": 120.0}},
         "ours, two snapshots": {"ensemble": {"snapshots": 2}},
@@ -92,6 +93,7 @@ SHORT_LIST: Final = (
     "ours, no calibration",
     "ours, no refit",
     "ours, multiclass",
+    "ours, features selected",
     "ours, 60 days",
     "ours, 240 days",
 )
