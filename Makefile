@@ -153,7 +153,8 @@ bench: $(INSTALLED) ## the benchmarks of speed, one after the other
 		echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done
 
 bench-quality: $(INSTALLED) ## our recipe against stock FreqAI on later candles; PROFILE= reads config.PROFILE.json
-	$(BIN)/python -m benchmarks.bench_quality --timerange $(TIMERANGE) $(if $(DATADIR),--datadir $(DATADIR)) \
+	$(BIN)/python -m benchmarks.bench_quality \
+		$(if $(PROFILE),$(GIVEN_TIMERANGE:%=--timerange %),--timerange $(TIMERANGE)) $(if $(DATADIR),--datadir $(DATADIR)) \
 		$(if $(PAIRS),--pairs $(PAIRS)) $(if $(PROFILE),--profile $(PROFILE)) $(ARGS)
 
 clean: ## remove .venv and caches; user_data stays

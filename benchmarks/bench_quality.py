@@ -14,6 +14,7 @@ from joblib import Parallel, delayed
 from rich.console import Console
 
 from benchmarks.harness import RESULTS
+from benchmarks.quality import profile_trades
 from benchmarks.quality import tables as shown
 from benchmarks.quality.attainable import Ceiling, captured
 from benchmarks.quality.data import ROUND_TRIP_COST, Source, load, tables
@@ -22,9 +23,9 @@ from benchmarks.quality.picture import draw
 from benchmarks.quality.variants import SHORT_LIST, Variant, changed, tried, variants
 from benchmarks.quality.walk import Span, walk
 from freqai_signals.config import settings_from_config
-from freqai_signals.settings import SignalSettings
 
 SIMULATED_TIMERANGE = "20240105-20240305"
+RETRAIN_DAYS = 30
 
 
 def main() -> None:
@@ -32,8 +33,13 @@ def main() -> None:
     config = json.loads(_config_file(arguments.profile).read_text())
     settings = changed(settings_from_config(config), {"booster": {"threads": arguments.threads}})
     pairs = arguments.pairs or config["exchange"]["pair_whitelist"]
+    if settings.profile:
+        profile_trades.benchmark(settings, pairs, arguments)
+        return
+    arguments.timerange = arguments.timerange or SIMULATED_TIMERANGE
+    arguments.retrain_days = arguments.retrain_days or RETRAIN_DAYS
     source = load(arguments.datadir, pairs, settings.timeframe)
-    span = _span(arguments.timerange, settings, arguments.retrain_days)
+    span = Span.of(arguments.timerange, settings, arguments.retrain_days)
     ceiling = Ceiling(source, settings, (span.first, span.stop)) if source.simulated else None
 
     known = variants(settings)
@@ -95,20 +101,6 @@ def run(
     return result, rows
 
 
-def _span(timerange: str, settings: SignalSettings, retrain_days: int) -> Span:
-    from freqtrade.configuration import TimeRange
-
-    parsed = TimeRange.parse_timerange(timerange)
-    if not parsed.startts or not parsed.stopts:
-        raise SystemExit(f"--timerange needs both ends, YYYYMMDD-YYYYMMDD, got {timerange!r}")
-    seconds = settings.candle_seconds
-    return Span(
-        parsed.startts // seconds,
-        parsed.stopts // seconds,
-        retrain_days * settings.candles_per_day,
-    )
-
-
 def _unseen(asked: list[str], pairs: tuple[str, ...]) -> tuple[str, ...]:
     missing = [pair for pair in asked if pair not in pairs]
     if missing or len(pairs) == 1:
@@ -147,16 +139,15 @@ def _arguments() -> argparse.Namespace:
         metavar="PAIR",
         help="also test these pairs (default: each) with a model of all the others",
     )
-    parser.add_argument("--retrain-days", type=int, default=30)
+    parser.add_argument("--retrain-days", type=int, help="default 30; of a profile 60")
     parser.add_argument("--processes", type=int, default=2, help="variants at a time")
     parser.add_argument("--threads", type=int, default=1, help="of each training")
     parser.add_argument("--name", default="", help="of the files in benchmarks/results")
     parser.add_argument("--width", type=int, default=230, help="of the tables")
     arguments = parser.parse_args()
-    if not arguments.timerange:
-        if arguments.datadir is not None:
-            parser.error("--datadir needs --timerange, with a training window before it")
-        arguments.timerange = SIMULATED_TIMERANGE
+    whole = arguments.timerange or arguments.datadir is None or arguments.profile
+    if not whole:
+        parser.error("--datadir needs --timerange, with a training window before it")
     return arguments
 
 

@@ -37,8 +37,8 @@ from freqai_signals.models.tuning import Tuning
 from freqai_signals.models.turns import Turn, newest, next_turn
 from freqai_signals.models.window_models import WindowModels
 from freqai_signals.provenance import method_files
-from freqai_signals.schema import INCOMPLETE_MARKET, LABEL_COLUMN, MODEL_COLUMNS, TRUST_COLUMN
-from freqai_signals.signals.outputs import model_outputs
+from freqai_signals.schema import INCOMPLETE_MARKET, LABEL_COLUMN, TRUST_COLUMN
+from freqai_signals.signals.outputs import model_columns, model_outputs
 from freqai_signals.training.lateness import late_pairs
 from freqai_signals.training.panel import training_window
 from freqai_signals.training.rows import Window
@@ -64,7 +64,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         identifier = config["freqai"].get("identifier", "no_id_provided")
         repair_state(Path(config["user_data_dir"]) / "models" / identifier)
         super().__init__(config=config)
-        SignalDrawer.adopt(self.dd)
+        SignalDrawer.adopt(self.dd, bool(self.signal_settings.labels.ensemble))
         self.store = ModelStore(Path(config["user_data_dir"]) / "signals" / "models")
         self.strategy: Any = None
         self._tables = PairTables(self.signal_settings.candle_seconds)
@@ -236,11 +236,13 @@ class LightGBMSignalClassifier(IFreqaiModel):
         dk.find_features(unfiltered_df)
         if self.operation is not None:
             self.model = self.operation.model(dk.pair, self.model)
+        scored = bool(self.signal_settings.labels.ensemble)
         outputs = model_outputs(
             self.model,
             unfiltered_df,
             self.strategy.round_trip_cost(dk.pair),
             unfiltered_df["volume"].to_numpy() > 0,
+            scored,
         )
         if self.operation is not None:
             self.operation.saw(dk.pair, self.model, unfiltered_df, outputs)
@@ -249,7 +251,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
             outputs.loc[outputs.index[-1], TRUST_COLUMN] = INCOMPLETE_MARKET
         dk.do_predict = outputs[TRUST_COLUMN].to_numpy()
         dk.DI_values = np.zeros(len(outputs))
-        return outputs[list(MODEL_COLUMNS)], dk.do_predict
+        return outputs[list(model_columns(scored))], dk.do_predict
 
     def _on_stop(self) -> None:
         super()._on_stop()

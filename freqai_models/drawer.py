@@ -17,8 +17,8 @@ from freqai_models.kitchen import SignalKitchen
 from freqai_signals.models.artefact import write_atomically
 from freqai_signals.models.freqai_state import with_columns
 from freqai_signals.models.signal_model import SignalModel
-from freqai_signals.schema import MODEL_COLUMNS, TRUST_COLUMN
-from freqai_signals.signals.outputs import window_facts
+from freqai_signals.schema import TRUST_COLUMN
+from freqai_signals.signals.outputs import model_columns, window_facts
 from freqai_signals.training.history import extended
 
 logger = logging.getLogger(__name__)
@@ -30,10 +30,12 @@ class SignalDrawer(FreqaiDataDrawer):
     """FreqAI's drawer with two mends: whole files, and candles of each pair for itself."""
 
     @classmethod
-    def adopt(cls, drawer: FreqaiDataDrawer) -> None:
+    def adopt(cls, drawer: FreqaiDataDrawer, scored: bool = False) -> None:
         """Mend the drawer that FreqAI has made, and the predictions that it has read."""
         drawer.__class__ = cls
-        columns = [f"{name}{kind}" for name in MODEL_COLUMNS for kind in ("", "_mean", "_std")]
+        columns = [
+            f"{name}{kind}" for name in model_columns(scored) for kind in ("", "_mean", "_std")
+        ]
         wanted = {**dict.fromkeys((*columns, TRUST_COLUMN), 0.0), **window_facts(None)}
         for pair, history in drawer.historic_predictions.items():
             drawer.historic_predictions[pair] = with_columns(history, wanted)

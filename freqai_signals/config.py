@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from freqai_signals.settings import SignalSettings
 from freqai_signals.settings.combinations import impossible
-from freqai_signals.settings.presets import FOUNDING_PRESET
+from freqai_signals.settings.presets import PRESETS
 
 
 class SettingsError(ValueError):
@@ -107,8 +107,10 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
     given = dict(_section(freqai, "freqai.signals", problems))
     preset = given.pop("preset", "shipped")
     problems += _unsupported(freqai, parameters, split)
-    if preset not in ("shipped", "founding"):
-        problems.append(f"freqai.signals.preset: must be 'shipped' or 'founding', got {preset!r}")
+    if preset not in PRESETS:
+        names = ", ".join(map(repr, PRESETS))
+        problems.append(f"freqai.signals.preset: must be one of {names}, got {preset!r}")
+        preset = "shipped"
 
     own_sections = {name for name, path in _PATHS.items() if path == f"freqai.signals.{name}"}
     values: dict[str, Any] = {}
@@ -126,8 +128,7 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
         "validation_fraction": split.get("test_size"),
     }
     values |= {key: value for key, value in foreign.items() if value is not None}
-    if preset == "founding":
-        values = _merge(FOUNDING_PRESET, values)
+    values = _merge(PRESETS[preset], values)
     settings = _validated(values, problems)
     problems += _trading_mode(config) + impossible(settings, parameters)
     if problems:

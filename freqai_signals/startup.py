@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
+from freqai_signals.profiles import expectation
 from freqai_signals.settings import FeatureSettings, SignalSettings
+from freqai_signals.signals.extremes import memory_candles
 from freqai_signals.training.coverage import Span, coverage_problems, needed_span
 from freqai_signals.training.features.inputs import lead_among
 from freqai_signals.training.panel import row_memory
@@ -48,7 +50,18 @@ def checked_settings(
         problems += _candle_problems(config, settings, backtest, read_span)
     if problems:
         raise SettingsError(problems)
+    for sentence in expectation(settings):
+        logger.warning("%s", sentence)
     return settings
+
+
+def startup_candles(settings: SignalSettings) -> int:
+    """Candles before the first one that is decided on: for its features, and for what is of late.
+
+    A prediction needs :func:`~freqai_signals.training.panel.row_memory` candles; the rules that
+    compare with the last days need predictions over those.
+    """
+    return row_memory(settings) + memory_candles(settings)
 
 
 def _lead_problems(config: Mapping[str, Any], settings: SignalSettings) -> list[str]:
@@ -84,7 +97,7 @@ def _candle_problems(
         except ValueError as error:
             problems.append(f"{pair}: {error}")
     start, stop = (datetime.fromtimestamp(seconds, UTC) for seconds in backtest)
-    needed = needed_span(start, stop, settings, row_memory(settings))
+    needed = needed_span(start, stop, settings, startup_candles(settings))
     problems += coverage_problems(spans, needed, settings)
     if not problems:
         _tell_late_pairs(spans, needed, start)

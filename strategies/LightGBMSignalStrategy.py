@@ -38,9 +38,9 @@ from freqai_signals.signals.trading import (
     with_barriers,
     without_report_columns,
 )
-from freqai_signals.startup import SpanReader, checked_settings
+from freqai_signals.startup import SpanReader, checked_settings, startup_candles
 from freqai_signals.training.coverage import Span
-from freqai_signals.training.panel import FeatureCache, add_labels, row_memory, with_features
+from freqai_signals.training.panel import FeatureCache, add_labels, with_features
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class LightGBMSignalStrategy(IStrategy):
             raise OperationalException(str(error)) from error
         self.timeframe = self.signal_settings.timeframe
         self._candle_seconds = self.signal_settings.candle_seconds
-        self.startup_candle_count = row_memory(self.signal_settings)
+        self.startup_candle_count = startup_candles(self.signal_settings)
         self.can_short = config.get("trading_mode", "spot") == "futures"
         self._is_live = config.get("runmode") in (RunMode.DRY_RUN, RunMode.LIVE)
         super().__init__(config)

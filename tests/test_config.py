@@ -178,7 +178,9 @@ def test_preset_itself_stays_unchanged() -> None:
 
 def test_unknown_preset_is_refused() -> None:
     (line,) = problems({"preset": "fastest"})
-    assert line == "freqai.signals.preset: must be 'shipped' or 'founding', got 'fastest'"
+    assert line == (
+        "freqai.signals.preset: must be one of 'shipped', 'founding', 'futures-1h', got 'fastest'"
+    )
 
 
 # Single problems: each names the full path in config.json, the value and what is allowed

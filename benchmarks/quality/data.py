@@ -76,13 +76,21 @@ def without_holes(candles: pd.DataFrame, timeframe: str) -> pd.DataFrame:
     return frame.rename_axis("date").reset_index()
 
 
-def tables(source: Source, settings: SignalSettings) -> dict[str, Table]:
+def candle_files(folders: Sequence[Path], pair: str, timeframe: str) -> list[Path]:
+    """Where the folders would hold a spot pair's candles."""
+    name = market.candle_file(pair, timeframe)
+    return [path for folder in folders for path in (folder / name, folder / "binance" / name)]
+
+
+def tables(
+    source: Source, settings: SignalSettings, cost: float = ROUND_TRIP_COST
+) -> dict[str, Table]:
     """Features and labels of every pair over all of its candles."""
     cache = FeatureCache(settings, source.pairs)
     made = {}
     for pair, candles in source.candles.items():
         features = cache.features(pair, candles, source.since)
-        labelled = add_labels(candles, settings, ROUND_TRIP_COST)
+        labelled = add_labels(candles, settings, cost)
         made[pair] = Table.of(pd.concat([labelled, features], axis=1), settings.candle_seconds)
     return made
 

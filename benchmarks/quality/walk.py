@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from freqtrade.configuration import TimeRange
 from numpy.typing import NDArray
 
 from benchmarks.harness import ONE_CORE
@@ -43,6 +44,19 @@ class Span:
     first: int
     stop: int
     retrain_candles: int
+
+    @classmethod
+    def of(cls, timerange: str, settings: SignalSettings, retrain_days: int) -> "Span":
+        """The span of freqtrade's ``--timerange``, both ends of it given."""
+        parsed = TimeRange.parse_timerange(timerange)
+        if not parsed.startts or not parsed.stopts:
+            raise SystemExit(f"--timerange needs both ends, YYYYMMDD-YYYYMMDD, got {timerange!r}")
+        seconds = settings.candle_seconds
+        return cls(
+            parsed.startts // seconds,
+            parsed.stopts // seconds,
+            retrain_days * settings.candles_per_day,
+        )
 
     def steps(self) -> list[tuple[int, int]]:
         """First and end of each stretch that one model predicts.
@@ -123,7 +137,7 @@ def _our_step(
     window = Window(
         stretch[0] - settings.candles_per_day * settings.train_period_days,
         stretch[0],
-        settings.label_horizon_candles,
+        settings.longest_horizon_candles,
         settings.model.row_step,
     )
     rows = training_rows({pair: tables[pair] for pair in trained}, window)

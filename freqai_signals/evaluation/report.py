@@ -9,6 +9,7 @@ from rich.table import Table
 
 from freqai_signals.evaluation import quality
 from freqai_signals.evaluation.backtest_record import Run
+from freqai_signals.profiles import expectation
 from freqai_signals.settings import SignalSettings
 
 _SHARES = ("skill", "share", "right", "stated", "direction_right", "direction_stated")
@@ -31,6 +32,7 @@ def as_json(run: Run) -> dict[str, Any]:
     }
     out["reliability"] = json.loads(quality.reliability(run).to_json(orient="records"))
     out["facts"] = run.facts
+    out["expectation"] = list(expectation(settings))
     return out
 
 
@@ -43,6 +45,8 @@ def print_report(run: Run, console: Console) -> None:
         f"{settings.labels.kind}, horizon {settings.label_horizon_candles} candles · round trip "
         f"costs {cost:.2%}"
     )
+    for told in expectation(settings):
+        console.print(told, style="bold yellow")
     console.print(_table("Signal quality per pair", quality.quality_table(run.frames), "pair"))
     console.print(
         "Scored rows lie after the training window of the model that predicted them. skill: 0 = "

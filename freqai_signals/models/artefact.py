@@ -50,7 +50,7 @@ def to_bytes(model: SignalModel) -> bytes:
         "card.json": model.card.to_json().encode(),
         "model.json": json.dumps(_description(model), sort_keys=True).encode(),
         "arrays.npz": _pack(_arrays(model)),
-        **(generations.texts(model.fit.generations) if model.fit else {}),
+        **(generations.texts(model.fit.generations, model.fit.ballot) if model.fit else {}),
     }
     manifest = {"format": FORMAT, "sha256": {name: _sha(data) for name, data in members.items()}}
     members["manifest.json"] = json.dumps(manifest, sort_keys=True).encode()
@@ -145,6 +145,7 @@ def _description(model: SignalModel) -> dict[str, Any]:
         "names": list(model.names),
         "trained_until": model.trained_until,
         "generations": generations.description(fit.generations) if fit else [],
+        "votes": generations.describe_votes(fit.ballot) if fit else [],
         "decay": fit.decay if fit else 1.0,
         "calibration": [fit.calibrator.method, fit.calibrator.values] if fit else [],
         "places": [fit.places.usual, fit.places.limit] if fit else [],
@@ -168,7 +169,7 @@ def _arrays(model: SignalModel) -> dict[str, NDArray[Any]]:
             "return_square": model.fit.class_returns.square,
             "return_count": model.fit.class_returns.count,
             "prior": model.fit.prior,
-            **generations.to_arrays(model.fit.generations),
+            **generations.to_arrays(model.fit.generations, model.fit.ballot),
         }
     return arrays
 
@@ -203,6 +204,7 @@ def _build_fit(
         ),
         prior=arrays["prior"],
         decay=description["decay"],
+        ballot=generations.build_ballot(description["votes"], arrays, members),
     )
 
 

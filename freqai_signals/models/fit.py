@@ -28,6 +28,7 @@ from freqai_signals.models.reference import ClassReturns, MarginReference, Place
 from freqai_signals.models.request import Request, new_card
 from freqai_signals.models.signal_model import Fit, SignalModel
 from freqai_signals.models.usable import one_sided, unusable
+from freqai_signals.models.votes import fit_ballot, mute_votes
 from freqai_signals.provenance import digest
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.rows import TrainingRows
@@ -66,7 +67,7 @@ def train(request: Request, key: str | None = None) -> SignalModel:
         return SignalModel(_with(card, reason=reason), rows.names, history)
 
     past, tail = _split(rows, settings, settings.validation_fraction)
-    reason = unusable(past, settings) or one_sided(tail)
+    reason = unusable(past, settings) or one_sided(tail) or mute_votes(past, tail, settings)
     if reason:
         return SignalModel(_with(card, reason=reason), rows.names, history)
 
@@ -94,6 +95,7 @@ def train(request: Request, key: str | None = None) -> SignalModel:
         class_returns=ClassReturns.of(rows.label, rows.realised_return),
         prior=metrics.class_prior(rows.label),
         decay=settings.ensemble.decay,
+        ballot=fit_ballot(past, tail, rows, stopped, settings),
     )
     fit = _serving(held_out, rows, tail, settings)
     sample = rows.take(np.arange(len(rows)) % (len(rows) // _TRAIN_METRIC_ROWS + 1) == 0)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from freqai_signals.models import booster
 from freqai_signals.models.ensemble import Generation, Head, LinearHead, Members
+from freqai_signals.models.votes import Ballot, Vote
 
 _LINEAR: Final = tuple(item.name for item in fields(LinearHead))
 
@@ -26,24 +27,33 @@ def description(generations: Sequence[Generation]) -> list[dict[str, Any]]:
     ]
 
 
-def texts(generations: Sequence[Generation]) -> dict[str, bytes]:
+def describe_votes(ballot: Ballot | None) -> list[dict[str, Any]]:
+    """The same of a label ensemble."""
+    return [_described(vote.members) for vote in ballot.votes] if ballot else []
+
+
+def texts(generations: Sequence[Generation], ballot: Ballot | None) -> dict[str, bytes]:
     """LightGBM's text of every booster by file name."""
     return {
         f"booster_{name}_{i}_{j}.txt": booster.to_text(fitted).encode()
-        for name, members in _stored(generations)
+        for name, members in _stored(generations, ballot)
         for i, head in enumerate(members.heads)
         for j, fitted in enumerate(head.boosters)
     }
 
 
-def to_arrays(generations: Sequence[Generation]) -> dict[str, NDArray[Any]]:
-    """Every linear model's numbers by name."""
-    return {
+def to_arrays(generations: Sequence[Generation], ballot: Ballot | None) -> dict[str, NDArray[Any]]:
+    """Every linear model's numbers, and the quantiles of votes and score, by name."""
+    found: dict[str, NDArray[Any]] = {
         f"linear_{name}_{part}": getattr(members.linear, part)
-        for name, members in _stored(generations)
+        for name, members in _stored(generations, ballot)
         if members.linear is not None
         for part in _LINEAR
     }
+    if ballot is not None:
+        found["score_sizes"] = ballot.sizes
+        found |= {f"leaning_{place}": vote.leaning for place, vote in enumerate(ballot.votes)}
+    return found
 
 
 def build(
@@ -64,7 +74,26 @@ def build(
     return tuple(built)
 
 
-def _stored(generations: Sequence[Generation]) -> Iterator[tuple[str, Members]]:
+def build_ballot(
+    described: Sequence[Mapping[str, Any]],
+    arrays: Mapping[str, NDArray[Any]],
+    files: Mapping[str, bytes],
+) -> Ballot | None:
+    """The label ensemble, None if there was none."""
+    if not described:
+        return None
+    votes = tuple(
+        Vote(_members(f"v{place}", item, arrays, files), arrays[f"leaning_{place}"])
+        for place, item in enumerate(described)
+    )
+    return Ballot(votes, arrays["score_sizes"])
+
+
+def _stored(
+    generations: Sequence[Generation], ballot: Ballot | None
+) -> Iterator[tuple[str, Members]]:
+    for place, vote in enumerate(ballot.votes if ballot else ()):
+        yield f"v{place}", vote.members
     for age, one in enumerate(generations):
         yield f"{age}", one.serving
         if one.stopped is not None and one.stopped is not one.serving:

@@ -15,6 +15,7 @@ from freqai_signals.models.drift_reference import DriftReference
 from freqai_signals.models.ensemble import Generation, Head, mixed
 from freqai_signals.models.holdout import Holdout
 from freqai_signals.models.reference import ClassReturns, MarginReference, PlaceReference
+from freqai_signals.models.votes import Ballot
 from freqai_signals.schema import CLASS_COUNT, SignalClass
 from freqai_signals.training.rows import feature_matrix
 
@@ -27,7 +28,7 @@ class Fit:
     """Everything that exists only in a model that could be trained.
 
     ``generations`` are the members of its own window and of earlier ones, newest first; each
-    weighs ``decay`` times as much as the one before.
+    weighs ``decay`` times as much as the one before. ``ballot`` is the label ensemble, if any.
     """
 
     generations: tuple[Generation, ...]
@@ -37,6 +38,7 @@ class Fit:
     class_returns: ClassReturns
     prior: NDArray[np.float64]
     decay: float = 1.0
+    ballot: Ballot | None = None
 
     @property
     def heads(self) -> tuple[Head, ...]:
@@ -113,7 +115,10 @@ class SignalModel:
             probabilities[known] = self.fit.honest(features[known])
         trusted = known & (distance <= self.fit.places.limit)
         probabilities[~trusted] = ABSTAINING
-        return Prediction(probabilities, trusted, distance)
+        score = np.zeros(len(frame))
+        if self.fit.ballot is not None and trusted.any():
+            score[trusted] = self.fit.ballot.score(features[trusted])
+        return Prediction(probabilities, trusted, distance, score)
 
     def predict_row(self, row: Mapping[str, float]) -> "Prediction":
         """Predict one row given as feature name to value."""
@@ -159,16 +164,20 @@ class Prediction:
         Shape ``(n,)``: complete input inside the training distribution, of a usable model.
     distance
         Shape ``(n,)``, distance from the training distribution; infinite where unknown.
+    score
+        Shape ``(n,)``, what the label ensemble says of direction; 0 without one, or not trusted.
     """
 
     probabilities: Probabilities
     trusted: NDArray[np.bool_]
     distance: NDArray[np.float64]
+    score: NDArray[np.float64]
 
     @classmethod
     def abstaining(cls, rows: int) -> "Prediction":
         """Nothing to say about any of ``rows`` rows."""
-        return cls(np.tile(ABSTAINING, (rows, 1)), np.zeros(rows, np.bool_), np.full(rows, np.inf))
+        untrusted, unknown = np.zeros(rows, np.bool_), np.full(rows, np.inf)
+        return cls(np.tile(ABSTAINING, (rows, 1)), untrusted, unknown, np.zeros(rows))
 
 
 def _direction_parts(head: Head, features: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from freqai_signals.settings.operation import (
     LedgerSettings,
     RegistrySettings,
 )
+from freqai_signals.settings.presets import ProfileName
 from freqai_signals.settings.section import Section
 from freqai_signals.settings.training import (
     FEATURE_GROUPS,
@@ -99,6 +100,8 @@ class SignalSettings(Section):
     drift: DriftSettings = DriftSettings()
     alerts: AlertSettings = AlertSettings()
 
+    profile: ProfileName = ""
+
     # FreqAI's and freqtrade's own keys.
     booster: BoosterSettings = BoosterSettings()
     timeframe: str = "5m"
@@ -116,6 +119,11 @@ class SignalSettings(Section):
     def candle_seconds(self) -> int:
         """Length of a base candle in seconds."""
         return timeframe_seconds(self.timeframe)
+
+    @property
+    def longest_horizon_candles(self) -> int:
+        """Candles after which every label of a row is known."""
+        return max(self.label_horizon_candles, *self.labels.ensemble_horizons_candles, 0)
 
     @property
     def candles_per_day(self) -> int:

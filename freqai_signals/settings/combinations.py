@@ -58,7 +58,17 @@ def impossible(settings: SignalSettings, parameters: Mapping[str, Any]) -> list[
             "cannot join a model of other features, which freqai.signals.selection chooses anew in "
             "each; switch one of the two off"
         )
-    return problems + _too_short(settings)
+    return problems + _too_short(settings) + _without_score(settings)
+
+
+def _without_score(settings: SignalSettings) -> list[str]:
+    """Rules about the score of a label ensemble, where there is none."""
+    if settings.decision.score_share is None or settings.labels.ensemble:
+        return []
+    return [
+        "freqai.signals.decision.score_share: needs the score of a label ensemble; give "
+        "freqai.signals.labels.ensemble_kinds and ensemble_horizons_candles, or null"
+    ]
 
 
 def _too_short(settings: SignalSettings) -> list[str]:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from freqai_signals.schema import REASON_COLUMN, STRENGTH_COLUMN, SignalClass
 from freqai_signals.settings import DecisionSettings
+from freqai_signals.signals.extremes import mark_rules
 from freqai_signals.signals.filters import (
-    Reason,
     Reasons,
     first_refusals,
     reason_codes,
@@ -21,6 +21,7 @@ from freqai_signals.signals.predictions import (
     missing_columns,
     read_predictions,
 )
+from freqai_signals.signals.reasons import Reason
 from freqai_signals.signals.strength import Strength, strengths, tag
 
 NO_SIGNAL: Final = -1
@@ -83,7 +84,8 @@ def decide(frame: pd.DataFrame, settings: DecisionSettings, context: PairContext
     if first:
         return _abstain_before(first, frame, decide(frame.iloc[first:], settings, context))
     rows = read_predictions(frame, context.candle_seconds)
-    asked = rules(rows, settings, context.stops)
+    trusted, *others = rules(rows, settings, context.stops)
+    asked = (trusted, *mark_rules(frame, settings), *others)
     refused = first_refusals(rows, asked)
     signal = np.where(refused == len(asked), rows.signal, NO_SIGNAL).astype(np.int8)
     directional = (signal == SignalClass.BUY) | (signal == SignalClass.SELL)

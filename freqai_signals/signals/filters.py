@@ -7,7 +7,6 @@ reason. Every rule sees, for row *t*, candles up to the close of *t* and no late
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
@@ -17,22 +16,9 @@ from freqai_signals.schema import SignalClass
 from freqai_signals.settings import DecisionSettings
 from freqai_signals.signals.emission import new_signals, within_share
 from freqai_signals.signals.predictions import Mask, Predictions
+from freqai_signals.signals.reasons import Reason
 
 Reasons = NDArray[np.object_]
-
-
-class Reason(StrEnum):
-    """Why a prediction did not become a signal."""
-
-    NONE = ""
-    MISSING_COLUMNS = "missing_columns"
-    UNTRUSTED = "untrusted"
-    NO_EDGE = "no_edge"
-    LOW_CONFIDENCE = "low_confidence"
-    UNSURE_HOLD = "unsure_hold"
-    REPEAT = "repeat"
-    COOLDOWN = "cooldown"
-    SHARE = "share"
 
 
 class Rule(Protocol):

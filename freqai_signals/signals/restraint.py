@@ -7,7 +7,7 @@ import pandas as pd
 
 from freqai_signals.schema import CONFIDENCE_COLUMN, REASON_COLUMN, STRENGTH_COLUMN, SignalClass
 from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, NO_SIGNAL, TAG_COLUMN
-from freqai_signals.signals.filters import Reason
+from freqai_signals.signals.reasons import Reason
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from freqai_signals.schema import (
     STRENGTH_COLUMN,
 )
 from freqai_signals.settings import DecisionSettings
-from freqai_signals.signals.filters import Reason
 from freqai_signals.signals.predictions import Floats
+from freqai_signals.signals.reasons import Reason
 
 
 def removed_by_rule(decisions: Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -30,9 +30,14 @@ def removed_by_rule(decisions: Iterable[pd.DataFrame]) -> pd.DataFrame:
     pandas.DataFrame
         Indexed by reason, in the order in which rules are asked; ``rows`` refused, and ``share``
         of all rows that were refused or emitted. The last line, ``emitted``, is what was left.
-        Untrusted rows contain those before a backtest's first prediction.
+        Untrusted rows contain those before a backtest's first prediction. The rules of a label
+        ensemble are shown where they refused anything.
     """
-    shown = [code for code in Reason if code not in (Reason.NONE, Reason.UNSURE_HOLD)]
+    decisions = list(decisions)
+    off = {Reason.ORDINARY_SCORE, Reason.CALM} - {
+        code for table in decisions for code in table[REASON_COLUMN].unique()
+    }
+    shown = [code for code in Reason if code not in (Reason.NONE, Reason.UNSURE_HOLD, *off)]
     counts = {str(code): 0 for code in shown} | {"emitted": 0}
     for table in decisions:
         for code in shown:

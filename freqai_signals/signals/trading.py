@@ -15,6 +15,7 @@ from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, TAG_COLUMN
 from freqai_signals.signals.entries import BARRIER_COLUMN
 from freqai_signals.signals.exits import ExitReason
 from freqai_signals.signals.expected_value import move_behind
+from freqai_signals.signals.extremes import with_marks
 from freqai_signals.signals.outputs import (
     MODEL_ID_COLUMN,
     PRIOR_COLUMNS,
@@ -35,7 +36,7 @@ THRESHOLD_COLUMN: Final = "confidence_threshold"
 def with_barriers(
     frame: pd.DataFrame, settings: SignalSettings, round_trip_cost: float
 ) -> pd.DataFrame:
-    """The frame with the label's own barrier width and return scale.
+    """The frame with the label's own barrier width and return scale, and the marks of its rules.
 
     So a trade can be what a label says, and be sized by what it is about.
     """
@@ -47,7 +48,7 @@ def with_barriers(
         round_trip_cost,
     )
     columns = {BARRIER_COLUMN: barrier_width(*rule), RETURN_SCALE_COLUMN: return_scale(*rule)}
-    return frame.assign(**columns)
+    return with_marks(frame.assign(**columns), settings)
 
 
 def entry_columns(decided: pd.DataFrame, can_short: bool) -> pd.DataFrame:

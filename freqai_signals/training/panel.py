@@ -15,6 +15,7 @@ from freqai_signals.schema import (
     OHLCV,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
+    VOTES_END_COLUMN,
 )
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.features import Market, build_features, feature_memory
@@ -25,7 +26,9 @@ from freqai_signals.training.rows import (
     candle_numbers,
     pair_rows,
     pool_rows,
+    vote_names,
 )
+from freqai_signals.training.votes import make_votes
 
 Candles = Callable[[str, pd.Timestamp], pd.DataFrame]
 """Gives the base candles of a pair from a date on (earlier ones do no harm), empty if none."""
@@ -63,7 +66,7 @@ def training_window(start: int, stop: int, settings: SignalSettings) -> Window:
     first, last = start // settings.candle_seconds, stop // settings.candle_seconds
     memory = row_memory(settings)
     spared = memory if last - first >= _SPARING * memory else 0
-    horizon = settings.label_horizon_candles
+    horizon = settings.longest_horizon_candles
     return Window(first + spared, last, horizon, settings.model.row_step)
 
 
@@ -209,7 +212,9 @@ def add_labels(
     )
     labels = make_labels(candles, *rule)
     labels[RETURN_SCALE_COLUMN] = return_scale(candles["close"].to_numpy(np.float64), *rule)
-    return pd.concat([candles.drop(columns=_LABELS, errors="ignore"), labels], axis=1)
+    votes = make_votes(candles, settings, round_trip_cost)
+    kept = candles.drop(columns=[*_LABELS, *votes.columns], errors="ignore")
+    return pd.concat([kept, labels, votes], axis=1)
 
 
 @dataclass(frozen=True)
@@ -224,7 +229,9 @@ class Table:
     def of(cls, frame: pd.DataFrame, candle_seconds: int) -> "Table":
         """Take the columns of a frame that carries ``date``, features and labels."""
         names = [name for name in frame.columns if "%" in name]
-        return cls(frame[names], frame[_LABELS], candle_numbers(frame["date"], candle_seconds))
+        votes = vote_names(frame.columns)
+        known = [*_LABELS, *votes, *([VOTES_END_COLUMN] if votes else [])]
+        return cls(frame[names], frame[known], candle_numbers(frame["date"], candle_seconds))
 
 
 def training_rows(tables: Mapping[str, Table], window: Window) -> TrainingRows:

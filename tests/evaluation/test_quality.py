@@ -19,8 +19,8 @@ from freqai_signals.evaluation.quality import (
 )
 from freqai_signals.schema import PROBA_COLUMNS
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.filters import Reason
 from freqai_signals.signals.outputs import PRIOR_COLUMNS
+from freqai_signals.signals.reasons import Reason
 from tests.evaluation.run_rows import COST, rows_of, run_of
 
 MEASURES = ["skill", "ece", "brier", "direction_auc", "move_auc"]

@@ -8,7 +8,7 @@ from rich.console import Console
 from freqai_signals.evaluation.backtest_record import Run
 from freqai_signals.evaluation.quality import TOTAL
 from freqai_signals.evaluation.report import as_json, print_report
-from freqai_signals.signals.filters import Reason
+from freqai_signals.signals.reasons import Reason
 from tests.evaluation.run_rows import rows_of, run_of
 
 TITLES = (
