@@ -107,7 +107,7 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
     given = dict(_section(freqai, "freqai.signals", problems))
     preset = given.pop("preset", "shipped")
     problems += _unsupported(freqai, parameters, split)
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         names = ", ".join(map(repr, PRESETS))
         problems.append(f"freqai.signals.preset: must be one of {names}, got {preset!r}")
         preset = "shipped"

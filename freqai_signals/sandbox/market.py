@@ -114,6 +114,9 @@ def read_candles(path: Path) -> pd.DataFrame:
         frame: pd.DataFrame = feather.read_feather(path)
     except (ArrowInvalid, OSError) as error:
         raise ValueError(f"candle file {path} is damaged or truncated: {error}") from error
+    if "funding_rate" in frame:  # older files of funding rates call the column open
+        rate = frame["funding_rate"]
+        frame = frame.assign(open=rate, high=rate, low=rate, close=rate)
     missing = [name for name in ("date", "open", "high", "low", "close") if name not in frame]
     if missing:
         raise ValueError(f"candle file {path} lacks the columns {missing}")

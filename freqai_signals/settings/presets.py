@@ -27,7 +27,7 @@ FUTURES_1H_PRESET: Final[Mapping[str, Any]] = {
     "labels": {"kind": "triple_barrier", "ensemble_kinds": ("volatility", "triple_barrier"),
                "ensemble_horizons_candles": (2, 4, 8)},
     "features": {"higher_timeframes": ("4h", "1d")},
-    "model": {"row_step": 1, "refit": False},
+    "model": {"row_step": 5, "refit": False},
     "booster": {"min_child_samples": 100},
     "decision": {"weak": 0.0, "medium": 0.97, "strong": 0.99, "minimum_confidence": 0.0,
                  "reference_confidence": 0.0, "expected_value_rule": False,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from freqai_signals.sandbox.book import FUTURES, CandleBook, CandleSeries
+from freqai_signals.sandbox.book import FUNDING, FUTURES, CandleBook, CandleSeries
 from freqai_signals.sandbox.datadir import DataDirectoryError, check_candles, exchange_folder
 from freqai_signals.sandbox.market import Market, write_feather
 
@@ -104,3 +104,15 @@ def test_files_without_prices_are_named(tmp_path: Path) -> None:
     write_feather(frame, tmp_path / "BTC_USDT-5m.feather")
     with pytest.raises(DataDirectoryError, match="lacks the columns"):
         check_candles(tmp_path, ())
+
+
+def test_funding_rates_are_read_under_either_name_of_their_column(tmp_path: Path) -> None:
+    dates = pd.date_range("2024-01-01", periods=3, freq="8h", tz="UTC", unit="ms")
+    rates = [0.0001, -0.0002, 0.0003]
+    (tmp_path / "futures").mkdir()
+    path = tmp_path / "futures" / "BTC_USDT_USDT-1h-funding_rate.feather"
+    old = dict.fromkeys(("open", "high", "low", "close"), rates)
+    for columns in ({"funding_rate": rates}, old):
+        write_feather(pd.DataFrame({"date": dates, **columns}), path)
+        found = CandleBook(tmp_path, FUNDING).series("BTC/USDT:USDT", "1h")
+        assert found.values[:, 0].tolist() == rates
