@@ -88,7 +88,9 @@ def test_large_numbers_and_long_names_are_not_cut_off() -> None:
 def test_json_holds_every_table_and_the_facts() -> None:
     run = some_run()
     found = json.loads(json.dumps(as_json(run), allow_nan=False))
-    assert set(found) == {"quality", "tiers", "signals", "rules", "reliability", "facts"}
+    tables = {"quality", "tiers", "signals", "rules", "reliability", "facts"}
+    assert set(found) == {*tables, "expectation"}
+    assert found["expectation"] == []
     assert set(found["quality"]) == {"BTC/USDT", "ETH/USDT", TOTAL}
     assert found["quality"]["BTC/USDT"]["scored"] == 3
     assert found["quality"]["ETH/USDT"]["skill"] is None
