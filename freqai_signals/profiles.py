@@ -13,7 +13,7 @@ EXPECTATIONS: Final[Mapping[ProfileName, tuple[str, ...]]] = {
         "coins it had never seen among them); the true figure may be zero, and about seven years "
         "of trades are needed to know. In sample, 2020 to 2024, it was +25 ± 7 bp, of which 2023 "
         "and 2024 gave only +1 to +4.",
-        "This package's own walk-forward over those years found +0 ± 5 bp per trade "
+        "This package's own walk-forward over those years found -1 ± 5 bp per trade "
         "(make bench-quality PROFILE=futures-1h, docs/measurements.md).",
     ),
 }

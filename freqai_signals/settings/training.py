@@ -125,7 +125,7 @@ class EnsembleSettings(Section):
 
     ``snapshots``: members of that many earlier windows go on speaking, each with ``decay`` times
     the weight of the next newer one. ``linear_weight`` is the share of a logistic regression in the
-    raw probabilities. Both are off: neither measured better (docs/measurements.md).
+    raw probabilities. Both are off: neither gain measured clearly (docs/measurements.md).
     """
 
     snapshots: Annotated[int, Field(ge=0, le=12)] = 0
