@@ -11,6 +11,7 @@ from freqai_signals.rehearsal.acceleration import FastClock
 from freqai_signals.sandbox.clock import WEEK_MS, wall_clock_ms, weeks_onto_clock
 from freqai_signals.sandbox.live import last_opening
 from freqai_signals.sandbox.spec import MarketSpec
+from freqai_signals.sandbox.traded import traded_in
 
 DAY_MS: Final = 86_400_000
 
@@ -86,7 +87,7 @@ def rehearsed_time(request: Rehearsal, candles: Path) -> tuple[FastClock, int]:
     ValueError
         If a date to start at is given in real time.
     """
-    now, last = wall_clock_ms(), last_opening(candles)
+    now, last = wall_clock_ms(), last_opening(candles, traded_in(rehearsed_config(request)))
     if request.speed == 1:
         if request.start is not None:
             raise ValueError("--start needs a speed above 1: in real time it is now")

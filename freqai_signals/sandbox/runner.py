@@ -28,6 +28,7 @@ from freqai_signals.sandbox.market import DEFAULT_ROOT, ensure_market
 from freqai_signals.sandbox.request_log import RequestLog
 from freqai_signals.sandbox.server import serving
 from freqai_signals.sandbox.spec import MarketSpec
+from freqai_signals.sandbox.traded import traded_by
 
 DEFAULT_LOG: Final = DEFAULT_ROOT / "requests.log"
 
@@ -111,7 +112,8 @@ def _placed(request: SandboxRequest, folder: Path, clock: Clock | None) -> tuple
         command = with_datadir(request.command, folder)
         weeks = request.weeks or 0
         return command, clock or Clock(shift_ms=weeks * WEEK_MS)
-    place = live_place(folder, request.weeks)
+    traded = traded_by(request.command, request.pairs)
+    place = live_place(folder, request.weeks, traded=traded)
     command = with_live_folder(request.command, place.folder)
     return command, clock or Clock(shift_ms=place.weeks * WEEK_MS)
 

@@ -1,5 +1,6 @@
 """The exchange while time passes, and where the bot's history lies on the clock."""
 
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from freqai_signals.sandbox.environment import with_live_folder
 from freqai_signals.sandbox.exchange import create_exchange
 from freqai_signals.sandbox.live import LivePlace, last_opening, live_place
 from freqai_signals.sandbox.market import Market
+from freqai_signals.sandbox.traded import Traded, traded_by
 
 ROOT = Path(__file__).parents[2]
 CANDLE_MS = 300_000
@@ -142,6 +144,64 @@ def test_a_bot_that_starts_again_finds_its_place(market: Market, tmp_path: Path)
     used_up.mkdir()
     assert live_place(market.folder, root=tmp_path) == begun
     assert live_place(market.folder, weeks=7, root=tmp_path).weeks == 7
+
+
+@pytest.fixture(scope="module")
+def mixed(market: Market, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Futures that end 200 and 210 days before the spot candles beside them."""
+    folder = tmp_path_factory.mktemp("mixed")
+    (folder / "futures").mkdir()
+    for coin, early in (("BTC", 200), ("ETH", 210)):
+        candles = market.candles(f"{coin}/USDT")
+        candles.to_feather(folder / f"{coin}_USDT-5m.feather")
+        contract = candles.iloc[: -early * 288].reset_index(drop=True)
+        for kind in ("futures", "mark"):
+            contract.to_feather(folder / "futures" / f"{coin}_USDT_USDT-5m-{kind}.feather")
+    return folder
+
+
+FUTURES_CONFIG = {
+    "trading_mode": "futures",
+    "exchange": {"pair_whitelist": ["BTC/USDT:USDT", "SOL/USDT:USDT"]},
+}
+
+
+def test_the_clock_is_set_by_what_the_bot_trades(mixed: Path, tmp_path: Path) -> None:
+    """Set by the spot candles, it would put a futures bot behind the end of its own."""
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(FUTURES_CONFIG))
+    futures = traded_by(["freqtrade", "trade", "-c", str(config)])
+    place = live_place(mixed, root=tmp_path, traded=futures)
+    clock = Clock(shift_ms=place.weeks * WEEK_MS)
+    served = TestClient(create_exchange(mixed, clock, lambda line: None))
+    query = {"symbol": "BTCUSDT", "interval": "5m", "limit": 1}
+    opening = served.get("/fapi/v1/klines", params=query).json()[0][0]
+    assert 0 <= wall_clock_ms() - opening <= CANDLE_MS + 5000
+    place.folder.mkdir(parents=True)
+    spot = live_place(mixed, root=tmp_path)
+    assert place.weeks - spot.weeks in (28, 29)
+    assert live_place(mixed, root=tmp_path, traded=futures) == place
+
+
+def test_the_whitelisted_pair_that_ends_first_counts(mixed: Path) -> None:
+    day = 86_400_000
+    last = last_opening(mixed)
+    for names, early in ((["BTC"], 200), (["ETH", "BTC", "SOL"], 210), ([".*"], 200)):
+        pairs = tuple(f"{name}/USDT:USDT" for name in names)
+        assert last - last_opening(mixed, Traded(True, pairs)) == early * day
+
+
+def test_what_a_bot_trades_is_read_as_freqtrade_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "below.json").write_text(json.dumps(FUTURES_CONFIG))
+    upper = tmp_path / "upper.json"
+    upper.write_text('{"add_config_files": ["below.json",], // as freqtrade allows\n"x": 1}')
+    command = ["freqtrade", "trade", f"--config={upper}"]
+    assert traded_by(command) == Traded(True, ("BTC/USDT:USDT", "SOL/USDT:USDT"))
+    assert traded_by(command, ["ETH/USDT:USDT"]).pairs == ("ETH/USDT:USDT",)
+    later = tmp_path / "later.json"
+    later.write_text('{"trading_mode": "spot", "exchange": {"name": "binance"}}')
+    assert traded_by([*command, "-c", str(later)]).futures is False
+    assert traded_by(["freqtrade", "trade", "-c", str(tmp_path / "none.json")]) == Traded()
 
 
 def test_the_bot_gets_folders_of_its_own_unless_it_names_some() -> None:
