@@ -49,7 +49,7 @@ STRATEGY := $(CONFIGS) --userdir user_data \
 	test test-slow test-rehearsal test-live lint format bench bench-quality clean
 
 help: ## list the targets and their options
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'Options: DATADIR= (real candles instead of the simulated market; then TIMERANGE= as well),'
 	@echo '  PAIRS="A/USDT B/USDT", TIMERANGE=YYYYMMDD-YYYYMMDD, EDGE= (of the simulated market; 0 = none),'

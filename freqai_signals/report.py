@@ -66,6 +66,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _write_signals(path: Path, run: Run, userdir: Path) -> None:
+    if not path.resolve().parent.is_dir():
+        raise ValueError(f"--signals {path}: there is no folder {path.parent}; make it first")
     count = write_signals(path, signal_records(run, userdir / "signals" / "models"))
     sys.stderr.write(f"{count} signals written to {path}\n")
 

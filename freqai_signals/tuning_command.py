@@ -44,7 +44,7 @@ def add_tune(commands: "argparse._SubParsersAction[Any]") -> None:
     )
     parser.add_argument("--pairs", nargs="+", default=[], metavar="PAIR", help="whitelist and pool")
     parser.add_argument(
-        "--until", type=dt.datetime.fromisoformat, metavar="YYYYMMDD",
+        "--until", type=_day, metavar="YYYYMMDD",
         help="end of the training window, UTC (default: of the candles)",
     )  # fmt: skip
     parser.add_argument("--trials", type=int, help="default: freqai.signals.tuning.trials")
@@ -55,6 +55,13 @@ def add_tune(commands: "argparse._SubParsersAction[Any]") -> None:
     )
     parser.add_argument("--userdir", type=Path, default=Path("user_data"), metavar="DIR")
     parser.set_defaults(run=_run)
+
+
+def _day(text: str) -> dt.datetime:
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 20240131") from None
 
 
 def _run(arguments: argparse.Namespace) -> int:

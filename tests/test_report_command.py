@@ -163,3 +163,11 @@ def test_signals_are_written_as_records_that_can_be_read(tmp_path: Path, capsys:
     assert len(records) == 60
     assert {record.signal for record in records} == {"buy"}
     assert {record.strength for record in records} == {1}
+
+
+def test_signals_into_a_folder_that_is_not_there_are_refused(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    folder = tmp_path / "nowhere"
+    assert report(backtest(tmp_path), "--signals", str(folder / "signals.jsonl")) == 2
+    assert f"there is no folder {folder}; make it first" in capsys.readouterr().err

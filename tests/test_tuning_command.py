@@ -146,3 +146,9 @@ def test_a_corrupt_study_ends_with_status_2_and_stays_as_it_is(
     assert tune() == 2
     assert "studies.sqlite cannot be used: file is not a database" in capsys.readouterr().err
     assert study.read_bytes() == b"no database" * 1000
+
+
+def test_an_end_that_is_no_day_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["tune", "--until", "2024"])
+    assert "--until: '2024' is no day; write it as 20240131" in capsys.readouterr().err

@@ -41,7 +41,10 @@ def _run(arguments: argparse.Namespace) -> int:
     from freqai_signals.models.registry import Registry
 
     if not arguments.registry.is_dir():
-        raise ValueError(f"no registry at {arguments.registry}; name one with --registry")
+        raise ValueError(
+            f"no registry at {arguments.registry}; a dry or live run makes it, or name one with "
+            "--registry"
+        )
     wanted = 2 if arguments.action == "compare" else 1
     if len(arguments.version) > wanted or (wanted == 2 and len(arguments.version) != 2):
         raise ValueError(

@@ -43,7 +43,8 @@ def coverage_problems(
         Timeframe and pool.
     """
     problems = [
-        f"{pair}: no {settings.timeframe} candles; download them or take the pair out"
+        f"{pair}: no {settings.timeframe} candles; download them, name their folder (make: "
+        "DATADIR=) or take the pair out"
         for pair, span in present.items()
         if span is None
     ]

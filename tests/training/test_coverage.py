@@ -58,7 +58,10 @@ def test_one_late_candle_is_a_problem_only_without_a_pool() -> None:
 
 def test_no_candles_at_all_is_told_with_the_timeframe() -> None:
     (line,) = coverage_problems({"A/USDT": ENOUGH, "B/USDT": None}, NEEDED, SETTINGS)
-    assert line == "B/USDT: no 5m candles; download them or take the pair out"
+    assert line == (
+        "B/USDT: no 5m candles; download them, name their folder (make: DATADIR=) or take the "
+        "pair out"
+    )
 
 
 def test_an_early_end_is_freqtrades_business_unless_the_backtest_has_not_begun() -> None:
