@@ -134,7 +134,9 @@ class LightGBMSignalStrategy(IStrategy):
         if self._is_live:
             kept: DataFrame | None = self.freqai.dd.historic_data.get(pair, {}).get(self.timeframe)
             return DataFrame() if kept is None else kept
-        stored: DataFrame = self.dp.get_pair_dataframe(pair, self.timeframe)
+        # get_pair_dataframe() cuts at the clock of the last simulation, which freqtrade never sets
+        # back: an analysis after it (another strategy, FreqUI, an epoch) would lack a candle.
+        stored: DataFrame = self.dp.historic_ohlcv(pair, self.timeframe)
         return stored
 
     def newest_candle(self, pair: str) -> pd.Timestamp | None:

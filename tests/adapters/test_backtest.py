@@ -82,6 +82,18 @@ def test_a_second_run_reuses_predictions_and_says_so(
     assert_same_predictions(run, first_run)
 
 
+def test_an_analysis_after_a_simulation_sees_all_candles(
+    bench: Bench, first_run: Run, user_data_of_first_run: Path
+) -> None:
+    """freqtrade's clock stays at the simulation's last candle, which it hides from later reads."""
+    run = bench.backtest(user_data_of_first_run, whole=True)
+    assert len(run.said("Reusing cached predictions")) == 2 * 4
+    assert not run.said("not reused")
+    for pair in PAIRS:
+        assert len(run.strategy.dp.get_pair_dataframe(pair)) == len(first_run.frames[pair]) - 1
+        pd.testing.assert_frame_equal(run.frames[pair], first_run.frames[pair], check_exact=True)
+
+
 @pytest.mark.parametrize(
     "path_and_value",
     [("decision__weak", 0.6), ("exits__stop_multiple", 2.0), ("sizing__method", "kelly")],

@@ -1,5 +1,6 @@
 """The strategy's trades: what opens them, what ends them, and when nothing may open."""
 
+import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,8 +33,10 @@ Trades = Callable[..., pd.DataFrame]
 
 
 @pytest.fixture(scope="module")
-def trades(bench: Bench, first_run: Run) -> Trades:
+def trades(bench: Bench, first_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Trades:
     """``trades(exits={...}, decision={...})``: a whole backtest on the first run's models."""
+    user_data = tmp_path_factory.mktemp("trades") / "user"
+    shutil.copytree(first_run.user_data, user_data)
 
     def run(**changes: Any) -> pd.DataFrame:
         config = small_config()
@@ -41,7 +44,7 @@ def trades(bench: Bench, first_run: Run) -> Trades:
         for section, values in changes.items():
             signals = config["freqai"]["signals"]
             signals[section] = signals.get(section, {}) | values
-        found = bench.backtest(first_run.user_data, config, whole=True)
+        found = bench.backtest(user_data, config, whole=True)
         assert found.backtesting is not None
         listed = found.backtesting.results["strategy"]["LightGBMSignalStrategy"]["trades"]
         table = pd.DataFrame(listed)

@@ -72,7 +72,7 @@ def test_a_record_changes_windows_that_end_after_it_and_no_earlier_one(
     run = bench.backtest(user_data_of_first_run)
     # Predictions of the second window are not taken from the cache any more.
     assert len(run.said("Reusing cached predictions")) == 2
-    assert len(run.said("are not reused, changed since", "tuned parameters")) == 2
+    assert len(run.said("are not reused, changed since: tuned parameters")) == 2
     assert run.said("with the parameters of tuning record", record.name)
     middle = pd.Timestamp(WINDOWS[1], tz="UTC")
     for pair in PAIRS:
