@@ -116,15 +116,10 @@ class LightGBMSignalClassifier(IFreqaiModel):
         if pair == self.config["exchange"]["pair_whitelist"][-1]:
             self.dd.save_historic_predictions_to_disk()
 
-    @courteous()
     def extract_data_and_train_model(
-        self,
-        new_trained_timerange: TimeRange,
-        pair: str,
-        strategy: IStrategy,
-        dk: FreqaiDataKitchen,
-        data_load_timerange: TimeRange,
-    ) -> None:
+        self, new_trained_timerange: TimeRange, pair: str, strategy: IStrategy,
+        dk: FreqaiDataKitchen, data_load_timerange: TimeRange,
+    ) -> None:  # fmt: skip
         """A pair's turn: adopt the pool's newest model, or train the next one for all."""
         SignalKitchen.adopt(dk)
         pool = self._pool(pair)
@@ -134,7 +129,10 @@ class LightGBMSignalClassifier(IFreqaiModel):
         own, now = self.dd.get_pair_dict_info(pair)[1], new_trained_timerange.stopts
         patience = 3600 * self.freqai_info["live_retrain_hours"]
         if latest is None or model is None or next_turn(own, latest, now, patience) is Turn.TRAIN:
-            model, trained = self._train_pool(pool, pair, new_trained_timerange, model), now
+            # Not a decorator: hyperopt pickles this class, and one would hold a generator.
+            with courteous():
+                model = self._train_pool(pool, pair, new_trained_timerange, model)
+            trained = now
         else:
             trained = latest.time
             logger.info("%s adopts the pool's model %s", pair, model.card.version)

@@ -5,6 +5,7 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,6 +64,19 @@ def test_both_adapters_load_through_freqtrades_resolvers(bench: Bench, tmp_path:
     assert type(strategy).__name__ == "LightGBMSignalStrategy"
     assert type(model).__name__ == "LightGBMSignalClassifier"
     assert Path(strategy.__file__) == REPO / "strategies" / "LightGBMSignalStrategy.py"
+
+
+def test_both_adapter_classes_can_be_sent_to_the_workers_of_hyperopt(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """Their file is no module, so a class travels by value with all that its methods hold."""
+    config = bench.config(tmp_path / "user", RunMode.BACKTEST, small_config())
+    for adapter in (
+        StrategyResolver.load_strategy(config),
+        FreqaiModelResolver.load_freqaimodel(config),
+    ):
+        sent = cloudpickle.loads(cloudpickle.dumps(type(adapter)))
+        assert sent.__name__ == type(adapter).__name__
 
 
 def test_a_dataclass_with_postponed_annotations_in_an_adapter_file_is_not_found(
