@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import pandas as pd
 
-from freqai_signals.schema import MODEL_COLUMNS, REASON_COLUMN, TRUST_COLUMN
+from freqai_signals.schema import REASON_COLUMN, SCORE_COLUMN, TRUST_COLUMN
 from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN
-from freqai_signals.signals.outputs import MODEL_ID_COLUMN
+from freqai_signals.signals.outputs import MODEL_ID_COLUMN, model_columns
 
 RECORD_VARIABLE: Final = "FREQAI_SIGNALS_LIVE_RECORD"
 """Names the file; nothing is recorded without it."""
@@ -38,7 +38,7 @@ class LiveRow:
     trust
         ``do_predict`` as FreqAI gave it.
     values
-        The model's columns by name.
+        The model's columns by name; ``score`` among them where a label ensemble gives one.
     candle
         Open, high, low, close, volume.
     cost
@@ -103,7 +103,7 @@ def _row(pair: str, row: "pd.Series[Any]", cost: float) -> LiveRow:
         written=time.time(),
         model=int(row.get(MODEL_ID_COLUMN, 0)),
         trust=int(row[TRUST_COLUMN]),
-        values={name: float(row[name]) for name in MODEL_COLUMNS},
+        values={name: float(row[name]) for name in model_columns(SCORE_COLUMN in row)},
         candle=tuple(float(row[name]) for name in CANDLE_COLUMNS),
         cost=cost,
         signal=int(row[DECISION_SIGNAL_COLUMN]),

@@ -12,14 +12,19 @@ from freqai_signals.evaluation.live_record import CANDLE_COLUMNS, LiveRow
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.schema import (
     INCOMPLETE_MARKET,
-    MODEL_COLUMNS,
     REASON_COLUMN,
     RETURN_SCALE_COLUMN,
+    SCORE_COLUMN,
     TRUST_COLUMN,
 )
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, PairContext, decide
-from freqai_signals.signals.outputs import complete_outputs, model_outputs, window_facts
+from freqai_signals.signals.outputs import (
+    complete_outputs,
+    model_columns,
+    model_outputs,
+    window_facts,
+)
 from freqai_signals.training.panel import FeatureCache, add_labels
 
 TOLERANCE: Final = 1e-9
@@ -164,6 +169,7 @@ def _expected(
             table.loc[chosen],
             cost,
             frame.loc[chosen, "volume"].to_numpy() > 0,
+            bool(history.settings.labels.ensemble),
         )
         parts.append(outputs.assign(**window_facts(model)).set_index(chosen))
     frame = complete_outputs(pd.concat([frame, pd.concat(parts).sort_index()], axis=1))
@@ -191,11 +197,14 @@ def _mismatches(
 
 
 def _row_mismatches(row: LiveRow, expected: "pd.Series[Any]", history: History) -> list[Mismatch]:
-    wanted = {name: float(expected[name]) for name in MODEL_COLUMNS}
+    names = model_columns(bool(history.settings.labels.ensemble))
+    # A candle from before the first model has no score, which abstains like a score of 0.
+    said = {SCORE_COLUMN: 0.0, **row.values}
+    wanted = {name: float(expected[name]) for name in names}
     wrong: list[tuple[str, float | str, float | str]] = [
-        (name, row.values[name], value)
+        (name, said[name], value)
         for name, value in wanted.items()
-        if not abs(row.values[name] - value) <= TOLERANCE
+        if not abs(said[name] - value) <= TOLERANCE
     ]
     trust = int(expected[TRUST_COLUMN])
     if row.trust not in (trust, *ABSTAINING):
@@ -215,6 +224,6 @@ def _cause(row: LiveRow, expected: "pd.Series[Any]", wrong: set[str], history: H
         return "the bot saw another candle"
     if _serving(row) and history.model(row.model) is None:
         return "the model is not in the store any more"
-    if wrong & {*MODEL_COLUMNS, TRUST_COLUMN}:
+    if wrong & {*model_columns(scored=True), TRUST_COLUMN}:
         return "the features differ"
     return "the decision remembers other signals"

@@ -3,12 +3,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from freqai_signals.evaluation.live_record import LiveRecord, LiveRow
 from freqai_signals.models.card import ModelCard
-from freqai_signals.models.signal_model import SignalModel
+from freqai_signals.models.signal_model import Prediction, SignalModel
 from freqai_signals.rehearsal.candles import without_holes
 from freqai_signals.rehearsal.parity import History, compare
 from freqai_signals.settings import SignalSettings
@@ -108,3 +109,42 @@ def test_half_a_line_after_a_kill_is_left_out(live: list[LiveRow], tmp_path: Pat
     with record.path.open("a") as file:
         file.write('{"pair": "BTC/U')
     assert list(record.rows()) == live
+
+
+class Voting(SignalModel):
+    """Says buy by its label ensemble and hold by its own label."""
+
+    def predict(self, frame: pd.DataFrame) -> Prediction:
+        made = Prediction.abstaining(len(frame))
+        return replace(made, trusted=np.ones(len(frame), bool), score=np.full(len(frame), 0.75))
+
+
+def test_the_score_of_a_label_ensemble_is_compared_too(
+    live: list[LiveRow], frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    labels = {
+        "volatility_span_days": 0.1,
+        "ensemble_kinds": ["volatility"],
+        "ensemble_horizons_candles": [12],
+    }
+    chosen = {"features": {"groups": ["calendar"]}, "labels": labels}
+    settings = SignalSettings.model_validate(chosen)
+    history = History({PAIR: frame}, settings, {}, lambda number: Voting(MODEL.card))
+    said = compare([replace(row, trust=1) for row in live], history).expected[PAIR]
+    record = LiveRecord(tmp_path / "voting.jsonl")
+    for last in range(1, len(said) + 1):
+        record.add(PAIR, said.iloc[:last], 0.002)
+    rows = list(record.rows())
+    assert [row.values["score"] for row in rows] == [0.75] * 10
+    assert {row.values["&-signal"] for row in rows} == {2.0}
+    assert compare(rows, history).share == 1.0
+    other = compare(changed(rows, values={**rows[4].values, "score": 0.1}), history)
+    assert [(item.column, item.cause) for item in other.mismatches] == [
+        ("score", "the features differ")
+    ]
+    unsaid = {name: value for name, value in rows[4].values.items() if name != "score"}
+    assert [item.column for item in compare(changed(rows, values=unsaid), history).mismatches] == [
+        "score"
+    ]
+    early = compare(changed(rows, values={**live[4].values}, trust=0, model=0), history)
+    assert "score" not in {item.column for item in early.mismatches}
