@@ -30,7 +30,7 @@ from freqai_signals.models.freqai_state import (
     changed_inputs,
     repair_state,
 )
-from freqai_signals.models.prediction_cache import PredictionCache, Recipe
+from freqai_signals.models.prediction_cache import PredictionCache, Recipe, listed_costs
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.models.store import ModelStore
 from freqai_signals.models.tuning import Tuning
@@ -293,5 +293,5 @@ class LightGBMSignalClassifier(IFreqaiModel):
             adapter_files=method_files(
                 type(self.strategy), type(self), SignalKitchen, SignalDrawer
             ),
-            costs={name: self.strategy.round_trip_cost(name) for name in pool},
+            costs=listed_costs(pool, self.strategy.round_trip_cost),
         )

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,29 @@ _NOT_IN_PREDICTIONS = {
 _CONTENT = "content of the file"
 
 
+def listed_costs(pairs: Sequence[str], cost: Callable[[str], float]) -> dict[str, float]:
+    """Costs of the pairs that the exchange lists.
+
+    Parameters
+    ----------
+    pairs
+        Full names.
+    cost
+        Raises ``KeyError`` of a pair that is not listed. Such a pair has no candles, so it takes no
+        part in anything.
+
+    Examples
+    --------
+    >>> listed_costs(["A/USDT", "B/USDT"], {"A/USDT": 0.002}.__getitem__)
+    {'A/USDT': 0.002}
+    """
+    found = {}
+    for pair in pairs:
+        with suppress(KeyError):
+            found[pair] = cost(pair)
+    return found
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What the predictions of one pair are made from, candles aside.
@@ -42,7 +66,7 @@ class Recipe:
     adapter_files
         Sources of the strategy, whose hooks make features and labels, and of the model's adapter.
     costs
-        Round-trip cost of each pool pair, a fraction: barriers are never narrower.
+        Round-trip cost of each pool pair that is listed, a fraction: barriers are never narrower.
     """
 
     settings: SignalSettings
