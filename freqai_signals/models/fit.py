@@ -1,12 +1,13 @@
 """From training rows to a SignalModel, or to the reason why there is none."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from freqai_signals import metrics
+from freqai_signals.metrics import Probabilities
 from freqai_signals.models.calibration import (
     CalibrationRows,
     DirectionHistory,
@@ -64,15 +65,53 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     history = _history(request)
     reason = unusable(rows, settings)
     if reason:
-        return SignalModel(_with(card, reason=reason), rows.names, history)
+        return SignalModel(replace(card, reason=reason), rows.names, history)
 
     past, tail = _split(rows, settings, settings.validation_fraction)
     reason = unusable(past, settings) or one_sided(tail) or mute_votes(past, tail, settings)
     if reason:
-        return SignalModel(_with(card, reason=reason), rows.names, history)
+        return SignalModel(replace(card, reason=reason), rows.names, history)
 
     card, kept = _chosen(card, past, request)
-    rows, past, tail = (part.columns(kept) for part in (rows, past, tail))
+    window = _Window(*(part.columns(kept) for part in (rows, past, tail)))
+    held_out, history, honest = _held_out_fit(window, request, history)
+    fit = _serving(held_out, window.rows, window.tail, settings)
+    held = Holdout.of(window.past, window.tail, honest)
+    measured = _measured(fit, window, honest)
+    card = replace(
+        card,
+        metrics=measured,
+        rounds=rounds_of(fit.heads),
+        ensemble=_mixture(fit),
+        warnings=_warnings(measured["validation"], settings)
+        + (_NOT_REFITTED if settings.model.refit and fit is held_out else ()),
+    )
+    for warning in card.warnings:
+        logger.warning("Model %s: %s", card.version, warning)
+    until = int(rows.event_end.max())
+    model = SignalModel(card, window.rows.names, history, fit, until, held)
+    used = [name for name, _ in model.feature_importance(MOST_FEATURES)]
+    return replace(
+        model,
+        card=replace(card, groups=group_shares(model, settings)),
+        drift=drift_reference(window.rows, held, used, settings),
+    )
+
+
+@dataclass(frozen=True)
+class _Window:
+    """All rows of a window, those before its hold-out, and the hold-out, purged of each other."""
+
+    rows: TrainingRows
+    past: TrainingRows
+    tail: TrainingRows
+
+
+def _held_out_fit(
+    window: _Window, request: Request, history: DirectionHistory
+) -> tuple[Fit, DirectionHistory, Probabilities]:
+    """Members that know nothing of the hold-out, the history, and what they say of the hold-out."""
+    rows, past, tail, settings = window.rows, window.past, window.tail, request.settings
     stopped = fit_members(past, tail, settings)
     older = _older(request, tail)
     # Of earlier windows, too, only members speak here that know nothing of the hold-out.
@@ -87,7 +126,7 @@ def train(request: Request, key: str | None = None) -> SignalModel:
         settings.calibration,
     )
     honest = calibrator(raw)
-    held_out = Fit(
+    fit = Fit(
         generations=(_generation(stopped, past, settings), *older),
         calibrator=calibrator,
         margins=MarginReference.of(honest),
@@ -97,31 +136,18 @@ def train(request: Request, key: str | None = None) -> SignalModel:
         decay=settings.ensemble.decay,
         ballot=fit_ballot(past, tail, rows, stopped, settings),
     )
-    fit = _serving(held_out, rows, tail, settings)
+    return fit, history, honest
+
+
+def _measured(fit: Fit, window: _Window, honest: Probabilities) -> dict[str, dict[str, float]]:
+    """Metrics of a sample of all rows, and of the hold-out by those who did not know it."""
+    rows, tail = window.rows, window.tail
     sample = rows.take(np.arange(len(rows)) % (len(rows) // _TRAIN_METRIC_ROWS + 1) == 0)
-    measured = {
+    prior = metrics.class_prior(window.past.label)
+    return {
         "train": metrics.summary(sample.label, fit.honest(sample.features), fit.prior),
-        "validation": metrics.summary(tail.label, honest, metrics.class_prior(past.label)),
+        "validation": metrics.summary(tail.label, honest, prior),
     }
-    card = _with(
-        card,
-        metrics=measured,
-        rounds=rounds_of(fit.heads),
-        ensemble=_mixture(fit),
-        warnings=_warnings(measured["validation"], settings)
-        + (_NOT_REFITTED if settings.model.refit and fit is held_out else ()),
-    )
-    for warning in card.warnings:
-        logger.warning("Model %s: %s", card.version, warning)
-    until = int(rows.event_end.max())
-    held = Holdout.of(past, tail, honest)
-    model = SignalModel(card, rows.names, history, fit, until, held)
-    used = [name for name, _ in model.feature_importance(MOST_FEATURES)]
-    return replace(
-        model,
-        card=_with(card, groups=group_shares(model, settings)),
-        drift=drift_reference(rows, held, used, settings),
-    )
 
 
 def _chosen(
@@ -134,8 +160,8 @@ def _chosen(
     before = previous.names if previous is not None and previous.fit is not None else ()
     choice = choose_features(past, before, request.settings)
     names = list(choice.kept)
-    changes = {"features": len(names), "features_digest": digest(names)}
-    return _with(card, selection=choice.evidence(), **changes), choice.kept
+    changes: dict[str, Any] = {"features": len(names), "features_digest": digest(names)}
+    return replace(card, selection=choice.evidence(), **changes), choice.kept
 
 
 def _serving(
@@ -225,7 +251,3 @@ def _warnings(validation: dict[str, float], settings: SignalSettings) -> tuple[s
             f"prior's {validation['log_loss_prior']:.4f}"
         )
     return tuple(found)
-
-
-def _with(card: ModelCard, **changes: Any) -> ModelCard:
-    return ModelCard(**{**card.__dict__, **changes})
