@@ -91,7 +91,8 @@ def test_a_wrong_lead_pair_is_told_beside_other_problems() -> None:
 def test_a_lead_pair_that_is_there_or_not_looked_at_is_accepted(
     pairs: tuple[str, ...], features: dict[str, Any]
 ) -> None:
-    checked_settings(config_of(*pairs, features=features), None, reader({}))
+    settings = checked_settings(config_of(*pairs, features=features), None, reader({}))
+    assert settings.features.lead_pair == features["lead_pair"]
 
 
 def test_the_default_lead_pair_may_be_missing_and_that_is_told(

@@ -133,10 +133,13 @@ def test_discord_receives_an_alert(alerted: Bot, receiver: Receiver) -> None:
     assert embed["fields"][0]["value"].startswith("model test/pool: refused ")
 
 
-def test_a_receiver_that_is_away_stops_nothing(alerted: Bot) -> None:
+def test_a_receiver_that_is_away_stops_nothing(
+    alerted: Bot, caplog: pytest.LogCaptureFixture
+) -> None:
     section = documented("webhook")
     section["webhook"] |= {"url": "http://127.0.0.1:1/", "retries": 0}
     sent(alerted, manager(alerted, section))
+    assert "Could not call webhook url" in caplog.text
 
 
 def test_websocket_receives_an_alert(alerted: Bot, tmp_path: Path) -> None:

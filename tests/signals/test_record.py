@@ -101,7 +101,8 @@ json_values = st.recursive(
 def test_any_json_gives_a_record_or_a_record_error(key: str, value: object) -> None:
     text = json.dumps(GOOD | {key: value})
     with contextlib.suppress(RecordError):
-        SignalRecord.from_json(text)
+        record = SignalRecord.from_json(text)
+        assert SignalRecord.from_json(record.to_json()) == record
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "3", json.dumps(GOOD | {"colour": 1})])
