@@ -2,13 +2,15 @@
 
 Freqtrade's own objects without its threads: candles are in memory (the exchange's answer is not
 part of it), then every pair of the whitelist is analysed as the bot does it. Training runs in a
-second thread, as FreqAI's does. "Of one core" is what the deciding thread itself computed, which a
-busy machine does not stretch. Stock is freqtrade's LightGBMClassifier with its template features.
+second thread, as FreqAI's does; candles go on to come until one has run from begin to end. "Of one
+core" is what the deciding thread itself computed, which a busy machine does not stretch. Stock is
+freqtrade's LightGBMClassifier with its template's features.
 
     python -m benchmarks.bench_latency [--pairs 10 50 100] [--candles 3]
 """
 
 import argparse
+import itertools
 import json
 import logging
 import os
@@ -40,6 +42,12 @@ ROOT = Path(__file__).parents[1]
 DAYS = 30
 FRAME = 3000
 """Candles of the frame that the bot analyses: start-up and one page of the exchange."""
+
+PAUSE = 1.0
+"""Seconds between a decision and the next candle, in which a training goes on."""
+
+MOST_CANDLES = 60
+"""So many are decided at most while waiting for a training to end."""
 
 STOCK = """
 from freqtrade.strategy import IStrategy
@@ -155,8 +163,8 @@ def measure_pairs(count: int, candles: int) -> list[Timing]:
 def measure_bot(
     kind: str, bot: Bot, history: dict[str, pd.DataFrame], candles: int
 ) -> list[Timing]:
-    last = len(next(iter(history.values()))) - 2 * candles - 2
-    shown = iter(range(last, last + 2 * candles + 2))
+    last = len(next(iter(history.values()))) - candles - MOST_CANDLES - 2
+    shown = itertools.count(last)
 
     def next_candle() -> tuple[float, float]:
         stop = next(shown)
@@ -170,22 +178,33 @@ def measure_bot(
     next_candle()
     idle = [next_candle() for _ in range(candles)]
     stop = threading.Event()
+    trained: list[float] = []
 
     def train_on() -> None:
         while not stop.is_set():
             for entry in bot.strategy.freqai.dd.pair_dict.values():
                 entry["trained_timestamp"] = 0
+            begin = time.perf_counter()
             bot.train(bot.pairs[0])
+            trained.append(time.perf_counter() - begin)
 
     thread = threading.Thread(target=train_on)
     thread.start()
-    time.sleep(1)
-    busy = [next_candle() for _ in range(candles)]
+    busy: list[tuple[float, float]] = []
+    # Every stage of a training, to its end, meets a candle; between two candles it goes on.
+    while len(busy) < candles or (not trained and len(busy) < MOST_CANDLES):
+        time.sleep(PAUSE)
+        busy.append(next_candle())
     stop.set()
     thread.join()
+    late = max(busy)[0] - statistics.median(seconds for seconds, _ in idle)
+    print(
+        f"{kind}, {len(bot.pairs)} pairs: {len(busy)} candles met {len(trained)} trainings of "
+        f"{statistics.median(trained):.1f} s; the last decision came {late:.2f} s later at most"
+    )
     return [
         Timing(f"{kind}, {what}{clock}", len(bot.pairs), statistics.median(times), min(times),
-               max(times), candles)
+               max(times), len(times))
         for what, measured in (("idle", idle), ("while training", busy))
         for clock, times in zip(("", ", of one core"), zip(*measured, strict=True), strict=True)
     ]  # fmt: skip

@@ -25,6 +25,9 @@ from freqai_signals.evaluation.ledger_migration import LedgerError
 
 logger = logging.getLogger(__name__)
 
+CLOSE_SECONDS: Final = 5.0
+"""Longest that the end of a bot is held up for rows that wait."""
+
 _SHORTEST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 30.0
 _ROWS_AT_ONCE: Final = 5_000
@@ -96,13 +99,15 @@ class LedgerWriter:
             ticket = self._accepted
             return self._changed.wait_for(lambda: self._done >= ticket, seconds)
 
-    def close(self, seconds: float = 5.0) -> bool:
+    def close(self, seconds: float = CLOSE_SECONDS) -> bool:
         """Write what waits and stop; False if rows are left behind after ``seconds``."""
         finished = self.flush(seconds)
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         self._thread.join(seconds)
+        if self.waiting_rows:
+            logger.error("%d rows were not written to the ledger and are lost", self.waiting_rows)
         return finished
 
     def _run(self) -> None:

@@ -8,7 +8,7 @@ from freqai_signals.evaluation.alerts import News, ledger_news
 from freqai_signals.evaluation.ledger import Entry, Ledger
 from freqai_signals.evaluation.ledger_migration import ledger_url
 from freqai_signals.evaluation.ledger_reader import LedgerReader
-from freqai_signals.evaluation.ledger_writer import LedgerWriter
+from freqai_signals.evaluation.ledger_writer import CLOSE_SECONDS, LedgerWriter
 from freqai_signals.settings import LedgerSettings
 
 T = TypeVar("T")
@@ -35,8 +35,9 @@ class LiveLedger:
         self.bot = bot
         self._writer: LedgerWriter | None = None
         self._reader: LedgerReader | None = None
+        self._wait_seconds = settings.wait_seconds
         if settings.enabled:
-            url, wait = ledger_url(settings, user_data), settings.wait_seconds
+            url, wait = ledger_url(settings, user_data), self._wait_seconds
             self._writer = LedgerWriter(lambda: Ledger(url), settings.queue_rows, wait)
             self._reader = LedgerReader(lambda: Ledger(url), wait, clock)
 
@@ -79,5 +80,5 @@ class LiveLedger:
     def close(self) -> None:
         """Write what waits and let go of the database."""
         if self._writer is not None and self._reader is not None:
-            self._writer.close()
+            self._writer.close(max(self._wait_seconds, CLOSE_SECONDS))
             self._reader.close()

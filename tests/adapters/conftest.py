@@ -75,6 +75,7 @@ def small_config(**changes: Any) -> dict[str, Any]:
         "higher_timeframes": ["1h"],
     }
     # Twenty days of candles rarely prove an edge.
+    freqai["signals"]["ledger"] = {"wait_seconds": 30}
     freqai["signals"]["gate"] = {"where": "never"}
     freqai["signals"]["model"]["row_step"] = 3
     freqai["signals"]["validation"] = {"min_rows": 100}

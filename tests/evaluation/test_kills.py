@@ -29,10 +29,7 @@ CANDLES = 3
 
 
 def settings() -> SignalSettings:
-    alerts = with_section("alerts", every_signal=True)
-    return alerts.model_copy(
-        update={"ledger": alerts.ledger.model_copy(update={"wait_seconds": 30.0})}
-    )
+    return with_section("alerts", every_signal=True)
 
 
 def live(folder: Path, turn: int, told: Connection, phase: Any) -> None:

@@ -18,6 +18,7 @@ from freqai_signals.evaluation.ledger_migration import LedgerError, open_engine,
 from freqai_signals.evaluation.ledger_schema import METADATA, SCHEMA, VERSION
 from freqai_signals.evaluation.ledger_writer import LedgerWriter
 from tests.evaluation.ledger_rows import (
+    PATIENCE,
     outcome,
     postgres_url,
     prediction,
@@ -215,11 +216,12 @@ def test_password_is_not_shown(tmp_path: Path) -> None:
 
 
 def write_rows(url: str, first: int, stop: int, pair: str, told: Connection) -> None:
-    writer = LedgerWriter(lambda: Ledger(url), wait_seconds=30)
+    writer = LedgerWriter(lambda: Ledger(url), wait_seconds=PATIENCE)
     for number in range(first, stop):
-        if writer.record([predictions(number, pair=pair)], wait=True):
+        # Two that write at once may find the database locked; the writer tries again by itself.
+        if writer.record([predictions(number, pair=pair)], wait=True) or writer.flush(PATIENCE):
             told.send(number * 300)
-    writer.close()
+    writer.close(PATIENCE)
 
 
 def start(url: str, first: int, stop: int, pair: str) -> tuple[BaseProcess, Connection]:

@@ -239,7 +239,7 @@ def test_silence_is_noticed_where_no_candle_arrives(start: Start) -> None:
 def test_a_ledger_that_is_away_stops_nothing(start: Start, tmp_path: Path) -> None:
     folder = tmp_path / "folder.sqlite"
     folder.mkdir()
-    bot = start(with_section("ledger", url=f"sqlite:///{folder}", wait_seconds=0.5))
+    bot = start(with_section("ledger", url=f"sqlite:///{folder}"))
     bot.operation.promote(PAIR, model_of(0), window(0))
     bot.candle(FIRST)
     bot.candle(FIRST + 1, signal=2)

@@ -79,7 +79,7 @@ def url(server: Server) -> str:
 
 def settings(url: str) -> SignalSettings:
     told = with_section("alerts", every_signal=True)
-    kept = told.ledger.model_copy(update={"url": url, "wait_seconds": 1.0})
+    kept = told.ledger.model_copy(update={"url": url})
     return told.model_copy(update={"ledger": kept})
 
 

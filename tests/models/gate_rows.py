@@ -42,7 +42,7 @@ def shuffled(rows: TrainingRows, seed: int = 1) -> TrainingRows:
 
 
 def small_settings() -> SignalSettings:
-    """Hourly candles, few and small trees, one thread."""
+    """Hourly candles, few and small trees, one thread; patient with a busy machine's disk."""
     return SignalSettings.model_validate(
         {
             "timeframe": "1h",
@@ -52,6 +52,7 @@ def small_settings() -> SignalSettings:
             "validation": {"min_rows": 100, "min_class_rows": 5},
             "booster": {"rounds": 60, "learning_rate": 0.2, "num_leaves": 4,
                         "min_child_samples": 20, "threads": 1},
+            "ledger": {"wait_seconds": 30},
         }
     )  # fmt: skip
 
