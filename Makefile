@@ -53,7 +53,9 @@ help: ## list the targets and their options
 	@echo
 	@echo 'Options: DATADIR= (real candles instead of the simulated market; then TIMERANGE= as well),'
 	@echo '  PAIRS="A/USDT B/USDT", TIMERANGE=YYYYMMDD-YYYYMMDD, EDGE= (of the simulated market; 0 = none),'
-	@echo '  CONFIG=config.json, ARGS="further options of the command", PYTHON= (to create .venv with)'
+	@echo '  CONFIG="config.json more.json", ARGS="further options of the command", PYTHON= (to create .venv with);'
+	@echo '  rehearse: DAYS=1 SPEED=$(SPEED); download: DAYS=$(DAYS); hyperopt: EPOCHS=$(EPOCHS) SPACES="$(SPACES)" WORKERS=$(WORKERS)'
+	@echo '  LOSS=$(LOSS); hyperopt-honest: SPLIT=YYYYMMDD; bench-quality: PROFILE=futures-1h'
 
 # --no-compile: Python compiles what is used on first import, which takes less than compiling all.
 $(INSTALLED): pyproject.toml constraints.txt
