@@ -6,7 +6,7 @@ second thread, as FreqAI's does; candles go on to come until one has run from be
 core" is what the deciding thread itself computed, which a busy machine does not stretch. Stock is
 freqtrade's LightGBMClassifier with its template's features.
 
-    python -m benchmarks.bench_latency [--pairs 10 50 100] [--candles 3]
+    python -m benchmarks.bench_latency [--pairs 10 50 100] [--candles 3] [--train-days 14]
 """
 
 import argparse
@@ -39,7 +39,6 @@ from freqai_signals.sandbox.market import candle_file, write_feather
 from freqai_signals.sandbox.server import serving
 
 ROOT = Path(__file__).parents[1]
-DAYS = 30
 FRAME = 3000
 """Candles of the frame that the bot analyses: start-up and one page of the exchange."""
 
@@ -129,11 +128,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, nargs="+", default=[10, 50, 100])
     parser.add_argument("--candles", type=int, default=3, help="repeats")
+    parser.add_argument("--train-days", type=int, default=14, help="train_period_days")
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)
     tables = {}
     for count in arguments.pairs:
-        timings = measure_pairs(count, arguments.candles)
+        timings = measure_pairs(count, arguments.candles, arguments.train_days)
         title = f"{count} pairs"
         tables[title] = timings
         print(f"\n{title}: seconds from candle close to the last decision")
@@ -142,20 +142,20 @@ def main() -> None:
     save("latency", tables)
 
 
-def measure_pairs(count: int, candles: int) -> list[Timing]:
+def measure_pairs(count: int, candles: int, train_days: int) -> list[Timing]:
     """Both models with the same candles, idle and while a training runs beside."""
     pairs = tuple(f"C{number:03}/USDT" for number in range(count))
     found = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        history = {pair: walk(seed) for seed, pair in enumerate(pairs)}
+        history = {pair: walk(seed, train_days + 16) for seed, pair in enumerate(pairs)}
         (folder / "binance").mkdir()
         for pair, frame in history.items():
             write_feather(frame, folder / "binance" / candle_file(pair, "5m"))
         app = create_exchange(folder / "binance", Clock(), lambda line: None)
         with serving(app) as url:
             for kind in ("stock", "ours"):
-                bot = make_bot(kind, folder, url, pairs)
+                bot = make_bot(kind, folder, url, pairs, train_days)
                 found += measure_bot(kind, bot, history, candles)
     return found
 
@@ -210,12 +210,16 @@ def measure_bot(
     ]  # fmt: skip
 
 
-def make_bot(kind: str, folder: Path, url: str, pairs: tuple[str, ...]) -> Bot:
+def make_bot(kind: str, folder: Path, url: str, pairs: tuple[str, ...], train_days: int) -> Bot:
     user_data = folder / kind
     user_data.mkdir()
     config = json.loads((ROOT / "config.json").read_text())
     config["exchange"]["pair_whitelist"] = list(pairs)
-    config["freqai"] |= {"train_period_days": 14, "identifier": kind, "purge_old_models": False}
+    config["freqai"] |= {
+        "train_period_days": train_days,
+        "identifier": kind,
+        "purge_old_models": False,
+    }
     config["freqai"]["model_training_parameters"] = {"n_estimators": 200, "n_jobs": 2}
     arguments: dict[str, Any] = {
         "strategy": "LightGBMSignalStrategy",
@@ -245,10 +249,10 @@ def make_bot(kind: str, folder: Path, url: str, pairs: tuple[str, ...]) -> Bot:
     return Bot(strategy, merged, pairs)
 
 
-def walk(seed: int) -> pd.DataFrame:
-    """Random-walk candles that end now."""
+def walk(seed: int, days: int) -> pd.DataFrame:
+    """Random-walk candles of so many days that end now."""
     rng = np.random.default_rng(seed)
-    rows = DAYS * 288
+    rows = days * 288
     close = 100 * np.exp(np.cumsum(rng.standard_normal(rows) * 0.0015))
     opened = np.concatenate([[100.0], close[:-1]])
     wick = np.abs(rng.normal(0, 0.0005, (2, rows)))
