@@ -12,6 +12,7 @@ from rich.console import Console
 from freqai_signals.evaluation.backtest_record import RecordMissing, Run, read_run
 from freqai_signals.evaluation.quality import known_rows
 from freqai_signals.evaluation.report import as_json, print_report
+from freqai_signals.evaluation.run_models import RunModels
 from freqai_signals.evaluation.signal_export import signal_records, write_signals
 from freqai_signals.sandbox.attainable import SkillShare
 from freqai_signals.sandbox.captured import captured_share, open_market
@@ -46,15 +47,18 @@ def _run(arguments: argparse.Namespace) -> int:
             f"the newest backtest in {folder} is of {made:%Y-%m-%d %H:%M:%S} UTC, older than the "
             "command that was to make one: that ended without a backtest, see its messages above"
         )
+    models = RunModels(arguments.userdir / "signals" / "models")
     if arguments.signals is not None:
-        _write_signals(arguments.signals, run, arguments.userdir)
+        _write_signals(arguments.signals, run, models)
     share = _captured(run)
     if arguments.json:
         captured = None if share is None else {**share.__dict__, "share": share.share}
-        Console(soft_wrap=True).print_json(json.dumps(as_json(run) | {"captured": captured}))
+        Console(soft_wrap=True).print_json(
+            json.dumps(as_json(run, models) | {"captured": captured})
+        )
         return 0
     console = _console()
-    print_report(run, console)
+    print_report(run, models, console)
     if share is not None:
         console.print(
             f"Simulated market: {share.share:.0%} of the attainable skill was captured "
@@ -65,10 +69,10 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _write_signals(path: Path, run: Run, userdir: Path) -> None:
+def _write_signals(path: Path, run: Run, models: RunModels) -> None:
     if not path.resolve().parent.is_dir():
         raise ValueError(f"--signals {path}: there is no folder {path.parent}; make it first")
-    count = write_signals(path, signal_records(run, userdir / "signals" / "models"))
+    count = write_signals(path, signal_records(run, models))
     sys.stderr.write(f"{count} signals written to {path}\n")
 
 

@@ -9,16 +9,20 @@ from rich.table import Table
 
 from freqai_signals.evaluation import quality
 from freqai_signals.evaluation.backtest_record import Run
+from freqai_signals.evaluation.run_models import RunModels, group_table
 from freqai_signals.profiles import expectation
 from freqai_signals.settings import SignalSettings
 
-_SHARES = ("skill", "share", "right", "stated", "direction_right", "direction_stated")
+_SHARES = (
+    *("skill", "share", "right", "stated", "direction_right", "direction_stated"),
+    *("least", "most"),
+)
 _RETURNS = ("predicted", "realised", "standard_error")
 """Of the table of returns; the quality table counts rows under the first of these names."""
 _RELIABILITY = "Predicted and realised return after costs"
 
 
-def as_json(run: Run) -> dict[str, Any]:
+def as_json(run: Run, models: RunModels) -> dict[str, Any]:
     """Every table of the report as nested dictionaries."""
     settings = SignalSettings.model_validate(run.facts["settings"])
     tables = {
@@ -26,6 +30,7 @@ def as_json(run: Run) -> dict[str, Any]:
         "tiers": quality.tier_table(run.frames, settings),
         "signals": quality.signal_table(run.frames),
         "rules": quality.rule_table(run),
+        "feature_groups": group_table(run, models),
     }
     out: dict[str, Any] = {
         name: json.loads(table.to_json(orient="index")) for name, table in tables.items()
@@ -36,7 +41,7 @@ def as_json(run: Run) -> dict[str, Any]:
     return out
 
 
-def print_report(run: Run, console: Console) -> None:
+def print_report(run: Run, models: RunModels, console: Console) -> None:
     """Print all tables, with a sentence each on how to read them."""
     settings = SignalSettings.model_validate(run.facts["settings"])
     cost = run.facts["round_trip_cost"]
@@ -67,6 +72,10 @@ def print_report(run: Run, console: Console) -> None:
     reliable = quality.reliability(run)
     if len(reliable):
         console.print(_table(_RELIABILITY, reliable, "", _RETURNS))
+    groups = group_table(run, models)
+    if len(groups):
+        console.print(_table("What the models make of each feature group", groups, "group"))
+        console.print("share: of the gain of a model's trees; mean, least and most of all models.")
     console.print(_table("Signals emitted", quality.signal_table(run.frames), "pair"))
     console.print(_table("What each rule removed", quality.rule_table(run), "rule"))
     sentence = str(quality.break_even(run))

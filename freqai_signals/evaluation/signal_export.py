@@ -1,45 +1,19 @@
 """The emitted signals of a backtest as signal records, one JSON line each."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 import pandas as pd
 
 from freqai_signals.evaluation.backtest_record import Run
+from freqai_signals.evaluation.run_models import RunModels, key_digits
 from freqai_signals.models import artefact
-from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, NO_SIGNAL
 from freqai_signals.signals.outputs import MODEL_ID_COLUMN
 from freqai_signals.signals.record import RecordError, SignalRecord, record_of
 
-_KEY_DIGITS: Final = 12
-"""Hexadecimal digits of a model's key that its rows carry."""
 
-
-@dataclass
-class _Models:
-    """Models by the leading digits of their key, read at most once."""
-
-    folder: Path
-    _read: dict[str, SignalModel | None] = field(default_factory=dict)
-
-    def find(self, digits: str) -> SignalModel | None:
-        if digits not in self._read:
-            self._read[digits] = self._load(digits)
-        return self._read[digits]
-
-    def _load(self, digits: str) -> SignalModel | None:
-        for path in self.folder.glob(f"{digits}*.model"):
-            try:
-                return artefact.read(path)
-            except (OSError, artefact.ArtefactError):
-                continue
-        return None
-
-
-def signal_records(run: Run, models: Path) -> Iterator[SignalRecord]:
+def signal_records(run: Run, models: RunModels) -> Iterator[SignalRecord]:
     """Records of all buy, sell and hold signals, pair by pair, oldest first.
 
     Parameters
@@ -47,16 +21,15 @@ def signal_records(run: Run, models: Path) -> Iterator[SignalRecord]:
     run
         A backtest.
     models
-        Folder of the model store. Where a signal's model is no longer there, its record has no top
-        features, and the leading digits of the model's key stand for its version.
+        Where a signal's model is no longer there, its record has no top features, and the leading
+        digits of the model's key stand for its version.
     """
-    store = _Models(models)
     for pair, frame in run.frames.items():
         emitted = frame[frame[DECISION_SIGNAL_COLUMN] != NO_SIGNAL]
         features = run.features.get(pair, pd.DataFrame(columns=["date"])).set_index("date")
         for _, row in emitted.iterrows():
-            digits = f"{int(row[MODEL_ID_COLUMN]):0{_KEY_DIGITS}x}"
-            model = store.find(digits)
+            digits = key_digits(row[MODEL_ID_COLUMN])
+            model = models.find(digits)
             why = []
             if model is not None and row["date"] in features.index:
                 why = model.contributions(features.loc[row["date"]].to_dict())

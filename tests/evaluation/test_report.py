@@ -2,15 +2,18 @@
 
 import json
 from io import StringIO
+from pathlib import Path
 
 from rich.console import Console
 
 from freqai_signals.evaluation.backtest_record import Run
 from freqai_signals.evaluation.quality import TOTAL
 from freqai_signals.evaluation.report import as_json, print_report
+from freqai_signals.evaluation.run_models import RunModels
 from freqai_signals.signals.reasons import Reason
 from tests.evaluation.run_rows import rows_of, run_of
 
+NONE_LEFT = RunModels(Path("nowhere"))
 TITLES = (
     "Signal quality per pair",
     "Confidence tiers",
@@ -19,9 +22,9 @@ TITLES = (
 )
 
 
-def printed(run: Run) -> str:
+def printed(run: Run, models: RunModels = NONE_LEFT) -> str:
     text = StringIO()
-    print_report(run, Console(file=text, width=160))
+    print_report(run, models, Console(file=text, width=160))
     return text.getvalue()
 
 
@@ -87,8 +90,8 @@ def test_large_numbers_and_long_names_are_not_cut_off() -> None:
 
 def test_json_holds_every_table_and_the_facts() -> None:
     run = some_run()
-    found = json.loads(json.dumps(as_json(run), allow_nan=False))
-    tables = {"quality", "tiers", "signals", "rules", "reliability", "facts"}
+    found = json.loads(json.dumps(as_json(run, NONE_LEFT), allow_nan=False))
+    tables = {"quality", "tiers", "signals", "rules", "reliability", "facts", "feature_groups"}
     assert set(found) == {*tables, "expectation"}
     assert found["expectation"] == []
     assert set(found["quality"]) == {"BTC/USDT", "ETH/USDT", TOTAL}

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from freqai_signals.evaluation.backtest_record import Run
+from freqai_signals.evaluation.run_models import RunModels
 from freqai_signals.evaluation.signal_export import read_signals, signal_records, write_signals
 from freqai_signals.models.fit import Request, train
 from freqai_signals.models.signal_model import SignalModel
@@ -46,7 +47,7 @@ def run_with(model: SignalModel | None, features: pd.DataFrame) -> Run:
 def test_only_emitted_signals_are_recorded_with_what_the_row_says(
     model: SignalModel, rows: TrainingRows, tmp_path: Path
 ) -> None:
-    buy, hold = signal_records(run_with(model, first_row(rows)), tmp_path / "models")
+    buy, hold = signal_records(run_with(model, first_row(rows)), RunModels(tmp_path / "models"))
     assert (buy.signal, buy.strength, buy.pair) == ("buy", 3, "BTC/USDT")
     assert buy.timestamp == "2024-01-01T00:00:00+00:00"
     assert buy.probabilities == (0.1, 0.3, 0.6)
@@ -56,7 +57,7 @@ def test_only_emitted_signals_are_recorded_with_what_the_row_says(
 def test_record_names_the_model_and_the_features_that_moved_it(
     model: SignalModel, rows: TrainingRows, tmp_path: Path
 ) -> None:
-    buy, hold = signal_records(run_with(model, first_row(rows)), tmp_path / "models")
+    buy, hold = signal_records(run_with(model, first_row(rows)), RunModels(tmp_path / "models"))
     assert buy.model_version == hold.model_version == model.card.version
     expected = model.contributions(first_row(rows).iloc[0].to_dict())
     assert list(buy.top_features) == expected
@@ -67,7 +68,7 @@ def test_record_names_the_model_and_the_features_that_moved_it(
 def test_without_the_model_its_key_stands_for_the_version(
     rows: TrainingRows, tmp_path: Path
 ) -> None:
-    buy, _ = signal_records(run_with(None, first_row(rows)), tmp_path / "nowhere")
+    buy, _ = signal_records(run_with(None, first_row(rows)), RunModels(tmp_path / "nowhere"))
     assert buy.model_version == "000000000007"
     assert buy.top_features == ()
 
@@ -76,14 +77,14 @@ def test_damaged_model_does_not_stop_the_export(
     model: SignalModel, rows: TrainingRows, tmp_path: Path
 ) -> None:
     next((tmp_path / "models").glob("*.model")).write_bytes(b"damaged")
-    buy, _ = signal_records(run_with(model, first_row(rows)), tmp_path / "models")
+    buy, _ = signal_records(run_with(model, first_row(rows)), RunModels(tmp_path / "models"))
     assert buy.model_version == model.card.key[:12]
 
 
 def test_file_gives_back_equal_records(
     model: SignalModel, rows: TrainingRows, tmp_path: Path
 ) -> None:
-    records = list(signal_records(run_with(model, first_row(rows)), tmp_path / "models"))
+    records = list(signal_records(run_with(model, first_row(rows)), RunModels(tmp_path / "models")))
     path = tmp_path / "signals.jsonl"
     assert write_signals(path, records) == 2
     assert read_signals(path) == records
