@@ -45,7 +45,7 @@ def live(folder: Path, turn: int, told: Connection, phase: Any) -> None:
         operation.promote(PAIR, model, rows)
         told.send(("version", model.card.version))
         phase.value = PHASES.index(LIVING)
-        bot = Bot(operation, folder)
+        bot = Bot(operation, folder, settles=False)
         for number in range(CANDLES):
             candle = FIRST + min(3 * turn + cycle, 650) * CANDLES + number
             bot.tell = lambda _text, candle=candle: told.send(("signal", candle))  # type: ignore[misc]

@@ -1,5 +1,6 @@
 """A bot's operation as the adapters drive it, over an SQLite file."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.schema import PROBA_COLUMNS
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.restraint import Restraint
+from tests.evaluation.ledger_rows import PATIENCE
 from tests.models.gate_rows import model_of, shuffled, small_settings, window
 
 PAIR, BOT, HOUR, COST = "P0/USDT", "bot", 3600, 0.002
@@ -47,10 +49,15 @@ def candles(last: int, count: int = 400) -> pd.DataFrame:
 
 @dataclass
 class Bot:
-    """What the adapters do, without freqtrade."""
+    """What the adapters do, without freqtrade.
+
+    One that ``settles`` has its rows written before the next candle comes, as a candle's length
+    allows; only a ledger in trouble leaves them waiting.
+    """
 
     operation: LiveOperation
     folder: Path
+    settles: bool = True
     sent: list[str] = field(default_factory=list)
     tell: Callable[[str], None] | None = None
 
@@ -71,13 +78,21 @@ class Bot:
         )  # fmt: skip
         frame["&-signal"] = float(said.argmax())
         self.operation.record(PAIR, frame, COST, self.tell or self.sent.append)
+        if self.settles:
+            self.settle()
         return restraint
+
+    def settle(self) -> None:
+        writer, until = self.operation._ledger._writer, time.monotonic() + PATIENCE
+        while writer and writer.waiting_rows and not writer.trouble:
+            assert time.monotonic() < until, "rows wait though nothing is wrong"
+            time.sleep(0.002)
 
     def news(self, number: int) -> list[str]:
         return self.operation.news((number + 1) * HOUR + 5, [PAIR])
 
     def ledger(self) -> Ledger:
-        self.operation._ledger.flush(5)
+        self.operation._ledger.flush(PATIENCE)
         return Ledger(f"sqlite:///{self.folder / 'signals' / 'ledger.sqlite'}")
 
 

@@ -157,7 +157,7 @@ def test_a_server_that_goes_and_returns_loses_nothing(
 ) -> None:
     bot = make_bot(url, tmp_path)
     bot.candle(FIRST)
-    assert bot.operation._ledger.flush(20)
+    assert bot.operation._ledger.flush(60)
     server("pause")
     try:
         begin = time.monotonic()
