@@ -19,6 +19,7 @@ from freqai_signals.schema import (
 )
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, PairContext, decide
+from freqai_signals.signals.extremes import with_marks
 from freqai_signals.signals.outputs import (
     complete_outputs,
     model_columns,
@@ -149,7 +150,11 @@ def compare(live: Iterable[LiveRow], history: History) -> Parity:
 def _expected(
     pair: str, live: Mapping[str, LiveRow], features: FeatureCache, history: History
 ) -> pd.DataFrame:
-    """Model columns and decisions of the live candles, from the full history."""
+    """Model columns and decisions of the live candles, from the full history.
+
+    Marks of extreme scores and lively candles look back beyond the first live candle: at prices of
+    all candles, and at live scores only, for that is all the bot has.
+    """
     candles = history.candles[pair]
     table = features.compute(pair, candles, lambda name, first: history.candles[name])
     cost = next(iter(live.values())).cost
@@ -157,9 +162,8 @@ def _expected(
     table = table.assign(**{RETURN_SCALE_COLUMN: labelled[RETURN_SCALE_COLUMN].to_numpy()})
     dates = candles["date"].map(lambda date: date.isoformat())
     inside = dates.between(min(live), max(live)).to_numpy()
-    frame = candles[inside].reset_index(drop=True)
-    table, dates = table[inside].reset_index(drop=True), dates[inside].reset_index(drop=True)
-    ids = np.array([_serving(live.get(date)) for date in dates])
+    frame = candles[inside]
+    ids = np.array([_serving(live.get(date)) for date in dates[inside]])
     parts = []
     for number in np.unique(ids):
         chosen = frame.index[ids == number]
@@ -172,7 +176,9 @@ def _expected(
             bool(history.settings.labels.ensemble),
         )
         parts.append(outputs.assign(**window_facts(model)).set_index(chosen))
-    frame = complete_outputs(pd.concat([frame, pd.concat(parts).sort_index()], axis=1))
+    said = complete_outputs(pd.concat([frame, pd.concat(parts).sort_index()], axis=1))
+    whole = candles.join(said.drop(columns=candles.columns))
+    frame = with_marks(whole, history.settings)[inside].reset_index(drop=True)
     context = PairContext(history.settings.candle_seconds, tuple(history.stops.get(pair, ())))
     decided = decide(frame, history.settings.decision, context)
     return pd.concat([frame, decided], axis=1)

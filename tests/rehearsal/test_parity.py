@@ -12,9 +12,11 @@ from freqai_signals.models.card import ModelCard
 from freqai_signals.models.signal_model import Prediction, SignalModel
 from freqai_signals.rehearsal.candles import without_holes
 from freqai_signals.rehearsal.parity import History, compare
+from freqai_signals.schema import MODEL_COLUMNS, RETURN_SCALE_COLUMN, TRUST_COLUMN
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import PairContext, decide
-from freqai_signals.signals.outputs import complete_outputs
+from freqai_signals.signals.extremes import memory_candles, with_marks
+from freqai_signals.signals.outputs import MODEL_ID_COLUMN, complete_outputs, model_columns
 
 PAIR = "BTC/USDT"
 MODEL = SignalModel(ModelCard(version="none", key="0000000000ff" + 52 * "0"))
@@ -148,3 +150,45 @@ def test_the_score_of_a_label_ensemble_is_compared_too(
     ]
     early = compare(changed(rows, values={**live[4].values}, trust=0, model=0), history)
     assert "score" not in {item.column for item in early.mismatches}
+
+
+class Swaying(SignalModel):
+    """Its label ensemble's score is another one on every candle."""
+
+    def predict(self, frame: pd.DataFrame) -> Prediction:
+        made = Prediction.abstaining(len(frame))
+        score = frame[RETURN_SCALE_COLUMN].to_numpy() * 1e7 % 1 - 0.5
+        return replace(made, trusted=np.ones(len(frame), bool), score=score)
+
+
+def test_extreme_scores_and_lively_candles_are_those_that_the_bot_saw(
+    candles: Candles, tmp_path: Path
+) -> None:
+    frame, first = candles(rows=24 * 14, timeframe="1h"), 24 * 7
+    decision = {
+        "weak": 0.0, "minimum_confidence": 0.0, "reference_confidence": 0.0, "maximum_share": 1.0,
+        "expected_value_rule": False, "repeat_window_candles": 0,
+        "score_share": 0.2, "score_window_days": 2, "lively_window_days": 2,
+    }  # fmt: skip
+    labels = {"ensemble_kinds": ["volatility"], "ensemble_horizons_candles": [4]}
+    settings = SignalSettings.model_validate(
+        {"timeframe": "1h", "labels": labels, "decision": decision,
+         "features": {"groups": ["calendar"], "higher_timeframes": ["4h"]}}
+    )  # fmt: skip
+    history = History({PAIR: frame}, settings, {}, lambda number: Swaying(MODEL.card))
+    dates = [date.isoformat() for date in frame["date"][first:]]
+    blank = LiveRow(PAIR, "", 0.0, 255, 1, dict.fromkeys(MODEL_COLUMNS, 0.0), (), 0.002, -1, "")
+    said = compare([replace(blank, date=date) for date in dates], history).expected[PAIR]
+    # What the bot has at each close: as many candles as it asks for, predictions of its own time.
+    record, memory = LiveRecord(tmp_path / "swaying.jsonl"), memory_candles(settings)
+    spoken = said[[*model_columns(scored=True), TRUST_COLUMN, MODEL_ID_COLUMN]]
+    for last in range(first, len(frame)):
+        known = spoken.iloc[: last + 1 - first].set_index(frame.index[first : last + 1])
+        shown = frame.iloc[last - memory : last + 1].join(known).fillna(0.0)
+        shown = with_marks(complete_outputs(shown), settings)
+        decided = decide(shown, settings.decision, PairContext(3600))
+        record.add(PAIR, pd.concat([shown, decided], axis=1), 0.002)
+    rows = list(record.rows())
+    assert {row.reason for row in rows} == {"", "ordinary_score", "calm"}
+    assert {row.signal for row in rows} == {-1, 0, 2}
+    assert compare(rows, history).mismatches == ()
