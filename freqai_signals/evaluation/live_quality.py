@@ -33,7 +33,8 @@ class LiveQuality:
     accuracy
         Share of rows whose predicted class happened.
     claimed
-        Mean of the top probability: what accuracy should be.
+        Mean probability of the predicted class: what accuracy should be. That is the top one,
+        unless a label ensemble predicts.
     ece
         Expected calibration error of the top probability.
     coverage
@@ -75,7 +76,7 @@ def quality_of(name: str, scored: pd.DataFrame) -> LiveQuality:
     proba = scored[list(PROBA_COLUMNS)].to_numpy(np.float64)
     loss = log_loss(label, proba)
     prior_loss = log_loss(label, scored[_PRIORS].to_numpy(np.float64))
-    hit = proba.argmax(axis=1) == label
+    predicted = scored["predicted"].to_numpy(np.int64)
     acted = scored["strength"].to_numpy(np.int64)
     said = np.where(scored["signal"] == "buy", 2, 0)
     tiers = {tier.name.lower(): acted == tier for tier in Strength if tier > 0}
@@ -84,8 +85,8 @@ def quality_of(name: str, scored: pd.DataFrame) -> LiveQuality:
         rows=len(scored),
         log_loss=loss,
         skill=1.0 - loss / prior_loss,
-        accuracy=float(hit.mean()),
-        claimed=float(proba.max(axis=1).mean()),
+        accuracy=float((predicted == label).mean()),
+        claimed=float(proba[np.arange(len(proba)), predicted].mean()),
         ece=expected_calibration_error(label, proba),
         coverage=float((acted > 0).mean()),
         precision={n: _mean((said == label)[rows]) for n, rows in tiers.items()},
@@ -119,13 +120,10 @@ def rolling_quality(scored: pd.DataFrame, rows: int) -> pd.DataFrame:
         *t* is known at the event end of the latest of its rows; NaN before ``rows`` rows.
     """
     ordered = scored.sort_values(["event_end", "candle"], kind="stable")
-    hit = (
-        ordered[list(PROBA_COLUMNS)].to_numpy(np.float64).argmax(axis=1)
-        == ordered["realised"].to_numpy(np.int64)
-    )  # fmt: skip
+    hit = ordered["predicted"] == ordered["realised"]
     loss = ordered["loss"].astype(float).rolling(rows).mean()
     prior = ordered["prior_loss"].astype(float).rolling(rows).mean()
-    accuracy = pd.Series(hit.astype(float), index=ordered.index).rolling(rows).mean()
+    accuracy = hit.astype(float).rolling(rows).mean()
     return pd.DataFrame(
         {
             "candle": ordered["candle"],
