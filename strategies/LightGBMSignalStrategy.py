@@ -182,9 +182,8 @@ class LightGBMSignalStrategy(IStrategy):
         lowest = settings.decision.lowest_confidence
         live: LiveCandle | None = None
         if self._is_live:
-            live = LiveCandle(self.freqai.operation, pair, self.round_trip_cost(pair))
-            decided, asked = live.restrained(decided, dataframe, self.training_candles(pair))
-            lowest = max(lowest, asked)
+            live = LiveCandle(self.freqai.operation, pair, self.round_trip_cost(pair), lowest)
+            decided, lowest = live.restrained(decided, dataframe, self.training_candles(pair))
         for part in (decided, entry_columns(decided, self.can_short)):
             for name in part:
                 dataframe[name] = part[name]

@@ -21,16 +21,19 @@ class LiveCandle:
         Of the bot.
     pair, cost
         Full name; its round-trip cost, a fraction.
+    lowest
+        Confidence that a buy or sell needs by the settings as they are now, tuned or not.
     """
 
     operation: LiveOperation
     pair: str
     cost: float
+    lowest: float
 
     def restrained(
         self, decided: pd.DataFrame, frame: pd.DataFrame, kept: pd.DataFrame
     ) -> tuple[pd.DataFrame, float]:
-        """Decisions as far as the pair is trusted now, and the confidence that this asks for.
+        """Decisions as far as the pair is trusted now, and the confidence that a signal needs.
 
         Parameters
         ----------
@@ -46,7 +49,8 @@ class LiveCandle:
             record.add(self.pair, frame.assign(**decided), self.cost)
         is_whole = len(kept) and kept["date"].iloc[-1] >= frame["date"].iloc[-1]
         restraint = self.operation.judge(self.pair, kept if is_whole else frame, self.cost)
-        return restrain(decided, frame, restraint), restraint.minimum_confidence
+        asked = restraint.confidence(self.lowest)
+        return restrain(decided, frame, restraint, self.lowest), asked
 
     def closed(self, frame: pd.DataFrame, send: Callable[[str], Any]) -> dict[str, float]:
         """Write down and tell what was decided; columns that FreqUI shows.

@@ -117,10 +117,9 @@ class PairOperation:
         if not settings.drift.enabled:
             return Restraint()
         action = action_of(health, settings.drift)
-        lowest = settings.decision.lowest_confidence + action.confidence_step
-        least = min(lowest, 1.0) if action.confidence_step else 0.0
         since = max(health.since, 0) * settings.candle_seconds
-        return Restraint(least, action.reject_reason if action.block_entries else "", since)
+        blocked = action.reject_reason if action.block_entries else ""
+        return Restraint(action.confidence_step, blocked, since)
 
     def record(self, frame: pd.DataFrame, cost: float) -> bool:
         """Write a candle down; whether its signal has not been told yet."""

@@ -16,20 +16,26 @@ class Restraint:
 
     Attributes
     ----------
-    minimum_confidence
-        Confidence that a buy or sell needs now.
+    confidence_step
+        Added to the confidence that a buy or sell needs.
     blocked
         Reason why no buy or sell is allowed at all; empty if it is.
     since
         First row's opening to which this applies, seconds since 1970.
     """
 
-    minimum_confidence: float = 0.0
+    confidence_step: float = 0.0
     blocked: str = ""
     since: int = 0
 
+    def confidence(self, lowest: float) -> float:
+        """What a buy or sell needs where the settings, tuned or not, ask for ``lowest``."""
+        return min(lowest + self.confidence_step, 1.0)
 
-def restrain(decided: pd.DataFrame, frame: pd.DataFrame, restraint: Restraint) -> pd.DataFrame:
+
+def restrain(
+    decided: pd.DataFrame, frame: pd.DataFrame, restraint: Restraint, lowest: float
+) -> pd.DataFrame:
     """Decisions with signals taken away; none is ever added.
 
     A higher threshold leaves exactly the signals of the lower one that reach it (see
@@ -44,13 +50,15 @@ def restrain(decided: pd.DataFrame, frame: pd.DataFrame, restraint: Restraint) -
         Has ``date`` and, where anything was decided, the confidence.
     restraint
         What to ask.
+    lowest
+        Confidence that the decisions were made with.
     """
     signal = decided[DECISION_SIGNAL_COLUMN].to_numpy()
     seconds = frame["date"].dt.as_unit("s").astype("int64").to_numpy()
     asked = np.isin(signal, (SignalClass.BUY, SignalClass.SELL)) & (seconds >= restraint.since)
     if not asked.any():
         return decided
-    low = asked & (frame[CONFIDENCE_COLUMN].to_numpy() < restraint.minimum_confidence)
+    low = asked & (frame[CONFIDENCE_COLUMN].to_numpy() < restraint.confidence(lowest))
     out = asked if restraint.blocked else low
     reason = restraint.blocked or str(Reason.LOW_CONFIDENCE)
     columns = {

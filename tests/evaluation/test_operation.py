@@ -230,9 +230,7 @@ def test_level_restrains_asks_for_training_and_survives_a_restart(start: Start) 
     again = start(settings)
     restraint = again.candle(FIRST + 1)
     assert restraint.blocked == "halted"
-    assert restraint.minimum_confidence == pytest.approx(
-        settings.decision.lowest_confidence + settings.drift.confidence_step
-    )
+    assert restraint.confidence_step == settings.drift.confidence_step
     assert again.operation.columns(PAIR)["drift_level"] == 3
     asked = [again.operation.wants_training(PAIR)]
     for number in range(FIRST + 2, FIRST + 5):
