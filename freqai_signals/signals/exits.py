@@ -1,15 +1,13 @@
-"""When a trade ends, and why: each rule is one function that returns a reason or None.
+"""When price or time ends a trade, and why: each rule is one function.
 
-Entry rules have no say here: a repeated, unprofitable or crowded-out opposite prediction still
-ends a trade. A row that cannot be trusted ends none by signal or expected value, and hinders no
-exit by time or barrier.
+No prediction hinders them. Where the model itself says to leave is a column, see
+:func:`~freqai_signals.signals.trading.exit_columns`.
 """
 
 import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from freqai_signals.schema import SignalClass
 from freqai_signals.settings import ExitSettings
 
 
@@ -51,28 +49,6 @@ class OpenTrade:
     candles_held: int
     horizon: int
     barriers: Barriers = Barriers()
-
-
-@dataclass(frozen=True)
-class LastCandle:
-    """The last closed candle, and what the model said at its close.
-
-    Attributes
-    ----------
-    close
-        Price.
-    signal
-        Predicted class, hold where the prediction is too weak to end a trade.
-    expected_move
-        Expected gross return of a long over the next horizon, a fraction; NaN where unknown.
-    trusted
-        Whether ``signal`` and ``expected_move`` count.
-    """
-
-    close: float
-    signal: SignalClass = SignalClass.HOLD
-    expected_move: float = math.nan
-    trusted: bool = False
 
 
 def barrier_prices(
@@ -121,13 +97,13 @@ def _price(entry_price: float, width: float, multiple: float | None) -> float | 
     return entry_price * (1.0 + multiple * width)
 
 
-def barrier_touched(trade: OpenTrade, candle: LastCandle) -> ExitReason | None:
-    """Whether the close lies at or beyond a barrier; a stop comes before a profit."""
+def barrier_touched(trade: OpenTrade, rate: float) -> ExitReason | None:
+    """Whether the price lies at or beyond a barrier; a stop comes before a profit."""
     sign = -1.0 if trade.is_short else 1.0
     stop, profit = trade.barriers.stop, trade.barriers.profit
-    if stop is not None and sign * (candle.close - stop) <= 0:
+    if stop is not None and sign * (rate - stop) <= 0:
         return ExitReason.STOP_BARRIER
-    if profit is not None and sign * (candle.close - profit) >= 0:
+    if profit is not None and sign * (rate - profit) >= 0:
         return ExitReason.PROFIT_BARRIER
     return None
 
@@ -137,36 +113,13 @@ def horizon_reached(trade: OpenTrade) -> ExitReason | None:
     return ExitReason.HORIZON if trade.candles_held >= trade.horizon else None
 
 
-def opposite_signal(trade: OpenTrade, candle: LastCandle) -> ExitReason | None:
-    """Whether the model now predicts the other direction."""
-    opposite = SignalClass.BUY if trade.is_short else SignalClass.SELL
-    if candle.trusted and candle.signal == opposite:
-        return ExitReason.OPPOSITE_SIGNAL
-    return None
-
-
-def negative_expected_value(trade: OpenTrade, candle: LastCandle) -> ExitReason | None:
-    """Whether going on is expected to lose.
-
-    Costs stay out of it: leaving costs the same now and later.
-    """
-    gain = -candle.expected_move if trade.is_short else candle.expected_move
-    return ExitReason.NEGATIVE_EXPECTED_VALUE if candle.trusted and gain < 0 else None
-
-
-def exit_reason(trade: OpenTrade, candle: LastCandle, settings: ExitSettings) -> ExitReason | None:
-    """First rule that ends the trade: barriers, horizon, opposite signal, expected value.
+def exit_reason(trade: OpenTrade, rate: float, settings: ExitSettings) -> ExitReason | None:
+    """First rule that ends the trade at this price: barriers, then horizon.
 
     Examples
     --------
     >>> trade = OpenTrade(is_short=False, candles_held=24, horizon=24)
-    >>> str(exit_reason(trade, LastCandle(close=100.0), ExitSettings()))
+    >>> str(exit_reason(trade, 100.0, ExitSettings()))
     'horizon'
     """
-    asked = (
-        barrier_touched(trade, candle),
-        horizon_reached(trade) if settings.horizon else None,
-        opposite_signal(trade, candle) if settings.opposite_signal else None,
-        negative_expected_value(trade, candle) if settings.negative_expected_value else None,
-    )
-    return next((reason for reason in asked if reason is not None), None)
+    return barrier_touched(trade, rate) or (horizon_reached(trade) if settings.horizon else None)

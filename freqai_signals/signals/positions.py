@@ -12,7 +12,6 @@ from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.entries import BARRIER_COLUMN, DecidedCandles, Freshness, freshness
 from freqai_signals.signals.exits import (
     Barriers,
-    LastCandle,
     OpenTrade,
     barrier_prices,
     exit_reason,
@@ -104,7 +103,7 @@ class Positions:
         held = (now - trade.open_date_utc).total_seconds() // settings.candle_seconds
         horizon = settings.label_horizon_candles
         state = OpenTrade(trade.is_short, int(held), horizon, position.barriers)
-        reason = exit_reason(state, LastCandle(close=rate), settings.exits)
+        reason = exit_reason(state, rate, settings.exits)
         return None if reason is None else str(reason)
 
     def _of(self, trade: HeldTrade) -> Position:

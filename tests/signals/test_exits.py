@@ -4,33 +4,19 @@ import math
 
 import pytest
 
-from freqai_signals.schema import SignalClass
 from freqai_signals.settings import ExitSettings
 from freqai_signals.signals.exits import (
     Barriers,
     ExitReason,
-    LastCandle,
     OpenTrade,
     barrier_prices,
     barrier_touched,
     exit_reason,
     horizon_reached,
-    negative_expected_value,
-    opposite_signal,
 )
 
 LONG = OpenTrade(is_short=False, candles_held=3, horizon=24, barriers=Barriers(110.0, 90.0))
 SHORT = OpenTrade(is_short=True, candles_held=3, horizon=24, barriers=Barriers(90.0, 110.0))
-ALL = ExitSettings(negative_expected_value=True)
-
-
-def candle(
-    close: float = 100.0,
-    signal: SignalClass = SignalClass.HOLD,
-    move: float = math.nan,
-    trusted: bool = True,
-) -> LastCandle:
-    return LastCandle(close, signal, move, trusted)
 
 
 # Barriers
@@ -58,7 +44,7 @@ def test_price_below_zero_is_no_barrier() -> None:
 
 
 @pytest.mark.parametrize(
-    ("close", "long", "short"),
+    ("rate", "long", "short"),
     [
         (100.0, None, None),
         (90.0, ExitReason.STOP_BARRIER, ExitReason.PROFIT_BARRIER),
@@ -67,18 +53,18 @@ def test_price_below_zero_is_no_barrier() -> None:
     ],
 )
 def test_barrier_is_touched_at_its_price(
-    close: float, long: ExitReason | None, short: ExitReason | None
+    rate: float, long: ExitReason | None, short: ExitReason | None
 ) -> None:
-    assert barrier_touched(LONG, candle(close)) == long
-    assert barrier_touched(SHORT, candle(close)) == short
+    assert barrier_touched(LONG, rate) == long
+    assert barrier_touched(SHORT, rate) == short
 
 
 def test_missing_barrier_is_never_touched() -> None:
     bare = OpenTrade(is_short=False, candles_held=0, horizon=24)
-    assert barrier_touched(bare, candle(0.01)) is None
+    assert barrier_touched(bare, 0.01) is None
 
 
-# Other rules
+# Time, and the order
 
 
 @pytest.mark.parametrize(("held", "ends"), [(23, False), (24, True), (25, True)])
@@ -87,40 +73,12 @@ def test_horizon_ends_the_trade(held: int, ends: bool) -> None:
     assert reason == (ExitReason.HORIZON if ends else None)
 
 
-def test_opposite_signal_ends_the_trade() -> None:
-    sell, buy = candle(signal=SignalClass.SELL), candle(signal=SignalClass.BUY)
-    assert opposite_signal(LONG, sell) == opposite_signal(SHORT, buy) == ExitReason.OPPOSITE_SIGNAL
-    assert opposite_signal(LONG, buy) is opposite_signal(SHORT, sell) is None
-    assert opposite_signal(LONG, candle()) is None
-
-
-def test_negative_expected_value_ends_the_trade() -> None:
-    reason = ExitReason.NEGATIVE_EXPECTED_VALUE
-    assert negative_expected_value(LONG, candle(move=-0.001)) == reason
-    assert negative_expected_value(SHORT, candle(move=0.001)) == reason
-    assert negative_expected_value(LONG, candle(move=0.001)) is None
-    assert negative_expected_value(SHORT, candle(move=math.nan)) is None
-
-
-def test_untrusted_candle_ends_no_trade_and_hinders_no_exit() -> None:
-    bad = candle(signal=SignalClass.SELL, move=-1.0, trusted=False)
-    assert exit_reason(LONG, bad, ALL) is None
-    assert exit_reason(OpenTrade(False, 24, 24), bad, ALL) == ExitReason.HORIZON
-    crash = candle(close=50.0, trusted=False)
-    assert exit_reason(LONG, crash, ALL) == ExitReason.STOP_BARRIER
-
-
 def test_first_rule_gives_the_reason() -> None:
     late = OpenTrade(False, 30, 24, Barriers(110.0, 90.0))
-    against = candle(close=80.0, signal=SignalClass.SELL, move=-0.01)
-    assert exit_reason(late, against, ALL) == ExitReason.STOP_BARRIER
-    against = candle(signal=SignalClass.SELL, move=-0.01)
-    assert exit_reason(late, against, ALL) == ExitReason.HORIZON
-    assert exit_reason(LONG, against, ALL) == ExitReason.OPPOSITE_SIGNAL
-    assert exit_reason(LONG, candle(move=-0.01), ALL) == ExitReason.NEGATIVE_EXPECTED_VALUE
+    assert exit_reason(late, 80.0, ExitSettings()) == ExitReason.STOP_BARRIER
+    assert exit_reason(late, 100.0, ExitSettings()) == ExitReason.HORIZON
+    assert exit_reason(LONG, 100.0, ExitSettings()) is None
 
 
-def test_rules_can_be_switched_off() -> None:
-    off = ExitSettings(horizon=False, opposite_signal=False, negative_expected_value=False)
-    late = OpenTrade(False, 30, 24)
-    assert exit_reason(late, candle(signal=SignalClass.SELL, move=-0.01), off) is None
+def test_horizon_can_be_switched_off() -> None:
+    assert exit_reason(OpenTrade(False, 30, 24), 100.0, ExitSettings(horizon=False)) is None

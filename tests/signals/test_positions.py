@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from freqai_signals.settings import ExitSettings, SignalSettings
 from freqai_signals.signals.entries import BARRIER_COLUMN
-from freqai_signals.signals.exits import Barriers, LastCandle, OpenTrade, exit_reason
+from freqai_signals.signals.exits import Barriers, OpenTrade, exit_reason
 from freqai_signals.signals.positions import Positions
 
 CANDLE = timedelta(minutes=5)
@@ -113,7 +113,7 @@ def test_exit_is_what_the_rules_say(
     state = OpenTrade(
         is_short, seconds // 300, settings.label_horizon_candles, made.barriers(trade)
     )
-    said = exit_reason(state, LastCandle(close=rate), exits)
+    said = exit_reason(state, rate, exits)
     found = made.exit(trade, OPENED + timedelta(seconds=seconds), rate)
     assert found == (None if said is None else str(said))
 
