@@ -76,7 +76,7 @@ class LightGBMSignalStrategy(IStrategy):
         self.features = FeatureCache(self.signal_settings, pool_pairs(self.signal_settings, config))
         self._costs: dict[str, float] = {}
         self._tuned = TunedSettings(self.signal_settings)
-        self._positions = Positions(self._settings_now, keeps=self._is_live)
+        self._positions = Positions(self._settings_now, self._is_live)
         self._stop_is_placed = False
         self._report: BacktestRecord | None = None
         for name, limits in Thresholds.LIMITS.items():
@@ -291,7 +291,7 @@ class LightGBMSignalStrategy(IStrategy):
     def custom_exit(
         self, pair: str, trade: Trade, current_time: datetime, current_rate: float, **kwargs: Any
     ) -> str | None:
-        """Leave at the label's horizon, or where the price has jumped over a barrier."""
+        """Leave at the horizon or beyond a barrier; a running bot's stop is freqtrade's own."""
         return self._positions.exit(trade, current_time, current_rate)
 
 

@@ -41,7 +41,7 @@ class SignalConsumerStrategy(IStrategy):
         self.timeframe = self.signal_settings.timeframe
         self.can_short = config.get("trading_mode", "spot") == "futures"
         super().__init__(config)
-        self._positions = Positions(lambda: self.signal_settings, keeps=True)
+        self._positions = Positions(lambda: self.signal_settings, is_live=True)
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Lay the producer's columns beside our candles."""

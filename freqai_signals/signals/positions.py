@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ class HeldTrade(Protocol):
     open_date: datetime
     open_rate: float
     is_short: bool
+    stop_loss: float
 
     @property
     def open_date_utc(self) -> datetime:
@@ -70,20 +71,23 @@ class Positions:
     ----------
     settings
         Gives the settings in force; asked once for each trade.
-    keeps
-        Whether a trade's width is kept with the trade, so that it survives a restart.
+    is_live
+        Whether a bot runs. Then a trade's width is kept with the trade, so that it survives a
+        restart, and a stop that freqtrade has in place is left to freqtrade. In a backtest
+        freqtrade would pay the stop's own price where a candle opens beyond it; an exit of ours
+        pays the open.
     """
 
-    def __init__(self, settings: Callable[[], SignalSettings], keeps: bool) -> None:
+    def __init__(self, settings: Callable[[], SignalSettings], is_live: bool) -> None:
         self._settings = settings
-        self._keeps = keeps
+        self._is_live = is_live
         self._candles: dict[str, DecidedCandles] = {}
         self._held: dict[tuple[str, datetime], Position] = {}
 
     def decided(self, pair: str, frame: pd.DataFrame) -> None:
-        """Take over a pair's decided frame; without keeping, trades known so far are forgotten."""
+        """Take over a pair's decided frame; a backtest forgets the trades known so far."""
         self._candles[pair] = DecidedCandles.of(frame)
-        if not self._keeps:
+        if not self._is_live:
             self._held.clear()
 
     def freshness(self, pair: str, now: datetime) -> Freshness:
@@ -95,14 +99,22 @@ class Positions:
         return self._of(trade).barriers
 
     def exit(self, trade: HeldTrade, now: datetime, rate: float) -> str | None:
-        """Why the trade ends at this rate and time, None if it does not."""
+        """Why the trade ends at this rate and time, None if it does not.
+
+        freqtrade asks for this before its own stop and takes the first answer. Were a running
+        bot's stop told here too, it would leave by ``order_types["exit"]`` instead of
+        ``order_types["stoploss"]``, and StoplossGuard would not count it.
+        """
         position = self._of(trade)
         if position.goes_on(now, rate):
             return None
         settings = self._settings()
         held = (now - trade.open_date_utc).total_seconds() // settings.candle_seconds
         horizon = settings.label_horizon_candles
-        state = OpenTrade(trade.is_short, int(held), horizon, position.barriers)
+        barriers = position.barriers
+        if self._is_live and _has_stop(trade, barriers.stop):
+            barriers = replace(barriers, stop=None)
+        state = OpenTrade(trade.is_short, int(held), horizon, barriers)
         reason = exit_reason(state, rate, settings.exits)
         return None if reason is None else str(reason)
 
@@ -117,7 +129,7 @@ class Positions:
         return position
 
     def _width(self, trade: HeldTrade) -> float:
-        kept = trade.get_custom_data(BARRIER_COLUMN) if self._keeps else None
+        kept = trade.get_custom_data(BARRIER_COLUMN) if self._is_live else None
         if kept is not None:
             return float(kept)
         candles = self._candles.get(trade.pair)
@@ -125,9 +137,22 @@ class Positions:
             return math.nan
         opened = int(trade.open_date_utc.timestamp())
         width = candles.width_at_entry(opened, self._settings().candle_seconds)
-        if self._keeps and not math.isnan(width):
+        if self._is_live and not math.isnan(width):
             trade.set_custom_data(BARRIER_COLUMN, width)
         return width
+
+
+def _has_stop(trade: HeldTrade, stop: float | None) -> bool:
+    """Whether freqtrade's own stop is in place, at this price or nearer.
+
+    It is not where a config has switched ``use_custom_stoploss`` off, or where the price had
+    passed the barrier before freqtrade asked for it.
+    """
+    if stop is None or not trade.stop_loss:
+        return False
+    if math.isclose(trade.stop_loss, stop):
+        return True
+    return trade.stop_loss < stop if trade.is_short else trade.stop_loss > stop
 
 
 def _position(trade: HeldTrade, width: float, settings: SignalSettings) -> Position:

@@ -28,6 +28,7 @@ class Held:
     open_date: datetime = OPENED
     open_rate: float = 100.0
     is_short: bool = False
+    stop_loss: float = 70.0
     data: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -47,8 +48,8 @@ def frame(width: float = 0.01) -> pd.DataFrame:
     return pd.DataFrame({"date": dates, BARRIER_COLUMN: widths, "do_predict": 1})
 
 
-def positions(keeps: bool = False, settings: SignalSettings = SETTINGS) -> Positions:
-    made = Positions(lambda: settings, keeps)
+def positions(is_live: bool = False, settings: SignalSettings = SETTINGS) -> Positions:
+    made = Positions(lambda: settings, is_live)
     made.decided("BTC/USDT", frame())
     return made
 
@@ -74,9 +75,9 @@ def test_entry_that_is_unknown_now_is_looked_up_again_later() -> None:
 
 def test_width_kept_with_the_trade_survives_a_restart_without_its_candle() -> None:
     trade = Held()
-    positions(keeps=True).barriers(trade)
+    positions(is_live=True).barriers(trade)
     assert trade.data == {BARRIER_COLUMN: 0.01}
-    after = Positions(lambda: SETTINGS, keeps=True)
+    after = Positions(lambda: SETTINGS, is_live=True)
     assert after.barriers(trade) == Barriers(profit=102.0, stop=97.0)
 
 
@@ -89,7 +90,7 @@ def test_backtest_keeps_nothing_with_its_trades_and_forgets_them_with_the_next_e
 
 
 def test_running_bot_does_not_move_the_barriers_of_an_open_trade() -> None:
-    made, trade = positions(keeps=True), Held()
+    made, trade = positions(is_live=True), Held()
     made.barriers(trade)
     made.decided("BTC/USDT", frame(0.02))
     assert made.barriers(trade).stop == 97.0
@@ -116,6 +117,29 @@ def test_exit_is_what_the_rules_say(
     said = exit_reason(state, rate, exits)
     found = made.exit(trade, OPENED + timedelta(seconds=seconds), rate)
     assert found == (None if said is None else str(said))
+
+
+@pytest.mark.parametrize(
+    ("is_short", "placed", "said"),
+    [
+        (False, 97.0 * (1 + 1e-14), None),  # at the barrier, but for the last digit
+        (False, 97.01, None),
+        (False, 96.99, "stop_barrier"),
+        (False, 0.0, "stop_barrier"),
+        (True, 103.0 * (1 - 1e-14), None),
+        (True, 102.99, None),
+        (True, 103.01, "stop_barrier"),
+        (True, 0.0, "stop_barrier"),
+    ],
+)
+def test_running_bot_leaves_a_stop_that_is_in_place_to_freqtrade(
+    is_short: bool, placed: float, said: str | None
+) -> None:
+    trade, beyond = Held(is_short=is_short, stop_loss=placed), 110.0 if is_short else 90.0
+    running = positions(is_live=True)
+    assert running.exit(trade, OPENED, beyond) == said
+    assert running.exit(trade, OPENED + HORIZON, beyond) == (said or "horizon")
+    assert positions().exit(trade, OPENED, beyond) == "stop_barrier"
 
 
 def test_freshness_is_that_of_the_pair() -> None:
