@@ -139,9 +139,7 @@ class FeatureCache:
         span = candles["date"].iloc[0], candles["date"].iloc[-1]
         frames = tuple(source(pair, span[0]) for pair in self.pool)
         made = self._markets.get(span)
-        if made is not None and all(
-            kept() is frame for kept, frame in zip(made.frames, frames, strict=True)
-        ):
+        if made is not None and made.is_of(frames):
             return made.market
         market = self._new_market(span, frames)
         recent = [item for item in list(self._markets.items()) if item[0] != span][1 - _SPANS :]
