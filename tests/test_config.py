@@ -346,7 +346,8 @@ def test_freqai_timeframes_beside_the_base_are_refused_with_the_place_to_use() -
 
 def test_freqai_corr_pairs_are_refused_with_the_place_to_use() -> None:
     (line,) = problems(feature_parameters={"include_corr_pairlist": ["BTC/USDT"]})
-    assert "freqai.signals.model.pool_pairs" in line
+    assert "use the pool" in line
+    assert "exchange.pair_whitelist" in line
 
 
 def test_indicator_period_below_two_is_refused() -> None:
@@ -360,6 +361,19 @@ def test_window_shorter_than_ten_horizons_is_refused() -> None:
     assert build(train_period_days=1, feature_parameters=exactly).label_horizon_candles == 28
     (line,) = problems(train_period_days=1, feature_parameters={"label_period_candles": 29})
     assert line.startswith("freqai.train_period_days: 1 days are 288 candles")
+
+
+@pytest.mark.parametrize(("pool", "lines"), [("whitelist", 1), ("pair", 2)])
+def test_the_longest_horizon_of_a_label_ensemble_says_what_a_window_holds(
+    pool: str, lines: int
+) -> None:
+    """Seven days are 2016 candles, of which 16 have all outcomes within the window."""
+    labels = {"ensemble_kinds": ["fixed"], "ensemble_horizons_candles": [2000]}
+    given = {"labels": labels, "model": {"pool": pool, "row_step": 1}}
+    found = problems(given, train_period_days=7)
+    assert len(found) == lines
+    assert found[0].endswith("2016 candles, fewer than ten label horizons of 2000")
+    assert all("7 days give 16 rows a pair" in line for line in found[1:])
 
 
 # All at once

@@ -134,6 +134,40 @@ def test_pairs_that_only_train_the_pool_are_checked_too() -> None:
     assert line.startswith("Z/USDT: no 5m candles")
 
 
+def test_a_running_bot_is_refused_pool_pairs_whose_candles_it_does_not_load() -> None:
+    config = config_of("B/USDT", model={"pool_pairs": ["A/USDT", "B/USDT", "C/USDT"]})
+    for runmode in ("dry_run", "live"):
+        (line,) = problems_of(config | {"runmode": runmode}, reader({}), None)
+        assert line.startswith("freqai.signals.model.pool_pairs: A/USDT, C/USDT are not in")
+        assert "exchange.pair_whitelist (B/USDT)" in line
+    config["runmode"] = "backtest"
+    spans = reader(dict.fromkeys(("A/USDT", "B/USDT", "C/USDT"), ENOUGH))
+    assert checked_settings(config, BACKTEST, spans).model.pool_pairs[0] == "A/USDT"
+
+
+@pytest.mark.parametrize(
+    "whitelist",
+    [
+        ("A/USDT", "B/USDT", "C/USDT"),  # one that only trades
+        ("B/USDT", "A/USDT"),
+    ],
+)
+def test_a_running_bot_may_have_a_pool_within_its_whitelist(whitelist: tuple[str, ...]) -> None:
+    config = config_of(*whitelist, model={"pool_pairs": ["A/USDT", "B/USDT"]})
+    settings = checked_settings(config | {"runmode": "dry_run"}, None, reader({}))
+    assert settings.model.pool_pairs == ("A/USDT", "B/USDT")
+
+
+def test_pool_pairs_without_a_whitelist_are_told_beside_other_problems() -> None:
+    """Dynamic pairlists need no whitelist in the config, FreqAI does."""
+    config = config_of(model={"pool_pairs": ["A/USDT"]}, colour=1) | {"runmode": "live"}
+    del config["exchange"]["pair_whitelist"]
+    found = problems_of(config, reader({}), None)
+    assert [line.partition(":")[0] for line in found] == [
+        "freqai.signals.colour", "freqai.signals.model.pool_pairs",
+    ]  # fmt: skip
+
+
 def test_candles_are_not_asked_for_without_a_backtest() -> None:
     config = config_of("A/USDT")
     assert checked_settings(config, None, reader({})).train_period_days == 30

@@ -45,7 +45,8 @@ def impossible(settings: SignalSettings, parameters: Mapping[str, Any]) -> list[
     if parameters.get("include_corr_pairlist"):
         problems.append(
             "freqai.feature_parameters.include_corr_pairlist: must be [], cross-asset features "
-            "use the pool (freqai.signals.model.pool_pairs, by default the whitelist)"
+            "use the pool, and a running bot has the candles of exchange.pair_whitelist only; add "
+            "the pairs there"
         )
     if any(period < 2 for period in settings.indicator_periods_candles):
         problems.append(
@@ -75,12 +76,13 @@ def _too_short(settings: SignalSettings) -> list[str]:
     """What a training window cannot hold."""
     problems = []
     window = settings.train_period_days * settings.candles_per_day
-    if settings.label_horizon_candles * 10 > window:
+    horizon = settings.longest_horizon_candles
+    if horizon * 10 > window:
         problems.append(
             f"freqai.train_period_days: {settings.train_period_days} days are {window} candles, "
-            f"fewer than ten label horizons of {settings.label_horizon_candles}"
+            f"fewer than ten label horizons of {horizon}"
         )
-    rows = (window - settings.label_horizon_candles) // settings.model.row_step
+    rows = (window - horizon) // settings.model.row_step
     if settings.model.pool == "pair" and rows < settings.validation.min_rows:
         problems.append(
             f"freqai.train_period_days: {settings.train_period_days} days give {rows} rows a pair "

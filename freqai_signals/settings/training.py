@@ -92,6 +92,9 @@ class ValidationSettings(Section):
 class ModelSettings(Section):
     """How a model is fitted.
 
+    ``pool``: one model for the whole whitelist or one a ``pair``. ``pool_pairs``, if given, are the
+    pool in its place, and the market of cross-asset features; a running bot has the candles of
+    ``exchange.pair_whitelist`` only, so there they must be in it.
     ``row_step`` trains on every n-th candle (5 and 12 have no common divisor, so that every minute
     of the hour is seen); ``refit`` trains once more on all rows with
     ``refit_factor`` times the best number of rounds; ``seeds`` averages that many boosters.

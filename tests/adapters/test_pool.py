@@ -6,7 +6,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
+from freqtrade.resolvers import StrategyResolver
 
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.sandbox.clock import Clock
@@ -103,6 +105,14 @@ def test_a_new_pair_beside_a_fixed_pool_trains_nothing(three: Bench, tmp_path: P
     assert trusted(after, "SOL/USDT") > 0.6
 
 
+def test_a_running_bot_is_refused_a_pool_beyond_its_whitelist(bench: Bench, tmp_path: Path) -> None:
+    """FreqAI would not load SOL's candles: the live model would differ from the backtest's."""
+    given = small_config(freqai__signals__model__pool_pairs=[*PAIRS, "SOL/USDT"])
+    config = bench.config(tmp_path / "user", RunMode.DRY_RUN, given)
+    with pytest.raises(OperationalException, match=r"pool_pairs: SOL/USDT are not in exchange"):
+        StrategyResolver.load_strategy(config)
+
+
 @pytest.mark.parametrize("stage", ["selection", "weights"])
 def test_selection_and_weights_work_through_freqtrade(
     bench: Bench, tmp_path: Path, stage: str
@@ -114,7 +124,9 @@ def test_selection_and_weights_work_through_freqtrade(
     run = bench.backtest(
         tmp_path / "user", small_config(**{f"freqai__signals__{stage}": chosen[stage]})
     )
-    assert all(model.card.settings[stage] != {} for model in models(run))
+    for model in models(run):
+        used = model.card.settings[stage]
+        assert {name: used[name] for name in chosen[stage]} == chosen[stage]
     assert trusted(run, "BTC/USDT") > 0.6
     if stage == "selection":
         assert len(run.said("Features:", "kept")) == 2
