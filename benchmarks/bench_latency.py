@@ -114,6 +114,12 @@ class Bot:
         self.strategy.analyze(list(self.pairs))
         return time.perf_counter() - begin, time.thread_time() - worked
 
+    def forget_models(self) -> None:
+        """Have the next training train: our model store would know what it has made before."""
+        store = getattr(self.strategy.freqai, "store", None)
+        for path in store.folder.glob("*.model") if store else ():
+            path.unlink()
+
     def train(self, pair: str) -> None:
         """What FreqAI's thread does when a pair's model is due."""
         freqai = self.strategy.freqai
@@ -184,6 +190,7 @@ def measure_bot(
         while not stop.is_set():
             for entry in bot.strategy.freqai.dd.pair_dict.values():
                 entry["trained_timestamp"] = 0
+            bot.forget_models()
             begin = time.perf_counter()
             bot.train(bot.pairs[0])
             trained.append(time.perf_counter() - begin)

@@ -65,6 +65,8 @@ def config() -> dict[str, Any]:
         "indicator_periods_candles": [4, 12, 36],
     }
     freqai["signals"]["model"]["row_step"] = 1
+    # Its candles follow each other at once: none of them may be too soon for a slow disk.
+    freqai["signals"]["ledger"] = {"wait_seconds": 30}
     freqai["signals"]["features"] = {
         "groups": ["momentum", "candle_shape", "volatility", "calendar"],
         "higher_timeframes": ["1h"],

@@ -102,7 +102,9 @@ class LightGBMSignalClassifier(IFreqaiModel):
         # FreqAI's queue knows the whitelist of the start only.
         if metadata["pair"] not in self.train_queue:
             self.train_queue.append(metadata["pair"])
-        return super().start_live(dataframe, metadata, strategy, dk)
+        dk = super().start_live(dataframe, metadata, strategy, dk)
+        self._precedence.decides()
+        return dk
 
     def build_strategy_return_arrays(
         self, dataframe: DataFrame, dk: FreqaiDataKitchen, pair: str, trained_timestamp: int

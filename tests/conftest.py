@@ -29,11 +29,16 @@ def repo() -> Path:
     return REPO
 
 
+def real_candles() -> Path:
+    """Where real candles would be."""
+    named = os.environ.get("FREQAI_SIGNALS_DATA")
+    return Path(named) if named else REPO.parent / "shared" / "data" / "binance"
+
+
 @pytest.fixture(scope="session")
 def real_data_dir() -> Path:
     """Folder with freqtrade feather files of real candles; the test is skipped without them."""
-    named = os.environ.get("FREQAI_SIGNALS_DATA")
-    folder = Path(named) if named else REPO.parent / "shared" / "data" / "binance"
+    folder = real_candles()
     if not any(folder.glob("*-5m.feather")):
         pytest.skip(f"no *-5m.feather in {folder}; name a folder in FREQAI_SIGNALS_DATA")
     return folder

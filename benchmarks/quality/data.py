@@ -51,12 +51,15 @@ def load(datadir: Path | None, pairs: Sequence[str], timeframe: str) -> Source:
     """
     if datadir is None:
         spec = market.MarketSpec()
+        unknown = sorted(set(pairs) - set(spec.pairs))
+        if unknown:
+            raise ValueError(
+                f"--pairs {' '.join(unknown)}: the simulated market has {' '.join(spec.pairs)}; "
+                "name some of these, or --datadir with candles of others"
+            )
         made = market.ensure_market(spec, notify=print)
-        return Source(
-            f"simulated market {spec.digest()}",
-            {pair: made.candles(pair, timeframe) for pair in spec.pairs},
-            made,
-        )
+        name, kept = f"simulated market {spec.digest()}", [p for p in spec.pairs if p in pairs]
+        return Source(name, {pair: made.candles(pair, timeframe) for pair in kept}, made)
     folder = exchange_folder(datadir)
     check_candles(folder, list(pairs))
     files = {pair: folder / market.candle_file(pair, timeframe) for pair in pairs}

@@ -12,7 +12,7 @@ from freqai_signals.evaluation.ledger_schema import METADATA, SCHEMA, VERSION
 from freqai_signals.settings import LedgerSettings
 
 _LOCK_NUMBER: Final = 7_236_411
-_SQLITE_PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 2000")
+_SQLITE_PRAGMAS: Final = ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL")
 
 
 class LedgerError(ValueError):
@@ -61,13 +61,17 @@ def prepare(engine: Engine) -> int:
     LedgerError
         If a newer version of the package wrote the ledger.
     """
+    # Most find it ready, and need not wait for another who writes.
+    with engine.connect().execution_options(reads=True) as connection:
+        if _version(connection) == VERSION:
+            return VERSION
     with engine.begin() as connection:
         _lock(connection)
-        if not inspect(connection).has_table(SCHEMA.name):
+        found = _version(connection)
+        if not found:
             METADATA.create_all(connection)
             connection.execute(insert(SCHEMA).values(version=VERSION))
             return VERSION
-        found = int(connection.execute(select(SCHEMA.c.version)).scalar_one())
         if found > VERSION:
             raise LedgerError(
                 f"ledger {engine.url.render_as_string()} has schema version {found}, this "
@@ -77,6 +81,13 @@ def prepare(engine: Engine) -> int:
             STEPS[version](connection)
             connection.execute(SCHEMA.update().values(version=version))
         return found
+
+
+def _version(connection: Connection) -> int:
+    """Of the schema; 0 if there is none."""
+    if not inspect(connection).has_table(SCHEMA.name):
+        return 0
+    return int(connection.execute(select(SCHEMA.c.version)).scalar_one())
 
 
 def _to_2(connection: Connection) -> None:

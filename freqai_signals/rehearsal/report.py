@@ -87,9 +87,10 @@ def _checks(outcome: Outcome) -> list[str]:
 
 def _parity(outcome: Outcome) -> list[str]:
     parity = outcome.parity
+    broken = "BROKEN: " if parity.mismatches else ""
     lines = [
-        f"Parity: {100 * parity.share:.2f} % of {parity.candles} live candles equal the history "
-        f"({parity.predicted} predicted, {parity.models} models)"
+        f"{broken}Parity: {100 * parity.share:.2f} % of {parity.candles} live candles equal the "
+        f"history ({parity.predicted} predicted, {parity.models} models)"
     ]
     for item in parity.mismatches[:_MOST_MISMATCHES]:
         lines.append(

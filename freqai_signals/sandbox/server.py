@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 HOST: Final = "127.0.0.1"
 
-_START_SECONDS: Final = 15.0
+_START_SECONDS: Final = 60.0
 
 
 @contextmanager

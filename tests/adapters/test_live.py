@@ -15,7 +15,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 from freqtrade.strategy import IStrategy
 
-from freqai_signals.sandbox.clock import Clock
+from freqai_signals.sandbox.clock import Clock, wall_clock_ms
 from freqai_signals.sandbox.exchange import create_exchange
 from freqai_signals.sandbox.server import serving
 from freqai_signals.schema import MODEL_COLUMNS, PROBA_COLUMNS, TRUST_COLUMN
@@ -58,10 +58,12 @@ class Bot:
 @pytest.fixture(scope="module")
 def live_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("live") / "binance"
-    first = pd.Timestamp.now("UTC").floor("15min") - pd.Timedelta(days=40)
+    # The exchange's clock stands still: no candle closes between the market's making and a test.
+    opened = wall_clock_ms()
+    first = pd.Timestamp(opened, unit="ms", tz="UTC").floor("15min") - pd.Timedelta(days=40)
     for seed, pair in enumerate((*PAIRS, NEW_PAIR)):
         write_candles(folder, pair, market_candles(seed, days=40.2, first=first))
-    with serving(create_exchange(folder, Clock(), lambda line: None)) as url:
+    with serving(create_exchange(folder, Clock(lambda: opened), lambda line: None)) as url:
         yield Bench(folder, url)
 
 

@@ -9,7 +9,7 @@ import pytest
 from freqai_signals.evaluation.health import Health, Level
 from freqai_signals.evaluation.ledger import Ledger
 from freqai_signals.models.registry import Registry
-from freqai_signals.sandbox.clock import Clock
+from freqai_signals.sandbox.clock import Clock, wall_clock_ms
 from freqai_signals.sandbox.exchange import create_exchange
 from freqai_signals.sandbox.server import serving
 from freqai_signals.settings import GateSettings
@@ -142,10 +142,11 @@ def test_what_fails_beside_trading_reaches_nobody(live_bench: Bench, tmp_path: P
 def test_default_gate_lets_a_bot_with_enough_history_speak(tmp_path: Path) -> None:
     """Nothing about the gate is set: as for a user of the shipped config."""
     folder = tmp_path / "binance"
-    first = pd.Timestamp.now("UTC").floor("15min") - pd.Timedelta(days=95)
+    opened = wall_clock_ms()
+    first = pd.Timestamp(opened, unit="ms", tz="UTC").floor("15min") - pd.Timedelta(days=95)
     for seed, pair in enumerate(PAIRS):
         write_candles(folder, pair, market_candles(seed, days=95.2, first=first))
-    with serving(create_exchange(folder, Clock(), lambda line: None)) as url:
+    with serving(create_exchange(folder, Clock(lambda: opened), lambda line: None)) as url:
         bot = start(
             Bench(folder, url), tmp_path / "user", freqai__signals__gate={},
             freqai__train_period_days=75, freqai__data_split_parameters__test_size=0.25,

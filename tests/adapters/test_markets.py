@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from tests.adapters.conftest import REPO
+from tests.conftest import real_candles
 
-FUTURES_CANDLES = REPO.parent / "shared" / "data" / "binance"
+FUTURES_CANDLES = real_candles()
 STRATEGY = ("--strategy", "LightGBMSignalStrategy", "--strategy-path", "strategies")
 MODEL = (
     "--freqaimodel",

@@ -13,8 +13,9 @@ import pytest
 from freqai_signals.config import settings_from_config
 from freqai_signals.evaluation.backtest_record import read_run
 from tests.adapters.conftest import REPO
+from tests.conftest import real_candles
 
-CANDLES = REPO.parent / "shared" / "data" / "binance"
+CANDLES = real_candles()
 
 pytestmark = [
     pytest.mark.slow,

@@ -80,10 +80,11 @@ def kill_at_random(folder: Path, kills: int) -> Counter[str]:
         process.start()
         there.close()
         begin = time.monotonic()
+        assert here.poll(300), "it says nothing"
         told = [here.recv()]
         assert told == [("serves", before)], "it goes on with what served before the kill"
-        if turn == 0:
-            # As long as this machine needs for a training and the candles after it.
+        if turn % 4 == 0:
+            # As long as this machine needs now for a training and the candles after it.
             told += [here.recv() for _ in range(1 + CANDLES)]
             pace = 1.2 * (time.monotonic() - begin)
         time.sleep(float(rng.uniform(0, pace)))

@@ -20,7 +20,15 @@ from freqai_signals.models.tuning_storage import StorageError
 from freqai_signals.training.tuning import tuning_rows
 from tests.evaluation.ledger_rows import POSTGRES
 from tests.models.conftest import make_rows
-from tests.models.tuning_rows import POOL, POOR, in_a_process, records, tuned, tuning_settings
+from tests.models.tuning_rows import (
+    POOL,
+    POOR,
+    begin,
+    in_a_process,
+    records,
+    tuned,
+    tuning_settings,
+)
 
 
 def same(one: TuningRecord, other: TuningRecord) -> bool:
@@ -176,7 +184,8 @@ def test_minutes_end_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def killed_and_resumed(folder: Path, url: str) -> None:
-    process = in_a_process(folder, url, trials=5, slow=0.7)
+    process = in_a_process(folder, url, trials=5, slow=0.0, later=60.0)
+    begin(process)
     assert process.stdout is not None
     assert process.stdout.readline().startswith("trial 1 of 5")
     (study,) = studies(url)
@@ -202,7 +211,8 @@ def killed_and_resumed(folder: Path, url: str) -> None:
 
 def shared_by_two(folder: Path, url: str) -> None:
     processes = [in_a_process(folder, url, trials=8, slow=0.1) for _ in range(2)]
-    said = [process.communicate(timeout=120) for process in processes]
+    begin(*processes)
+    said = [process.communicate(timeout=600) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     (study,) = studies(url)
     assert [t.state for t in study.trials].count(optuna.trial.TrialState.RUNNING) == 0

@@ -36,8 +36,13 @@ def tuned(folder: Path, settings: SignalSettings, said: list[str] | None = None)
     return tune(make_rows(), settings, Scope(records(folder), POOL, notify=told.append))
 
 
-def in_a_process(folder: Path, url: str, trials: int, slow: float) -> "subprocess.Popen[str]":
-    """The same tuning in a process of its own, which waits ``slow`` seconds before each fit."""
+def in_a_process(
+    folder: Path, url: str, trials: int, slow: float, later: float | None = None
+) -> "subprocess.Popen[str]":
+    """The same tuning in a process of its own, which begins once it is told a line.
+
+    It waits ``slow`` seconds before each fit, and ``later`` seconds once it has told a trial.
+    """
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
@@ -46,20 +51,37 @@ def in_a_process(folder: Path, url: str, trials: int, slow: float) -> "subproces
         "from tests.models.tuning_rows import tuned, tuning_settings\n"
         "fit = tuning_score.train\n"
         "def slow(*given):\n"
-        "    time.sleep(float(sys.argv[4]))\n"
+        "    time.sleep(pause[0])\n"
         "    return fit(*given)\n"
         "tuning_score.train = slow\n"
         "class Told(list):\n"
-        "    def append(self, line): print(line, flush=True)\n"
+        "    def append(self, line):\n"
+        "        pause[0] = float(sys.argv[5])\n"
+        "        print(line, flush=True)\n"
+        "pause = [float(sys.argv[4])]\n"
         "settings = tuning_settings(storage=sys.argv[2], trials=int(sys.argv[3]))\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
         "try:\n"
         "    tuned(Path(sys.argv[1]), settings, Told())\n"
         "except StillRunning as others:\n"
         "    print(others)\n"
     )  # fmt: skip
-    arguments = [sys.executable, "-c", script, str(folder), url, str(trials), str(slow)]
+    pauses = [str(slow), str(slow if later is None else later)]
+    arguments = [sys.executable, "-c", script, str(folder), url, str(trials), *pauses]
     environment = {**os.environ, "PYTHONPATH": str(REPO)}
     return subprocess.Popen(
         arguments, cwd=REPO, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
+
+
+def begin(*processes: "subprocess.Popen[str]") -> None:
+    """Let processes of :func:`in_a_process` begin at the same time."""
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()

@@ -26,7 +26,8 @@ def test_live_equals_history_though_requests_fail(
     request = Rehearsal(
         config=(config,),
         folder=tmp_path / "rehearsal",
-        days=2.2 / 24,
+        # It ends while nothing is decided: some seconds after a candle's close.
+        days=2.24 / 24,
         # A training has a minute and a half before the next one is due, a decision 7 seconds.
         speed=40.0,
         datadir=market.folder,

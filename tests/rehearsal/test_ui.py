@@ -81,7 +81,7 @@ def test_backtests_are_drawn_from_cached_windows(market: Market, tmp_path: Path)
         answer = ask(secrets, f"pair_history?{urllib.parse.urlencode(query)}")
     finally:
         server.send_signal(signal.SIGINT)
-        server.wait(timeout=40)
+        server.wait(timeout=240)
     contract = {*MODEL_COLUMNS, TRUST_COLUMN, STRENGTH_COLUMN, REASON_COLUMN}
     assert contract <= set(answer["columns"])
     assert len(answer["data"]) > 800
@@ -99,10 +99,10 @@ def ask(secrets: Path, path: str) -> Any:
         f"http://127.0.0.1:{server['listen_port']}/api/v1/{path}",
         headers={"Authorization": f"Basic {login}"},
     )
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 240
     while True:
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=240) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             raise AssertionError(error.read().decode()) from error

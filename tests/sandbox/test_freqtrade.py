@@ -75,7 +75,7 @@ def freqtrade(bot: Path, datadir: Path, *arguments: str, pairs: tuple[str, ...] 
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         check=False,
     )
     assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-4000:]
