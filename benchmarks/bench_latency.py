@@ -250,6 +250,7 @@ def make_bot(kind: str, folder: Path, url: str, pairs: tuple[str, ...], train_da
     strategy = StrategyResolver.load_strategy(merged)
     validate_config_consistency(merged)
     strategy.dp = DataProvider(merged, exchange)
+    strategy.dp.current_whitelist = lambda: list(pairs)
     strategy.ft_bot_start()
     strategy.freqai.live = True
     strategy.freqai.scanning = True

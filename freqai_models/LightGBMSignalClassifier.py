@@ -72,7 +72,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         folder = Path(config["user_data_dir"])
         self.tuning = Tuning(self.signal_settings, folder, identifier, self._stop_event.is_set)
         self._precedence = Precedence()
-        self._inputs_checked = False
+        self._checked: set[str] = set()
         self.operation: LiveOperation | None = None
         if config["runmode"] in (RunMode.DRY_RUN, RunMode.LIVE):
             self.operation = LiveOperation(self.signal_settings, folder, identifier)
@@ -115,8 +115,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         if only_fills:
             super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
         # What was said must survive a kill: repeats and shares of signals are counted on it.
-        if pair == self.config["exchange"]["pair_whitelist"][-1]:
-            self.dd.save_historic_predictions_to_disk()
+        self.dd.said(pair, self.strategy.dp.current_whitelist())
 
     def extract_data_and_train_model(
         self, new_trained_timerange: TimeRange, pair: str, strategy: IStrategy,
@@ -176,14 +175,14 @@ class LightGBMSignalClassifier(IFreqaiModel):
         self.dd.purge_old_models()
 
     def _forget_models_of_other_inputs(self, pair: str) -> None:
-        """Once after a start: drop models of other settings, code or pools, and damaged ones.
+        """Once a pair after a start: drop a damaged model, or one of other settings, code or pool.
 
-        FreqAI would use them until the next retraining, whatever has changed since.
+        FreqAI would use it until the next retraining, whatever has changed since. All pairs that
+        may be traded are looked at with the first, before anything is trained from their models.
         """
-        if self._inputs_checked:
-            return
-        self._inputs_checked = True
-        for name in {pair, *self._pool(pair)}:
+        names = {pair, *pool_pairs(self.signal_settings, self.config)} - self._checked
+        self._checked |= names
+        for name in sorted(names):
             if self.dd.get_pair_dict_info(name)[1]:
                 parts = self._recipe(name).parts()
                 self.dd.keep_model_unless(name, changed_inputs(self.full_path, name, parts))
@@ -254,9 +253,11 @@ class LightGBMSignalClassifier(IFreqaiModel):
         return outputs[list(model_columns(scored))], dk.do_predict
 
     def _on_stop(self) -> None:
-        super()._on_stop()
-        if self.operation is not None:
-            self.operation.close()
+        try:
+            super()._on_stop()
+        finally:
+            if self.operation is not None:
+                self.operation.close()
 
     def fit_live_predictions(self, dk: FreqaiDataKitchen, pair: str) -> None:
         """Nothing to fit, the columns are probabilities already; but FreqAI wants its entries."""

@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import cloudpickle
 import numpy as np
@@ -27,12 +28,21 @@ _HISTORY_ROWS: Final = 6000
 
 
 class SignalDrawer(FreqaiDataDrawer):
-    """FreqAI's drawer with two mends: whole files, and candles of each pair for itself."""
+    """FreqAI's drawer with mends: whole files, and candles of each pair for itself.
+
+    FreqAI stores what it knows where nobody catches: an error would end the thread that trains, or
+    keep a pair from being decided. So a disk that is full or read-only is told once here, what is
+    in memory goes on, and the next candle or training tries again.
+    """
+
+    _unsaid: set[str]
+    _unstored: set[Path]
 
     @classmethod
     def adopt(cls, drawer: FreqaiDataDrawer, scored: bool = False) -> None:
         """Mend the drawer that FreqAI has made, and the predictions that it has read."""
         drawer.__class__ = cls
+        drawer._unsaid, drawer._unstored = set(), set()
         columns = [
             f"{name}{kind}" for name in model_columns(scored) for kind in ("", "_mean", "_std")
         ]
@@ -60,11 +70,54 @@ class SignalDrawer(FreqaiDataDrawer):
             self.pair_dict[pair] = self.empty_pair_dict.copy()
             self.model_dictionary.pop(pair, None)
 
+    def said(self, pair: str, whitelist: Sequence[str]) -> None:
+        """Store the predictions once a candle, after the last of the pairs that are decided.
+
+        Where that one has no new candle, as soon as another pair has its next one.
+        """
+        if pair in self._unsaid or pair in whitelist[-1:]:
+            self._unsaid.clear()
+            self.save_historic_predictions_to_disk()
+        else:
+            self._unsaid.add(pair)
+
     def save_historic_predictions_to_disk(self) -> None:
         """Store what was said, and a copy of it; a kill damages neither."""
         data = cloudpickle.dumps(dict(self.historic_predictions))
-        write_atomically(self.historic_predictions_path, data)
-        write_atomically(self.historic_predictions_bkp_path, data)
+        self._store(data, self.historic_predictions_path, self.historic_predictions_bkp_path)
+
+    def save_drawer_to_disk(self) -> None:
+        """Store when each pair was trained."""
+        self._store_json(self.pair_dict, self.pair_dictionary_path)
+
+    def save_metric_tracker_to_disk(self) -> None:
+        """Store FreqAI's metrics, if it keeps them."""
+        self._store_json(self.metric_tracker, self.metric_tracker_path)
+
+    def save_global_metadata_to_disk(self, metadata: dict[str, Any]) -> None:
+        """Store since when the bot has predicted."""
+        self._store_json(metadata, self.global_metadata_path)
+
+    def _store_json(self, content: Any, path: Path) -> None:
+        with self.save_lock:
+            text = rapidjson.dumps(
+                content, default=self.np_encoder, number_mode=rapidjson.NM_NATIVE
+            )
+            self._store(text.encode(), path)
+
+    def _store(self, data: bytes, *paths: Path) -> None:
+        """Write the same content to whole files, up to the first that cannot be written."""
+        try:
+            for path in paths:
+                write_atomically(path, data)
+        except OSError as error:
+            if paths[0] not in self._unstored:
+                logger.warning("%s cannot be written; the bot goes on: %s", paths[0], error)
+            self._unstored.add(paths[0])
+        else:
+            if paths[0] in self._unstored:
+                logger.warning("%s can be written again", paths[0])
+            self._unstored.discard(paths[0])
 
     def append_model_predictions(
         self,
@@ -79,12 +132,6 @@ class SignalDrawer(FreqaiDataDrawer):
         # FreqAI keeps every row for ever; the strategy's frame is all that is read back.
         kept = self.historic_predictions[pair].tail(max(_HISTORY_ROWS, len(strat_df)))
         self.historic_predictions[pair] = kept.reset_index(drop=True)
-
-    def save_drawer_to_disk(self) -> None:
-        """Store when each pair was trained."""
-        with self.save_lock:
-            text = rapidjson.dumps(self.pair_dict, default=self.np_encoder)
-            write_atomically(self.pair_dictionary_path, text.encode())
 
     def update_historic_data(self, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
         """Once a candle for all pairs; a pair without candles or with a gap stops no other."""

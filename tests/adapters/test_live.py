@@ -78,6 +78,7 @@ def make_bot(bench: Bench, user_data: Path, **changes: Any) -> Bot:
     # The thread that would train; the tests train by themselves.
     strategy.freqai.scanning = True
     whitelist = config["exchange"]["pair_whitelist"]
+    strategy.dp.current_whitelist = lambda: list(whitelist)
     strategy.dp.refresh([(pair, "15m", CandleType.SPOT) for pair in whitelist])
     return Bot(strategy, config)
 

@@ -1,12 +1,14 @@
 """What the bot keeps between candles, trainings and starts."""
 
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from freqai_signals.models.courtesy import QUIET_SECONDS, SWITCH_SECONDS, Precedence
 from freqai_signals.models.freqai_state import HISTORY_FILE
 from freqai_signals.schema import PROBA_COLUMNS, TRUST_COLUMN
 from tests.adapters.conftest import PAIRS, Bench
@@ -65,6 +67,20 @@ def test_after_other_settings_the_old_model_is_not_used(
     assert newest(again)[TRUST_COLUMN] == 1
 
 
+def test_every_pairs_own_model_is_looked_at_after_a_start(
+    live_bench: Bench, tmp_path: Path
+) -> None:
+    own = {"freqai__signals__model__pool": "pair"}
+    versions = trained(make_bot(live_bench, tmp_path / "user", **own))
+    assert len(set(versions.values())) == len(PAIRS)
+    again = make_bot(
+        live_bench, tmp_path / "user", freqai__model_training_parameters__num_leaves=7, **own
+    )
+    assert [newest(again, pair)[TRUST_COLUMN] for pair in PAIRS] == [0, 0]
+    same = make_bot(live_bench, tmp_path / "user", **own)
+    assert [newest(same, pair)[TRUST_COLUMN] for pair in PAIRS] == [1, 1]
+
+
 def test_after_a_change_of_decisions_the_model_stays(bot: Bot, live_bench: Bench) -> None:
     trained(bot)
     again = make_bot(
@@ -118,6 +134,20 @@ def test_a_pair_without_candles_stops_no_other(bot: Bot) -> None:
     history[PAIR]["15m"] = history[PAIR]["15m"].iloc[:-100]
     assert newest(bot)[TRUST_COLUMN] == 1
     assert len(history["ETH/USDT"]["15m"])
+
+
+def test_a_training_leaves_the_interpreter_to_the_bot_that_decides(bot: Bot) -> None:
+    now, intervals = [100.0], []
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        intervals.append(sys.getswitchinterval())
+
+    bot.freqai._precedence = Precedence(lambda: now[0], sleep)
+    newest(bot)
+    bot.train()
+    assert now[0] >= 100.0 + QUIET_SECONDS, "it waits until the bot is through"
+    assert max(intervals) == pytest.approx(SWITCH_SECONDS, abs=1e-5)
 
 
 def test_a_pair_that_joins_gets_its_turn(bot: Bot) -> None:

@@ -1,5 +1,4 @@
 import sys
-import threading
 
 import pytest
 
@@ -28,19 +27,6 @@ def test_the_interval_is_put_back_after_an_error() -> None:
     with pytest.raises(ValueError, match="no rows"), courteous():
         raise ValueError("no rows")
     assert sys.getswitchinterval() == before
-
-
-def test_a_training_runs_courteously() -> None:
-    seen: list[float] = []
-
-    @courteous()
-    def train() -> None:
-        seen.append(sys.getswitchinterval())
-
-    thread = threading.Thread(target=train)
-    thread.start()
-    thread.join()
-    assert seen == [pytest.approx(SWITCH_SECONDS, abs=1e-5)]
 
 
 class Time:
