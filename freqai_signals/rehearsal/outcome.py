@@ -28,6 +28,7 @@ from freqai_signals.rehearsal.ledger_view import LedgerView
 from freqai_signals.rehearsal.parity import History, Parity, compare
 from freqai_signals.rehearsal.played import Played
 from freqai_signals.rehearsal.stage import log_of, record_of, trades_of
+from freqai_signals.rehearsal.tuned import tuned_settings
 from freqai_signals.schema import LABEL_COLUMN, REALISED_RETURN_COLUMN
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.trading import exit_columns
@@ -77,7 +78,7 @@ class Outcome:
 
 
 def judged(folder: Path) -> Outcome:
-    """Judge the finished rehearsal of a folder.
+    """Judge the finished rehearsal of a folder, by the thresholds that its bot decided with.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def judged(folder: Path) -> Outcome:
     """
     played = Played.read(folder)
     config = json.loads((folder / "config.json").read_text())
-    settings = settings_from_config(config)
+    settings = tuned_settings(settings_from_config(config), folder)
     pairs = tuple(config["exchange"]["pair_whitelist"])
     candles = load_candles(
         Path(played.candles), pairs, settings, played.shift_ms, played.mishaps.missing

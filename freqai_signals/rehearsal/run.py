@@ -19,7 +19,8 @@ from freqai_signals.rehearsal.request import (
     rehearsed_config,
     rehearsed_time,
 )
-from freqai_signals.rehearsal.stage import Stage, write_config
+from freqai_signals.rehearsal.stage import STRATEGY, Stage, write_config
+from freqai_signals.rehearsal.tuned import keep_parameters
 from freqai_signals.sandbox.clock import Clock
 from freqai_signals.sandbox.exchange import create_exchange
 from freqai_signals.sandbox.faults import Faults
@@ -52,6 +53,7 @@ def rehearse(request: Rehearsal, notify: Callable[[str], None]) -> Outcome:
     mishaps.begin(faults)
     history = load_candles(candles, pairs, settings, shift_ms, mishaps.missing)
     request.folder.mkdir(parents=True, exist_ok=True)
+    keep_parameters(request.code[0], request.folder)
     with closing(RequestLog(request.folder / "requests.log")) as log:
         app = create_exchange(candles, Clock(now_ms=clock, shift_ms=shift_ms), log, faults)
         with serving(app) as url:
@@ -81,7 +83,7 @@ def bot_options(config: Path, code: tuple[Path, Path]) -> tuple[str, ...]:
     """Freqtrade's options for a config, our strategy and our model."""
     return (
         *("--config", str(config.resolve())),
-        *("--strategy", "LightGBMSignalStrategy", "--strategy-path", str(code[0].resolve())),
+        *("--strategy", STRATEGY, "--strategy-path", str(code[0].resolve())),
         *("--freqaimodel", "LightGBMSignalClassifier"),
         *("--freqaimodel-path", str(code[1].resolve())),
     )

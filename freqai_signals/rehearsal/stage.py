@@ -26,6 +26,9 @@ from freqai_signals.sandbox import keeper
 from freqai_signals.sandbox.environment import child_environment, sandbox_variables
 from freqai_signals.sandbox.market import candle_file, write_feather
 
+STRATEGY: Final = "LightGBMSignalStrategy"
+"""The rehearsed strategy; what hyperopt found lies beside it under the same name."""
+
 _TIMEOUT_MS: Final = 10_000
 _STOP_SECONDS: Final = 40.0
 

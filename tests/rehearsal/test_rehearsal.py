@@ -23,6 +23,11 @@ pytestmark = pytest.mark.skipif(
 def test_live_equals_history_though_requests_fail(
     market: Market, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    strategies = tmp_path / "strategies"
+    shutil.copytree(CODE[0], strategies, ignore=shutil.ignore_patterns("*.json"))
+    found = {"buy": {"minimum_confidence": 0.7}, "sell": {"opposite_confidence": 0.9}}
+    content = {"strategy_name": "LightGBMSignalStrategy", "params": found}
+    (strategies / "LightGBMSignalStrategy.json").write_text(json.dumps(content))
     request = Rehearsal(
         config=(config,),
         folder=tmp_path / "rehearsal",
@@ -33,7 +38,7 @@ def test_live_equals_history_though_requests_fail(
         datadir=market.folder,
         faults=0.15,
         mishaps=True,
-        code=CODE,
+        code=(strategies, CODE[1]),
     )
     outcome = rehearse(request, lambda line: None)
     print_outcome(outcome)
@@ -43,6 +48,7 @@ def test_live_equals_history_though_requests_fail(
     assert parity.predicted >= 20
     assert parity.models >= 2, "no retraining"
     assert "adopts the pool's model" in log
+    assert "Strategy Parameter: minimum_confidence = 0.7" in log
     assert [check.name for check in outcome.checks if not check.kept] == []
     assert outcome.kept
     told = capsys.readouterr().out
