@@ -18,7 +18,12 @@ LEAST_HOURS: Final = 6.0
 MOST_GROWTH: Final = 0.005
 """Share of the largest resident size by which the bot may grow in a market hour."""
 
+LAST_SECONDS: Final = 60.0
+"""Seconds of the wall clock, before the end, of candles that a busy machine need not decide."""
+
 _EXIT_CANDLES: Final = 3
+_LAST_CANDLES: Final = 3
+_WITHHELD: Final = ("missing candle", "exchange away")
 _SHOWN: Final = 3
 
 
@@ -37,8 +42,10 @@ class Scene:
 
     Attributes
     ----------
-    start, stop
-        Market time.
+    stop
+        Market time of its end.
+    speed
+        Times the clock.
     candle_seconds
         Length of a candle.
     horizon
@@ -47,8 +54,8 @@ class Scene:
         What went wrong with candles and exchange.
     """
 
-    start: int
     stop: int
+    speed: float
     candle_seconds: int
     horizon: int | None
     mishaps: Mishaps
@@ -129,7 +136,12 @@ def no_missed_exit(
 def no_lost_row(
     decided: Collection[tuple[str, int]], ledger: pd.DataFrame, pairs: Sequence[str], scene: Scene
 ) -> Check:
-    """Whether the ledger has a row for every candle that was decided, and for those passed over.
+    """Whether every pair was decided to the end, and every candle has its row in the ledger.
+
+    A candle is due from its pair's first decision on until shortly before the end: three candles,
+    or what passes in ``LAST_SECONDS`` of the wall clock, if that is more. A candle that was not
+    decided when it closed has a row too, written with the next decision. None follows the pair's
+    last one: there only what the exchange withheld is excused.
 
     Parameters
     ----------
@@ -146,21 +158,34 @@ def no_lost_row(
         (str(pair), int(candle)): str(kind)
         for pair, candle, kind in zip(ledger["pair"], ledger["candle"], ledger["kind"], strict=True)
     }
-    lost = sorted(key for key in decided if key not in kinds)
-    first = {pair: min((c for p, c in decided if p == pair), default=0) for pair in pairs}
-    last = {pair: max((c for p, c in decided if p == pair), default=-1) for pair in pairs}
-    due = [
-        (pair, candle)
-        for pair in pairs
-        for candle in range(first[pair], last[pair] + 1, scene.candle_seconds)
-    ]
-    skipped = [key for key in due if key not in kinds]
-    causes = Counter(_cause(key, scene) for key in due if kinds.get(key, "gap") == "gap")
-    told = ", ".join(f"{count} {cause}" for cause, count in sorted(causes.items()))
-    wrong = [f"{pair} {_date(candle)}" for pair, candle in lost + skipped]
+    times = {pair: [candle for name, candle in decided if name == pair] for pair in pairs}
+    wrong = [f"{pair} never decided" for pair in pairs if not times[pair]]
+    due = [(pair, candle) for pair in pairs for candle in _due_candles(times[pair], scene)]
+    gaps = Counter(_cause(key, scene) for key in due if kinds.get(key) == "gap")
+    lost, withheld = {key for key in decided if key not in kinds}, Counter[str]()
+    for pair, candle in due:
+        if (pair, candle) not in kinds:
+            cause = _cause((pair, candle), scene)
+            if candle > max(times[pair]) and cause in _WITHHELD:
+                withheld[cause] += 1
+            else:
+                lost.add((pair, candle))
+    wrong += [f"{pair} {_date(candle)}" for pair, candle in sorted(lost)]
     detail = f"{len(due)} candles, {len(decided)} decided"
-    detail += f"; found later: {told}" if told else ""
+    for words, causes in (("found later", gaps), ("withheld at the end", withheld)):
+        told = ", ".join(f"{count} {cause}" for cause, count in sorted(causes.items()))
+        detail += f"; {words}: {told}" if told else ""
     return Check("no lost ledger row", not wrong, detail + _listed(wrong))
+
+
+def _due_candles(decided: Sequence[int], scene: Scene) -> range:
+    """Openings of the candles that a pair had to decide, from its first one on."""
+    if not decided:
+        return range(0)
+    spared = max(_LAST_CANDLES * scene.candle_seconds, int(LAST_SECONDS * scene.speed))
+    # A candle is decided at its close.
+    end = max(*decided, scene.stop - spared - scene.candle_seconds)
+    return range(min(decided), end + 1, scene.candle_seconds)
 
 
 def flat_memory(memory: Sequence[tuple[float, float]]) -> Check:

@@ -115,8 +115,8 @@ def outcome(
         for pair, frame in parity.expected.items()
     }
     scene = Scene(
-        start=played.start_ms // 1000,
         stop=played.stop_ms // 1000,
+        speed=played.speed,
         candle_seconds=settings.candle_seconds,
         horizon=settings.label_horizon_candles if settings.exits.horizon else None,
         mishaps=played.mishaps,

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from freqai_signals.rehearsal.mishaps import Mishaps
 PAIR = "BTC/USDT"
 START = int(pd.Timestamp("2024-01-01", tz="UTC").timestamp())
 OUTAGE = (1000 * (START + 7200), 1000 * (START + 10800))
-SCENE = Scene(START, START + 86_400, 300, 24, Mishaps(outages=(OUTAGE,)))
+SCENE = Scene(START + 86_400, 1.0, 300, 24, Mishaps(outages=(OUTAGE,)))
+SHORT = replace(SCENE, stop=START + 300)
+"""Ends before anything was due."""
 
 
 def trade(number: int, opened: str, closed: str | None, **others: Any) -> dict[str, Any]:
@@ -88,11 +91,52 @@ def decided(*candles: int) -> set[tuple[str, int]]:
 
 
 def test_every_decision_and_every_candle_between_has_a_row() -> None:
-    assert no_lost_row(decided(0, 1, 2), ledger(0, 1, 2), [PAIR], SCENE).kept
+    assert no_lost_row(decided(0, 1, 2), ledger(0, 1, 2), [PAIR], SHORT).kept
     for rows in ((0, 2), (0, 1)):
-        found = no_lost_row(decided(0, 1, 2), ledger(*rows), [PAIR], SCENE)
+        found = no_lost_row(decided(0, 1, 2), ledger(*rows), [PAIR], SHORT)
         assert not found.kept
-    assert not no_lost_row(decided(0, 2), ledger(0, 2), [PAIR], SCENE).kept
+    assert not no_lost_row(decided(0, 2), ledger(0, 2), [PAIR], SHORT).kept
+
+
+@pytest.mark.parametrize(
+    ("last", "speed", "kept"),
+    [
+        (287, 1.0, True),
+        (284, 1.0, True),  # it opens at 23:40, closes at 23:45: the last one that was due
+        (283, 1.0, False),
+        (279, 40.0, True),  # a minute of the wall clock is forty of the market
+        (278, 40.0, False),
+        (40, 40.0, False),  # it hung after three hours, and ended when it was asked to
+    ],
+)
+def test_candles_are_decided_until_shortly_before_the_end(
+    last: int, speed: float, kept: bool
+) -> None:
+    rows, scene = range(last + 1), replace(SCENE, speed=speed)
+    found = no_lost_row(decided(*rows), ledger(*rows), [PAIR], scene)
+    assert found.kept == kept
+    assert kept or f"{pd.Timestamp(START + 300 * (last + 1), unit='s'):%H:%M}" in found.detail
+
+
+def test_a_pair_that_was_never_decided_is_told() -> None:
+    found = no_lost_row(decided(*range(288)), ledger(*range(288)), [PAIR, "ETH/USDT"], SCENE)
+    assert not found.kept
+    assert "ETH/USDT never decided" in found.detail
+    assert "BTC" not in found.detail
+
+
+def test_what_the_exchange_withheld_at_the_end_is_excused() -> None:
+    stop = START + 3 * 3600 + 1200
+    missing = {PAIR: [1000 * (START + 300 * 36)]}
+    mishaps = Mishaps(outages=(OUTAGE,), missing=missing)
+    scene = replace(SCENE, stop=stop, mishaps=mishaps)
+    found = no_lost_row(decided(*range(23)), ledger(*range(23)), [PAIR], scene)
+    assert found.kept
+    assert "withheld at the end: 13 exchange away, 1 missing candle" in found.detail
+    behind = no_lost_row(
+        decided(*range(23)), ledger(*range(23)), [PAIR], replace(scene, stop=stop + 300)
+    )
+    assert not behind.kept
 
 
 def test_a_candle_that_was_found_later_is_told_with_its_cause() -> None:
@@ -100,7 +144,7 @@ def test_a_candle_that_was_found_later_is_told_with_its_cause() -> None:
         outages=(OUTAGE,), missing={PAIR: [1000 * (START + 300)]},
         late=((PAIR, 1000 * (START + 1200), 1000 * (START + 1500), 60_000),),
     )  # fmt: skip
-    scene = Scene(START, START + 86_400, 300, 24, mishaps)
+    scene = replace(SHORT, mishaps=mishaps)
     rows = pd.concat([ledger(0, 2, 4, 6), ledger(1, 3, 5, kind="gap")])
     found = no_lost_row(decided(0, 2, 4, 6), rows, [PAIR], scene)
     assert found.kept
