@@ -159,6 +159,11 @@ class Ledger:
         query = select(chosen).order_by(*chosen.primary_key.columns)
         return self._frame(query if time_column is None else query.where(time_column >= since))
 
+    def signals(self) -> pd.DataFrame:
+        """What was emitted, oldest first, without the records."""
+        names = ("bot", "pair", "candle", "signal", "strength", "confidence")
+        return self._frame(select(*(SIGNALS.c[name] for name in names)).order_by(SIGNALS.c.candle))
+
     def levels(self) -> dict[str, str]:
         """Newest level of health of each pair, as recorded by the bots."""
         query = (

@@ -20,7 +20,8 @@ from freqai_signals.schema import (
     SignalClass,
 )
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.counters import SignalCount, SignalCounters
+from freqai_signals.signals.counters import SignalCount
+from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN
 from freqai_signals.signals.expected_value import realised_return, return_reliability
 from freqai_signals.signals.outputs import PRIOR_COLUMNS
 from freqai_signals.signals.strength import Strength, strengths
@@ -173,11 +174,13 @@ def signal_table(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         ``generated``, of which ``weak``, ``medium``, ``strong`` (a sure hold has no strength); then
         ``last_time``, ``last_signal`` and ``last_confidence``.
     """
-    counters = SignalCounters()
-    for pair, frame in frames.items():
-        counters.update(pair, frame, frame)
-    rows = {pair: asdict(counters.pairs.get(pair, SignalCount())) for pair in frames}
-    return pd.DataFrame.from_dict(rows | {TOTAL: asdict(counters.total)}, orient="index")
+    counts = {
+        pair: SignalCount.of(frame[frame[DECISION_SIGNAL_COLUMN] >= 0])
+        for pair, frame in frames.items()
+    }
+    counts[TOTAL] = sum(counts.values(), SignalCount())
+    rows = {pair: asdict(count) for pair, count in counts.items()}
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def rule_table(run: Run) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from rich.table import Table
 from freqai_signals.evaluation.history import clock_text, history, pair_health
 from freqai_signals.evaluation.ledger import Ledger
 from freqai_signals.evaluation.live_quality import LiveQuality, live_quality, rolling_quality
+from freqai_signals.evaluation.quality import TOTAL
 from freqai_signals.models.registry import Registry
+from freqai_signals.schema import STRENGTH_COLUMN, SignalClass
+from freqai_signals.signals.counters import SignalCount
 
 _NEWEST = 10
 _DAY = 86_400
@@ -49,6 +53,7 @@ def status(ledger: Ledger, registry: Path, days: float, events: int = 30) -> dic
         ],
         "levels": ledger.levels() | {item["pair"]: item["level"] for item in health},
         "health": health,
+        "signals": _signals(ledger, [(item["bot"], item["pair"]) for item in health]),
         "rows": rows.groupby("kind").size().to_dict(),
         "quality": {name: [item.as_dict() for item in group] for name, group in found.items()},
         "rolling": _rolling(scored),
@@ -68,6 +73,11 @@ def print_status(found: dict[str, Any], console: Console) -> None:
         if pair not in watched
     ]
     _print(console, "Levels", [*found["health"], *unwatched])
+    _print(
+        console,
+        "Signals since the ledger began",
+        [{key: _text(value) for key, value in item.items()} for item in found["signals"]],
+    )
     for name, group in found["quality"].items():
         lines = [_line(item) for item in group if item["rows"]]
         _print(console, f"Live quality by {name}, last {found['days']:g} days", lines)
@@ -85,6 +95,28 @@ def print_status(found: dict[str, Any], console: Console) -> None:
     ]
     _print(console, "Newest model decisions", decisions)
     _print(console, "History", found["history"])
+
+
+def _signals(ledger: Ledger, watched: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Emitted signals by bot and pair, also of watched pairs without any, and all together."""
+    rows = ledger.signals().rename(columns={"strength": STRENGTH_COLUMN})
+    kinds = {kind.name.lower(): int(kind) for kind in SignalClass}
+    dates = pd.to_datetime(rows["candle"], unit="s", utc=True)
+    rows = rows.assign(date=dates, signal=rows["signal"].map(kinds))
+    counts: dict[Any, SignalCount] = dict.fromkeys(watched, SignalCount())
+    counts |= {key: SignalCount.of(part) for key, part in rows.groupby(["bot", "pair"])}
+    if not counts:
+        return []
+    together = sum(counts.values(), SignalCount())
+    return [
+        {"bot": bot, "pair": pair, **asdict(count), "last_time": _minute(count.last_time)}
+        for (bot, pair), count in [*sorted(counts.items()), (("", TOTAL), together)]
+    ]
+
+
+def _minute(iso: str) -> str:
+    """A time in UTC as the rest of the page shows it."""
+    return iso[:16].replace("T", " ")
 
 
 def _rolling(scored: pd.DataFrame) -> list[dict[str, Any]]:

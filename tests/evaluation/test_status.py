@@ -10,6 +10,7 @@ from freqai_signals.cli import main
 from freqai_signals.evaluation.health import Health, Level
 from freqai_signals.evaluation.ledger import Entry, Ledger
 from freqai_signals.models.registry import Registry
+from freqai_signals.signals.strength import Strength
 from tests.evaluation.ledger_rows import CANDLE, outcome, prediction, predictions, sqlite_url
 from tests.models.gate_rows import model_of
 
@@ -105,10 +106,44 @@ def test_tables_are_printed(ledger: Path, capsys: pytest.CaptureFixture[str]) ->
         assert words in said
 
 
+def test_signals_are_counted_by_pair_over_restarts_and_together(
+    ledger: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = [
+        (300, "BTC/USDT", "buy", Strength.WEAK, 0.91),
+        (900, "BTC/USDT", "sell", Strength.STRONG, 0.995),
+        (600, "BTC/USDT", "buy", Strength.MEDIUM, 0.97),
+        (600, "SOL/USDT", "hold", Strength.NONE, 0.2),
+    ]
+    for candle, pair, signal, strength, confidence in told:
+        # Each by a bot that was started anew, with another model.
+        row = {
+            "pair": pair, "candle": candle, "model_version": f"v{candle}", "bot": "bot",
+            "signal": signal, "strength": int(strength), "confidence": confidence, "record": "{}",
+        }  # fmt: skip
+        made = Ledger(sqlite_url(tmp_path))
+        made.write([Entry("signals", [row])])
+        made.close()
+    command = ["status", "--ledger", str(ledger), "--registry", "/none"]
+    assert main([*command, "--json"]) == 0
+    first, quiet, held, together = json.loads(capsys.readouterr().out)["signals"]
+    assert first == {
+        "bot": "bot", "pair": "BTC/USDT", "generated": 3, "weak": 1, "medium": 1, "strong": 1,
+        "last_time": "1970-01-01 00:15", "last_signal": "sell", "last_confidence": 0.995,
+    }  # fmt: skip
+    assert (quiet["pair"], quiet["generated"], quiet["last_time"]) == ("ETH/USDT", 0, "")
+    assert (held["pair"], held["generated"], held["weak"]) == ("SOL/USDT", 1, 0)
+    assert together == {**first, "bot": "", "pair": "all pairs", "generated": 4}
+    assert main(command) == 0
+    assert "Signals since the ledger began" in capsys.readouterr().out
+
+
 def test_an_empty_ledger_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Ledger(sqlite_url(tmp_path)).close()
     assert main(["status", "--ledger", str(tmp_path / "ledger.sqlite")]) == 0
-    assert "Levels: none" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Levels: none" in said
+    assert "Signals since the ledger began: none" in said
 
 
 def test_wrong_use_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
