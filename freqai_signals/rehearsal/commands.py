@@ -20,7 +20,8 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
             "loopback exchange, faster than the clock, and ends with trades, signals, quality and "
             "the comparison of every live candle with the history. Speeds above 1 need Debian's "
             "faketime. Exit status 1 if a live candle differs from the history, or if the bot "
-            "crashed, entered twice, missed an exit, lost a row of the ledger or kept growing."
+            "crashed, stopped deciding, entered twice, missed an exit, lost a row of the ledger or "
+            "kept growing."
         ),
     )
     parser.add_argument("--days", type=float, default=1.0, help="market days (default: 1)")
