@@ -243,11 +243,12 @@ class LightGBMSignalClassifier(IFreqaiModel):
             unfiltered_df["volume"].to_numpy() > 0,
             scored,
         )
-        if self.operation is not None:
-            self.operation.saw(dk.pair, self.model, unfiltered_df, outputs)
         declare(dk, self.model)
         if self.live and self._market_is_incomplete(unfiltered_df["date"].iloc[-1]):
             outputs.loc[outputs.index[-1], TRUST_COLUMN] = INCOMPLETE_MARKET
+        # After the mark: what the strategy does not trust is not watched either.
+        if self.operation is not None:
+            self.operation.saw(dk.pair, self.model, unfiltered_df, outputs)
         dk.do_predict = outputs[TRUST_COLUMN].to_numpy()
         dk.DI_values = np.zeros(len(outputs))
         return outputs[list(model_columns(scored))], dk.do_predict

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from freqtrade.enums import CandleType
 
 from freqai_signals.evaluation.health import Health, Level
 from freqai_signals.evaluation.ledger import Ledger
@@ -12,6 +13,7 @@ from freqai_signals.models.registry import Registry
 from freqai_signals.sandbox.clock import Clock, wall_clock_ms
 from freqai_signals.sandbox.exchange import create_exchange
 from freqai_signals.sandbox.server import serving
+from freqai_signals.schema import INCOMPLETE_MARKET
 from freqai_signals.settings import GateSettings
 from tests.adapters.conftest import PAIRS, Bench, market_candles, write_candles
 from tests.adapters.test_live import PAIR, Bot, live_bench, make_bot
@@ -126,6 +128,43 @@ def test_levels_act(live_bench: Bench, tmp_path: Path, level: Level) -> None:
         candle(bot)
         again = bot.freqai.dd.pair_dict[PAIR]["trained_timestamp"]
         assert again >= timestamp, "one drift, one training"
+
+
+def test_a_warning_asks_for_more_than_the_tuned_confidence(
+    live_bench: Bench, tmp_path: Path
+) -> None:
+    bot = start(live_bench, tmp_path / "user")
+    trained(bot)
+    bot.strategy.minimum_confidence.value = 0.97
+    bot.freqai.operation._pair(PAIR).watch.restore(Health(Level.WARNING, 1, 1, -1, ("planted",)))
+    before = bot.strategy._settings_now().decision.lowest_confidence
+    frame = candle(bot)
+    assert before == 0.97
+    assert frame["confidence_threshold"].iloc[-1] == pytest.approx(0.99)
+
+
+def test_candles_that_abstain_for_want_of_another_pair_count_as_silence(
+    live_bench: Bench, tmp_path: Path
+) -> None:
+    bot = start(live_bench, tmp_path / "user")
+    bot.predict(bot.candles())
+    bot.train()
+    # The candles on disk end later than those that the exchange has shown.
+    bot.strategy.training_candles = lambda pair: pd.DataFrame()
+    candle(bot)
+    shown = bot.strategy.dp._exchange._klines
+    key = (PAIR, "15m", CandleType.SPOT)
+    levels = []
+    for _ in range(3):
+        newest = shown[key].tail(1)
+        new = newest.assign(date=newest["date"] + pd.Timedelta("15min"))
+        shown[key] = pd.concat([shown[key], new], ignore_index=True)
+        frame = candle(bot)
+        assert frame["do_predict"].iloc[-1] == INCOMPLETE_MARKET
+        levels.append(frame["drift_level"].iloc[-1])
+    assert levels == [Level.OK, Level.OK, Level.WARNING]
+    health = bot.freqai.operation._pair(PAIR).watch.health
+    assert health.reasons == ("no trusted prediction for 3 candles",)
 
 
 def test_what_fails_beside_trading_reaches_nobody(live_bench: Bench, tmp_path: Path) -> None:
