@@ -103,7 +103,8 @@ class Alerts:
         told = self._told.get((item.topic, item.pair), _Told())
         if item.state == told.state:
             return False
-        cooled = candle - told.candle >= self.settings.cooldown_candles
+        # What was told later than now was told by a wrong clock, or in a shorter timeframe.
+        cooled = not 0 <= candle - told.candle < self.settings.cooldown_candles
         return cooled or item.severity > told.severity
 
     def _lines(self, group: Sequence[News]) -> list[str]:

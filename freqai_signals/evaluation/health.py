@@ -137,6 +137,19 @@ def renewed(health: Health, candle: int) -> Health:
     return Health(Level.WARNING, candle, candle, -1, ("a new model serves",))
 
 
+def until(health: Health, candle: int) -> Health:
+    """Level as restored at a candle: nothing of it lies later, or it would hold until then.
+
+    Later numbers are those of a shorter timeframe, or of a clock that was ahead.
+    """
+    return replace(
+        health,
+        candle=min(health.candle, candle),
+        since=min(health.since, candle),
+        calm_since=min(health.calm_since, candle),
+    )
+
+
 def action_of(health: Health, settings: DriftSettings) -> Action:
     """What follows from a level under these settings."""
     blocks = health.level >= _from(settings.block_entries_from)

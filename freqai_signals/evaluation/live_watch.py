@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -135,3 +136,17 @@ class LiveWatch:
         if not self._settings.drift.enabled:
             return Entry(DRIFT_EVENTS.name, [])
         return self._watch.judge(candle)
+
+    def judge_silence(self, now: int) -> Entry:
+        """Judge the candle that does not come, as often as asked; when it comes, it counts.
+
+        Parameters
+        ----------
+        now
+            Number of the candle that should have closed by the clock, which may be wrong.
+        """
+        if not self._settings.drift.enabled:
+            return Entry(DRIFT_EVENTS.name, [])
+        events = self._watch.judge(self.candle + 1, now)
+        self._watch.health = replace(self.health, candle=self.candle)
+        return events

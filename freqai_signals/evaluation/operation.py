@@ -172,7 +172,9 @@ class LiveOperation:
         name = f"training {pair if self._settings.model.pool == 'pair' else 'pool'}"
         asked = self._asked_training.get(scope)
         if asked is None:
-            asked = self._asked_training[scope] = int(self._ledger.counter(name) or 0)
+            asked = int(self._ledger.counter(name) or 0)
+            # A later one is that of a shorter timeframe: nobody would ask for long.
+            asked = self._asked_training[scope] = asked if asked <= candle else 0
         if candle - asked < settings.resume_candles:
             return False
         self._asked_training[scope] = candle
@@ -216,7 +218,7 @@ class LiveOperation:
     def _judge_silence(self, pair: str, watch: LiveWatch, candle: int) -> None:
         """Where no candle arrives, nobody else would notice."""
         if watch.candle and candle - watch.candle >= self._settings.drift.stale_candles:
-            events = watch.judge(candle)
+            events = watch.judge_silence(candle)
             if events.rows:
                 health = self._ledger.counters({f"health {pair}": watch.health.to_json()})
                 self._ledger.write([events, health])

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from freqai_signals.evaluation.health import Health, action_of
+from freqai_signals.evaluation.health import Health, action_of, until
 from freqai_signals.evaluation.ledger import Entry
 from freqai_signals.evaluation.ledger_rows import Source, prediction_rows, signal_rows
 from freqai_signals.evaluation.live_ledger import LiveLedger
@@ -58,7 +58,7 @@ class PairOperation:
         candle = int(candle_numbers(candles["date"].tail(1), seconds)[0])
         is_first = not watch.candle
         if not self._restored:
-            self._restore()
+            self._restore(candle)
         if watch.serve(candle):
             self._quality_candle = -_QUALITY_CANDLES
             self._remember()
@@ -80,7 +80,7 @@ class PairOperation:
         self._unwritten.append(watch.judge(candle))
         watch.candle = candle
 
-    def _restore(self) -> None:
+    def _restore(self, candle: int) -> None:
         """Go on where the ledger says that the bot was."""
         if not self._ledger.enabled:
             self._restored = True
@@ -98,7 +98,7 @@ class PairOperation:
         self._restored = True
         self._after, self._unsent = max(self._after, found[0]), found[2]
         if found[1] and self._settings.drift.enabled:
-            self.watch.restore(Health.from_json(found[1]))
+            self.watch.restore(until(Health.from_json(found[1]), candle))
 
     def _remember(self) -> None:
         """Outcomes of a model that predicted before, as after a restart or a rollback."""

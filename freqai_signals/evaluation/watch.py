@@ -89,14 +89,22 @@ class PairWatch:
             number = int(row["candle"]) // self._settings.candle_seconds
             self._drift.update_outcome(number, int(row["realised"]), loss - prior)
 
-    def judge(self, candle: int) -> Entry:
-        """Move on to a candle; the entry holds events for the ledger if the level changed."""
-        before = self.health
+    def judge(self, candle: int, now: int = 0) -> Entry:
+        """Move on to a candle; the entry holds events for the ledger if the level changed.
+
+        Parameters
+        ----------
+        candle
+            Candle number.
+        now
+            Number of the candle that should have closed by now, if it is a later one.
+        """
+        before, newest = self.health, max(candle, now)
         evidence = Evidence(
             drift=self._drift.states,
             live_skill=self.live_skill,
             live_rows=self.live_rows,
-            stale_candles=candle - self._last_trusted if self._last_trusted >= 0 else 0,
+            stale_candles=newest - self._last_trusted if self._last_trusted >= 0 else 0,
         )
         self.health = next_health(before, candle, evidence, self._settings.drift)
         if self.health.level == before.level:

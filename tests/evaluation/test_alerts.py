@@ -39,6 +39,12 @@ def test_wavering_is_told_twice_in_a_cooldown_at_most(alerts: Alerts) -> None:
     assert sum(map(len, told)) <= 2 * 3
 
 
+def test_what_was_told_by_a_clock_that_was_ahead_holds_nothing_back(alerts: Alerts) -> None:
+    assert alerts.update(10_000, [level(Level.DRIFT)])
+    assert alerts.update(0, [level(Level.OK)]) == ["level BTC/USDT: ok"]
+    assert alerts.update(1, [level(Level.OK)]) == []
+
+
 def test_many_pairs_make_one_message(alerts: Alerts) -> None:
     news = [level(Level.DRIFT, f"P{i}/USDT") for i in range(50)]
     assert alerts.update(0, news) == [

@@ -12,6 +12,7 @@ from freqai_signals.evaluation.health import (
     action_of,
     next_health,
     renewed,
+    until,
 )
 from freqai_signals.settings import DriftSettings
 
@@ -75,6 +76,15 @@ def test_a_candle_counts_once() -> None:
     health = next_health(Health(), 5, DRIFTED, SETTINGS)
     assert next_health(health, 5, CALM, SETTINGS) == health
     assert next_health(health, 4, CALM, SETTINGS) == health
+
+
+def test_a_level_from_later_than_now_moves_on_from_now() -> None:
+    later = Health(Level.HALTED, 900, 890, 895, ("live skill",))
+    health = until(later, 100)
+    assert health == Health(Level.HALTED, 100, 100, 100, ("live skill",))
+    assert run(*[CALM] * 4, start=health) == ["halted"] * 3 + ["drift"]
+    assert until(later, 900) == later
+    assert until(replace(later, calm_since=-1), 100).calm_since == -1
 
 
 def test_a_new_model_gets_its_chance() -> None:

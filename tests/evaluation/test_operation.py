@@ -240,6 +240,42 @@ def test_level_restrains_asks_for_training_and_survives_a_restart(start: Start) 
     assert again.news(FIRST + 5)[0].startswith(f"level {PAIR}: halted")
 
 
+def test_numbers_of_a_shorter_timeframe_hold_nothing_back(start: Start) -> None:
+    settings = with_section("drift", resume_candles=3)
+    bot = start(settings)
+    bot.operation.promote(PAIR, model_of(0), window(0))
+    bot.candle(FIRST)
+    later = 12 * FIRST
+    halted = Health(Level.HALTED, later, later, -1, ("live skill",))
+    told = {f"health {PAIR}": halted.to_json(), "training pool": str(later)}
+    bot.ledger().write(
+        [Entry("counters", [{"bot": BOT, "name": n, "content": c} for n, c in told.items()])]
+    )
+    again = start(settings)
+    assert again.candle(FIRST + 1).blocked == "halted"
+    assert again.operation.wants_training(PAIR)
+    levels = [again.operation.columns(PAIR)["drift_level"]]
+    for number in range(FIRST + 2, FIRST + 9):
+        again.candle(number)
+        levels.append(again.operation.columns(PAIR)["drift_level"])
+    assert levels == [3, 3, 3, 3, 2, 2, 2, 1]
+
+
+def test_a_clock_that_is_ahead_warns_and_holds_nothing_back(start: Start) -> None:
+    settings = with_section("drift", resume_candles=3)
+    bot = start(settings)
+    bot.operation.promote(PAIR, model_of(0), window(0))
+    bot.candle(FIRST)
+    for _ in range(2):
+        bot.news(FIRST + 500)
+    assert bot.operation.columns(PAIR)["drift_level"] == 1
+    step = settings.drift.confidence_step
+    assert bot.candle(FIRST + 1) == Restraint(step, since=(FIRST + 1) * HOUR)
+    for number in range(FIRST + 2, FIRST + 5):
+        bot.candle(number)
+    assert bot.operation.columns(PAIR)["drift_level"] == 0
+
+
 def test_silence_is_noticed_where_no_candle_arrives(start: Start) -> None:
     bot = start()
     bot.operation.promote(PAIR, model_of(0), window(0))
