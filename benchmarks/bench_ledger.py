@@ -91,7 +91,10 @@ def resolving(ledger: Ledger) -> Timing:
     def resolved() -> None:
         number = next(steps)
         ledger.write([rows_of(pair, number - 24) for pair in PAIRS])
-        found = [resolve_outcomes(ledger, pair, candles[pair], SETTINGS, 0.002) for pair in PAIRS]
+        found = [
+            resolve_outcomes(ledger.unresolved(pair, "bench"), candles[pair], SETTINGS, 0.002)
+            for pair in PAIRS
+        ]
         assert sum(map(len, found)) == 100
         ledger.write(found)
 

@@ -113,13 +113,17 @@ class Ledger:
             found = connection.execute(query).first()
         return int(found.candle) if found is not None and found.sent is None else 0
 
-    def unresolved(self, pair: str, since: int = 0) -> pd.DataFrame:
-        """Live predictions of a pair without an outcome, oldest first, from a candle on."""
+    def unresolved(self, pair: str, bot: str, since: int = 0) -> pd.DataFrame:
+        """A bot's live predictions of a pair without an outcome, oldest first, from a candle on.
+
+        Those of another bot may be about another label.
+        """
         query = (
             select(PREDICTIONS)
             .outerjoin(OUTCOMES, _same_row())
             .where(
                 PREDICTIONS.c.pair == pair,
+                PREDICTIONS.c.bot == bot,
                 PREDICTIONS.c.kind == LIVE,
                 PREDICTIONS.c.candle >= since,
                 OUTCOMES.c.pair.is_(None),
@@ -127,6 +131,20 @@ class Ledger:
             .order_by(PREDICTIONS.c.candle)
         )
         return self._frame(query)
+
+    def outcomes(self, pair: str, model_version: str, since: int = 0) -> list[dict[str, Any]]:
+        """Rows of ``outcomes`` of a pair and model, whoever predicted; oldest first."""
+        query = (
+            select(OUTCOMES)
+            .where(
+                OUTCOMES.c.pair == pair,
+                OUTCOMES.c.model_version == model_version,
+                OUTCOMES.c.candle >= since,
+            )
+            .order_by(OUTCOMES.c.candle)
+        )
+        with self._reading.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
 
     def scored(self, since: int = 0, pair: str = "") -> pd.DataFrame:
         """Live predictions with a known outcome, oldest first.

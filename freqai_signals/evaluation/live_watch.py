@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -46,6 +47,7 @@ class LiveWatch:
         self._watch = PairWatch(pair, settings)
         self._seen: list[tuple[SignalModel, pd.DataFrame, pd.DataFrame]] = []
         self._resolved: deque[tuple[int, str]] = deque(maxlen=_REMEMBERED_OUTCOMES)
+        self._newest_outcome = 0
 
     @property
     def health(self) -> Health:
@@ -68,6 +70,18 @@ class LiveWatch:
     def live_skill(self) -> float:
         """Skill against the prior over the newest scored rows of the serving model."""
         return self._watch.live_skill
+
+    @property
+    def outcomes_since(self) -> int:
+        """Opening (seconds since 1970) of the oldest candle whose outcome may still be unknown.
+
+        At first that is where the model's training ended; later a horizon before the newest known
+        one, since another bot with the same model may write its rows a little later.
+        """
+        seconds = self._settings.candle_seconds
+        trained = self.model.trained_until if self.model is not None else 0
+        late = self._newest_outcome - self._settings.label_horizon_candles * seconds
+        return max(trained * seconds, late)
 
     def restore(self, health: Health) -> None:
         """Go on from the level before a restart, unless a worse one was found meanwhile."""
@@ -95,6 +109,7 @@ class LiveWatch:
         if before == self._watch.version:
             return False
         self._resolved.clear()
+        self._newest_outcome = 0
         unwatched = ALL if self.model.drift is None else self.model.drift.unwatched
         if unwatched and self.model.fit is not None and self._settings.drift.enabled:
             logger.warning(
@@ -122,14 +137,26 @@ class LiveWatch:
             for i in np.flatnonzero((numbers > model.trained_until) & trusted):
                 self._watch.update_candle(int(numbers[i]), rows[i], proba[i], True)
 
-    def take_outcomes(self, outcomes: Entry) -> Entry:
-        """Take in outcomes; those that are new, since rows may wait to be written meanwhile."""
+    def take_outcomes(self, resolved: Entry, kept: Sequence[Mapping[str, Any]]) -> Entry:
+        """Take in outcomes; those to be written, since resolved rows may wait for that meanwhile.
+
+        Parameters
+        ----------
+        resolved
+            Of this bot's predictions.
+        kept
+            Those in the ledger since :attr:`outcomes_since`: from before a restart or a rollback,
+            or of another bot with the same model.
+        """
         known = set(self._resolved)
-        new = [r for r in outcomes.rows if (r["candle"], r["model_version"]) not in known]
-        self._resolved.extend((row["candle"], row["model_version"]) for row in new)
-        found = Entry(outcomes.table, new)
-        self._watch.update_outcomes(found)
-        return found
+        new = {_key(row): row for row in resolved.rows if _key(row) not in known}
+        heard = {_key(row): row for row in kept if _key(row) not in known}
+        self._resolved.extend(sorted(heard | new))
+        rows = [row for _, row in sorted((heard | new).items())]
+        self._watch.update_outcomes(Entry(resolved.table, rows))
+        own = [row["candle"] for row in rows if row["model_version"] == self.version]
+        self._newest_outcome = max([self._newest_outcome, *own])
+        return Entry(resolved.table, list(new.values()))
 
     def judge(self, candle: int) -> Entry:
         """Move on to a candle; see :meth:`PairWatch.judge`."""
@@ -150,3 +177,7 @@ class LiveWatch:
         events = self._watch.judge(self.candle + 1, now)
         self._watch.health = replace(self.health, candle=self.candle)
         return events
+
+
+def _key(row: Mapping[str, Any]) -> tuple[int, str]:
+    return row["candle"], row["model_version"]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.evaluation.ledger import Entry, Ledger
+from freqai_signals.evaluation.ledger import Entry
 from freqai_signals.evaluation.ledger_schema import OUTCOMES
 from freqai_signals.metrics import log_losses
 from freqai_signals.schema import (
@@ -23,16 +23,14 @@ _OUTCOME = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
 
 
 def resolve_outcomes(
-    ledger: Ledger, pair: str, candles: pd.DataFrame, settings: SignalSettings, cost: float
+    waiting: pd.DataFrame, candles: pd.DataFrame, settings: SignalSettings, cost: float
 ) -> Entry:
-    """Outcomes of a pair's unresolved live predictions, as far as these candles tell.
+    """Outcomes of predictions of one pair, as far as these candles tell.
 
     Parameters
     ----------
-    ledger
-        Is read only; hand the result to the writer.
-    pair
-        Full name.
+    waiting
+        Rows of :meth:`~freqai_signals.evaluation.ledger.Ledger.unresolved`.
     candles
         Closed candles, oldest first, without holes. Predictions from before their beginning wait
         for another call with more candles.
@@ -49,12 +47,11 @@ def resolve_outcomes(
         loss of the prediction and of the class prior. All but the key are None where the outcome
         can never be known: nothing traded, or a price was missing.
     """
-    if candles.empty:
+    if candles.empty or waiting.empty:
         return Entry(OUTCOMES.name, [])
     numbers = candle_numbers(candles["date"], settings.candle_seconds)
-    first = int(numbers[0]) * settings.candle_seconds
-    waiting = ledger.unresolved(pair, since=first)
-    due = waiting[waiting["candle"] // settings.candle_seconds <= _newest_due(numbers, settings)]
+    predicted = _numbers(waiting, settings)
+    due = waiting[(predicted >= numbers[0]) & (predicted <= _newest_due(numbers, settings))]
     if due.empty:
         return Entry(OUTCOMES.name, [])
     start = max(int(np.searchsorted(numbers, _numbers(due, settings)[0])) - _memory(settings), 0)

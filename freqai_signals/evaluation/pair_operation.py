@@ -61,15 +61,10 @@ class PairOperation:
             self._restore(candle)
         if watch.serve(candle):
             self._quality_candle = -_QUALITY_CANDLES
-            self._remember()
         watch.take_candles(candle)
         if self._ledger.enabled:
-            nothing = Entry("outcomes", [])
             recent = candles.tail(_FIRST_CANDLES if is_first else _LATER_CANDLES)
-            found = self._ledger.ask(
-                lambda ledger: resolve_outcomes(ledger, self.pair, recent, settings, cost), nothing
-            )
-            self._unwritten.append(watch.take_outcomes(found))
+            self._unwritten.append(self._outcomes(recent, cost))
             if candle - self._quality_candle >= _QUALITY_CANDLES:
                 since = (candle - _QUALITY_DAYS * settings.candles_per_day) * seconds
                 self.quality = self._ledger.ask(
@@ -100,16 +95,19 @@ class PairOperation:
         if found[1] and self._settings.drift.enabled:
             self.watch.restore(until(Health.from_json(found[1]), candle))
 
-    def _remember(self) -> None:
-        """Outcomes of a model that predicted before, as after a restart or a rollback."""
-        watch = self.watch
-        if self._ledger.enabled and watch.model is not None:
-            since = watch.model.trained_until * self._settings.candle_seconds
-            scored = self._ledger.ask(
-                lambda ledger: ledger.scored(since, self.pair), pd.DataFrame()
-            )
-            rows: list[dict[Any, Any]] = scored.to_dict("records")
-            watch.take_outcomes(Entry("outcomes", rows))
+    def _outcomes(self, candles: pd.DataFrame, cost: float) -> Entry:
+        """Let the watch take in what came of predictions; what of it is to be written."""
+        settings, watch, bot = self._settings, self.watch, self._ledger.bot
+        first, since = int(candles["date"].iloc[0].timestamp()), watch.outcomes_since
+        nothing: tuple[pd.DataFrame, list[dict[str, Any]]] = (pd.DataFrame(), [])
+        waiting, kept = self._ledger.ask(
+            lambda ledger: (
+                ledger.unresolved(self.pair, bot, first),
+                ledger.outcomes(self.pair, watch.version, since),
+            ),
+            nothing,
+        )
+        return watch.take_outcomes(resolve_outcomes(waiting, candles, settings, cost), kept)
 
     def restraint(self) -> Restraint:
         """What the level takes away from decisions."""

@@ -77,10 +77,7 @@ class PairWatch:
         self._drift.update_candle(candle, values, probabilities)
 
     def update_outcomes(self, outcomes: Entry) -> None:
-        """Take in what :func:`~freqai_signals.evaluation.outcomes.resolve_outcomes` returned.
-
-        After a restart, first the ledger's scored rows of the serving model as such an entry.
-        """
+        """Take in rows of ``outcomes``, oldest first; those of other models are ignored."""
         for row in outcomes.rows:
             if row["realised"] is None or row["model_version"] != self._version:
                 continue

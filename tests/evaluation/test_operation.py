@@ -103,8 +103,10 @@ Start = Callable[..., Bot]
 def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Bot] = []
 
-    def starts(settings: SignalSettings | None = None) -> Bot:
-        bot = Bot(LiveOperation(settings or small_settings(), tmp_path, BOT), tmp_path)
+    def starts(
+        settings: SignalSettings | None = None, name: str = BOT, folder: Path = tmp_path
+    ) -> Bot:
+        bot = Bot(LiveOperation(settings or small_settings(), folder, name), folder)
         started.append(bot)
         return bot
 
@@ -132,6 +134,62 @@ def test_accepted_model_serves_and_every_candle_is_written_and_scored(start: Sta
     # The first two outcomes need two more candles, and are known at the candle after.
     assert len(ledger.scored()) >= 3
     assert Registry(bot.folder / "signals" / "registry").scope(SCOPE).serving == model.card.version
+
+
+def outcomes_of(bot: Bot, model: SignalModel) -> list[dict[str, Any]]:
+    return bot.ledger().outcomes(PAIR, model.card.version)
+
+
+def test_two_bots_with_one_model_both_watch_what_came_of_it(start: Start) -> None:
+    """The ledger has the rows of the first one only."""
+    settings = with_section("drift", live_skill_rows=50, live_skill_floor=0.99)
+    bots = [start(settings, name) for name in ("one", "two")]
+    for bot in bots:
+        bot.operation.promote(PAIR, model_of(0), window(0))
+    for number in range(FIRST, FIRST + 54):
+        for bot in bots:
+            bot.candle(number)
+    assert set(bots[0].ledger().rows("predictions")["bot"]) == {"one"}
+    watches = [bot.operation._pair(PAIR).watch for bot in bots]
+    assert watches[0].health.level == watches[1].health.level == Level.DRIFT
+    assert watches[0].health.reasons == watches[1].health.reasons
+    assert watches[0].live_skill == watches[1].live_skill
+    assert all("on 50 rows" in watch.health.reasons[0] for watch in watches)
+
+
+def test_each_bot_scores_its_own_predictions_by_its_own_label(start: Start, tmp_path: Path) -> None:
+    alone = start(folder=tmp_path / "alone")
+    together = start()
+    other = start(small_settings().model_copy(update={"label_horizon_candles": 1}), "other")
+    mine, others = model_of(0), model_of(8)
+    for bot in (alone, together):
+        bot.operation.promote(PAIR, mine, window(0))
+    other.operation.promote(PAIR, others, window(8))
+    for number in range(FIRST, FIRST + 12):
+        # The one with the shorter horizon could be first to score all.
+        for bot in (alone, together, other):
+            bot.candle(number)
+    found = [outcomes_of(bot, mine) for bot in (alone, together)]
+    for row in found[0] + found[1]:
+        del row["resolved"]
+    assert len(found[0]) >= 8
+    assert found[0] == found[1]
+    assert len(outcomes_of(other, others)) > len(found[1])
+
+
+def test_outcomes_that_could_not_be_read_at_the_start_are_taken_in_later(start: Start) -> None:
+    bot = start()
+    bot.operation.promote(PAIR, model_of(0), window(0))
+    for number in range(FIRST, FIRST + 8):
+        bot.candle(number)
+    again = start()
+    again.operation._ledger._reader._rests_until = float("inf")  # type: ignore[union-attr]
+    again.candle(FIRST + 8)
+    again.operation._ledger._reader._rests_until = 0.0  # type: ignore[union-attr]
+    for watched in (bot, again):
+        watched.candle(FIRST + 9)
+    skills = [watched.operation._pair(PAIR).watch.live_skill for watched in (bot, again)]
+    assert skills[0] == skills[1] != 0
 
 
 def test_columns_are_numbers(start: Start) -> None:

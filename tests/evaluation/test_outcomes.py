@@ -36,9 +36,13 @@ def candles(close: list[float], first: int = 1000) -> pd.DataFrame:
     )
 
 
+def resolved(ledger: Ledger, frame: pd.DataFrame, settings: SignalSettings, cost: float) -> Entry:
+    return resolve_outcomes(ledger.unresolved("BTC/USDT", "bot"), frame, settings, cost)
+
+
 def test_outcome_by_hand(ledger: Ledger) -> None:
     ledger.write([predictions(1000)])
-    (row,) = resolve_outcomes(ledger, "BTC/USDT", candles([100, 100, 100, 102]), SETTINGS, 0).rows
+    (row,) = resolved(ledger, candles([100, 100, 100, 102]), SETTINGS, 0).rows
     assert row["realised"] == 2
     assert row["event_end"] == (1003 + 1) * CANDLE
     assert row["gross"] == pytest.approx(0.02)
@@ -49,40 +53,40 @@ def test_outcome_by_hand(ledger: Ledger) -> None:
 
 def test_sell_earns_what_the_price_lost_and_hold_nothing(ledger: Ledger) -> None:
     ledger.write([predictions(1000, predicted=0), predictions(1000, version="v2", predicted=1)])
-    rows = resolve_outcomes(ledger, "BTC/USDT", candles([100, 100, 100, 98]), SETTINGS, 0).rows
+    rows = resolved(ledger, candles([100, 100, 100, 98]), SETTINGS, 0).rows
     assert [row["net"] for row in rows] == [pytest.approx(0.02 - 0.002), 0.0]
 
 
 def test_nothing_is_known_before_the_horizon_has_closed(ledger: Ledger) -> None:
     ledger.write([predictions(1000)])
     for count in range(1, HORIZON + 1):
-        assert not resolve_outcomes(ledger, "BTC/USDT", candles([100.0] * count), SETTINGS, 0).rows
+        assert not resolved(ledger, candles([100.0] * count), SETTINGS, 0).rows
 
 
 def test_resolved_rows_are_not_resolved_again(ledger: Ledger) -> None:
     ledger.write([predictions(1000, 1001)])
     frame = candles([100.0] * 5)
-    first = resolve_outcomes(ledger, "BTC/USDT", frame, SETTINGS, 0)
+    first = resolved(ledger, frame, SETTINGS, 0)
     assert len(first) == 2
     ledger.write([first])
-    assert not resolve_outcomes(ledger, "BTC/USDT", frame, SETTINGS, 0).rows
+    assert not resolved(ledger, frame, SETTINGS, 0).rows
 
 
 def test_outcome_that_can_never_be_known_is_marked_and_not_scored(ledger: Ledger) -> None:
     ledger.write([predictions(1000)])
     frame = candles([100.0] * 4)
     frame.loc[0, "volume"] = 0.0
-    entry = resolve_outcomes(ledger, "BTC/USDT", frame, SETTINGS, 0)
+    entry = resolved(ledger, frame, SETTINGS, 0)
     assert entry.rows[0]["realised"] is None
     ledger.write([entry])
-    assert ledger.unresolved("BTC/USDT").empty
+    assert ledger.unresolved("BTC/USDT", "bot").empty
     assert ledger.scored().empty
 
 
 def test_rows_before_the_candles_wait(ledger: Ledger) -> None:
     ledger.write([predictions(900)])
-    assert not resolve_outcomes(ledger, "BTC/USDT", candles([100.0] * 9), SETTINGS, 0).rows
-    assert len(ledger.unresolved("BTC/USDT")) == 1
+    assert not resolved(ledger, candles([100.0] * 9), SETTINGS, 0).rows
+    assert len(ledger.unresolved("BTC/USDT", "bot")) == 1
 
 
 @pytest.mark.parametrize("kind", ["fixed", "volatility", "triple_barrier"])
@@ -93,7 +97,7 @@ def test_outcomes_equal_the_labels_of_the_whole_history(ledger: Ledger, kind: st
     places = [2000, 2001, 2300, 2950]
     ledger.write([Entry("predictions", [prediction(int(numbers[i])) for i in places])])
     labels = make_labels(frame, settings.labels, 24, 288, 0.002)
-    rows = resolve_outcomes(ledger, "BTC/USDT", frame.iloc[500:], settings, 0.002).rows
+    rows = resolved(ledger, frame.iloc[500:], settings, 0.002).rows
     assert [row["realised"] for row in rows] == labels["&-signal"].iloc[places].tolist()
     np.testing.assert_allclose(
         [float(str(row["gross"])) for row in rows], labels["label_return"].iloc[places], atol=1e-12
