@@ -60,7 +60,8 @@ def changed_inputs(folder: Path, pair: str, inputs: Mapping[str, str]) -> list[s
 
     A pair that joins or leaves a pool is no such part, as long as two stay: the model says of each
     pair what it learnt from all, so it serves until the next one is trained on schedule, and the
-    log says so. A pool of one is another thing, since the pair is its own market.
+    log says so. A pool of one is another thing, since the pair is its own market; and so is one
+    that another pair leads, since features of the lead pair become those of another.
     """
     stored = _read_inputs(folder).get(pair)
     if not isinstance(stored, dict):

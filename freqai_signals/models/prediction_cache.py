@@ -16,6 +16,7 @@ from freqai_signals.models.artefact import write_atomically
 from freqai_signals.models.freqai_state import COST_PART, POOL_PART
 from freqai_signals.provenance import code_digest, digest, file_digest, library_versions
 from freqai_signals.settings import SignalSettings
+from freqai_signals.training.features.inputs import lead_among
 from freqai_signals.training.panel import candle_digest
 
 logger = logging.getLogger(__name__)
@@ -83,10 +84,18 @@ class Recipe:
             **{f"{COST_PART}{name}": digest(cost) for name, cost in self.costs.items()},
             "pair": self.pair,
             POOL_PART: " ".join(self.pool),
+            "lead pair": self._lead(),
             "package code": code_digest(),
             "strategy and model code": file_digest(self.adapter_files),
             "library versions": digest(library_versions()),
         }
+
+    def _lead(self) -> str:
+        """Whose candles features of the lead pair are made of; empty for the pool's mean."""
+        features = self.settings.features
+        if "cross_asset" not in features.groups:
+            return ""
+        return lead_among(self.pool, features.lead_pair) or ""
 
 
 class PredictionCache:

@@ -193,3 +193,21 @@ def test_a_pair_that_leaves_a_pool_of_three_does_not_stop_the_others(
         assert newest(two)[TRUST_COLUMN] == 1
     assert two.freqai.dd.model_dictionary[PAIR].card.version == version
     assert f"joined: none; left: {NEW_PAIR}" in caplog.text
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_pool_that_the_lead_pair_joins_or_leaves_is_trained_anew(
+    live_bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture, leaves: bool
+) -> None:
+    """Features of the lead pair are made of it or, without it, of the pool's mean."""
+    pools = [[PAIR, "ETH/USDT", NEW_PAIR], ["ETH/USDT", NEW_PAIR]]
+    before, after = pools if leaves else pools[::-1]
+    bot = make_bot(live_bench, tmp_path / "user", exchange__pair_whitelist=before)
+    for pair in before:
+        newest(bot, pair)
+    bot.train("ETH/USDT")
+    again = make_bot(live_bench, tmp_path / "user", exchange__pair_whitelist=after)
+    assert newest(again, "ETH/USDT")[TRUST_COLUMN] == 0
+    assert "The stored model of ETH/USDT is not used, changed since: lead pair" in caplog.text
+    assert again.train("ETH/USDT").card.pairs == tuple(after)
+    assert newest(again, "ETH/USDT")[TRUST_COLUMN] == 1
