@@ -144,7 +144,7 @@ def _our_step(
     begin = ONE_CORE()
     newest = train(Request(rows, settings, before.newest), _REQUEST_KEY)
     seconds = ONE_CORE() - begin
-    model = window_serving(newest, before.serving, rows, settings)
+    newest, model = window_serving(newest, before.serving, rows, settings)
     predicted, candles = [], 0
     for pair in tested:
         known = _known(tables[pair], pair, stretch)

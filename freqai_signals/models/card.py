@@ -75,6 +75,11 @@ class ModelCard:
     selection: Mapping[str, Any] = field(default_factory=dict)
     gate: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def refused(self) -> bool:
+        """Whether the gate was asked and refused it."""
+        return str(self.gate.get("verdict", "")).startswith("refuse")
+
     def to_json(self) -> str:
         """The card as indented JSON."""
         return json.dumps(asdict(self), indent=1, sort_keys=True)

@@ -188,13 +188,18 @@ def _generation(stopped: Members, past: TrainingRows, settings: SignalSettings) 
 
 
 def _older(request: Request, tail: TrainingRows) -> tuple[Generation, ...]:
-    """Members of earlier windows that join the new one; none where the features are others."""
+    """Members of earlier windows that join the new one; none where the features are others.
+
+    A model that the gate refused is carried on from, but its own members join no mixture; those
+    that had joined it were accepted.
+    """
     previous, asked = request.previous, request.settings.ensemble.snapshots
     if not asked or previous is None or previous.fit is None:
         return ()
     if previous.names != tail.names:
         return ()
-    return carried(previous.fit.generations, asked, int(tail.start.min()))
+    accepted = previous.fit.generations[1 if previous.card.refused else 0 :]
+    return carried(accepted, asked, int(tail.start.min()))
 
 
 def _mixture(fit: Fit) -> dict[str, Any]:

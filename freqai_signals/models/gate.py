@@ -30,7 +30,8 @@ _REMEDY: Final = (
     "; so few days can hardly show it: lengthen freqai.train_period_days or data_split_parameters."
     "test_size, or ask less with gate.prior_significance (0.05), or nothing with gate.where never"
 )
-_SAME_TARGET: Final = ("labels", "label_horizon_candles", "timeframe")
+TARGET: Final = ("labels", "label_horizon_candles", "timeframe")
+"""Settings that say what a model predicts."""
 
 
 class Verdict(StrEnum):
@@ -174,15 +175,25 @@ def _against_prior(
     return evidence, told + _REMEDY * is_short
 
 
+def other_target(model: SignalModel, settings: Mapping[str, Any]) -> str:
+    """Why a model is not one of these settings' target; empty if it is.
+
+    Parameters
+    ----------
+    model
+        Trained by whatever settings.
+    settings
+        As a card holds them; only :data:`TARGET` is read.
+    """
+    changed = [name for name in TARGET if model.card.settings.get(name) != settings.get(name)]
+    return f"it predicts something else ({', '.join(changed)} changed)" if changed else ""
+
+
 def _incomparable(champion: SignalModel, challenger: SignalModel, names: Sequence[str]) -> str:
     """Why the two cannot be compared on rows with features ``names``; empty if they can."""
-    changed = [
-        name
-        for name in _SAME_TARGET
-        if champion.card.settings.get(name) != challenger.card.settings.get(name)
-    ]
-    if changed:
-        return f"it predicts something else ({', '.join(changed)} changed)"
+    why_not = other_target(champion, challenger.card.settings)
+    if why_not:
+        return why_not
     missing = set(champion.names) - set(names)
     return f"it reads {len(missing)} features that are no longer made" if missing else ""
 

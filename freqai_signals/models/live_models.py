@@ -89,7 +89,7 @@ class LiveModels:
         return served
 
     def _serves(self, scope: str) -> Serving:
-        return self._serving.setdefault(scope, Serving(self._registry, scope))
+        return self._serving.setdefault(scope, Serving(self._registry, scope, self._settings))
 
     def _change(self, scope: str, version: str) -> ModelEvent:
         """Why another model serves than this bot had promoted."""

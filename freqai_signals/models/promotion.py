@@ -3,7 +3,14 @@
 import logging
 from dataclasses import dataclass, replace
 
-from freqai_signals.models.gate import Decision, Verdict, abstaining, judge
+from freqai_signals.models.gate import (
+    TARGET,
+    Decision,
+    Verdict,
+    abstaining,
+    judge,
+    other_target,
+)
 from freqai_signals.models.registry import Registry
 from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.models.version import RegistryError
@@ -21,7 +28,7 @@ class Promotion:
     ----------
     serving
         Swap it in with one assignment. It abstains, with the reason in its card, if the challenger
-        was refused and nothing served before.
+        may not serve and nothing of the same target served before.
     decision
         What the gate said.
     trouble
@@ -56,7 +63,8 @@ def promote(
     rows
         Of the request that the challenger was trained from.
     settings
-        Those of the gate are read; with ``where`` ``never`` every challenger is accepted.
+        Those of the gate are read, with ``where`` ``never`` every challenger is accepted; and
+        those of the target.
     """
     troubles: list[str] = []
     champion: SignalModel | None = None
@@ -82,7 +90,7 @@ def promote(
     level = logging.INFO if decision.accepted else logging.WARNING
     logger.log(level, "Gate %s: %s %s: %s", scope, card.version, decision.verdict, decision.reason)
     if champion is not None and (pinned or not decision.accepted):
-        serving = champion
+        serving = of_target(champion, settings)
     else:
         serving = challenger if decision.accepted else abstaining(challenger, decision)
     return Promotion(serving, decision, "; ".join(troubles))
@@ -90,9 +98,23 @@ def promote(
 
 def speaking(model: SignalModel | None) -> SignalModel | None:
     """A stored model as far as it may serve: one that its gate refused abstains and says so."""
-    if model is None or not str(model.card.gate.get("verdict", "")).startswith("refuse"):
+    if model is None or not model.card.refused:
         return model
     return abstaining(model, Decision(**model.card.gate))
+
+
+def of_target(model: SignalModel, settings: SignalSettings) -> SignalModel:
+    """A registered model as far as it may serve: one of another target abstains and says so.
+
+    The registry outlives a change of labels, horizon or timeframe under the same identifier; what
+    its model says would be read as the answer to another question.
+    """
+    asked = settings.model_dump(mode="json", include=set(TARGET))
+    reason = other_target(model, asked)
+    if not reason:
+        return model
+    logger.warning("The registry's model %s does not speak: %s", model.card.version, reason)
+    return replace(model, card=replace(model.card, key="", reason=reason), fit=None)
 
 
 def window_serving(
@@ -100,18 +122,22 @@ def window_serving(
     champion: SignalModel | None,
     rows: TrainingRows,
     settings: SignalSettings,
-) -> SignalModel:
-    """What serves a backtest's window: the challenger unless the gate is asked and refuses it."""
+) -> tuple[SignalModel, SignalModel]:
+    """A backtest's challenger with the verdict in its card, and what serves the window.
+
+    That is the challenger unless the gate is asked and refuses it.
+    """
     if settings.gate.where != "always":
-        return challenger
+        return challenger, challenger
     decision = judge(challenger, champion, rows, settings.gate, settings.candles_per_day)
     said = (challenger.card.version, decision.verdict, decision.reason)
     logger.log(logging.INFO if decision.accepted else logging.WARNING, "Gate: %s %s: %s", *said)
     judged = replace(challenger, card=replace(challenger.card, gate=decision.as_dict()))
     if decision.accepted:
-        return judged
+        return judged, judged
     has_champion = champion is not None and champion.fit is not None
-    return champion if champion is not None and has_champion else abstaining(judged, decision)
+    silent = abstaining(judged, decision)
+    return judged, champion if champion is not None and has_champion else silent
 
 
 def _unasked(challenger: SignalModel, champion: SignalModel | None) -> Decision:
@@ -135,11 +161,13 @@ class Serving:
     """The model that serves a scope, reloaded when the registry says another one does.
 
     So a rollback or a pin by command takes effect in a running bot at its next candle. A registry
-    that cannot be read leaves the model that served last; that is logged once.
+    that cannot be read leaves the model that served last; that is logged once. A model of another
+    target than the settings' abstains.
     """
 
-    def __init__(self, registry: Registry, scope: str) -> None:
+    def __init__(self, registry: Registry, scope: str, settings: SignalSettings) -> None:
         self._registry = registry
+        self._settings = settings
         self._scope = scope
         self._model: SignalModel | None = None
         self._seen: tuple[int, ...] = ()
@@ -162,7 +190,7 @@ class Serving:
         try:
             serving = self._registry.scope(self._scope).serving
             if serving and (self._model is None or self._model.card.version != serving):
-                self._model = self._registry.load(self._scope)
+                self._model = of_target(self._registry.load(self._scope), self._settings)
                 logger.info("Model %s serves %s", serving, self._scope)
             self.trouble = ""
         except RegistryError as error:

@@ -66,7 +66,7 @@ class WindowModels:
             if name not in self._kept:
                 made_of = request(window, new)
                 new = self._store.train(made_of)
-                self._kept[name] = (new, window_serving(new, serving, made_of.rows, self._settings))
+                self._kept[name] = window_serving(new, serving, made_of.rows, self._settings)
             new, serving = self._kept[name]
         assert serving is not None
         return serving

@@ -90,6 +90,26 @@ def test_refused_model_is_kept_to_carry_on_from_and_does_not_speak(
     assert any("refused" in text for text in bot.messages)  # type: ignore[attr-defined]
 
 
+def test_model_of_another_target_stays_silent_though_its_successor_is_refused(
+    live_bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot = start(live_bench, tmp_path / "user")
+    trained(bot)
+    assert candle(bot).iloc[-1]["do_predict"] == 1
+    changed = {
+        "freqai__feature_parameters__label_period_candles": 4,
+        "freqai__signals__gate": {"minimum_skill": 0.99},
+    }
+    again = start(live_bench, tmp_path / "user", **changed)
+    assert candle(again).iloc[-1]["do_predict"] == 0
+    assert again.train().card.gate["verdict"] == "refuse_worse_than_prior"
+    for restarted in (again, start(live_bench, tmp_path / "user", **changed)):
+        caplog.clear()
+        last = candle(restarted).iloc[-1]
+        assert (last["do_predict"], last["model_id"]) == (0, 0)
+    assert "does not speak: it predicts something else (label_horizon_candles" in caplog.text
+
+
 def test_rollback_by_command_changes_what_predicts(live_bench: Bench, tmp_path: Path) -> None:
     bot = start(live_bench, tmp_path / "user")
     trained(bot)

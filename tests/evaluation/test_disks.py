@@ -105,7 +105,7 @@ def test_read_only_disk_is_read_and_said(disk: Path) -> None:
     promote(registry, SCOPE, model_of(0), window(0), small_settings())
     read_only(disk, True)
     try:
-        serving = Serving(registry, SCOPE)
+        serving = Serving(registry, SCOPE, small_settings())
         assert serving.model().card.version == model_of(0).card.version  # type: ignore[union-attr]
         found = promote(registry, SCOPE, model_of(10), window(10), small_settings())
         assert "Read-only file system" in found.trouble

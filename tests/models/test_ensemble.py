@@ -84,6 +84,32 @@ def test_snapshots_of_other_features_are_left_out() -> None:
     assert len(model.fit.generations) == 1  # type: ignore[union-attr]
 
 
+def refused(model: SignalModel) -> SignalModel:
+    gate = {"verdict": "refuse_worse_than_prior"}
+    return dataclasses.replace(model, card=dataclasses.replace(model.card, gate=gate))
+
+
+def test_members_of_a_refused_model_join_no_later_mixture() -> None:
+    parts = windows(4, step=100)
+    chosen = settings({"snapshots": 2})
+    first = chain(chosen, parts[:1])
+    second = train(Request(parts[1], chosen, first))
+    third = train(Request(parts[2], chosen, refused(second)))
+    (own,), rest = third.fit.generations[:1], third.fit.generations[1:]  # type: ignore[union-attr]
+    assert rest == first.fit.generations  # type: ignore[union-attr]
+    fourth = train(Request(parts[3], chosen, third))
+    assert fourth.fit.generations[1:] == (own, *rest)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("snapshots", [0, 2])
+def test_a_refusal_is_part_of_the_key_where_a_mixture_is_made(snapshots: int) -> None:
+    parts = windows(2)
+    chosen = settings({"snapshots": snapshots})
+    first = chain(chosen, parts[:1])
+    keys = {Request(parts[1], chosen, model).key() for model in (first, refused(first))}
+    assert len(keys) == (2 if snapshots else 1)
+
+
 def test_without_options_the_model_is_what_it_was_and_keeps_no_second_members(
     rows: TrainingRows,
 ) -> None:

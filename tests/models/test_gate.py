@@ -208,9 +208,11 @@ def test_backtest_windows_ask_the_gate_only_always(where: str, refuses: bool) ->
     settings = small_settings().model_copy(update={"gate": gate})
     champion = model_of(0)
     challenger = train(Request(shuffled(window(8)), small_settings()))
-    serving = window_serving(challenger, champion, window(8), settings)
+    judged, serving = window_serving(challenger, champion, window(8), settings)
     assert serving is (champion if refuses else challenger)
-    first = window_serving(challenger, None, window(8), settings)
+    assert judged.card.refused == refuses
+    assert judged.fit is challenger.fit
+    _, first = window_serving(challenger, None, window(8), settings)
     assert (first.fit is None) == refuses
 
 

@@ -414,6 +414,40 @@ def test_pinned_champion_goes_on_though_the_challenger_passed(registry: Registry
     assert result.serving.card.version == model_of(0).card.version
 
 
+OTHER_TARGET = small_settings().model_copy(update={"label_horizon_candles": 3})
+
+
+def test_champion_of_another_target_abstains_where_the_challenger_is_refused(
+    registry: Registry,
+) -> None:
+    promote(registry, NAME, model_of(0), window(0), small_settings())
+    rows = shuffled(window(10))
+    result = promote(registry, NAME, _trained(rows, OTHER_TARGET), rows, OTHER_TARGET)
+    assert not result.decision.accepted
+    # Also after a restart, and when a change in the registry makes the bot look again.
+    for serving in (result.serving, Serving(registry, NAME, OTHER_TARGET).model()):
+        assert serving is not None
+        assert serving.fit is None
+        assert "label_horizon_candles changed" in serving.card.reason
+    own = Serving(registry, NAME, small_settings()).model()
+    assert own is not None
+    assert own.fit is not None
+
+
+def test_pinned_champion_of_another_target_abstains_and_the_challenger_does_not_serve(
+    registry: Registry,
+) -> None:
+    promote(registry, NAME, model_of(0), window(0), small_settings())
+    registry.pin(NAME)
+    result = promote(registry, NAME, _trained(window(10), OTHER_TARGET), window(10), OTHER_TARGET)
+    assert result.decision.accepted
+    assert result.serving.card.version == model_of(0).card.version
+    assert result.serving.fit is None
+    registry.unpin(NAME)
+    after = promote(registry, NAME, _trained(window(10), OTHER_TARGET), window(10), OTHER_TARGET)
+    assert after.serving.fit is not None
+
+
 def test_registry_in_trouble_does_not_stop_the_promotion(tmp_path: Path) -> None:
     (tmp_path / "registry").write_text("a file where a folder should be")
     result = promote(
@@ -433,7 +467,7 @@ def test_damaged_champion_counts_as_none(registry: Registry) -> None:
 
 
 def test_running_bot_follows_a_rollback_and_outlives_damage(registry: Registry) -> None:
-    serving = Serving(registry, NAME)
+    serving = Serving(registry, NAME, small_settings())
     assert serving.model() is None
     registry.register(NAME, version(1), serve=True)
     registry.register(NAME, version(2), serve=True)

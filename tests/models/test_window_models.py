@@ -56,6 +56,24 @@ def test_runs_share_no_windows(tmp_path: Path) -> None:
     assert rows.stops == [1000, 1000]
 
 
+def test_the_next_window_learns_that_the_gate_refused_the_one_before(tmp_path: Path) -> None:
+    """Its members would join the next mixture."""
+    asked = small(gate={"where": "always", "minimum_skill": 0.99})
+    given: list[SignalModel | None] = []
+
+    def request(window: Any, previous: SignalModel | None) -> Request:
+        given.append(previous)
+        return Request(ROWS[window.stopts], asked, previous)
+
+    models = WindowModels(ModelStore(tmp_path), asked)
+    assert models.serving("run", [FIRST, SECOND], request).fit is None
+    first, second = given
+    assert first is None
+    assert second is not None
+    assert second.card.refused
+    assert second.fit is not None, "it is carried on from"
+
+
 def test_no_window_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no training window"):
         WindowModels(ModelStore(tmp_path), small()).serving("run", [], Asked())
