@@ -43,6 +43,7 @@ class Tuning:
         self._settings = settings
         self._records = TuningRecords(user_data / "signals" / "tuning", identifier)
         self._ended = ended
+        self._unfinished: set[tuple[str, ...]] = set()
 
     def request(
         self, pool: Sequence[str], rows: TrainingRows, until: int, previous: SignalModel | None
@@ -93,10 +94,10 @@ class Tuning:
                 _tell(record)
                 return record
             logger.info("Tuning record %s is not used: %s", record.name, reason)
-        if self._settings.tuning.when != "stale":
+        if self._settings.tuning.when != "stale" or pool in self._unfinished:
             return None
         # Optuna takes a second to import, and most bots never tune.
-        from freqai_signals.models.tuning_run import Scope, tune
+        from freqai_signals.models.tuning_run import Scope, StillRunning, Unfinished, tune
 
         logger.info("Tuning before training, for %g minutes at most", self._settings.tuning.minutes)
         try:
@@ -105,6 +106,10 @@ class Tuning:
             logger.warning(
                 "The default parameters are used, tuning ended without a record: %s", error
             )
+            if isinstance(error, Unfinished) and not isinstance(error, StillRunning):
+                # The next training has other rows: it would begin anew, and end there again.
+                self._unfinished.add(pool)
+                logger.warning("%s: not tuned again before the next start", ", ".join(pool))
             return None
         _tell(record)
         return record

@@ -105,7 +105,7 @@ def tune(rows: TrainingRows, settings: SignalSettings, scope: Scope) -> TuningRe
         "seed": settings.tuning.seed,
     }
     if dict(found.parameters) != default:
-        evidence |= _judged(given, found)
+        evidence |= _judged(given, found, rows.digest())
     record = TuningRecord(
         identifier=scope.records.identifier,
         pool=scope.pool,
@@ -122,12 +122,12 @@ def tune(rows: TrainingRows, settings: SignalSettings, scope: Scope) -> TuningRe
     return record
 
 
-def _judged(given: Search, found: Found) -> dict[str, float]:
+def _judged(given: Search, found: Found, window: str) -> dict[str, float]:
     """Evidence of the paired test; its level is shared by all candidates judged on these rows."""
     given.notify("judging the best parameters on the rows that chose none")
     tuned = with_parameters(given.settings, found.parameters)
     compared = compare(given.rows, given.settings, tuned)
-    candidates = judged_before(given, found.number)
+    candidates = judged_before(given, window, found.parameters)
     significance = given.settings.tuning.significance / candidates
     return {
         "gain": compared.gain.mean,

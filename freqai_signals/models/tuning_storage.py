@@ -11,7 +11,9 @@ import sqlalchemy.exc
 from sqlalchemy.engine import make_url
 
 _HEARTBEAT_SECONDS: Final = 5
-_SILENCE_SECONDS: Final = 60
+SILENCE_SECONDS: Final = 60
+"""A trial of which nothing is heard for so long counts as dead."""
+
 _CONNECT: Final = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": 10}}
 _TRIES: Final = 8
 
@@ -35,7 +37,7 @@ def open_storage(url: str) -> optuna.storages.RDBStorage:
                     url,
                     engine_kwargs=options,
                     heartbeat_interval=_HEARTBEAT_SECONDS,
-                    grace_period=_SILENCE_SECONDS,
+                    grace_period=SILENCE_SECONDS,
                 )
         except (sqlalchemy.exc.DBAPIError, optuna.exceptions.StorageInternalError) as error:
             if attempt == _TRIES - 1 or not _was_made_meanwhile(error):

@@ -14,10 +14,12 @@ from freqai_signals.models.tuning_score import fold_scores, steps
 from freqai_signals.models.tuning_storage import open_storage, storage_errors
 from freqai_signals.models.tuning_trials import (
     PROCESS,
+    HalvingPruner,
     alive_trials,
     fail_dead_trials,
     this_process,
 )
+from freqai_signals.provenance import digest
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.tuning import (
     Parameters,
@@ -73,8 +75,6 @@ class Found:
         That of the best ones; they may be the default ones.
     parameters
         The best ones.
-    number
-        Of the best trial.
     """
 
     complete: int
@@ -83,7 +83,6 @@ class Found:
     default_score: float | None
     score: float
     parameters: Parameters
-    number: int
 
 
 class _Ended(Exception):
@@ -112,20 +111,34 @@ def search(given: Search) -> Found:
             storage=open_storage(given.storage),
             study_name=given.name,
             sampler=SlotSampler(given.settings.tuning.seed, default),
-            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2),
+            pruner=HalvingPruner(),
             load_if_exists=True,
         )
         _run(study, given, _Objective(given, space, default))
         return _found(study, default)
 
 
-def judged_before(given: Search, number: int) -> int:
-    """Count a trial as judged; how many different ones were, this one included."""
+def judged_before(given: Search, window: str, parameters: Parameters) -> int:
+    """Count parameters as judged; how many different ones were on these rows, these included.
+
+    Parameters
+    ----------
+    given
+        The search that found them; all studies of its storage count, those with other folds,
+        seeds or defaults too.
+    window
+        Digest of the rows of the whole window.
+    parameters
+        That are judged.
+    """
+    name = f"judged {window[:24]}"
     with storage_errors(given.storage):
-        study = optuna.load_study(study_name=given.name, storage=open_storage(given.storage))
-        numbers = sorted({number, *study.user_attrs.get("judged", [])})
-        study.set_user_attr("judged", numbers)
-    return len(numbers)
+        storage = open_storage(given.storage)
+        study = optuna.load_study(study_name=given.name, storage=storage)
+        candidates = {digest(dict(parameters))[:24], *study.user_attrs.get(name, [])}
+        study.set_user_attr(name, sorted(candidates))
+        studies = optuna.get_all_study_summaries(storage, include_best_trial=False)
+    return len(candidates.union(*(other.user_attrs.get(name, []) for other in studies)))
 
 
 def _run(study: optuna.Study, given: Search, objective: "_Objective") -> None:
@@ -148,7 +161,6 @@ def _found(study: optuna.Study, default: Mapping[str, float]) -> Found:
         default_score=usual,
         score=best.value if best and best.value is not None else float("nan"),
         parameters=dict(best.params) if best else {},
-        number=best.number if best else -1,
     )
 
 

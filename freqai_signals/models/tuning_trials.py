@@ -1,15 +1,18 @@
-"""Which trials of a study count: not those whose process has died."""
+"""Which trials of a study count, and which to give up: not those whose process has died."""
 
 import os
 import platform
 import uuid
 import warnings
 from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+
+from freqai_signals.models.tuning_storage import SILENCE_SECONDS
 
 PROCESS: Final = "process"
 """Attribute of a trial: the process that works on it."""
@@ -25,7 +28,8 @@ def alive_trials(study: optuna.Study) -> list[FrozenTrial]:
 def fail_dead_trials(study: optuna.Study) -> None:
     """Trials whose process died count no more: those of this machine now, others when silent."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if _is_dead(str(trial.user_attrs.get(PROCESS, ""))):
+        process = trial.user_attrs.get(PROCESS)
+        if _never_began(trial) if process is None else _is_dead(str(process)):
             with suppress(optuna.exceptions.UpdateFinishedTrialError, ValueError):
                 study.tell(trial.number, state=TrialState.FAIL)
     with warnings.catch_warnings():
@@ -33,9 +37,37 @@ def fail_dead_trials(study: optuna.Study) -> None:
         optuna.storages.fail_stale_trials(study)
 
 
+class HalvingPruner(optuna.pruners.BasePruner):
+    """Successive halving: at steps 1, 2, 4, 8, ... the worse half of all trials is given up.
+
+    Optuna's own also counts what failed trials have reported. Those are drawn again, so that an
+    interrupted search would go on with other trials than one in a single piece.
+    """
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Whether the trial does worse at its present step than half of those that came to it."""
+        step = trial.last_step
+        if not step or step & (step - 1):
+            return False
+        value = trial.intermediate_values[step]
+        others = [t.intermediate_values for t in alive_trials(study) if t.number != trial.number]
+        values = sorted([value, *(reported[step] for reported in others if step in reported)])
+        return value > values[max(len(values) // 2 - 1, 0)]
+
+
 def this_process() -> str:
     """Name of this process, unlike that of any other on any machine."""
     return f"{_machine()} {os.getpid()} {_OWN}"
+
+
+def _never_began(trial: FrozenTrial) -> bool:
+    """Whether a trial's process died between Optuna's note of the trial and its own name in it.
+
+    That takes a moment, and no heartbeat has begun yet. The note is of the local time of whoever
+    made it; from another time zone a trial may look old in this moment, and is drawn again.
+    """
+    begun = trial.datetime_start
+    return begun is not None and datetime.now() - begun > timedelta(seconds=SILENCE_SECONDS)
 
 
 def _is_dead(process: str) -> bool:

@@ -272,6 +272,28 @@ def test_a_bot_that_is_stopped_ends_its_search(
     assert "without a record" in caplog.text
 
 
+def test_a_search_that_ends_before_the_default_is_scored_is_not_begun_anew_until_a_restart(
+    rows: TrainingRows, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every training has other rows, hence another study: its minutes would be spent in vain."""
+    settings = tuning_settings(when="stale", minutes=1e-9)
+    until = known_until(rows, settings)
+    tuning = Tuning(settings, tmp_path, "test")
+    caplog.set_level(logging.INFO)
+    assert tuning.request(POOL, rows, until, None) == Request(rows, settings)
+    assert "allow more minutes" in caplog.text
+    assert "BTC/USDT: not tuned again before the next start" in caplog.text
+    caplog.clear()
+    later = make_rows(seed=1)
+    assert tuning.request(POOL, later, until + DAY, None) == Request(later, settings)
+    assert "Tuning before training" not in caplog.text
+    tuning.request(("ETH/USDT",), later, until, None)
+    assert "Tuning before training" in caplog.text
+    caplog.clear()
+    Tuning(settings, tmp_path, "test").request(POOL, later, until + DAY, None)
+    assert "Tuning before training" in caplog.text
+
+
 def test_nothing_unexpected_reaches_the_bot(
     rows: TrainingRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,13 +138,25 @@ def test_rows_that_judge_choose_nothing(tmp_path: Path) -> None:
 
 
 def test_every_further_candidate_judged_on_the_same_rows_needs_more_proof(tmp_path: Path) -> None:
-    first = tuned(tmp_path, tuning_settings(POOR, trials=3, storage=sqlite(tmp_path)))
-    (study,) = studies(sqlite(tmp_path))
-    study.set_user_attr("judged", [*study.user_attrs["judged"], 99])
-    again = tuned(tmp_path, tuning_settings(POOR, trials=3, storage=sqlite(tmp_path)))
-    assert again.evidence["judged_candidates"] == first.evidence["judged_candidates"] + 1
-    assert again.evidence["significance"] == pytest.approx(0.05 / 2)
+    """Whichever study found it: another seed, or other folds, give no new five percent."""
+    first = tuned(tmp_path, tuning_settings(POOR, trials=3))
+    assert first.evidence["significance"] == pytest.approx(0.05)
+    seeded = tuned(tmp_path, tuning_settings(POOR, trials=3, seed=7))
+    folded = tuned(tmp_path, tuning_settings(POOR, trials=3, seed=8, folds=3))
+    assert first.parameters != seeded.parameters != folded.parameters
+    assert folded.evidence["judged_candidates"] == 3
+    assert folded.evidence["significance"] == pytest.approx(0.05 / 3)
+    again = tuned(tmp_path, tuning_settings(POOR, trials=3))
+    assert again.parameters == first.parameters
+    assert again.evidence["judged_candidates"] == 3
     assert again.evidence["gain_bound"] < first.evidence["gain_bound"]
+
+
+def test_candidates_judged_on_other_rows_share_no_level(tmp_path: Path) -> None:
+    settings = tuning_settings(POOR, trials=3)
+    tuned(tmp_path, settings)
+    later = tune(make_rows(seed=1), settings, Scope(records(tmp_path), POOL))
+    assert later.evidence["judged_candidates"] == 1
 
 
 # Resumable and shared
