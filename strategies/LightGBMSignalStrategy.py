@@ -212,7 +212,7 @@ class LightGBMSignalStrategy(IStrategy):
         """Keep what a backtest said and what happened, for the report."""
         if self._report is None:
             cost = self.round_trip_cost(self.config["exchange"]["pair_whitelist"][0])
-            self._report = BacktestRecord.of(self.config, self.signal_settings, cost)
+            self._report = BacktestRecord.of(self.config, self._settings_now(), cost)
         labelled = self.set_freqai_targets(dataframe, metadata)
         recent = predicted_part(dataframe, self.startup_candle_count)
         features = self.features.compute(metadata["pair"], recent, self._candles)

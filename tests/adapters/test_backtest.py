@@ -11,7 +11,10 @@ import pytest
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
+from freqai_signals.evaluation.backtest_record import read_run
+from freqai_signals.evaluation.quality import known_together, tier_table
 from freqai_signals.schema import MODEL_COLUMNS, PROBA_COLUMNS, TRUST_COLUMN
+from freqai_signals.settings import SignalSettings
 from tests.adapters.conftest import PAIRS, Bench, Run, market_candles, small_config, write_candles
 
 COLUMNS = [*MODEL_COLUMNS, TRUST_COLUMN]
@@ -57,6 +60,25 @@ def test_freqtrade_trades_on_the_signals(bench: Bench, user_data_of_first_run: P
     assert results["total_trades"] > 0
     tags = {trade["enter_tag"] for trade in results["trades"]}
     assert tags <= {"buy_weak", "buy_medium", "buy_strong"}
+
+
+def test_report_counts_tiers_by_the_thresholds_that_hyperopt_found(
+    bench: Bench, user_data_of_first_run: Path
+) -> None:
+    run = bench.backtest(user_data_of_first_run)
+    strategy = run.strategy
+    strategy.minimum_confidence.value, strategy.medium_step.value = 0.8, 0.2
+    strategy.bot_start()
+    for pair in PAIRS:
+        strategy.populate_entry_trend(run.frames[pair], {"pair": pair})
+    found = read_run(user_data_of_first_run / "signals" / "reports" / "test")
+    settings = SignalSettings.model_validate(found.facts["settings"])
+    assert settings.decision.lowest_confidence == 0.8
+    assert settings.decision.medium == pytest.approx(0.84)
+    emitted = known_together(found.frames)["signal_strength"]
+    counted = tier_table(found.frames, settings)["signals"].tolist()
+    assert counted == [0] + [int((emitted == level).sum()) for level in (1, 2, 3)]
+    assert sum(counted) > 0
 
 
 def test_one_model_a_window_serves_the_whole_pool(first_run: Run) -> None:
