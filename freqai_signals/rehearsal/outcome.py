@@ -31,13 +31,11 @@ from freqai_signals.rehearsal.stage import log_of, record_of, trades_of
 from freqai_signals.rehearsal.tuned import tuned_settings
 from freqai_signals.schema import LABEL_COLUMN, REALISED_RETURN_COLUMN
 from freqai_signals.settings import SignalSettings
+from freqai_signals.signals.pauses import STOPPED
 from freqai_signals.signals.trading import exit_columns
 from freqai_signals.training.panel import add_labels
 
 _OURS: Final = ("/strategies/", "/freqai_models/", "/freqai_signals/")
-
-STOPPED: Final = ("stop_loss", "trailing_stop_loss", "stoploss_on_exchange", "stop_barrier")
-"""Exit reasons after which a pair cools down."""
 
 
 @dataclass(frozen=True)

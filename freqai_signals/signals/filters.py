@@ -93,11 +93,13 @@ class NoRepeat:
 
 @dataclass(frozen=True)
 class Cooldown:
-    """No buy or sell at a stop's candle and in the ``candles`` after it.
+    """No trade opens in the ``candles`` after the one with a stop; 0 is off.
 
-    ``stops`` are the candles (counted from 1970) in which the pair's trades were stopped out.
-    Without any known, as in a backtest's signal phase, the rule allows everything; freqtrade's
-    own protections act there. A stop silences nothing before its own candle.
+    A row's trade opens in the candle after it, so a buy or sell is refused at the stop's candle
+    and at the ``candles - 1`` after it. ``stops`` are the candles (counted from 1970) in which the
+    pair's trades were stopped out. Without any known, as in a backtest's signal phase, the rule
+    allows everything; freqtrade's own protections act there. A stop silences nothing before its
+    own candle.
     """
 
     candles: int
@@ -111,7 +113,7 @@ class Cooldown:
         stops = np.sort(np.asarray(self.stops, dtype=np.int64))
         seen = np.searchsorted(stops, rows.candle, side="right")
         since = rows.candle - stops[np.maximum(seen - 1, 0)]
-        return np.asarray(~rows.directional | (seen == 0) | (since > self.candles))
+        return np.asarray(~rows.directional | (seen == 0) | (since >= self.candles))
 
 
 @dataclass(frozen=True)

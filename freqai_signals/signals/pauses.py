@@ -11,9 +11,10 @@ STOPPED: Final = (
     "stop_loss",
     "trailing_stop_loss",
     "stoploss_on_exchange",
+    "liquidation",
     str(ExitReason.STOP_BARRIER),
 )
-"""Exit reasons of trades that were stopped out."""
+"""Exit reasons of trades that were stopped out: those of freqtrade's StoplossGuard, and our own."""
 
 
 class ClosedTrade(Protocol):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from freqtrade.enums import ExitType, RunMode
@@ -16,6 +17,8 @@ from freqtrade.resolvers import StrategyResolver
 from freqtrade.strategy import IStrategy
 
 from freqai_signals.signals.entries import BARRIER_COLUMN
+from freqai_signals.signals.filters import Cooldown
+from freqai_signals.signals.predictions import read_predictions
 from tests.adapters.conftest import Bench, small_config
 
 PAIR = "BTC/USDT"
@@ -120,13 +123,53 @@ def test_stop_on_the_exchange_is_left_there_and_hinders_no_horizon(bot: IStrateg
     assert said(bot, trade, 96.0, NOON + horizon) == ["horizon"]
 
 
-def stopped(bot: IStrategy, at: datetime) -> None:
-    """A trade of the pair that left at its stop."""
+def stopped(bot: IStrategy, at: datetime, reason: str | None = None) -> None:
+    """A trade of the pair that left at its stop, or for another reason."""
     trade = opened(bot)
-    trade.exit_reason = said(bot, trade, 96.0)[0]
+    trade.exit_reason = reason or said(bot, trade, 96.0)[0]
     trade.close_rate, trade.close_date, trade.close_profit = 96.0, at, -0.042
     trade.is_open = False
     LocalTrade.bt_trades.append(trade)
+
+
+@pytest.mark.parametrize("reason", list(ExitType))
+def test_stop_of_our_cooldown_is_a_stop_of_freqtrades_guard(
+    bot: IStrategy, reason: ExitType
+) -> None:
+    stopped(bot, NOON, str(reason) or "none")
+    guarded = ProtectionManager(bot.config, bot.protections).stop_per_pair(PAIR, NOON) is not None
+    assert bool(bot._stop_candles(PAIR, NOON - CANDLE)) == guarded
+
+
+@pytest.mark.parametrize("pause", [1, 3])
+def test_live_decisions_entries_and_freqtrades_lock_pause_equally_long(
+    bot: IStrategy, pause: int
+) -> None:
+    """First candle in which a trade may open after a stop in candle 5, by each of the three."""
+    bot.cooldown_candles.value = pause
+    at = NOON + 5 * CANDLE + timedelta(minutes=3)
+    stopped(bot, at)
+    seconds = int(CANDLE.total_seconds())
+    first = 5 + pause + 1
+
+    dates = pd.date_range(NOON, periods=12, freq="15min")
+    proba = {"proba_sell": 0.0, "proba_hold": 0.0, "proba_buy": 1.0}
+    said = {"&-signal": 2, "confidence": 1.0, "expected_return": 0.01, "do_predict": 1}
+    rows = read_predictions(pd.DataFrame({"date": dates} | proba | said), seconds)
+    allowed = Cooldown(pause, tuple(bot._stop_candles(PAIR, NOON))).allows(rows)
+    assert np.flatnonzero(~allowed).tolist() == list(range(5, first - 1))
+
+    def confirmed(candle: int) -> bool:
+        now = NOON + candle * CANDLE
+        frame = pd.DataFrame({"date": [now - CANDLE], BARRIER_COLUMN: WIDTH, "do_predict": 1})
+        bot._positions.decided(PAIR, frame)
+        return bot.confirm_trade_entry(pair=PAIR, current_time=now)
+
+    assert [candle for candle in range(6, 12) if confirmed(candle)] == list(range(first, 12))
+
+    lock = ProtectionManager(bot.config, bot.protections).stop_per_pair(PAIR, at)
+    assert lock is not None
+    assert lock.lock_end_time == NOON + first * CANDLE
 
 
 def test_pair_rests_for_a_candle_after_a_stop_of_a_running_bot(bot: IStrategy) -> None:

@@ -124,12 +124,12 @@ def test_repeat_is_noticed_across_the_start_of_a_block(predictions: Frames) -> N
     assert reasons(frame)[286:] == "+,repeat,repeat,repeat,repeat,repeat,repeat,repeat,+,repeat"
 
 
-def test_cooldown_starts_with_the_stop_and_ends_after_its_candles(predictions: Frames) -> None:
+def test_cooldown_lets_a_trade_open_again_after_its_candles(predictions: Frames) -> None:
     settings = DecisionSettings(cooldown_candles=2, repeat_window_candles=0, maximum_share=1.0)
     frame = predictions("BBBBBH")
     assert reasons(frame, settings) == "+,+,+,+,+,+"
     stopped = reasons(frame, settings, stops=[FIRST_CANDLE + 1])
-    assert stopped == "+,cooldown,cooldown,cooldown,+,+"
+    assert stopped == "+,cooldown,cooldown,+,+,+"
     assert reasons(frame, settings, stops=[FIRST_CANDLE - 9]) == "+,+,+,+,+,+"
 
 

@@ -56,7 +56,7 @@ def test_cooldown_without_stops_or_candles_allows_everything(predictions: Frames
 def test_cooldown_counts_from_the_latest_stop_in_any_order(predictions: Frames) -> None:
     rows = read(predictions("BBHBBB"))
     stops = (FIRST_CANDLE + 3, FIRST_CANDLE)
-    allowed = Cooldown(1, stops).allows(rows)
+    allowed = Cooldown(2, stops).allows(rows)
     assert allowed.tolist() == [False, False, True, False, False, True]
 
 

@@ -17,7 +17,7 @@ class Closed:
 
 def test_stops_are_counted_in_the_candle_in_which_they_happened() -> None:
     at = datetime(1970, 1, 1, 1, 4, 59, tzinfo=UTC)
-    reasons = ["stop_loss", "horizon", None, "trailing_stop_loss", "stop_barrier", "roi"]
+    reasons = ["stop_loss", "horizon", None, "liquidation", "stop_barrier", "roi"]
     trades = [Closed(reason, at) for reason in reasons]
     assert stop_candles(trades, 300) == [12, 12, 12]
 
