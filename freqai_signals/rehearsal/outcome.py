@@ -99,8 +99,13 @@ def outcome(
     candles: Mapping[str, pd.DataFrame],
     settings: SignalSettings,
 ) -> Outcome:
-    """Compare and score what the bot of a folder has recorded."""
-    recorded = list(record_of(folder).rows())
+    """Compare and score what the bot of a folder has recorded.
+
+    What it decided after the end does not count: it was asked to end meanwhile, so the ledger may
+    lack it.
+    """
+    in_time = (row for row in record_of(folder).rows() if 1000 * row.written < played.stop_ms)
+    recorded = list(in_time)
     trades = trades_of(folder)
     models = _Models(folder / "user_data" / "signals" / "models")
     view = LedgerView.of(settings, folder / "user_data")

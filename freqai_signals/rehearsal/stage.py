@@ -30,7 +30,7 @@ STRATEGY: Final = "LightGBMSignalStrategy"
 """The rehearsed strategy; what hyperopt found lies beside it under the same name."""
 
 _TIMEOUT_MS: Final = 10_000
-_STOP_SECONDS: Final = 40.0
+_STOP_SECONDS: Final = 120.0
 
 NO_FAKETIME: Final = (
     "a speed above 1 needs faketime (Debian: apt-get install faketime); without it rehearse at "

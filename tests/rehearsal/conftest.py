@@ -51,6 +51,8 @@ def small_config() -> dict[str, Any]:
         "reference_confidence": 0.6,
         "expected_value_rule": False,
     }
+    # The bot's seconds are short ones on accelerated time.
+    config["freqai"]["signals"]["ledger"] = {"wait_seconds": 30}
     # Twenty days rarely prove an edge, and these rehearsals are about what a bot does with one.
     config["freqai"]["signals"]["gate"] = {"where": "never"}
     config["freqai"]["signals"]["features"]["groups"] = [

@@ -3,10 +3,13 @@
 import datetime as dt
 import json
 import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from freqai_signals.evaluation.live_record import LiveRecord
 from freqai_signals.rehearsal.outcome import judged
 from freqai_signals.rehearsal.report import print_outcome
 from freqai_signals.rehearsal.request import Rehearsal
@@ -56,6 +59,14 @@ def test_live_equals_history_though_requests_fail(
     assert "Kept: no lost ledger row" in told
     assert judged(request.folder).checks == outcome.checks
     assert sum(outcome.played.faults.values()) > 20
+    # A candle that the bot was still deciding when it was asked to end has no row to lose.
+    path = request.folder / "record.jsonl"
+    text, last = path.read_text(), list(LiveRecord(path).rows())[-1]
+    date = (pd.Timestamp(last.date) + pd.Timedelta("5min")).isoformat()
+    for seconds, kept in ((-1, False), (1, True)):
+        row = replace(last, date=date, written=outcome.played.stop_ms / 1000 + seconds)
+        path.write_text(f"{text}{json.dumps(asdict(row))}\n")
+        assert judged(request.folder).kept == kept
 
 
 @pytest.mark.live
