@@ -61,15 +61,15 @@ class LightGBMSignalClassifier(IFreqaiModel):
             self.signal_settings = settings_from_config(config)
         except SettingsError as error:
             raise OperationalException(str(error)) from error
+        folder = Path(config["user_data_dir"])
         identifier = config["freqai"].get("identifier", "no_id_provided")
-        repair_state(Path(config["user_data_dir"]) / "models" / identifier)
+        repair_state(folder / "models" / identifier)
         super().__init__(config=config)
         SignalDrawer.adopt(self.dd, bool(self.signal_settings.labels.ensemble))
-        self.store = ModelStore(Path(config["user_data_dir"]) / "signals" / "models")
+        self.store = ModelStore(folder / "signals" / "models")
         self.strategy: Any = None
         self._tables = PairTables(self.signal_settings.candle_seconds)
         self.windows = WindowModels(self.store, self.signal_settings)
-        folder = Path(config["user_data_dir"])
         self.tuning = Tuning(self.signal_settings, folder, identifier, self._stop_event.is_set)
         self._precedence = Precedence()
         self._checked: set[str] = set()
@@ -249,8 +249,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         # After the mark: what the strategy does not trust is not watched either.
         if self.operation is not None:
             self.operation.saw(dk.pair, self.model, unfiltered_df, outputs)
-        dk.do_predict = outputs[TRUST_COLUMN].to_numpy()
-        dk.DI_values = np.zeros(len(outputs))
+        dk.do_predict, dk.DI_values = outputs[TRUST_COLUMN].to_numpy(), np.zeros(len(outputs))
         return outputs[list(model_columns(scored))], dk.do_predict
 
     def _on_stop(self) -> None:
