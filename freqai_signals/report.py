@@ -18,6 +18,7 @@ from freqai_signals.sandbox.attainable import SkillShare
 from freqai_signals.sandbox.captured import captured_share, open_market
 from freqai_signals.sandbox.timeframes import BASE_TIMEFRAME
 from freqai_signals.settings import SignalSettings
+from freqai_signals.terminal import table_console
 
 
 def add_report(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -57,7 +58,7 @@ def _run(arguments: argparse.Namespace) -> int:
             json.dumps(as_json(run, models) | {"captured": captured})
         )
         return 0
-    console = _console()
+    console = table_console()
     print_report(run, models, console)
     if share is not None:
         console.print(
@@ -87,12 +88,6 @@ def _captured(run: Run) -> SkillShare | None:
     if not any(len(frame) for frame in rows.values()):
         return None
     return captured_share(market, rows, settings, float(run.facts["round_trip_cost"]))
-
-
-def _console() -> Console:
-    """The terminal as it is; into a file or pipe, wide enough for every table."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
 
 
 def _folder(reports: Path, identifier: str | None) -> Path:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from freqai_signals.config import key_path
 from freqai_signals.settings import SignalSettings
+from freqai_signals.terminal import table_console
 
 _NAMES: Final = {
     "number": "number", "integer": "whole number", "boolean": "true or false", "null": "null",
@@ -31,8 +32,7 @@ def _run(arguments: argparse.Namespace) -> int:
     sections = dict(_sections())
     if arguments.section not in (None, *sections):
         raise ValueError(f"no section {arguments.section!r}; there are {', '.join(sections)}")
-    console = Console()
-    console = console if console.is_terminal else Console(width=120)
+    console = table_console(width=120)
     for name, section in sections.items():
         if arguments.section in (None, name):
             _print(console, name, section)

@@ -41,6 +41,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from freqai_signals.evaluation.ledger import Ledger
     from freqai_signals.evaluation.status import print_status, status
+    from freqai_signals.terminal import table_console
 
     url = str(arguments.ledger)
     if "://" not in url:
@@ -55,6 +56,6 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         Console(soft_wrap=True).print_json(json.dumps(found))
     else:
-        print_status(found, Console())
+        print_status(found, table_console())
     ledger.close()
     return 0

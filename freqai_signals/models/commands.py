@@ -214,12 +214,13 @@ def _print_json(found: Any) -> None:
 
 
 def _print_table(title: str, rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from freqai_signals.terminal import table_console
 
     table = Table(title=title, title_justify="left")
     for name in rows[0] if rows else ():
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
-    Console().print(table if rows else f"{title}: none")
+    table_console().print(table if rows else f"{title}: none")

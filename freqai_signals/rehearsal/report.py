@@ -9,13 +9,14 @@ from rich.table import Table
 from freqai_signals.evaluation.quality import quality_table
 from freqai_signals.rehearsal.outcome import Outcome
 from freqai_signals.signals.decide import TAG_COLUMN
+from freqai_signals.terminal import table_console
 
 _MOST_MISMATCHES = 10
 
 
 def print_outcome(outcome: Outcome, console: Console | None = None) -> None:
     """Trades, signals, quality, time, memory, and the comparison with the history."""
-    console = console or Console()
+    console = console or table_console()
     console.print(_trades(outcome))
     console.print(_signals(outcome))
     console.print(_quality(outcome))
