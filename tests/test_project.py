@@ -232,9 +232,13 @@ def test_freqtrade_accepts_the_config(repo: Path) -> None:
         validate_config_schema,
     )
     from freqtrade.enums import RunMode
+    from freqtrade.exceptions import ConfigurationError
 
     config = Configuration.from_files([str(repo / "config.json")])
     config |= {"runmode": RunMode.BACKTEST, "timerange": "20240301-20240601"}
     config |= {"minimal_roi": {"0": 0.1}, "stoploss": -0.1}  # the strategy's, as a rule
     validate_config_schema(config)
     validate_config_consistency(config)
+    for key, spoilt in (("stake_amount", "much"), ("max_open_trades", "many")):
+        with pytest.raises(ConfigurationError, match=spoilt):
+            validate_config_schema(config | {key: spoilt})

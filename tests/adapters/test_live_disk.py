@@ -15,7 +15,7 @@ from freqai_signals.schema import TRUST_COLUMN
 from tests.adapters.conftest import PAIRS, Bench
 from tests.adapters.test_live import Bot, live_bench, make_bot
 from tests.adapters.test_live_state import newest, trained
-from tests.evaluation.ledger_rows import PATIENCE
+from tests.waiting import PATIENCE
 
 __all__ = ["live_bench"]
 

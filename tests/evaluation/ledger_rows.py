@@ -43,10 +43,6 @@ def predictions(*numbers: int, **values: Any) -> Entry:
     return Entry("predictions", [prediction(number, **values) for number in numbers])
 
 
-PATIENCE = 60.0
-"""Seconds that a busy machine may take for what ends by itself; only a failure takes as long."""
-
-
 def sqlite_url(folder: Path) -> str:
     return f"sqlite:///{folder / 'ledger.sqlite'}"
 

@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,10 @@ from freqai_signals.models.inspection import verify
 from freqai_signals.models.promotion import Serving, promote
 from freqai_signals.models.registry import Registry
 from freqai_signals.models.version import RegistryError
-from tests.evaluation.ledger_rows import PATIENCE, predictions, sqlite_url
+from tests.evaluation.ledger_rows import predictions, sqlite_url
 from tests.evaluation.test_operation import BOT, FIRST, PAIR, SCOPE, Bot
 from tests.models.gate_rows import model_of, small_settings, window
+from tests.waiting import PATIENCE, wait_until
 
 FILLER = "filler"
 
@@ -49,13 +50,6 @@ def fill(folder: Path) -> None:
 
 def read_only(folder: Path, on: bool) -> None:
     mount("-o", f"remount,{'ro' if on else 'rw'}", str(folder))
-
-
-def wait(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
 
 
 def test_full_disk_makes_the_ledger_wait_warn_and_catch_up(
@@ -138,7 +132,7 @@ def test_a_bot_on_such_a_disk_goes_on_says_so_and_catches_up(disk: Path, trouble
             serving = bot.operation.model(PAIR, None)
             assert serving is not None
             assert serving.card.version == model_of(10).card.version
-        assert wait(lambda: bool(bot.operation._ledger._writer.trouble))  # type: ignore[union-attr]
+        assert wait_until(lambda: bool(bot.operation._ledger._writer.trouble))  # type: ignore[union-attr]
         told = bot.news(FIRST + 3)
         assert any(text.startswith("ledger: cannot be written") for text in told), told
         assert any(text.startswith(f"registry {SCOPE}: cannot be used") for text in told), told

@@ -18,13 +18,13 @@ from freqai_signals.evaluation.ledger_migration import LedgerError, open_engine,
 from freqai_signals.evaluation.ledger_schema import METADATA, SCHEMA, VERSION
 from freqai_signals.evaluation.ledger_writer import LedgerWriter
 from tests.evaluation.ledger_rows import (
-    PATIENCE,
     outcome,
     postgres_url,
     prediction,
     predictions,
     sqlite_url,
 )
+from tests.waiting import PATIENCE
 
 FORK = multiprocessing.get_context("fork")
 

@@ -12,7 +12,8 @@ import pytest
 
 from freqai_signals.evaluation.ledger import Entry, Ledger
 from freqai_signals.evaluation.ledger_writer import LedgerWriter
-from tests.evaluation.ledger_rows import PATIENCE, prediction, predictions, sqlite_url
+from tests.evaluation.ledger_rows import prediction, predictions, sqlite_url
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from freqai_signals.models.signal_model import SignalModel
 from freqai_signals.schema import PROBA_COLUMNS
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.restraint import Restraint
-from tests.evaluation.ledger_rows import PATIENCE
 from tests.models.gate_rows import model_of, shuffled, small_settings, window
+from tests.waiting import PATIENCE
 
 PAIR, BOT, HOUR, COST = "P0/USDT", "bot", 3600, 0.002
 SCOPE = f"{BOT}/pool"

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from freqai_signals.settings import SignalSettings
 from tests.evaluation.ledger_rows import POSTGRES
 from tests.evaluation.test_operation import FIRST, HOUR, PAIR, Bot, with_section
 from tests.models.gate_rows import model_of, window
+from tests.waiting import PATIENCE, wait_until
 
 pytestmark = [
     pytest.mark.slow,
@@ -97,13 +98,6 @@ def rows(url: str, table: str) -> "list[dict[str, object]]":
     return found  # type: ignore[return-value]
 
 
-def wait(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return condition()
-
-
 def test_a_bot_writes_scores_restarts_and_is_looked_at(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -158,7 +152,7 @@ def test_a_server_that_goes_and_returns_loses_nothing(
 ) -> None:
     bot = make_bot(url, tmp_path)
     bot.candle(FIRST)
-    assert bot.operation._ledger.flush(60)
+    assert bot.operation._ledger.flush(PATIENCE)
     server("pause")
     try:
         begin = time.monotonic()
@@ -166,11 +160,11 @@ def test_a_server_that_goes_and_returns_loses_nothing(
             bot.candle(number, signal=2)
         assert time.monotonic() - begin < 90, "nobody waits for a server that is away"
         assert len(bot.sent) == 6, "messages go out all the same"
-        assert wait(lambda: bool(bot.operation._ledger._writer.trouble))  # type: ignore[union-attr]
+        assert wait_until(lambda: bool(bot.operation._ledger._writer.trouble))  # type: ignore[union-attr]
         assert any("ledger: cannot be written" in text for text in bot.news(FIRST + 6))
     finally:
         server("resume")
-    assert bot.operation._ledger.flush(60)
+    assert bot.operation._ledger.flush(PATIENCE)
     bot.candle(FIRST + 7)
     bot.operation.close()
     made = [row["candle"] for row in rows(url, "predictions")]

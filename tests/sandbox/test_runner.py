@@ -6,11 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 SERVER = "FREQTRADE__EXCHANGE__CCXT_CONFIG__urls__api__public"
@@ -40,9 +41,6 @@ def python(code: str) -> tuple[str, ...]:
     return (sys.executable, "-u", "-c", code)
 
 
-PATIENCE = 120.0
-"""Seconds that a busy machine may take to start Python twice; only a failure takes as long."""
-
 # Prints its own process number and the port, then waits for ever; told to end, it takes its leave.
 WAITING = python(
     "import os, signal, sys, time\n"
@@ -58,15 +56,6 @@ def told(process: "subprocess.Popen[str]") -> tuple[int, int]:
     assert ready, "the command said nothing"
     number, port = process.stdout.readline().split()
     return int(number), int(port)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def is_gone(process: int) -> bool:
