@@ -20,12 +20,12 @@ from scipy import special
 from scipy.signal import lfilter
 
 from benchmarks.harness import ONE_CORE, Timing, measure, print_table, save
-from freqai_signals.evaluation.drift import PairDrift
+from freqai_signals.dataset.holdout import Holdout
+from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.drift.monitors import PairDrift
+from freqai_signals.drift.training_reference import WINDOW_DAYS, DriftReference, drift_reference
 from freqai_signals.metrics import class_prior, log_losses
-from freqai_signals.models.drift_reference import WINDOW_DAYS, DriftReference, drift_reference
-from freqai_signals.models.holdout import Holdout
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.rows import TrainingRows
 
 SETTINGS = SignalSettings()
 PER_DAY = SETTINGS.candles_per_day

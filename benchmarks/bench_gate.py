@@ -17,15 +17,15 @@ from joblib import Parallel, delayed
 
 from benchmarks.harness import save
 from benchmarks.quality.data import Source, tables
-from freqai_signals.models.fit import Request, train
-from freqai_signals.models.gate import judge
-from freqai_signals.models.signal_model import SignalModel
-from freqai_signals.sandbox.generator import simulate
-from freqai_signals.sandbox.spec import MarketSpec
-from freqai_signals.sandbox.timeframes import resample
+from freqai_signals.dataset.feature_tables import training_rows
+from freqai_signals.dataset.rows import TrainingRows, Window
+from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.registry.gate import judge
+from freqai_signals.sandbox.exchange.timeframes import resample
+from freqai_signals.sandbox.market.generator import simulate
+from freqai_signals.sandbox.market.spec import MarketSpec
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.panel import training_rows
-from freqai_signals.training.rows import TrainingRows, Window
+from freqai_signals.training.fit import Request, train
 
 PAIRS: Final = ("BTC/USDT", "ETH/USDT")
 WARM_UP_DAYS: Final = 8

@@ -43,7 +43,7 @@ def hyperoptimizer(userdir: Path) -> Any:
     from freqtrade.enums import RunMode
     from freqtrade.optimize.hyperopt.hyperopt import Hyperopt
 
-    from freqai_signals.sandbox.environment import DATADIR_VARIABLE
+    from freqai_signals.sandbox.runner.environment import DATADIR_VARIABLE
 
     words = f"""hyperopt --config config.json --timerange {TIMERANGE} --epochs 100
         --strategy LightGBMSignalStrategy --strategy-path strategies --spaces buy sell

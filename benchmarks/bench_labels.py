@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.harness import ONE_CORE, Timing, measure, print_table, save
+from freqai_signals.dataset.labels import barrier_width, make_labels
 from freqai_signals.settings import LabelSettings
-from freqai_signals.training.labels import barrier_width, make_labels
 
 HORIZON = 48
 CANDLES_PER_DAY = 288

@@ -32,11 +32,11 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 
 from benchmarks.harness import Timing, save
-from freqai_signals.sandbox.clock import Clock
-from freqai_signals.sandbox.environment import sandbox_variables
-from freqai_signals.sandbox.exchange import create_exchange
-from freqai_signals.sandbox.market import candle_file, write_feather
-from freqai_signals.sandbox.server import serving
+from freqai_signals.sandbox.exchange.app import create_exchange
+from freqai_signals.sandbox.exchange.clock import Clock
+from freqai_signals.sandbox.exchange.server import serving
+from freqai_signals.sandbox.market.market_files import candle_file, write_feather
+from freqai_signals.sandbox.runner.environment import sandbox_variables
 
 ROOT = Path(__file__).parents[1]
 FRAME = 3000

@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.harness import Timing, measure, print_table, save
-from freqai_signals.evaluation.ledger import Entry, Ledger
-from freqai_signals.evaluation.ledger_rows import Source, prediction_rows
-from freqai_signals.evaluation.ledger_writer import LedgerWriter
-from freqai_signals.evaluation.live_quality import live_quality
-from freqai_signals.evaluation.outcomes import resolve_outcomes
+from freqai_signals.ledger.candle_rows import Source, prediction_rows
+from freqai_signals.ledger.ledger import Entry, Ledger
+from freqai_signals.ledger.live_quality import live_quality
+from freqai_signals.ledger.outcomes import resolve_outcomes
+from freqai_signals.ledger.writer import LedgerWriter
 from freqai_signals.settings import SignalSettings
 
 PAIRS = [f"P{i:02}/USDT" for i in range(100)]

@@ -15,9 +15,9 @@ from typing import Any, Final
 import pandas as pd
 
 from benchmarks.stepped_bot import REPO, SteppedBot, stepped_bot
-from freqai_signals.cli import main as freqai_signals
-from freqai_signals.sandbox.market import ensure_market
-from freqai_signals.sandbox.spec import MarketSpec
+from freqai_signals.commands.cli import main as freqai_signals
+from freqai_signals.sandbox.market.market_files import ensure_market
+from freqai_signals.sandbox.market.spec import MarketSpec
 
 PAIRS: Final = ("BTC/USDT", "ETH/USDT")
 TRAIN_DAYS: Final = 60

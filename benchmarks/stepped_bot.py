@@ -24,11 +24,11 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.persistence import Trade
 from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 
-from freqai_signals.sandbox.clock import Clock
-from freqai_signals.sandbox.environment import sandbox_variables
-from freqai_signals.sandbox.exchange import create_exchange
-from freqai_signals.sandbox.market import Market, candle_file, write_feather
-from freqai_signals.sandbox.server import serving
+from freqai_signals.sandbox.exchange.app import create_exchange
+from freqai_signals.sandbox.exchange.clock import Clock
+from freqai_signals.sandbox.exchange.server import serving
+from freqai_signals.sandbox.market.market_files import Market, candle_file, write_feather
+from freqai_signals.sandbox.runner.environment import sandbox_variables
 
 REPO = Path(__file__).resolve().parents[1]
 _SHOWN_CANDLES = 1_500
@@ -36,7 +36,7 @@ _ASK_THE_TIME = (
     "freqtrade.freqai.data_kitchen.datetime",
     "freqtrade.freqai.data_drawer.datetime",
     "freqtrade.freqai.utils.datetime",
-    "freqai_signals.models.registry_files.datetime",
+    "freqai_signals.registry.version_files.datetime",
 )
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from freqai_signals.cli import main
+from freqai_signals.commands.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

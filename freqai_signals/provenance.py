@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 _ROOT: Final = Path(__file__).parent
-_MODELLING: Final = ("metrics.py", "schema.py", "settings", "training", "models", "signals")
+_MODELLING: Final = (
+    "mean_test.py", "metrics.py", "schema.py", "settings", "dataset", "drift", "model", "training",
+    "tuning", "registry", "signals",
+)  # fmt: skip
 _LIBRARIES: Final = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "TA-Lib", "freqtrade")
 
 

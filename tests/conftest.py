@@ -9,7 +9,12 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
 
+from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.settings import timeframe_seconds
+from freqai_signals.training.fit import Request, train
+from tests.model_rows import make_rows, small
+from tests.prediction_frames import frame_of, random_frame
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -68,3 +73,30 @@ def random_walk(rows: int = 500, seed: int = 0, timeframe: str = "5m") -> pd.Dat
 def candles() -> Callable[..., pd.DataFrame]:
     """``candles(rows=500, seed=0, timeframe="5m")`` makes small random-walk candles."""
     return random_walk
+
+
+@pytest.fixture(scope="session")
+def rows() -> TrainingRows:
+    return make_rows()
+
+
+@pytest.fixture(params=["multiclass", "two_stage"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def trained(rows: TrainingRows, kind: str) -> SignalModel:
+    return train(Request(rows, small({"kind": kind})))
+
+
+@pytest.fixture(scope="session")
+def predictions() -> Callable[..., pd.DataFrame]:
+    """``predictions("BBhS", confidence=.95, expected=.01)``: one row per letter."""
+    return frame_of
+
+
+@pytest.fixture(scope="session")
+def many_predictions() -> Callable[..., pd.DataFrame]:
+    """``many_predictions(rows, seed)``: random rows with runs, gaps and bad rows."""
+    return random_frame

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from freqai_signals.config import settings_from_config
+from freqai_signals.dataset.feature_tables import row_memory
+from freqai_signals.plugin.startup import checked_settings, startup_candles
 from freqai_signals.profiles import EXPECTATIONS, expectation
 from freqai_signals.settings import SignalSettings
-from freqai_signals.startup import checked_settings, startup_candles
-from freqai_signals.training.panel import row_memory
 
 FILE = Path(__file__).parents[1] / "config.futures-1h.json"
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from benchmarks.quality.data import POSTERIOR_ROWS, Source, posterior
 from benchmarks.quality.measures import Outcomes
-from freqai_signals.sandbox.attainable import attainable_skill, log_loss_skill
-from freqai_signals.sandbox.barrier_posterior import SimulatedPosterior
-from freqai_signals.sandbox.observer import Observer
-from freqai_signals.sandbox.posterior import latent_state
+from benchmarks.quality.observer import Observer
+from freqai_signals.sandbox.posterior.barrier_posterior import SimulatedPosterior
+from freqai_signals.sandbox.posterior.horizon_posterior import latent_state
+from freqai_signals.sandbox.posterior.skill_share import attainable_skill, log_loss_skill
 from freqai_signals.settings import SignalSettings
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.sandbox import market
-from freqai_signals.sandbox.barrier_posterior import SimulatedPosterior, barrier_posterior
-from freqai_signals.sandbox.datadir import check_candles, exchange_folder
-from freqai_signals.sandbox.posterior import LatentState, horizon_posterior
+from freqai_signals.dataset.feature_tables import FeatureCache, Table, add_labels
+from freqai_signals.dataset.labels import barrier_width
+from freqai_signals.sandbox.market import market_files
+from freqai_signals.sandbox.posterior.barrier_posterior import SimulatedPosterior, barrier_posterior
+from freqai_signals.sandbox.posterior.horizon_posterior import LatentState, horizon_posterior
+from freqai_signals.sandbox.runner.datadir import check_candles, exchange_folder
 from freqai_signals.settings import SignalSettings, timeframe_seconds
-from freqai_signals.training.labels import barrier_width
-from freqai_signals.training.panel import FeatureCache, Table, add_labels
 
 ROUND_TRIP_COST = 0.002
 """Two taker fees of 0.1 %, what Binance spot charges without discounts."""
@@ -29,7 +29,7 @@ class Source:
 
     name: str
     candles: Mapping[str, pd.DataFrame]
-    simulated: market.Market | None = None
+    simulated: market_files.Market | None = None
 
     @property
     def pairs(self) -> tuple[str, ...]:
@@ -50,20 +50,20 @@ def load(datadir: Path | None, pairs: Sequence[str], timeframe: str) -> Source:
         If the folder or one of the pairs is not there, or a file is damaged.
     """
     if datadir is None:
-        spec = market.MarketSpec()
+        spec = market_files.MarketSpec()
         unknown = sorted(set(pairs) - set(spec.pairs))
         if unknown:
             raise ValueError(
                 f"--pairs {' '.join(unknown)}: the simulated market has {' '.join(spec.pairs)}; "
                 "name some of these, or --datadir with candles of others"
             )
-        made = market.ensure_market(spec, notify=print)
+        made = market_files.ensure_market(spec, notify=print)
         name, kept = f"simulated market {spec.digest()}", [p for p in spec.pairs if p in pairs]
         return Source(name, {pair: made.candles(pair, timeframe) for pair in kept}, made)
     folder = exchange_folder(datadir)
     check_candles(folder, list(pairs))
-    files = {pair: folder / market.candle_file(pair, timeframe) for pair in pairs}
-    frames = {pair: market.read_candles(path) for pair, path in files.items()}
+    files = {pair: folder / market_files.candle_file(pair, timeframe) for pair in pairs}
+    frames = {pair: market_files.read_candles(path) for pair, path in files.items()}
     return Source(datadir.name, {p: without_holes(f, timeframe) for p, f in frames.items()})
 
 
@@ -81,7 +81,7 @@ def without_holes(candles: pd.DataFrame, timeframe: str) -> pd.DataFrame:
 
 def candle_files(folders: Sequence[Path], pair: str, timeframe: str) -> list[Path]:
     """Where the folders would hold a spot pair's candles."""
-    name = market.candle_file(pair, timeframe)
+    name = market_files.candle_file(pair, timeframe)
     return [path for folder in folders for path in (folder / name, folder / "binance" / name)]
 
 

@@ -25,17 +25,17 @@ from benchmarks.quality.measures import Estimate, ratio
 from benchmarks.quality.tables import write_json
 from benchmarks.quality.variants import Variant, tried
 from benchmarks.quality.walk import Span
-from freqai_signals.models.fit import Request, train
-from freqai_signals.models.signal_model import SignalModel
+from freqai_signals.dataset.feature_tables import Table, training_rows
+from freqai_signals.dataset.rows import Window, candle_numbers
+from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.profiles import expectation
-from freqai_signals.sandbox.market import read_candles
+from freqai_signals.sandbox.market.market_files import read_candles
 from freqai_signals.schema import RETURN_SCALE_COLUMN, SignalClass
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, PairContext, decide
 from freqai_signals.signals.extremes import with_marks
 from freqai_signals.signals.outputs import model_outputs
-from freqai_signals.training.panel import Table, training_rows
-from freqai_signals.training.rows import Window, candle_numbers
+from freqai_signals.training.fit import Request, train
 
 COST: Final = 0.001
 """Two taker fees of 0.05 %, what Binance USD-M futures charge without discounts."""

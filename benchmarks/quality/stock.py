@@ -22,8 +22,8 @@ from freqtrade.freqai.freqai_interface import IFreqaiModel
 from freqtrade.freqai.prediction_models.LightGBMClassifier import LightGBMClassifier
 from numpy.typing import NDArray
 
+from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.schema import CLASS_COUNT, SignalClass
-from freqai_signals.training.rows import TrainingRows
 
 TRAIN_DAYS: Final = 15
 RETRAIN_DAYS: Final = 15

@@ -19,9 +19,10 @@ from benchmarks.quality.data import ROUND_TRIP_COST
 from benchmarks.quality.measures import Outcomes
 from benchmarks.quality.variants import Variant
 from freqai_signals import metrics
-from freqai_signals.models.fit import Request, train
-from freqai_signals.models.promotion import window_serving
-from freqai_signals.models.signal_model import SignalModel
+from freqai_signals.dataset.feature_tables import Table, training_rows
+from freqai_signals.dataset.rows import TrainingRows, Window
+from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.registry.promotion import window_serving
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
     PROBA_COLUMNS,
@@ -31,8 +32,7 @@ from freqai_signals.schema import (
 )
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.outputs import model_outputs
-from freqai_signals.training.panel import Table, training_rows
-from freqai_signals.training.rows import TrainingRows, Window
+from freqai_signals.training.fit import Request, train
 
 _REQUEST_KEY = "benchmark"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import theilslopes
 
-from freqai_signals.rehearsal.mishaps import Mishaps
+from freqai_signals.rehearsal.incidents import Mishaps
 
 LEAST_HOURS: Final = 6.0
 """Market hours below which growth of memory cannot be told from warming up."""

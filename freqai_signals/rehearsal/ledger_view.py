@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import pandas as pd
 
-from freqai_signals.evaluation.health import Level
-from freqai_signals.evaluation.ledger import Ledger
-from freqai_signals.evaluation.ledger_migration import ledger_url
-from freqai_signals.evaluation.ledger_rows import Kind
-from freqai_signals.evaluation.live_record import LiveRow
+from freqai_signals.ledger.candle_rows import Kind
+from freqai_signals.ledger.database import ledger_url
+from freqai_signals.ledger.ledger import Ledger
+from freqai_signals.live.decision_log import LiveRow
+from freqai_signals.live.health import Level
 from freqai_signals.rehearsal.parity import TOLERANCE, Mismatch
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals.config import settings_from_config
-from freqai_signals.evaluation.backtest_record import OUTCOME_COLUMN
-from freqai_signals.evaluation.live_record import LiveRow
-from freqai_signals.models import artefact
-from freqai_signals.models.signal_model import SignalModel
-from freqai_signals.rehearsal.candles import load_candles
+from freqai_signals.dataset.feature_tables import add_labels
+from freqai_signals.live.decision_log import LiveRow
+from freqai_signals.model import artefact
+from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.rehearsal.bot import log_of, record_of, trades_of
 from freqai_signals.rehearsal.checks import (
     Check,
     Scene,
@@ -26,14 +26,14 @@ from freqai_signals.rehearsal.checks import (
 )
 from freqai_signals.rehearsal.ledger_view import LedgerView
 from freqai_signals.rehearsal.parity import History, Parity, compare
-from freqai_signals.rehearsal.played import Played
-from freqai_signals.rehearsal.stage import log_of, record_of, trades_of
-from freqai_signals.rehearsal.tuned import tuned_settings
+from freqai_signals.rehearsal.run_record import Played
+from freqai_signals.rehearsal.shown_candles import load_candles
+from freqai_signals.rehearsal.tuned_thresholds import tuned_settings
+from freqai_signals.report.backtest_record import OUTCOME_COLUMN
 from freqai_signals.schema import LABEL_COLUMN, REALISED_RETURN_COLUMN
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.pauses import STOPPED
-from freqai_signals.signals.trading import exit_columns
-from freqai_signals.training.panel import add_labels
+from freqai_signals.trading.columns import exit_columns
+from freqai_signals.trading.protections import STOPPED
 
 _OURS: Final = ("/strategies/", "/freqai_models/", "/freqai_signals/")
 

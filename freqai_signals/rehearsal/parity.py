@@ -8,8 +8,9 @@ from typing import Any, Final, cast
 import numpy as np
 import pandas as pd
 
-from freqai_signals.evaluation.live_record import CANDLE_COLUMNS, LiveRow
-from freqai_signals.models.signal_model import SignalModel
+from freqai_signals.dataset.feature_tables import FeatureCache, add_labels
+from freqai_signals.live.decision_log import CANDLE_COLUMNS, LiveRow
+from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.schema import (
     INCOMPLETE_MARKET,
     REASON_COLUMN,
@@ -26,7 +27,6 @@ from freqai_signals.signals.outputs import (
     model_outputs,
     window_facts,
 )
-from freqai_signals.training.panel import FeatureCache, add_labels
 
 TOLERANCE: Final = 1e-9
 """Largest difference of a float that counts as equal; decisions must be equal exactly."""

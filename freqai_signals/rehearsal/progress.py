@@ -6,7 +6,7 @@ from types import TracebackType
 from rich import progress
 from rich.console import Console
 
-from freqai_signals.rehearsal.stage import Stage
+from freqai_signals.rehearsal.bot import Stage
 
 
 class Progress:

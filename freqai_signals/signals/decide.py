@@ -74,7 +74,7 @@ def decide(frame: pd.DataFrame, settings: DecisionSettings, context: PairContext
         ==================  ====================================================================
 
         Row *t* uses candles up to the close of *t*, at most
-        :func:`~freqai_signals.signals.emission.memory_candles` of them.
+        :func:`~freqai_signals.signals.rate_limits.memory_candles` of them.
     """
     if missing_columns(frame):
         nothing = np.full(len(frame), NO_SIGNAL, dtype=np.int8)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from freqai_signals.schema import SignalClass
 from freqai_signals.settings import DecisionSettings
-from freqai_signals.signals.emission import new_signals, within_share
 from freqai_signals.signals.predictions import Mask, Predictions
+from freqai_signals.signals.rate_limits import new_signals, within_share
 from freqai_signals.signals.reasons import Reason
 
 Reasons = NDArray[np.object_]
@@ -81,7 +81,7 @@ class SureHold:
 
 @dataclass(frozen=True)
 class NoRepeat:
-    """The signal is news, as :func:`~freqai_signals.signals.emission.new_signals` found."""
+    """The signal is news, as :func:`~freqai_signals.signals.rate_limits.new_signals` found."""
 
     new: Mask
     reason = Reason.REPEAT

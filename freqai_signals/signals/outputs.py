@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.models.card import ModelCard
-from freqai_signals.models.signal_model import SignalModel
+from freqai_signals.model.card import ModelCard
+from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
     EVENT_END_COLUMN,

@@ -1,1 +1,1 @@
-"""Candles to matrices: labels, features, splits."""
+"""Training rows to a model, or to the reason why there is none."""

@@ -9,12 +9,12 @@ from benchmarks.quality import attainable
 from benchmarks.quality.attainable import Ceiling, captured
 from benchmarks.quality.data import ROUND_TRIP_COST, Source
 from benchmarks.quality.measures import Outcomes
-from freqai_signals.sandbox.market import ensure_market
-from freqai_signals.sandbox.observer import WARM_UP_CANDLES
-from freqai_signals.sandbox.spec import MarketSpec
+from benchmarks.quality.observer import WARM_UP_CANDLES
+from freqai_signals.dataset.feature_tables import add_labels
+from freqai_signals.sandbox.market.market_files import ensure_market
+from freqai_signals.sandbox.market.spec import MarketSpec
 from freqai_signals.schema import LABEL_COLUMN
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.panel import add_labels
 
 PAIRS = ("BTC/USDT", "SOL/USDT")
 SETTINGS = SignalSettings()

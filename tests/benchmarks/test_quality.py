@@ -28,8 +28,8 @@ from benchmarks.quality.picture import draw
 from benchmarks.quality.variants import SHORT_LIST, tried, variants
 from benchmarks.quality.walk import Span
 from freqai_signals import metrics
+from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.rows import TrainingRows
 
 PRIOR = np.array([0.25, 0.5, 0.25])
 

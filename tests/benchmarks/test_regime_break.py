@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.regime_break import PAIRS, Break, live_through
-from freqai_signals.cli import main
+from freqai_signals.commands.cli import main
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from freqai_signals.sandbox.market import Market, ensure_market
-from freqai_signals.sandbox.spec import MarketSpec
+from freqai_signals.sandbox.market.market_files import Market, ensure_market
+from freqai_signals.sandbox.market.spec import MarketSpec
 from tests.conftest import REPO
 
 PAIRS = ("BTC/USDT", "ETH/USDT")

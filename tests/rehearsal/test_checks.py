@@ -14,7 +14,7 @@ from freqai_signals.rehearsal.checks import (
     no_lost_row,
     no_missed_exit,
 )
-from freqai_signals.rehearsal.mishaps import Mishaps
+from freqai_signals.rehearsal.incidents import Mishaps
 
 PAIR = "BTC/USDT"
 START = int(pd.Timestamp("2024-01-01", tz="UTC").timestamp())

@@ -3,7 +3,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from freqai_signals.evaluation.live_record import LiveRow
+from freqai_signals.live.decision_log import LiveRow
 from freqai_signals.rehearsal.ledger_view import LedgerView
 
 PAIR, DATE = "BTC/USDT", "2024-01-01T00:00:00+00:00"

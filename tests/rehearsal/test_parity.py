@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from freqai_signals.evaluation.live_record import LiveRecord, LiveRow
-from freqai_signals.models.card import ModelCard
-from freqai_signals.models.signal_model import Prediction, SignalModel
-from freqai_signals.rehearsal.candles import without_holes
+from freqai_signals.live.decision_log import LiveRecord, LiveRow
+from freqai_signals.model.card import ModelCard
+from freqai_signals.model.signal_model import Prediction, SignalModel
 from freqai_signals.rehearsal.parity import History, compare
+from freqai_signals.rehearsal.shown_candles import without_holes
 from freqai_signals.schema import MODEL_COLUMNS, RETURN_SCALE_COLUMN, TRUST_COLUMN
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import PairContext, decide

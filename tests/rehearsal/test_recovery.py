@@ -14,20 +14,20 @@ import pandas as pd
 import pytest
 
 from freqai_signals.config import settings_from_config
-from freqai_signals.evaluation.live_record import LiveRow
-from freqai_signals.rehearsal.acceleration import FastClock
-from freqai_signals.rehearsal.candles import load_candles
-from freqai_signals.rehearsal.mishaps import Mishaps
+from freqai_signals.live.decision_log import LiveRow
+from freqai_signals.rehearsal.bot import Stage, write_config
+from freqai_signals.rehearsal.execution import bot_options
+from freqai_signals.rehearsal.fast_clock import FastClock
+from freqai_signals.rehearsal.incidents import Mishaps
 from freqai_signals.rehearsal.outcome import outcome
-from freqai_signals.rehearsal.played import Played
-from freqai_signals.rehearsal.run import bot_options
-from freqai_signals.rehearsal.stage import Stage, write_config
-from freqai_signals.sandbox.clock import Clock
-from freqai_signals.sandbox.exchange import create_exchange
-from freqai_signals.sandbox.faults import Faults
-from freqai_signals.sandbox.market import Market
-from freqai_signals.sandbox.request_log import RequestLog
-from freqai_signals.sandbox.server import serving
+from freqai_signals.rehearsal.run_record import Played
+from freqai_signals.rehearsal.shown_candles import load_candles
+from freqai_signals.sandbox.exchange.app import create_exchange
+from freqai_signals.sandbox.exchange.clock import Clock
+from freqai_signals.sandbox.exchange.faults import Faults
+from freqai_signals.sandbox.exchange.request_log import RequestLog
+from freqai_signals.sandbox.exchange.server import serving
+from freqai_signals.sandbox.market.market_files import Market
 from tests.rehearsal.conftest import CODE, PAIRS, our_errors, small_config
 
 pytestmark = [

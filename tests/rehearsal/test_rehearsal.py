@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from freqai_signals.evaluation.live_record import LiveRecord
+from freqai_signals.live.decision_log import LiveRecord
+from freqai_signals.rehearsal.execution import rehearse
 from freqai_signals.rehearsal.outcome import judged
-from freqai_signals.rehearsal.report import print_outcome
-from freqai_signals.rehearsal.request import Rehearsal
-from freqai_signals.rehearsal.run import rehearse
-from freqai_signals.sandbox.market import Market
+from freqai_signals.rehearsal.scenario import Rehearsal
+from freqai_signals.rehearsal.summary import print_outcome
+from freqai_signals.sandbox.market.market_files import Market
 from tests.rehearsal.conftest import CODE
 
 pytestmark = pytest.mark.skipif(

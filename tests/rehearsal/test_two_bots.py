@@ -15,17 +15,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from freqai_signals.commands.credentials import ensure_credentials
 from freqai_signals.config import settings_from_config
-from freqai_signals.credentials import ensure_credentials
-from freqai_signals.rehearsal.acceleration import FastClock
-from freqai_signals.rehearsal.candles import load_candles
-from freqai_signals.rehearsal.run import bot_options
-from freqai_signals.rehearsal.stage import Stage, write_config
-from freqai_signals.sandbox.clock import Clock
-from freqai_signals.sandbox.exchange import create_exchange
-from freqai_signals.sandbox.market import Market
-from freqai_signals.sandbox.request_log import RequestLog
-from freqai_signals.sandbox.server import serving
+from freqai_signals.rehearsal.bot import Stage, write_config
+from freqai_signals.rehearsal.execution import bot_options
+from freqai_signals.rehearsal.fast_clock import FastClock
+from freqai_signals.rehearsal.shown_candles import load_candles
+from freqai_signals.sandbox.exchange.app import create_exchange
+from freqai_signals.sandbox.exchange.clock import Clock
+from freqai_signals.sandbox.exchange.request_log import RequestLog
+from freqai_signals.sandbox.exchange.server import serving
+from freqai_signals.sandbox.market.market_files import Market
 from freqai_signals.schema import MODEL_COLUMNS, REASON_COLUMN, STRENGTH_COLUMN, TRUST_COLUMN
 from tests.rehearsal.conftest import CODE, PAIRS, our_errors, small_config
 

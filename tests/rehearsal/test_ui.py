@@ -17,9 +17,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from freqai_signals.credentials import ensure_credentials
-from freqai_signals.rehearsal.stage import write_config
-from freqai_signals.sandbox.market import Market
+from freqai_signals.commands.credentials import ensure_credentials
+from freqai_signals.rehearsal.bot import write_config
+from freqai_signals.sandbox.market.market_files import Market
 from freqai_signals.schema import MODEL_COLUMNS, REASON_COLUMN, STRENGTH_COLUMN, TRUST_COLUMN
 from tests.conftest import REPO
 from tests.rehearsal.conftest import CODE, small_config

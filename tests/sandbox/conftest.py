@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from freqai_signals.sandbox.market import Market, ensure_market
-from freqai_signals.sandbox.spec import MarketSpec
+from freqai_signals.sandbox.market.market_files import Market, ensure_market
+from freqai_signals.sandbox.market.spec import MarketSpec
 
 PAIRS = ("BTC/USDT", "ETH/USDT")
 

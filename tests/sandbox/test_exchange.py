@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from freqai_signals.sandbox.clock import Clock
-from freqai_signals.sandbox.exchange import create_exchange
-from freqai_signals.sandbox.market import Market, write_feather
+from freqai_signals.sandbox.exchange.app import create_exchange
+from freqai_signals.sandbox.exchange.clock import Clock
+from freqai_signals.sandbox.market.market_files import Market, write_feather
 
 WEEK_MS = 7 * 86_400_000
 

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 import pytest
 from fastapi.testclient import TestClient
 
-from freqai_signals.sandbox.clock import Clock
-from freqai_signals.sandbox.exchange import create_exchange
-from freqai_signals.sandbox.faults import Faults, Kind
-from freqai_signals.sandbox.market import Market
-from freqai_signals.sandbox.server import serving
+from freqai_signals.sandbox.exchange.app import create_exchange
+from freqai_signals.sandbox.exchange.clock import Clock
+from freqai_signals.sandbox.exchange.faults import Faults, Kind
+from freqai_signals.sandbox.exchange.server import serving
+from freqai_signals.sandbox.market.market_files import Market
 
 CANDLE_MS = 300_000
 NEWEST = "/api/v3/klines?symbol=BTCUSDT&interval=5m&limit=3"

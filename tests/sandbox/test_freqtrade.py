@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from freqai_signals.sandbox.market import Market
+from freqai_signals.sandbox.market.market_files import Market
 
 ROOT = Path(__file__).parents[2]
 

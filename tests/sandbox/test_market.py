@@ -9,10 +9,16 @@ import pandas as pd
 import pytest
 from pyarrow import feather
 
-from freqai_signals.sandbox.generator import simulate
-from freqai_signals.sandbox.market import MANIFEST, Market, candle_file, ensure_market, is_whole
-from freqai_signals.sandbox.spec import MarketSpec
-from freqai_signals.sandbox.timeframes import resample
+from freqai_signals.sandbox.exchange.timeframes import resample
+from freqai_signals.sandbox.market.generator import simulate
+from freqai_signals.sandbox.market.market_files import (
+    MANIFEST,
+    Market,
+    candle_file,
+    ensure_market,
+    is_whole,
+)
+from freqai_signals.sandbox.market.spec import MarketSpec
 
 ROOT = Path(__file__).parents[2]
 SMALL = MarketSpec(pairs=("BTC/USDT",), days=3)
@@ -95,8 +101,9 @@ def test_a_pair_does_not_depend_on_the_others() -> None:
 def test_equal_specs_give_equal_bytes_in_another_process(tmp_path: Path) -> None:
     here = ensure_market(SMALL, tmp_path / "here").folder
     code = (
-        "from pathlib import Path;from freqai_signals.sandbox.market import ensure_market;"
-        "from freqai_signals.sandbox.spec import MarketSpec;"
+        "from pathlib import Path;"
+        "from freqai_signals.sandbox.market.market_files import ensure_market;"
+        "from freqai_signals.sandbox.market.spec import MarketSpec;"
         "print(ensure_market(MarketSpec(pairs=('BTC/USDT',), days=3), Path('there')).folder)"
     )
     finished = subprocess.run(

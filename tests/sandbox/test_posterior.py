@@ -1,24 +1,24 @@
 import numpy as np
 import pytest
 
-from freqai_signals.sandbox.attainable import (
-    attainable_skill,
-    class_frequencies,
-    log_loss_skill,
-    share_of_attainable_skill,
-)
-from freqai_signals.sandbox.barrier_posterior import barrier_posterior
-from freqai_signals.sandbox.dynamics import DYNAMICS, Array, candle_volatility, season
-from freqai_signals.sandbox.market import Market
-from freqai_signals.sandbox.posterior import (
+from freqai_signals.dataset.labels import barrier_width, make_labels
+from freqai_signals.sandbox.market.dynamics import DYNAMICS, Array, candle_volatility, season
+from freqai_signals.sandbox.market.market_files import Market
+from freqai_signals.sandbox.posterior.barrier_posterior import barrier_posterior
+from freqai_signals.sandbox.posterior.horizon_posterior import (
     LatentState,
     PathSampling,
     horizon_posterior,
     latent_state,
 )
+from freqai_signals.sandbox.posterior.skill_share import (
+    attainable_skill,
+    class_frequencies,
+    log_loss_skill,
+    share_of_attainable_skill,
+)
 from freqai_signals.schema import LABEL_COLUMN, SignalClass
 from freqai_signals.settings import LabelSettings
-from freqai_signals.training.labels import barrier_width, make_labels
 
 HORIZON = 12
 

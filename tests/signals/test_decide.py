@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from freqai_signals.schema import MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.settings import DecisionSettings
 from freqai_signals.signals.decide import DECISION_COLUMNS, NO_SIGNAL, PairContext, decide
-from freqai_signals.signals.emission import memory_candles
+from freqai_signals.signals.rate_limits import memory_candles
 
 Frames = Callable[..., pd.DataFrame]
 CONTEXT = PairContext(candle_seconds=300)

@@ -8,11 +8,11 @@ import pytest
 from numpy.typing import NDArray
 
 from freqai_signals.metrics import Probabilities
-from freqai_signals.models.calibration import Calibrator
-from freqai_signals.models.card import ModelCard
-from freqai_signals.models.ensemble import Generation, Head, Members
-from freqai_signals.models.reference import ClassReturns, MarginReference, PlaceReference
-from freqai_signals.models.signal_model import Fit, SignalModel
+from freqai_signals.model.calibration import Calibrator
+from freqai_signals.model.card import ModelCard
+from freqai_signals.model.ensemble import Generation, Head, Members
+from freqai_signals.model.reference import ClassReturns, MarginReference, PlaceReference
+from freqai_signals.model.signal_model import Fit, SignalModel
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
     EVENT_END_COLUMN,

@@ -1,39 +1,10 @@
-"""freqtrade adapter of freqai_signals: the loss that ``make hyperopt`` minimises."""
+"""What freqtrade loads as ``--hyperopt-loss``; the class itself stands in the installed package.
 
-from datetime import datetime
-from typing import Any
+freqtrade finds a class only where its file holds ``class NAME(``, hence a subclass.
+"""
 
-import pandas as pd
-from freqtrade.constants import Config
-from freqtrade.optimize.hyperopt import IHyperOptLoss
-from pandas import DataFrame
-
-from freqai_signals.evaluation.trade_returns import Search, daily_returns, search_loss
+from freqai_signals.plugin import hyperopt_loss
 
 
-class DeflatedSharpeHyperOptLoss(IHyperOptLoss):
-    """Minus the deflated Sharpe ratio of daily returns after fees, in standard errors.
-
-    Deflated by all epochs of the run (``--epochs``): a longer search has to find more.
-    """
-
-    @staticmethod
-    def hyperopt_loss_function(
-        *,
-        results: DataFrame,
-        trade_count: int,
-        min_date: datetime,
-        max_date: datetime,
-        config: Config,
-        starting_balance: float,
-        **kwargs: Any,
-    ) -> float:
-        """Smaller is better; below zero, luck alone would hardly have done it."""
-        search = Search(
-            trials=int(config.get("epochs", 1)),
-            start=pd.Timestamp(min_date),
-            end=pd.Timestamp(max_date),
-            balance=starting_balance,
-        )
-        returns = daily_returns(results["close_date"], results["profit_abs"], search)
-        return search_loss(returns, trade_count, search)
+class DeflatedSharpeHyperOptLoss(hyperopt_loss.DeflatedSharpeHyperOptLoss):
+    """Minus the deflated Sharpe ratio of daily returns after fees, in standard errors."""

@@ -1,0 +1,1 @@
+"""The command ``freqai-signals``: one module a subcommand."""

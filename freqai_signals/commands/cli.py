@@ -1,0 +1,84 @@
+"""The command ``freqai-signals``: one function per subcommand, each in its own room."""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Final
+
+from freqai_signals import __version__
+
+WRONG_USE: Final = 2
+"""Exit status for arguments, settings or files that cannot work."""
+
+INTERRUPTED: Final = 130
+"""Exit status after Ctrl-C, as shells tell it."""
+
+SUBCOMMANDS: Final[Mapping[str, str]] = {
+    "sandbox": "freqai_signals.commands.sandbox:add_sandbox",
+    "market": "freqai_signals.commands.sandbox:add_market",
+    "credentials": "freqai_signals.commands.credentials:add_credentials",
+    "rehearse": "freqai_signals.commands.rehearse:add_rehearse",
+    "report": "freqai_signals.commands.report:add_report",
+    "settings": "freqai_signals.commands.settings:add_settings",
+    "search": "freqai_signals.report.hyperopt_verdict:add_search",
+    "models": "freqai_signals.commands.models:add_models",
+    "tune": "freqai_signals.commands.tune:add_tune",
+    "status": "freqai_signals.commands.status:add_status",
+}
+"""Name of each subcommand and the function that adds its parser, imported only when it is needed.
+
+The parser's default ``run`` takes the parsed arguments and returns the exit status. It raises
+``ValueError`` or ``OSError`` for what the user can put right; the message goes to standard error
+and the status is 2.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand and return its exit status.
+
+    Parameters
+    ----------
+    argv
+        Arguments without the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        The subcommand's status; 2 for wrong use.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    own, command = _split(given)
+    arguments = _parser(own[:1]).parse_args(own, argparse.Namespace(command=command))
+    try:
+        return int(arguments.run(arguments))
+    except (ValueError, OSError) as error:
+        print(f"freqai-signals: error: {error}", file=sys.stderr)
+        return WRONG_USE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parser(chosen: list[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="freqai-signals", description="Signals for freqtrade that can be trusted."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
+    # The sandbox starts a second earlier without the libraries of the others.
+    for name in [name for name in SUBCOMMANDS if name in chosen] or SUBCOMMANDS:
+        module, _, function = SUBCOMMANDS[name].partition(":")
+        getattr(import_module(module), function)(commands)
+    return parser
+
+
+def _split(given: list[str]) -> tuple[list[str], list[str]]:
+    """What stands before the first ``--``, and the command after it."""
+    if "--" not in given:
+        return given, []
+    place = given.index("--")
+    return given[:place], given[place + 1 :]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

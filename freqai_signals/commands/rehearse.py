@@ -1,0 +1,108 @@
+"""Subcommand ``rehearse``."""
+
+import argparse
+import datetime as dt
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from freqai_signals.rehearsal.scenario import Rehearsal
+
+
+def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Add ``rehearse``: run the real bot against the sandbox on accelerated time."""
+    parser = commands.add_parser(
+        "rehearse",
+        help="run the bot against the loopback exchange on accelerated time",
+        description=(
+            "Runs `freqtrade trade --dry-run` with its own data folder and database against the "
+            "loopback exchange, faster than the clock, and ends with trades, signals, quality and "
+            "the comparison of every live candle with the history. Speeds above 1 need Debian's "
+            "faketime. Exit status 1 if a live candle differs from the history, or if the bot "
+            "crashed, stopped deciding, entered twice, missed an exit, lost a row of the ledger or "
+            "kept growing."
+        ),
+    )
+    parser.add_argument("--days", type=float, default=1.0, help="market days (default: 1)")
+    parser.add_argument("--speed", type=float, default=60.0, help="times the clock (default: 60)")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        nargs="+",
+        default=[Path("config.json")],
+        metavar="FILE",
+        help="freqtrade's configs, later ones win (default: config.json)",
+    )
+    parser.add_argument(
+        "--datadir", type=Path, metavar="DIR", help="candles (default: the simulated market)"
+    )
+    parser.add_argument("--pairs", nargs="+", default=[], metavar="PAIR", help="whitelist")
+    parser.add_argument(
+        "--start",
+        type=dt.datetime.fromisoformat,
+        metavar="YYYY-MM-DD",
+        help="market date to begin at (default: DAYS before the candles end)",
+    )
+    parser.add_argument(
+        "--folder", type=Path, metavar="DIR", help="default: user_data/rehearsals/<now>"
+    )
+    parser.add_argument(
+        "--faults",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of requests that fail in one way or another (default: 0)",
+    )
+    parser.add_argument(
+        "--mishaps",
+        action="store_true",
+        help="every day an hour without the exchange, a gap, missing and late candles",
+    )
+    parser.add_argument(
+        "--again", type=Path, metavar="DIR", help="judge the finished rehearsal of DIR, run none"
+    )
+    parser.add_argument("--strategy-path", type=Path, default=Path("strategies"))
+    parser.add_argument("--freqaimodel-path", type=Path, default=Path("freqai_models"))
+    parser.set_defaults(run=_run, usage_error=parser.error)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from freqai_signals.rehearsal.execution import rehearse
+    from freqai_signals.rehearsal.outcome import judged
+    from freqai_signals.rehearsal.summary import print_outcome
+
+    outcome = judged(arguments.again) if arguments.again else rehearse(_request(arguments), _notify)
+    print_outcome(outcome)
+    return 0 if outcome.kept else 1
+
+
+def _request(arguments: argparse.Namespace) -> "Rehearsal":
+    from freqai_signals.rehearsal.scenario import Rehearsal
+
+    if not arguments.days > 0:
+        arguments.usage_error("--days must be above 0")
+    if not arguments.speed >= 1:
+        arguments.usage_error("--speed must be at least 1")
+    if not 0 <= arguments.faults < 1:
+        arguments.usage_error("--faults is a share below 1")
+    now = dt.datetime.now(dt.UTC)
+    folder = arguments.folder or Path("user_data/rehearsals") / f"{now:%Y%m%dT%H%M%S}"
+    start = arguments.start
+    return Rehearsal(
+        config=tuple(arguments.config),
+        folder=folder,
+        days=arguments.days,
+        speed=arguments.speed,
+        datadir=arguments.datadir,
+        pairs=tuple(arguments.pairs),
+        start=None if start is None else start.replace(tzinfo=start.tzinfo or dt.UTC),
+        faults=arguments.faults,
+        mishaps=arguments.mishaps,
+        code=(arguments.strategy_path, arguments.freqaimodel_path),
+    )
+
+
+def _notify(line: str) -> None:
+    sys.stderr.write(f"freqai-signals: {line}\n")
+    sys.stderr.flush()

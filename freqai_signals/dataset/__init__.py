@@ -1,0 +1,1 @@
+"""Candles to matrices: labels, features, rows, splits."""

@@ -1,0 +1,247 @@
+"""Features and labels of many pairs, each computed once per set of candles."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from weakref import ReferenceType, ref
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from freqai_signals.dataset.features import Market, build_features, feature_memory
+from freqai_signals.dataset.labels import label_memory, make_labels, return_scale
+from freqai_signals.dataset.rows import (
+    TrainingRows,
+    Window,
+    candle_numbers,
+    pair_rows,
+    pool_rows,
+    vote_names,
+)
+from freqai_signals.schema import (
+    EVENT_END_COLUMN,
+    LABEL_COLUMN,
+    OHLCV,
+    REALISED_RETURN_COLUMN,
+    RETURN_SCALE_COLUMN,
+    VOTES_END_COLUMN,
+)
+from freqai_signals.settings import SignalSettings
+from freqai_signals.training.make_votes import make_votes
+
+Candles = Callable[[str, pd.Timestamp], pd.DataFrame]
+"""Gives the base candles of a pair from a date on (earlier ones do no harm), empty if none."""
+
+_SPARING = 4
+
+_SPANS = 4
+"""Markets that are remembered: those of the bot's frames and of a training beside."""
+
+_LABELS = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, RETURN_SCALE_COLUMN]
+
+
+def row_memory(settings: SignalSettings) -> int:
+    """Candles that a frame needs for its last row to have every feature and its barrier."""
+    labels = label_memory(settings.labels, settings.candles_per_day)
+    return max(feature_memory(settings), labels)
+
+
+def training_window(start: int, stop: int, settings: SignalSettings) -> Window:
+    """Window of rows between two times.
+
+    Parameters
+    ----------
+    start, stop
+        Seconds since 1970, FreqAI's training window.
+    settings
+        Horizon, row step and what a row needs to be complete.
+
+    Notes
+    -----
+    The first :func:`row_memory` candles of a window start no row, so that a model does not depend
+    on how many candles were loaded before its window. A window shorter than four times that (the
+    founding design's seven days) cannot spare them and relies on the candles before it.
+    """
+    first, last = start // settings.candle_seconds, stop // settings.candle_seconds
+    memory = row_memory(settings)
+    spared = memory if last - first >= _SPARING * memory else 0
+    horizon = settings.longest_horizon_candles
+    return Window(first + spared, last, horizon, settings.model.row_step)
+
+
+def candle_digest(candles: pd.DataFrame) -> str:
+    """SHA-256 of dates and OHLCV, hexadecimal."""
+    sha = hashlib.sha256(candles["date"].dt.as_unit("s").astype("int64").to_numpy().tobytes())
+    for column in OHLCV:
+        sha.update(np.ascontiguousarray(candles[column].to_numpy(np.float64)).data)
+    return sha.hexdigest()
+
+
+class FeatureCache:
+    """The features last computed for each pair; a pair's candles decide whether they still hold.
+
+    A backtest asks for the features of a pair once for its own predictions and again for every
+    window of the pool; they are computed at the first request. Live, every new candle replaces
+    what was kept. Safe between threads: entries are replaced, never changed.
+
+    Parameters
+    ----------
+    settings
+        Which features.
+    pool
+        The pairs whose mean is the market.
+    """
+
+    def __init__(self, settings: SignalSettings, pool: Sequence[str]) -> None:
+        self.settings = settings
+        self.pool = tuple(pool)
+        self._kept: dict[str, tuple[str, pd.DataFrame]] = {}
+        self._markets: dict[tuple[pd.Timestamp, pd.Timestamp], _MadeMarket] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without the features: hyperopt sends the strategy to a worker in every epoch."""
+        return self.__dict__ | {"_kept": {}, "_markets": {}}
+
+    def features(self, pair: str, candles: pd.DataFrame, source: Candles) -> pd.DataFrame:
+        """Features of one pair, indexed like its candles.
+
+        Parameters
+        ----------
+        pair
+            Full name.
+        candles
+            Its base candles.
+        source
+            Gives the candles of the other pool pairs; only those with the same dates are used.
+        """
+        market = self._market(candles, source)
+        key = candle_digest(candles) + market_digest(market)
+        kept = self._kept.get(pair)
+        if kept is not None and kept[0] == key:
+            return kept[1].set_index(candles.index)
+        features = build_features(candles, self.settings, market)
+        self._kept[pair] = (key, features)
+        return features
+
+    def compute(self, pair: str, candles: pd.DataFrame, source: Candles) -> pd.DataFrame:
+        """Features as above, neither looked up nor kept: for frames that come only once."""
+        return build_features(candles, self.settings, self._market(candles, source))
+
+    def _market(self, candles: pd.DataFrame, source: Candles) -> Market | None:
+        """The market between a frame's first and last candle.
+
+        Live, all pairs ask for the same one at every close: it is made anew only where a pair has
+        another frame by now, such as one whose candle came late.
+        """
+        if candles.empty:
+            return None
+        span = candles["date"].iloc[0], candles["date"].iloc[-1]
+        frames = tuple(source(pair, span[0]) for pair in self.pool)
+        made = self._markets.get(span)
+        if made is not None and made.is_of(frames):
+            return made.market
+        market = self._new_market(span, frames)
+        recent = [item for item in list(self._markets.items()) if item[0] != span][1 - _SPANS :]
+        made = _MadeMarket(tuple(map(ref, frames)), market)
+        self._markets = dict([*recent, (span, made)])
+        return market
+
+    def _new_market(
+        self, span: tuple[pd.Timestamp, pd.Timestamp], frames: Sequence[pd.DataFrame]
+    ) -> Market | None:
+        closes = {}
+        for pair, frame in zip(self.pool, frames, strict=True):
+            if len(frame):
+                inside = frame[frame["date"].between(*span)]
+                closes[pair] = pd.Series(
+                    inside["close"].to_numpy(np.float64), index=pd.DatetimeIndex(inside["date"])
+                )
+        return Market.from_closes(closes, self.settings.features.lead_pair) if closes else None
+
+
+@dataclass(frozen=True)
+class _MadeMarket:
+    """A market, and the very frames that it was made from, which it does not keep in memory."""
+
+    frames: tuple[ReferenceType[pd.DataFrame], ...]
+    market: Market | None
+
+    def is_of(self, frames: Sequence[pd.DataFrame]) -> bool:
+        """Whether these are the frames, and not others with the same dates."""
+        return all(kept() is frame for kept, frame in zip(self.frames, frames, strict=True))
+
+
+def with_features(frame: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its features beside it.
+
+    FreqAI's check of a cached window hands back a frame that has them already, and copies of them
+    under longer names; they give way.
+    """
+    if features.columns[0] in frame:
+        copies = frame.columns.str.startswith(tuple(features.columns))
+        frame = frame.loc[:, ~copies]
+    return pd.concat([frame, features], axis=1)
+
+
+def market_digest(market: Market | None) -> str:
+    """SHA-256 of the market's dates and returns, hexadecimal; empty without a market."""
+    if market is None:
+        return ""
+    dates = pd.DatetimeIndex(market.returns.index).as_unit("s").asi8
+    return hashlib.sha256(
+        dates.tobytes() + market.returns.to_numpy(np.float64).tobytes()
+    ).hexdigest()
+
+
+def add_labels(
+    candles: pd.DataFrame, settings: SignalSettings, round_trip_cost: float
+) -> pd.DataFrame:
+    """The frame with label, event end, realised return and return scale beside its columns.
+
+    See :func:`~freqai_signals.dataset.labels.make_labels` for what is known when; the scale is
+    known at the row's close.
+    """
+    rule = (
+        settings.labels,
+        settings.label_horizon_candles,
+        settings.candles_per_day,
+        round_trip_cost,
+    )
+    labels = make_labels(candles, *rule)
+    labels[RETURN_SCALE_COLUMN] = return_scale(candles["close"].to_numpy(np.float64), *rule)
+    votes = make_votes(candles, settings, round_trip_cost)
+    kept = candles.drop(columns=[*_LABELS, *votes.columns], errors="ignore")
+    return pd.concat([kept, labels, votes], axis=1)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One pair's features, labels and candle numbers, row by row."""
+
+    features: pd.DataFrame
+    labels: pd.DataFrame
+    numbers: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, candle_seconds: int) -> "Table":
+        """Take the columns of a frame that carries ``date``, features and labels."""
+        names = [name for name in frame.columns if "%" in name]
+        votes = vote_names(frame.columns)
+        known = [*_LABELS, *votes, *([VOTES_END_COLUMN] if votes else [])]
+        return cls(frame[names], frame[known], candle_numbers(frame["date"], candle_seconds))
+
+
+def training_rows(tables: Mapping[str, Table], window: Window) -> TrainingRows:
+    """Rows of all pairs in one window; a pair without any there is left out.
+
+    Raises
+    ------
+    ValueError
+        If ``tables`` is empty.
+    """
+    parts = [
+        pair_rows(pair, table.features, table.labels, table.numbers, window)
+        for pair, table in sorted(tables.items())
+    ]
+    return pool_rows([part for part in parts if len(part)] or parts[:1])

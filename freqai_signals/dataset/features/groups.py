@@ -1,0 +1,279 @@
+"""The feature groups: each maps candles to named arrays and says how far back it looks.
+
+To add a group: write a function like those here, enter it in ``GROUPS`` with its memory, and add
+its name to ``settings.FeatureGroup``. The tests of causality, memory, scale and finiteness run over
+``GROUPS``, so a new group is tested by being there.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import talib
+
+from freqai_signals.dataset.causal import (
+    Array,
+    ewma,
+    lag,
+    rolling_max,
+    rolling_mean,
+    rolling_min,
+    rolling_std,
+)
+from freqai_signals.dataset.features.inputs import SMALLEST_VOLATILITY, FeatureInput, Spans
+from freqai_signals.settings import FeatureGroup
+
+Features = dict[str, Array]
+
+SEASON_DAYS: Final = 7
+"""Days whose same time of day tells how lively this time of day is."""
+
+EWMA_MEMORY_SPANS: Final = 2
+"""Spans after which an exponential mean forgets a candle; it had weighed exp(-4) of the newest."""
+
+_SMALLEST_RANGE: Final = 1e-4
+"""Added to a candle's range before its log is taken: a candle without range has none."""
+
+_SMALLEST_WICK: Final = 0.05
+"""Share of the candle's range that is added to both wicks: many candles lack one."""
+
+HIGHER_LENGTH: Final = 14
+"""Higher-timeframe candles that an indicator of that timeframe spans."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A way to compute features, and its memory in base candles."""
+
+    compute: Callable[[FeatureInput], Features]
+    memory: Callable[[Spans], int]
+
+
+def _volatility_over(x: FeatureInput, window: int) -> Array:
+    return np.sqrt(rolling_mean(np.square(x.returns), window))
+
+
+def _log_ratio(above: Array, below: Array, floor: float) -> Array:
+    return np.asarray(np.log((above + floor) / (below + floor)), dtype=np.float64)
+
+
+def _share(part: Array, whole: Array) -> Array:
+    """Part of a whole, 0 where there is no whole; NaN stays NaN."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = part / whole
+    return np.where(whole > 0, ratio, np.where(np.isnan(whole), np.nan, 0.0))
+
+
+def _log_close(x: FeatureInput) -> Array:
+    return np.asarray(np.log(x.close), dtype=np.float64)
+
+
+def _aroon(x: FeatureInput, window: int) -> Array:
+    """TA-Lib's Aroon oscillator in [-1, 1]: which extreme of the window is the younger."""
+    bad = ~(np.isfinite(x.high) & np.isfinite(x.low))
+    high, low = np.where(bad, 0.0, x.high), np.where(bad, 0.0, x.low)
+    out = np.asarray(talib.AROONOSC(high, low, timeperiod=window), dtype=np.float64) / 100
+    out[:window] = np.nan
+    if bad.any():
+        out[rolling_max(bad.astype(np.float64), window + 1) > 0] = np.nan
+    return out
+
+
+def momentum(x: FeatureInput) -> Features:
+    """Returns in units of volatility, age of extremes, straightness of the path; several spans."""
+    path = _log_close(x)
+    out: Features = {}
+    for p in (1, 3, *x.spans.periods, x.spans.day):
+        out[f"return_{p}"] = (path - lag(path, p)) / (x.sigma * np.sqrt(p))
+    for p in x.spans.periods:
+        out[f"aroon_{p}"] = _aroon(x, p)
+        travelled = rolling_mean(np.abs(x.returns), p) * p
+        out[f"straightness_{p}"] = _share(path - lag(path, p), travelled)
+    return out
+
+
+def mean_reversion(x: FeatureInput) -> Features:
+    """Distance from the middle of the recent range, and the balance of ups and downs."""
+    path = _log_close(x)
+    out: Features = {}
+    for p in (*x.spans.periods, x.spans.day):
+        distance = path - rolling_mean(path, p)
+        out[f"distance_{p}"] = distance / (x.sigma * np.sqrt(p))
+        low, high = rolling_min(x.low, p), rolling_max(x.high, p)
+        out[f"range_position_{p}"] = _share(x.close - low, high - low)
+        up = rolling_mean(np.maximum(x.returns, 0.0), p)
+        out[f"rsi_{p}"] = _share(up, rolling_mean(np.abs(x.returns), p))
+    return out
+
+
+def volatility(x: FeatureInput) -> Features:
+    """How lively the market is now, against its day, its week and the same time of other days."""
+    day, week = x.spans.day, SEASON_DAYS * x.spans.day
+    daily = np.maximum(_volatility_over(x, day), SMALLEST_VOLATILITY)
+    out: Features = {
+        "sigma": np.log(x.sigma),
+        "sigma_day_to_week": _log_ratio(daily, _volatility_over(x, week), SMALLEST_VOLATILITY),
+    }
+    for p in (1, 3, *x.spans.periods, day):
+        out[f"volatility_{p}"] = _log_ratio(_volatility_over(x, p), x.sigma, SMALLEST_VOLATILITY)
+    for p in (1, *x.spans.periods):
+        parkinson = np.sqrt(rolling_mean(np.square(x.range), p) / (4 * np.log(2)))
+        out[f"parkinson_{p}"] = _log_ratio(parkinson, x.sigma, SMALLEST_VOLATILITY)
+    log_range = np.log(x.range + _SMALLEST_RANGE)
+    for p in x.spans.periods:
+        # Where single candles jump, a mean of logs tells their usual size better than of squares.
+        usual = ewma(log_range, p, EWMA_MEMORY_SPANS * p)
+        out[f"usual_range_{p}"] = usual - np.log(x.sigma)
+    for p in (x.spans.periods[-1], day):
+        out[f"largest_move_{p}"] = rolling_max(np.abs(x.returns), p) / x.sigma
+        downs = rolling_mean(np.square(np.minimum(x.returns, 0.0)), p)
+        out[f"down_share_{p}"] = _share(downs, rolling_mean(np.square(x.returns), p))
+        out[f"volatility_of_volatility_{p}"] = rolling_std(np.abs(x.returns), p) / x.sigma
+    for stretch in sorted({min(3, day), x.spans.horizon}):
+        season = np.sqrt(_same_time_of_day(np.square(x.returns), day, stretch))
+        out[f"season_{stretch}"] = _log_ratio(season, x.sigma, SMALLEST_VOLATILITY)
+    return out
+
+
+def _same_time_of_day(values: Array, day: int, stretch: int) -> Array:
+    """Mean over earlier days of what followed this time of day for ``stretch`` candles.
+
+    On each of the last ``SEASON_DAYS`` days the rows *t - k day + 1 .. t - k day + stretch* are
+    used; with a stretch of at most one day all of them are past.
+    """
+    following = rolling_mean(values, stretch)
+    days = [lag(following, k * day - stretch) for k in range(1, SEASON_DAYS + 1)]
+    return np.asarray(np.mean(days, axis=0), dtype=np.float64)
+
+
+def volume(x: FeatureInput) -> Features:
+    """Activity against its day, and which side it was on."""
+    daily = rolling_mean(x.volume, x.spans.day)
+    out: Features = {}
+    for p in (1, 3, *x.spans.periods):
+        share = _share(rolling_mean(x.volume, p), daily)
+        out[f"volume_{p}"] = np.log(share + 1e-3)
+    signed = np.sign(x.returns) * x.volume
+    for p in x.spans.periods:
+        out[f"signed_volume_{p}"] = _share(rolling_mean(signed, p), rolling_mean(x.volume, p))
+    season = _share(_same_time_of_day(x.volume, x.spans.day, x.spans.horizon), daily)
+    out["volume_season"] = np.log(season + 1e-3)
+    return out
+
+
+def _wick_balance(x: FeatureInput) -> Array:
+    """Log of the lower over the upper wick: positive where lows were bought back; 0 if flat."""
+    top, bottom = np.maximum(x.open, x.close), np.minimum(x.open, x.close)
+    least = _SMALLEST_WICK * x.range
+    balance = np.log(np.log(bottom / x.low) + least) - np.log(np.log(x.high / top) + least)
+    return np.where(x.range > 0, balance, np.where(np.isnan(x.range), np.nan, 0.0))
+
+
+def candle_shape(x: FeatureInput) -> Features:
+    """Where candles close in their range, how long their wicks are and on which side."""
+    out: Features = {"close_location": x.close_location}
+    for p in (3, *x.spans.periods):
+        out[f"close_location_{p}"] = rolling_mean(x.close_location, p)
+    balance = _wick_balance(x)
+    out["wick_balance"] = balance
+    for p in x.spans.periods:
+        out[f"wick_balance_{p}"] = ewma(balance, p, EWMA_MEMORY_SPANS * p)
+    for p in x.spans.periods:
+        flow = rolling_mean(x.close_location * x.volume, p)
+        out[f"money_flow_{p}"] = _share(flow, rolling_mean(x.volume, p))
+    top, bottom = np.maximum(x.open, x.close), np.minimum(x.open, x.close)
+    out["body"] = np.log(x.close / x.open) / x.sigma
+    out["upper_wick"] = np.log(x.high / top) / x.sigma
+    out["lower_wick"] = np.log(bottom / x.low) / x.sigma
+    return out
+
+
+def calendar(x: FeatureInput) -> Features:
+    """Time of day, of week and to the hour, from the candle's own date."""
+    seconds = x.date.dt.as_unit("s").astype("int64").to_numpy()
+    of_day = (seconds % 86400) / 86400
+    weekday = ((seconds // 86400 + 3) % 7).astype(np.float64)
+    return {
+        "time_of_day": of_day,
+        "weekday": weekday,
+        "time_of_week": (weekday + of_day) / 7,
+        "time_of_hour": (seconds % 3600) / 3600,
+        "day_sine": np.sin(2 * np.pi * of_day),
+        "day_cosine": np.cos(2 * np.pi * of_day),
+    }
+
+
+def higher_timeframes(x: FeatureInput) -> Features:
+    """Indicators over 14 candles of each higher timeframe, those candles ending at this one."""
+    path = _log_close(x)
+    out: Features = {}
+    for name, candles in x.spans.higher:
+        window = HIGHER_LENGTH * candles
+        low, high = rolling_min(x.low, window), rolling_max(x.high, window)
+        out[f"{name}_return"] = (path - lag(path, candles)) / (x.sigma * np.sqrt(candles))
+        out[f"{name}_trend"] = (path - lag(path, window)) / (x.sigma * np.sqrt(window))
+        out[f"{name}_range_position"] = _share(x.close - low, high - low)
+        out[f"{name}_volatility"] = _log_ratio(
+            _volatility_over(x, window), x.sigma, SMALLEST_VOLATILITY
+        )
+    return out
+
+
+def cross_asset(x: FeatureInput) -> Features:
+    """The pool's mean move, the lead pair's move, and this pair's strength against the mean."""
+    path = _log_close(x)
+    mean_volatility = np.sqrt(rolling_mean(np.square(x.market_mean), x.spans.day))
+    unit = np.maximum(mean_volatility, SMALLEST_VOLATILITY)
+    out: Features = {
+        "market_volatility": _log_ratio(
+            np.sqrt(rolling_mean(np.square(x.market_mean), x.spans.periods[0])),
+            mean_volatility,
+            SMALLEST_VOLATILITY,
+        )
+    }
+    for p in (1, *x.spans.periods):
+        scale = np.sqrt(p)
+        market = rolling_mean(x.market_mean, p) * p
+        out[f"market_{p}"] = market / (unit * scale)
+        lead = rolling_mean(x.market_lead, p) * p
+        out[f"lead_{p}"] = lead / (unit * scale)
+        out[f"relative_{p}"] = (path - lag(path, p) - market) / (x.sigma * scale)
+    return out
+
+
+def _longest(spans: Spans) -> int:
+    return max(*spans.periods, spans.day) + 1
+
+
+def _season_memory(spans: Spans) -> int:
+    return SEASON_DAYS * spans.day + 1
+
+
+def _ewma_memory(spans: Spans) -> int:
+    return EWMA_MEMORY_SPANS * spans.periods[-1]
+
+
+def _sigma_memory(spans: Spans) -> int:
+    return 3 * spans.day + 1
+
+
+GROUPS: Final[Mapping[FeatureGroup, Group]] = {
+    "momentum": Group(momentum, lambda s: max(_longest(s), _sigma_memory(s))),
+    "mean_reversion": Group(mean_reversion, lambda s: max(_longest(s), _sigma_memory(s))),
+    "volatility": Group(volatility, lambda s: max(_longest(s), _season_memory(s), _ewma_memory(s))),
+    "volume": Group(volume, lambda s: max(_longest(s), _season_memory(s))),
+    "candle_shape": Group(
+        candle_shape,
+        lambda s: max(_longest(s), _sigma_memory(s), _ewma_memory(s)),
+    ),
+    "calendar": Group(calendar, lambda s: 1),
+    "higher_timeframes": Group(
+        higher_timeframes,
+        lambda s: max(
+            [HIGHER_LENGTH * candles + 1 for _, candles in s.higher] + [_sigma_memory(s)]
+        ),
+    ),
+    "cross_asset": Group(cross_asset, lambda s: max(_longest(s), _sigma_memory(s))),
+}
+"""Every group by its name in ``freqai.signals.features.groups``."""

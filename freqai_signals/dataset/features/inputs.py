@@ -1,0 +1,129 @@
+"""What a feature group may see: one pair's candles, the market around it, and the spans to use."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from freqai_signals.dataset.causal import Array, daily_volatility, log_returns
+from freqai_signals.settings import SignalSettings, timeframe_seconds
+
+SMALLEST_VOLATILITY = 1e-6
+"""Floor of a volatility that divides something: a halted market has none."""
+
+
+@dataclass(frozen=True)
+class Spans:
+    """The windows of all groups, in base candles."""
+
+    periods: tuple[int, ...]
+    day: int
+    horizon: int
+    higher: tuple[tuple[str, int], ...]
+
+    @classmethod
+    def from_settings(cls, settings: SignalSettings) -> "Spans":
+        """Derive the windows from the settings."""
+        return cls(
+            periods=tuple(sorted(set(settings.indicator_periods_candles))),
+            day=settings.candles_per_day,
+            horizon=min(settings.label_horizon_candles, settings.candles_per_day),
+            higher=tuple(
+                (name, timeframe_seconds(name) // settings.candle_seconds)
+                for name in settings.features.higher_timeframes
+            ),
+        )
+
+
+def lead_among(pairs: Iterable[str], lead: str) -> str | None:
+    """The pair that ``lead`` names in full or by its coin, None if it is not there.
+
+    Examples
+    --------
+    >>> lead_among(["ETH/USDT", "BTC/USDT"], "BTC")
+    'BTC/USDT'
+    """
+    named = [pair for pair in sorted(pairs) if lead in (pair, pair.split("/")[0])]
+    return named[0] if named else None
+
+
+@dataclass(frozen=True)
+class Market:
+    """One-candle log returns of the pool and of the lead pair, by candle date.
+
+    Attributes
+    ----------
+    returns
+        Index: candle dates (UTC). Columns ``mean`` (over the pool pairs that traded then) and
+        ``lead``. Known at the close of the row's candle.
+    """
+
+    returns: pd.DataFrame
+
+    @classmethod
+    def from_closes(cls, closes: Mapping[str, pd.Series], lead: str) -> "Market":
+        """Build from closes indexed by date, one series a pair; ``lead`` is a pair or a coin."""
+        frame = pd.DataFrame(
+            {
+                pair: pd.Series(
+                    log_returns(positive(series.to_numpy(np.float64))), index=series.index
+                )
+                for pair, series in sorted(closes.items())
+            }
+        ).sort_index()
+        mean, leader = frame.mean(axis=1), lead_among(closes, lead)
+        return cls(pd.DataFrame({"mean": mean, "lead": frame[leader] if leader else mean}))
+
+    def at(self, dates: pd.Series) -> tuple[Array, Array]:
+        """Mean and lead returns at the given candle dates; 0 where nobody traded."""
+        rows = self.returns.reindex(pd.DatetimeIndex(dates))
+        return (
+            np.nan_to_num(rows["mean"].to_numpy(np.float64)),
+            np.nan_to_num(rows["lead"].to_numpy(np.float64)),
+        )
+
+
+@dataclass(frozen=True)
+class FeatureInput:
+    """One pair's candles as arrays of shape ``(n,)``, with what several groups share."""
+
+    open: Array
+    high: Array
+    low: Array
+    close: Array
+    volume: Array
+    date: pd.Series
+    spans: Spans
+    market_mean: Array
+    market_lead: Array
+
+    @cached_property
+    def returns(self) -> Array:
+        """One-candle log returns."""
+        return log_returns(self.close)
+
+    @cached_property
+    def sigma(self) -> Array:
+        """Volatility per candle, one-day span, floored so that it can divide."""
+        return np.maximum(daily_volatility(self.close, self.spans.day), SMALLEST_VOLATILITY)
+
+    @cached_property
+    def range(self) -> Array:
+        """Log of high over low, at least 0."""
+        return np.asarray(np.log(self.high / self.low), dtype=np.float64)
+
+    @cached_property
+    def close_location(self) -> Array:
+        """Where the close lies in its candle: -1 at the low, +1 at the high, 0 if flat."""
+        width = self.high - self.low
+        with np.errstate(invalid="ignore", divide="ignore"):
+            location = (2 * self.close - self.high - self.low) / width
+        return np.where(width > 0, location, np.where(np.isnan(width), np.nan, 0.0))
+
+
+def positive(values: NDArray[np.float64]) -> Array:
+    """Prices with everything that is not a positive number turned into NaN."""
+    return np.where(np.isfinite(values) & (values > 0), values, np.nan)

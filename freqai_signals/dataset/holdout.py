@@ -1,0 +1,76 @@
+"""What a model said about rows that trained none of its trees, kept for judging it later."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.metrics import Probabilities, class_prior
+
+MOST_ROWS: Final = 200_000
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """Predictions of the early-stopped boosters for the purged tail of a training window.
+
+    They are what can be known about a model before it goes live: the boosters that serve are
+    refitted on all rows, so nothing in the window is out of sample for those. The number of rounds
+    and, unless the calibration is ``direction_shrink`` or ``none``, the calibrator were chosen on
+    these rows; no tree was.
+
+    Attributes
+    ----------
+    start
+        Shape ``(n,)``, candle numbers, rising.
+    pair
+        Shape ``(n,)``, index into the card's pairs.
+    label
+        Shape ``(n,)``, what happened.
+    probabilities
+        Shape ``(n, 3)``, calibrated, float32.
+    prior
+        Shape ``(3,)``, class shares of the rows before the tail; empty without rows.
+    """
+
+    start: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    pair: NDArray[np.int16] = field(default_factory=lambda: np.empty(0, np.int16))
+    label: NDArray[np.int8] = field(default_factory=lambda: np.empty(0, np.int8))
+    probabilities: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 3), np.float32))
+    prior: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @classmethod
+    def of(
+        cls, past: TrainingRows, tail: TrainingRows, honest: Probabilities, most: int = MOST_ROWS
+    ) -> "Holdout":
+        """Keep the newest ``most`` rows of a tail, whole candles only."""
+        first = tail.start[-most] + 1 if len(tail) > most else tail.start[0]
+        kept = tail.start >= first
+        return cls(
+            tail.start[kept],
+            tail.pair[kept],
+            tail.label[kept],
+            honest[kept].astype(np.float32),
+            class_prior(past.label),
+        )
+
+    def rows_of(self, rows: TrainingRows) -> TrainingRows:
+        """Those of a window's rows that this holdout tells of, in its order.
+
+        Raises
+        ------
+        ValueError
+            If the rows are not those that the model was trained from.
+        """
+        found = rows.take(rows.start >= self.start[0]) if len(self) else rows.take(rows.start < 0)
+        if not (np.array_equal(found.start, self.start) and np.array_equal(found.pair, self.pair)):
+            raise ValueError(
+                f"these rows do not match the model's holdout of {len(self)} rows: found "
+                f"{len(found)}; give the rows of the request that the model was trained from"
+            )
+        return found

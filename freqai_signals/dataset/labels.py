@@ -1,0 +1,279 @@
+"""What is to be predicted: the class of every candle's future, when it is known, what it paid.
+
+A label at row *t* describes the candles after *t*. Its barriers are known at the close of row *t*,
+its outcome at the close of its event end, and nothing later can change it.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from freqai_signals.dataset.causal import daily_volatility
+from freqai_signals.dataset.first_touch import candles_before_touch
+from freqai_signals.schema import (
+    EVENT_END_COLUMN,
+    LABEL_COLUMN,
+    REALISED_RETURN_COLUMN,
+    SignalClass,
+)
+from freqai_signals.settings import LabelSettings
+
+Array = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+
+_NEEDED: Final = ("high", "low", "close", "volume")
+
+# Rows labelled together: what is computed for them fits into a core's second-level cache, and
+# memory does not grow with the frame.
+_BLOCK_ROWS: Final = 16_384
+
+
+def make_labels(
+    candles: pd.DataFrame,
+    settings: LabelSettings,
+    horizon: int,
+    candles_per_day: int,
+    round_trip_cost: float = 0.0,
+) -> pd.DataFrame:
+    """Label every candle whose future is known.
+
+    ``fixed`` and ``volatility`` compare the return from the row's close to the close ``horizon``
+    candles later with plus and minus :func:`barrier_width`. ``triple_barrier`` takes the first
+    touch of the upper barrier (buy) or the lower barrier (sell) by a high or low of the next
+    ``horizon`` candles, and hold when the vertical barrier comes first.
+
+    Parameters
+    ----------
+    candles
+        freqtrade's frame without missing candles, oldest first: ``high low close volume`` are read.
+    settings
+        The rule and its parameters. ``both_touched`` decides about a candle that reaches both
+        barriers, whose order inside the candle is unknown: ``hold`` ends the event there, paying
+        that candle's close; ``lower_first`` assumes the worse, a sell.
+    horizon
+        Candles, ``label_horizon_candles``.
+    candles_per_day
+        Candles in 24 hours.
+    round_trip_cost
+        Fraction; no barrier of ``volatility`` and ``triple_barrier`` is narrower.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed like ``candles``, all columns float: the class (:class:`SignalClass`), the event end
+        (position in ``candles`` at whose close the outcome is known) and the gross simple return of
+        the event (at the barrier's price where one is touched, else at the close of the event end).
+
+        All three are NaN where the outcome is unknown:
+
+        - the last ``horizon`` rows, for every kind. A barrier may have been touched already, but
+          keeping such rows would make the tail of every training window all moves and no holds;
+        - rows whose barrier width is undefined (volatility needs three spans of candles);
+        - rows whose own candle has no volume: nobody could have traded there (exchange halt, hole
+          filled by freqtrade);
+        - rows whose event holds a candle with a high, low or close that is no positive number.
+
+    Examples
+    --------
+    >>> close = [100.0, 101.0, 100.0, 100.0, 99.0]
+    >>> candles = pd.DataFrame({"high": close, "low": close, "close": close, "volume": 1.0})
+    >>> settings = LabelSettings(kind="fixed", threshold=0.005)
+    >>> make_labels(candles, settings, horizon=1, candles_per_day=288).round(4)
+       &-signal  label_event_end  label_return
+    0       2.0              1.0        0.0100
+    1       0.0              2.0       -0.0099
+    2       1.0              3.0        0.0000
+    3       0.0              4.0       -0.0100
+    4       NaN              NaN           NaN
+    """
+    _check(candles, horizon)
+    raw = [candles[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in _NEEDED]
+    width = barrier_width(raw[2], settings, horizon, candles_per_day, round_trip_cost)
+    columns = np.full((3, len(candles)), np.nan)
+    for first in range(0, len(candles) - horizon, _BLOCK_ROWS):
+        stop = min(first + _BLOCK_ROWS, len(candles) - horizon)
+        prices = _Prices.clean(*(values[first : stop + horizon] for values in raw))
+        _write(columns[:, first:stop], _events(prices, width[first:stop], settings, horizon), first)
+    # One block, column by column in memory: building it from a dictionary would copy all of it.
+    names = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
+    return pd.DataFrame(columns.T, index=candles.index, columns=names, copy=False)
+
+
+def barrier_width(
+    close: Array,
+    settings: LabelSettings,
+    horizon: int,
+    candles_per_day: int,
+    round_trip_cost: float = 0.0,
+) -> Array:
+    r"""Distance of the barriers (or of the threshold) from the close.
+
+    ``fixed`` uses its constant threshold. The other kinds use
+
+    .. math:: w_t = \max(k \, \sigma_t \sqrt{H},\; \mathrm{floor},\; \mathrm{cost})
+
+    with :math:`\sigma_t` from :func:`~freqai_signals.dataset.causal.daily_volatility`.
+
+    Parameters
+    ----------
+    close
+        Shape ``(n,)``, prices.
+    settings
+        The rule and its parameters.
+    horizon
+        Candles, :math:`H`.
+    candles_per_day
+        Candles in 24 hours; scales ``volatility_span_days``.
+    round_trip_cost
+        Fraction.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(n,)``, a fraction of the close (0.004 = 0.4 %), known at the close of row *t*. NaN
+        where the close is no positive number or the volatility is undefined.
+
+    Examples
+    --------
+    >>> close = 100 * np.exp(0.001 * (np.arange(8) % 2))  # moves by 0.1 % with every candle
+    >>> settings = LabelSettings(kind="volatility", k=2.0, volatility_span_days=0.5, floor=0.0)
+    >>> barrier_width(close, settings, horizon=4, candles_per_day=4).round(6)
+    array([  nan,   nan,   nan,   nan,   nan,   nan, 0.004, 0.004])
+    """
+    if not 0 <= round_trip_cost < 1:
+        raise ValueError(f"round_trip_cost must be a fraction in [0, 1), got {round_trip_cost}")
+    if candles_per_day < 1:
+        raise ValueError(f"candles_per_day must be at least 1, got {candles_per_day}")
+    valid = _is_price(close)
+    if settings.kind == "fixed":
+        return np.where(valid, settings.threshold, np.nan)
+    span = max(round(settings.volatility_span_days * candles_per_day), 1)
+    sigma = daily_volatility(np.where(valid, close, np.nan), span)
+    return np.maximum(settings.k * sigma * math.sqrt(horizon), max(settings.floor, round_trip_cost))
+
+
+def label_memory(settings: LabelSettings, candles_per_day: int) -> int:
+    """Candles that a frame needs for the barrier of its last row to be known."""
+    return 3 * max(round(settings.volatility_span_days * candles_per_day), 1) + 1
+
+
+def return_scale(
+    close: Array,
+    settings: LabelSettings,
+    horizon: int,
+    candles_per_day: int,
+    round_trip_cost: float = 0.0,
+) -> Array:
+    """Size of the moves that a label is about: what its returns are measured in.
+
+    A buy of a lively day pays more than a buy of a quiet one; in units of this scale they compare.
+    It is :func:`barrier_width` where that follows volatility, and for ``fixed`` labels what a
+    volatility barrier with ``k`` of 1 would be, at least the threshold. Parameters, NaN policy and
+    what is known when are those of :func:`barrier_width`.
+    """
+    if settings.kind == "fixed":
+        moving = {"kind": "volatility", "k": 1.0, "floor": settings.threshold}
+        settings = settings.model_copy(update=moving)
+    return barrier_width(close, settings, horizon, candles_per_day, round_trip_cost)
+
+
+@dataclass(frozen=True)
+class _Prices:
+    """Contiguous prices, NaN in all of a candle where one is unusable; arrays of shape (n,)."""
+
+    high: Array
+    low: Array
+    close: Array
+    traded: BoolArray
+    bad_so_far: IntArray
+
+    @classmethod
+    def clean(cls, high: Array, low: Array, close: Array, volume: Array) -> "_Prices":
+        good = _is_price(high) & _is_price(low) & _is_price(close)
+        high, low, close = (np.where(good, values, np.nan) for values in (high, low, close))
+        return cls(high, low, close, volume > 0, np.cumsum(~good))
+
+
+@dataclass(frozen=True)
+class _Events:
+    """Outcomes of the first rows; arrays of shape (m,), meaningless where not ``known``."""
+
+    label: Array
+    end: IntArray
+    realised: Array
+    known: BoolArray
+
+
+def _events(prices: _Prices, width: Array, settings: LabelSettings, horizon: int) -> _Events:
+    if settings.kind == "triple_barrier":
+        return _triple_barrier_events(prices, width, horizon, settings.both_touched == "hold")
+    return _horizon_events(prices, width, horizon)
+
+
+def _horizon_events(prices: _Prices, width: Array, horizon: int) -> _Events:
+    end = np.arange(len(width)) + horizon
+    realised = _return_at(prices.close, end)
+    label = _classes(realised > width, realised < -width)
+    return _Events(label, end, realised, _is_known(prices, width, end, realised))
+
+
+def _triple_barrier_events(
+    prices: _Prices, width: Array, horizon: int, both_is_hold: bool
+) -> _Events:
+    close = prices.close[: len(width)]
+    upper, lower = close * (1 + width), close * (1 - width)
+    untouched = candles_before_touch(prices.high, prices.low, upper, lower, horizon)
+    end = np.arange(len(width)) + np.minimum(untouched + 1, horizon)
+    at_upper = prices.high[end] >= upper
+    at_lower = prices.low[end] <= lower
+    buy = at_upper & ~at_lower
+    sell = at_lower & ~at_upper if both_is_hold else at_lower
+    realised = np.where(buy, width, np.where(sell, -width, _return_at(prices.close, end)))
+    return _Events(_classes(buy, sell), end, realised, _is_known(prices, width, end, realised))
+
+
+def _classes(buy: BoolArray, sell: BoolArray) -> Array:
+    label = np.full(len(buy), float(SignalClass.HOLD))
+    label[buy] = SignalClass.BUY
+    label[sell] = SignalClass.SELL
+    return label
+
+
+def _return_at(close: Array, end: IntArray) -> Array:
+    with np.errstate(over="ignore"):
+        return np.asarray(close[end] / close[: len(end)] - 1, dtype=np.float64)
+
+
+def _is_known(prices: _Prices, width: Array, end: IntArray, realised: Array) -> BoolArray:
+    rows = slice(len(width))
+    bad_inside = prices.bad_so_far[end] != prices.bad_so_far[rows]
+    # A bad first candle shows in the return: all its prices are NaN.
+    defined = np.isfinite(width) & np.isfinite(realised)
+    return np.asarray(defined & prices.traded[rows] & ~bad_inside)
+
+
+def _write(columns: Array, events: _Events, first: int) -> None:
+    for column, values in zip(
+        columns, (events.label, events.end + first, events.realised), strict=True
+    ):
+        np.copyto(column, values, where=events.known)
+
+
+def _is_price(values: Array) -> BoolArray:
+    return np.asarray(np.isfinite(values) & (values > 0))
+
+
+def _check(candles: pd.DataFrame, horizon: int) -> None:
+    if horizon < 1:
+        raise ValueError(f"horizon must be at least 1 candle, got {horizon}")
+    missing = [name for name in _NEEDED if name not in candles]
+    if missing:
+        raise ValueError(
+            f"candles lack the columns {missing}, got {list(candles.columns)}; "
+            "give freqtrade's frame with open, high, low, close and volume"
+        )

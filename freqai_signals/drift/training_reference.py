@@ -1,0 +1,168 @@
+"""What a model's own data looked like: features, predictions, labels and losses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freqai_signals.dataset.holdout import Holdout
+from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.drift.distributions import ShapeReference, shape_reference
+from freqai_signals.drift.page_hinkley import PageHinkley
+from freqai_signals.metrics import log_losses
+from freqai_signals.model.reference import margins
+from freqai_signals.schema import LABEL_COLUMN, PROBA_COLUMNS
+from freqai_signals.settings import SignalSettings
+
+WINDOW_DAYS: Final = 3
+"""Length of the stretch that is compared with the reference."""
+
+MOST_FEATURES: Final = 24
+_FEWEST_BLOCKS: Final = 12
+_LABEL_EDGES: Final = np.array([[0.5, 1.5]], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class LossReference:
+    """How much a model's log loss exceeds the prior's on purged rows, in blocks of candles.
+
+    Attributes
+    ----------
+    mean, spread
+        Of the block means, nats.
+    block_candles
+        Length of a block.
+    limit
+        Page-Hinkley statistic that counts as drift; half of it is a warning.
+    """
+
+    mean: float
+    spread: float
+    block_candles: int
+    limit: float
+
+
+@dataclass(frozen=True)
+class DriftReference:
+    """All that live data is compared with; None for what the training window was too short for."""
+
+    features: ShapeReference | None
+    predictions: ShapeReference | None
+    labels: ShapeReference | None
+    losses: LossReference | None
+
+    @property
+    def unwatched(self) -> tuple[str, ...]:
+        """What cannot be watched."""
+        return tuple(part.name for part in fields(self) if getattr(self, part.name) is None)
+
+
+def loss_reference(holdout: Holdout, block_candles: int) -> LossReference | None:
+    """Learn how losses scatter; None with fewer than a dozen blocks."""
+    loss = log_losses(holdout.label, holdout.probabilities.astype(np.float64))
+    prior = np.broadcast_to(holdout.prior, (len(holdout), 3))
+    excess = loss - log_losses(holdout.label, prior)
+    by_pair = [
+        block_means(holdout.start[mine], excess[mine], block_candles)
+        for mine in (holdout.pair == pair for pair in np.unique(holdout.pair))
+    ]
+    means = np.concatenate([np.empty(0), *by_pair])
+    if len(means) < _FEWEST_BLOCKS:
+        return None
+    mean, spread = float(means.mean()), max(float(means.std()), 1e-6)
+    highest = 0.0
+    for series in by_pair:
+        watch = PageHinkley(limit=np.inf)
+        for value in series:
+            watch.update((float(value) - mean) / spread)
+            highest = max(highest, watch.statistic)
+    return LossReference(mean, spread, block_candles, max(12.0, 1.5 * highest))
+
+
+def block_means(
+    start: NDArray[np.int64], values: NDArray[np.float64], block: int
+) -> NDArray[np.float64]:
+    """Means over blocks of candles, oldest first; empty blocks are left out."""
+    _, place = np.unique(start // block, return_inverse=True)
+    return np.asarray(np.bincount(place, weights=values) / np.bincount(place))
+
+
+def drift_reference(
+    rows: TrainingRows, held: Holdout, watched: Sequence[str], settings: SignalSettings
+) -> DriftReference | None:
+    """What live data is to be compared with; None without a purged tail.
+
+    Parameters
+    ----------
+    rows
+        All rows of the training window.
+    held
+        What the model said of its purged tail.
+    watched
+        Features to watch, for example those that it uses most.
+    settings
+        Candle length, row step, label horizon.
+    """
+    if not len(held):
+        return None
+    window = (WINDOW_DAYS * settings.candles_per_day, settings.model.row_step)
+    columns = [rows.names.index(name) for name in watched]
+    places, told = (rows.start, rows.pair), (held.start, held.pair)
+    said = prediction_columns(held.probabilities)
+    label = rows.label[:, None].astype(np.float32)
+    features = shape_reference(tuple(watched), rows.features[:, columns], places, window)
+    predictions = shape_reference((*PROBA_COLUMNS, "margin"), said, told, window)
+    labels = shape_reference((LABEL_COLUMN,), label, places, window, _LABEL_EDGES)
+    losses = loss_reference(
+        held, max(settings.label_horizon_candles, settings.candles_per_day // 4)
+    )
+    return DriftReference(
+        features,
+        predictions.of_bounded() if predictions is not None else None,
+        labels.of_bounded() if labels is not None else None,
+        losses,
+    )
+
+
+def prediction_columns(probabilities: NDArray[Any]) -> NDArray[np.float32]:
+    """What is watched of predictions: three probabilities and the margin, shape ``(n, 4)``."""
+    return np.column_stack([probabilities, margins(probabilities)]).astype(np.float32)
+
+
+def to_arrays(reference: DriftReference | None) -> dict[str, NDArray[Any]]:
+    """All numbers and names as arrays, for a file without pickle."""
+    if reference is None:
+        return {}
+    return {
+        f"drift_{part.name}_{item.name}": np.asarray(getattr(stage, item.name))
+        for part in fields(reference)
+        for stage in (getattr(reference, part.name),)
+        if stage is not None
+        for item in fields(stage)
+    }
+
+
+def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> DriftReference | None:
+    """Read what :func:`to_arrays` made; None if there is nothing."""
+    kinds: dict[str, Any] = dict.fromkeys(("features", "predictions", "labels"), ShapeReference)
+    parts: dict[str, Any] = {
+        part: _part(arrays, f"drift_{part}_", kind)
+        for part, kind in (kinds | {"losses": LossReference}).items()
+    }
+    return DriftReference(**parts) if any(parts.values()) else None
+
+
+def _part(arrays: Mapping[str, NDArray[Any]], prefix: str, kind: Any) -> Any:
+    names = [item.name for item in fields(kind)]
+    # Models of earlier versions lack some: what they tell of cannot be watched.
+    if not all(f"{prefix}{name}" in arrays for name in names):
+        return None
+    return kind(**{name: _plain(arrays[f"{prefix}{name}"], name) for name in names})
+
+
+def _plain(array: NDArray[Any], name: str) -> Any:
+    if name == "names":
+        return tuple(array.tolist())
+    return array.item() if array.ndim == 0 else array

@@ -1,1 +1,0 @@
-"""Decisions and outcomes to judgement."""

@@ -1,0 +1,230 @@
+"""The ledger: what was predicted, what was emitted, what came of it. Append-only but for counters.
+
+Every row has a natural key, and writing a key a second time changes nothing: restarts, duplicate
+candles, replays and a second bot with the same model add nothing twice. The first word stands,
+since that is what was acted on; counters are replaced, and a live prediction replaces a gap.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+from sqlalchemy import Engine, Table, and_, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from freqai_signals.ledger.database import open_engine, prepare
+from freqai_signals.ledger.sql_tables import (
+    COUNTERS,
+    DRIFT_EVENTS,
+    HEALTH,
+    METADATA,
+    OUTCOMES,
+    PREDICTIONS,
+    SIGNALS,
+)
+
+LIVE: Final = "live"
+_INSERTS: Final = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Rows for one table; ``recorded`` is filled in when they are written."""
+
+    table: str
+    rows: Sequence[Mapping[str, Any]]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class Ledger:
+    """An open ledger. Methods raise SQLAlchemy's errors; the writer of a bot catches them.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy URL; tables are created or migrated on opening.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine: Engine = open_engine(url)
+        self.found_version = prepare(self.engine)
+        self._reading = self.engine.execution_options(reads=True)
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+
+    def write(self, entries: Iterable[Entry]) -> None:
+        """Write all entries in one transaction: after the return they are durable, or none is."""
+        now = int(time.time())
+        with self.engine.begin() as connection:
+            for entry in entries:
+                if entry.rows:
+                    rows = [{"recorded": now, "resolved": now, **row} for row in entry.rows]
+                    table = METADATA.tables[entry.table]
+                    names = set(table.c.keys())
+                    chosen = [{k: v for k, v in row.items() if k in names} for row in rows]
+                    connection.execute(_upsert(self.engine.dialect.name, table), chosen)
+
+    def mark_sent(self, pair: str, candle: int, model_version: str) -> None:
+        """Note that a signal's message was handed over; only the first time counts."""
+        change = (
+            SIGNALS.update()
+            .where(
+                SIGNALS.c.pair == pair,
+                SIGNALS.c.candle == candle,
+                SIGNALS.c.model_version == model_version,
+                SIGNALS.c.sent.is_(None),
+            )
+            .values(sent=int(time.time()))
+        )
+        with self.engine.begin() as connection:
+            connection.execute(change)
+
+    def last_candle(self, pair: str, bot: str) -> int:
+        """Opening (seconds since 1970) of the newest candle recorded by a bot; 0 if none is."""
+        query = (
+            select(PREDICTIONS.c.candle)
+            .where(PREDICTIONS.c.pair == pair, PREDICTIONS.c.bot == bot)
+            .order_by(PREDICTIONS.c.candle.desc())
+            .limit(1)
+        )
+        with self._reading.connect() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def newest_candle(self) -> int:
+        """Opening of the newest candle that any bot recorded; 0 if none did."""
+        with self._reading.connect() as connection:
+            return int(connection.execute(select(func.max(PREDICTIONS.c.candle))).scalar() or 0)
+
+    def unsent(self, pair: str, bot: str) -> int:
+        """Opening of a bot's newest signal, if its message was not handed over; else 0."""
+        query = (
+            select(SIGNALS.c.candle, SIGNALS.c.sent)
+            .where(SIGNALS.c.pair == pair, SIGNALS.c.bot == bot)
+            .order_by(SIGNALS.c.candle.desc())
+            .limit(1)
+        )
+        with self._reading.connect() as connection:
+            found = connection.execute(query).first()
+        return int(found.candle) if found is not None and found.sent is None else 0
+
+    def unresolved(self, pair: str, bot: str, since: int = 0) -> pd.DataFrame:
+        """A bot's live predictions of a pair without an outcome, oldest first, from a candle on.
+
+        Those of another bot may be about another label.
+        """
+        query = (
+            select(PREDICTIONS)
+            .outerjoin(OUTCOMES, _same_row())
+            .where(
+                PREDICTIONS.c.pair == pair,
+                PREDICTIONS.c.bot == bot,
+                PREDICTIONS.c.kind == LIVE,
+                PREDICTIONS.c.candle >= since,
+                OUTCOMES.c.pair.is_(None),
+            )
+            .order_by(PREDICTIONS.c.candle)
+        )
+        return self._frame(query)
+
+    def outcomes(self, pair: str, model_version: str, since: int = 0) -> list[dict[str, Any]]:
+        """Rows of ``outcomes`` of a pair and model, whoever predicted; oldest first."""
+        query = (
+            select(OUTCOMES)
+            .where(
+                OUTCOMES.c.pair == pair,
+                OUTCOMES.c.model_version == model_version,
+                OUTCOMES.c.candle >= since,
+            )
+            .order_by(OUTCOMES.c.candle)
+        )
+        with self._reading.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def scored(self, since: int = 0, pair: str = "") -> pd.DataFrame:
+        """Live predictions with a known outcome, oldest first.
+
+        Parameters
+        ----------
+        since
+            Opening of the oldest candle wanted, seconds since 1970.
+        pair
+            One pair only, if given.
+        """
+        key = {column.name for column in OUTCOMES.primary_key.columns}
+        outcome = [column for column in OUTCOMES.c if column.name not in key]
+        query = (
+            select(*PREDICTIONS.c, *outcome)
+            .join(OUTCOMES, _same_row())
+            .where(
+                PREDICTIONS.c.kind == LIVE,
+                PREDICTIONS.c.candle >= since,
+                OUTCOMES.c.realised.is_not(None),
+            )
+            .order_by(PREDICTIONS.c.candle, PREDICTIONS.c.pair)
+        )
+        return self._frame(query.where(PREDICTIONS.c.pair == pair) if pair else query)
+
+    def rows(self, table: str, since: int = 0) -> pd.DataFrame:
+        """All rows of a table, from a candle or a time of recording on."""
+        chosen = METADATA.tables[table]
+        time_column = chosen.c.get("candle", chosen.c.get("recorded"))
+        query = select(chosen).order_by(*chosen.primary_key.columns)
+        return self._frame(query if time_column is None else query.where(time_column >= since))
+
+    def signals(self) -> pd.DataFrame:
+        """What was emitted, oldest first, without the records."""
+        names = ("bot", "pair", "candle", "signal", "strength", "confidence")
+        return self._frame(select(*(SIGNALS.c[name] for name in names)).order_by(SIGNALS.c.candle))
+
+    def levels(self) -> dict[str, str]:
+        """Newest level of health of each pair, as recorded by the bots."""
+        query = (
+            select(DRIFT_EVENTS.c.pair, DRIFT_EVENTS.c.level)
+            .where(DRIFT_EVENTS.c.detector == HEALTH)
+            .order_by(DRIFT_EVENTS.c.candle, DRIFT_EVENTS.c.recorded)
+        )
+        with self._reading.connect() as connection:
+            return {str(row.pair): str(row.level) for row in connection.execute(query)}
+
+    def counter(self, bot: str, name: str) -> str:
+        """Content of a counter, empty if there is none."""
+        query = select(COUNTERS.c.content).where(COUNTERS.c.bot == bot, COUNTERS.c.name == name)
+        with self._reading.connect() as connection:
+            return str(connection.execute(query).scalar() or "")
+
+    def _frame(self, query: Any) -> pd.DataFrame:
+        with self._reading.connect() as connection:
+            result = connection.execute(query)
+            return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+
+
+def _same_row() -> Any:
+    return and_(
+        *(PREDICTIONS.c[name] == OUTCOMES.c[name] for name in ("pair", "candle", "model_version"))
+    )
+
+
+def _upsert(dialect: str, table: Table) -> Any:
+    """Insert that leaves rows with the same key as they are.
+
+    Two exceptions: counters are replaced, and a live prediction replaces one that was found later.
+    """
+    if dialect not in _INSERTS:
+        raise ValueError(f"the ledger knows SQLite and PostgreSQL, got {dialect!r}")
+    statement: Any = _INSERTS[dialect](table)
+    key = list(table.primary_key.columns)
+    values = {
+        column.name: statement.excluded[column.name] for column in table.c if column not in key
+    }
+    if table is COUNTERS:
+        return statement.on_conflict_do_update(index_elements=key, set_=values)
+    if table is PREDICTIONS:
+        better = and_(table.c.kind != LIVE, statement.excluded["kind"] == LIVE)
+        return statement.on_conflict_do_update(index_elements=key, set_=values, where=better)
+    return statement.on_conflict_do_nothing(index_elements=key)

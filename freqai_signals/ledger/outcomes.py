@@ -1,0 +1,110 @@
+"""What came of live predictions, once the end of their event is known."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from freqai_signals.dataset.labels import make_labels
+from freqai_signals.dataset.rows import candle_numbers
+from freqai_signals.ledger.ledger import Entry
+from freqai_signals.ledger.sql_tables import OUTCOMES
+from freqai_signals.metrics import log_losses
+from freqai_signals.schema import (
+    EVENT_END_COLUMN,
+    LABEL_COLUMN,
+    PROBA_COLUMNS,
+    REALISED_RETURN_COLUMN,
+    SignalClass,
+)
+from freqai_signals.settings import SignalSettings
+
+_PRIORS = ["prior_sell", "prior_hold", "prior_buy"]
+_OUTCOME = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
+
+
+def resolve_outcomes(
+    waiting: pd.DataFrame, candles: pd.DataFrame, settings: SignalSettings, cost: float
+) -> Entry:
+    """Outcomes of predictions of one pair, as far as these candles tell.
+
+    Parameters
+    ----------
+    waiting
+        Rows of :meth:`~freqai_signals.ledger.ledger.Ledger.unresolved`.
+    candles
+        Closed candles, oldest first, without holes. Predictions from before their beginning wait
+        for another call with more candles.
+    settings
+        The label's.
+    cost
+        Round-trip cost that the label's barriers respect, a fraction.
+
+    Returns
+    -------
+    Entry
+        Rows for ``outcomes``: class, close of the event's last candle (seconds since 1970), gross
+        return of the event, return after cost of acting on the predicted class (0 for hold), log
+        loss of the prediction and of the class prior. All but the key are None where the outcome
+        can never be known: nothing traded, or a price was missing.
+    """
+    if candles.empty or waiting.empty:
+        return Entry(OUTCOMES.name, [])
+    numbers = candle_numbers(candles["date"], settings.candle_seconds)
+    predicted = _numbers(waiting, settings)
+    due = waiting[(predicted >= numbers[0]) & (predicted <= _newest_due(numbers, settings))]
+    if due.empty:
+        return Entry(OUTCOMES.name, [])
+    start = max(int(np.searchsorted(numbers, _numbers(due, settings)[0])) - _memory(settings), 0)
+    part = candles.iloc[start:].reset_index(drop=True)
+    labels = make_labels(
+        part, settings.labels, settings.label_horizon_candles, settings.candles_per_day, cost
+    )
+    labels.index = pd.Index(numbers[start:])
+    found = labels.reindex(_numbers(due, settings))[_OUTCOME].to_numpy(np.float64)
+    return Entry(OUTCOMES.name, _rows(due, found, numbers[start:], settings))
+
+
+def _rows(
+    due: pd.DataFrame,
+    found: NDArray[np.float64],
+    numbers: NDArray[np.int64],
+    settings: SignalSettings,
+) -> list[dict[str, object]]:
+    known = np.asarray(np.isfinite(found).all(axis=1), dtype=np.bool_).reshape(-1)
+    label = np.where(known, found[:, 0], SignalClass.HOLD).astype(np.int8)
+    gross = found[:, 2]
+    side = due["predicted"].to_numpy(np.int64) - int(SignalClass.HOLD)
+    net = np.where(side == 0, 0.0, side * gross - due["cost"].to_numpy(np.float64))
+    loss = log_losses(label, due[list(PROBA_COLUMNS)].to_numpy(np.float64))
+    of_prior = log_losses(label, due[_PRIORS].to_numpy(np.float64))
+    rows: list[dict[str, object]] = []
+    for i, (candle, version) in enumerate(zip(due["candle"], due["model_version"], strict=True)):
+        row: dict[str, object] = {
+            "pair": due["pair"].iloc[0],
+            "candle": int(candle),
+            "model_version": str(version),
+        }
+        names = ("realised", "event_end", "gross", "net", "loss", "prior_loss")
+        values: tuple[object, ...] = (None,) * len(names)
+        if known[i]:
+            end = (int(numbers[int(found[i, 1])]) + 1) * settings.candle_seconds
+            values = (
+                int(label[i]), end, float(gross[i]), float(net[i]),
+                float(loss[i]), float(of_prior[i]),
+            )  # fmt: skip
+        rows.append(row | dict(zip(names, values, strict=True)))
+    return rows
+
+
+def _newest_due(numbers: NDArray[np.int64], settings: SignalSettings) -> int:
+    """Number of the newest candle whose whole horizon has closed."""
+    return int(numbers[-1]) - settings.label_horizon_candles
+
+
+def _numbers(due: pd.DataFrame, settings: SignalSettings) -> NDArray[np.int64]:
+    return np.asarray(due["candle"].to_numpy(np.int64) // settings.candle_seconds)
+
+
+def _memory(settings: SignalSettings) -> int:
+    """Candles before a row that its label depends on: three spans of the volatility."""
+    return 3 * max(round(settings.labels.volatility_span_days * settings.candles_per_day), 1) + 1

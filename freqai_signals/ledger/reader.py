@@ -1,0 +1,99 @@
+"""Reading the ledger without ever making the bot wait for it, or fail because of it."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Final, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from freqai_signals.ledger.database import LedgerError
+from freqai_signals.ledger.ledger import Ledger
+
+logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+_REST_SECONDS: Final = 30.0
+_SHORTEST_WAIT: Final = 0.05
+
+
+class LedgerReader:
+    """Asks a ledger questions, each in a thread of its own that nobody waits for too long.
+
+    Parameters
+    ----------
+    connect
+        Opens the ledger; called in the thread, again after a failure.
+    wait_seconds
+        Longest wait for an answer; 0 still waits 50 ms, else no outcome would ever be known.
+    clock
+        Seconds that only rise.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Ledger],
+        wait_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connect = connect
+        self._wait_seconds = max(wait_seconds, _SHORTEST_WAIT)
+        self._clock = clock
+        self._ledger: Ledger | None = None
+        self._thread: threading.Thread | None = None
+        self._rests_until = float("-inf")
+        self.trouble = ""
+
+    def ask(self, question: Callable[[Ledger], Answer], otherwise: Answer) -> Answer:
+        """The answer, or ``otherwise`` if the database is away; then nobody asks for a while.
+
+        Errors that are not the database's are raised.
+        """
+        slow = self._thread is not None and self._thread.is_alive()
+        if slow or self._clock() < self._rests_until:
+            return otherwise
+        answers: SimpleQueue[Answer | Exception] = SimpleQueue()
+        self._thread = threading.Thread(
+            target=self._answer, args=(question, answers), name="ledger-reader", daemon=True
+        )
+        self._thread.start()
+        try:
+            answer = answers.get(timeout=self._wait_seconds)
+        except Empty:
+            self._rest(f"no answer within {self._wait_seconds:g} s")
+            return otherwise
+        # The thread has nothing left to do but end.
+        self._thread = None
+        if isinstance(answer, SQLAlchemyError | OSError | LedgerError):
+            self.close()
+            self._rest((str(answer) or type(answer).__name__).splitlines()[0])
+            return otherwise
+        if isinstance(answer, Exception):
+            raise answer
+        self.trouble = ""
+        return answer
+
+    def close(self) -> None:
+        """Give back the connection."""
+        ledger, self._ledger = self._ledger, None
+        if ledger is not None:
+            ledger.close()
+
+    def _answer(
+        self, question: Callable[[Ledger], Answer], answers: "SimpleQueue[Answer | Exception]"
+    ) -> None:
+        try:
+            self._ledger = self._ledger or self._connect()
+            answers.put(question(self._ledger))
+        # It is handed over and raised where the question was asked.
+        except Exception as error:  # noqa: BLE001
+            answers.put(error)
+
+    def _rest(self, trouble: str) -> None:
+        if not self.trouble:
+            logger.warning("The ledger cannot be read (%s); trading goes on", trouble)
+        self.trouble = trouble
+        self._rests_until = self._clock() + _REST_SECONDS

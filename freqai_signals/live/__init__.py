@@ -1,0 +1,1 @@
+"""What a dry or live bot does beside predicting: watch, judge, record, alert."""

@@ -1,0 +1,141 @@
+"""What the operator is told, and when: on changes, not too often, in one line for many pairs.
+
+Nothing is sent here. The bot's loop hands in how things stand and sends the messages that come back
+through freqtrade's own channels.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Final
+
+from freqai_signals.live.health import Health
+from freqai_signals.settings import AlertSettings
+
+NORMAL: Final = "ok"
+_NAMED_PAIRS: Final = 3
+
+
+@dataclass(frozen=True)
+class News:
+    """How one thing stands.
+
+    Attributes
+    ----------
+    topic
+        For example ``level``, ``model``, ``ledger``.
+    pair
+        Pair or scope that it is about; empty if it is about the whole bot.
+    state
+        A change of this text is news; ``ok`` is normal. For single events a text of their own, such
+        as a model version.
+    severity
+        0 for normal; a rise is told at once, whatever the cooldown.
+    detail
+        What else to say.
+    """
+
+    topic: str
+    pair: str
+    state: str
+    severity: int
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class _Told:
+    state: str = NORMAL
+    severity: int = 0
+    candle: int = -(10**9)
+
+
+class Alerts:
+    """Remembers what was told, so that only changes are.
+
+    Parameters
+    ----------
+    settings
+        Cooldown, and from how many pairs on a summary is sent.
+    """
+
+    def __init__(self, settings: AlertSettings) -> None:
+        self.settings = settings
+        self._told: dict[tuple[str, str], _Told] = {}
+
+    def update(self, candle: int, news: Iterable[News]) -> list[str]:
+        """Messages for what has changed since it was last told, the most severe first.
+
+        A change within the cooldown of its pair and topic waits; if it still holds afterwards, it
+        is told then.
+
+        Parameters
+        ----------
+        candle
+            Number of the newest candle.
+        news
+            How things stand; what is left out stays as it was.
+        """
+        if not self.settings.enabled:
+            return []
+        changed = [item for item in news if self._is_due(candle, item)]
+        for item in changed:
+            self._told[item.topic, item.pair] = _Told(item.state, item.severity, candle)
+        groups: dict[tuple[int, str, str], list[News]] = {}
+        for item in changed:
+            groups.setdefault((-item.severity, item.topic, item.state), []).append(item)
+        return [line for _, group in sorted(groups.items()) for line in self._lines(group)]
+
+    def to_json(self) -> str:
+        """Text that :meth:`restore` reads, so that a restart repeats nothing."""
+        rows = [[topic, pair, asdict(told)] for (topic, pair), told in self._told.items()]
+        return json.dumps(rows)
+
+    def restore(self, text: str) -> None:
+        """Remember what :meth:`to_json` wrote; ValueError if it is anything else."""
+        try:
+            self._told = {
+                (str(topic), str(pair)): _Told(**told) for topic, pair, told in json.loads(text)
+            }
+        except TypeError as error:
+            raise ValueError(f"these are no alerts: {error}") from error
+
+    def _is_due(self, candle: int, item: News) -> bool:
+        told = self._told.get((item.topic, item.pair), _Told())
+        if item.state == told.state:
+            return False
+        # What was told later than now was told by a wrong clock, or in a shorter timeframe.
+        cooled = not 0 <= candle - told.candle < self.settings.cooldown_candles
+        return cooled or item.severity > told.severity
+
+    def _lines(self, group: Sequence[News]) -> list[str]:
+        if len(group) < self.settings.summarise_from:
+            return [_line(item) for item in group]
+        pairs = sorted(item.pair for item in group)
+        more = f" and {len(pairs) - _NAMED_PAIRS} more" if len(pairs) > _NAMED_PAIRS else ""
+        named = ", ".join(pairs[:_NAMED_PAIRS])
+        return [_line(replace(group[0], pair=f"{len(pairs)} pairs ({named}{more})"))]
+
+
+def level_news(pair: str, health: Health) -> News:
+    """News of a pair's level."""
+    return News("level", pair, str(health.level), int(health.level), "; ".join(health.reasons))
+
+
+def model_news(scope: str, version: str, event: str, reason: str) -> News:
+    """News of a model: ``event`` is for example ``refused`` or ``rolled back``."""
+    return News("model", scope, f"{event} {version}", 1, reason)
+
+
+def ledger_news(trouble: str, waiting: int, lost: int) -> News:
+    """News of the ledger, from the writer's numbers."""
+    if lost:
+        return News("ledger", "", "rows lost", 2, f"{lost} rows, {waiting} wait: {trouble}")
+    if trouble:
+        return News("ledger", "", "cannot be written", 1, f"{waiting} rows wait: {trouble}")
+    return News("ledger", "", NORMAL, 0)
+
+
+def _line(item: News) -> str:
+    about = f" {item.pair}" if item.pair else ""
+    detail = f" ({item.detail})" if item.detail else ""
+    return f"{item.topic}{about}: {item.state}{detail}"

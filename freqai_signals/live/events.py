@@ -1,0 +1,95 @@
+"""What happened to models and levels, in one row by time: from the ledger and the registry."""
+
+import time
+from datetime import datetime
+from typing import Any
+
+from freqai_signals.ledger.ledger import Ledger
+from freqai_signals.ledger.sql_tables import HEALTH, TRAINING
+from freqai_signals.live.health import Health
+from freqai_signals.registry.registry import Registry
+
+
+def history(ledger: Ledger, registry: Registry, newest: int) -> list[dict[str, str]]:
+    """The newest events, oldest first.
+
+    Returns
+    -------
+    list of dict
+        ``time`` at which it was written down (UTC); ``about`` a pair or a scope of models; ``what``
+        happened, for example ``level drift``, ``training requested`` or ``serving <version>``; and
+        ``why``.
+    """
+    told = [
+        (row["recorded"], row["pair"], _event(row["detector"], row["level"]), row["detail"])
+        for row in _rows(ledger, "drift_events")
+    ]
+    told += [
+        (
+            int(datetime.fromisoformat(event.at).timestamp()),
+            scope.name,
+            f"{event.action.replace('_', ' ')} {event.version}".strip(),
+            event.reason,
+        )
+        for scope in registry.scopes()
+        for event in scope.history
+    ]
+    # Sorting is stable: what happened within a second stays in the order of its source.
+    told.sort(key=lambda item: item[0])
+    return [
+        {"time": clock_text(at), "about": about, "what": what, "why": why}
+        for at, about, what, why in told[-newest:]
+    ]
+
+
+def pair_health(ledger: Ledger) -> list[dict[str, str]]:
+    """Level of every pair that a bot watches: ``bot pair level since heard why``.
+
+    ``since`` is when the level was entered, empty if it never changed; ``heard`` is when the bot
+    last wrote about the pair.
+    """
+    entered = {
+        (row["pair"], row["level"]): row["recorded"]
+        for row in _rows(ledger, "drift_events")
+        if row["detector"] == HEALTH
+    }
+    found = []
+    for row in _rows(ledger, "counters"):
+        kind, _, pair = row["name"].partition(" ")
+        if kind != HEALTH:
+            continue
+        health = Health.from_json(row["content"])
+        since = entered.get((pair, str(health.level)))
+        found.append(
+            {
+                "bot": row["bot"],
+                "pair": pair,
+                "level": str(health.level),
+                "since": clock_text(since) if since else "",
+                "heard": clock_text(row["recorded"]),
+                "why": "; ".join(health.reasons),
+            }
+        )
+    return found
+
+
+def clock_text(seconds: int) -> str:
+    """A time in UTC for people.
+
+    Examples
+    --------
+    >>> clock_text(86_400)
+    '1970-01-02 00:00'
+    """
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds))
+
+
+def _rows(ledger: Ledger, table: str) -> list[dict[Any, Any]]:
+    """Rows in the order in which they were written."""
+    return ledger.rows(table).sort_values("recorded", kind="stable").to_dict("records")
+
+
+def _event(detector: str, level: str) -> str:
+    if detector == TRAINING:
+        return f"training {level}"
+    return f"level {level}" if detector == HEALTH else f"{detector} {level}"

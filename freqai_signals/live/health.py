@@ -1,0 +1,185 @@
+"""How far a pair can be trusted now, and what follows: a small state machine without side effects.
+
+``ok -> warning -> drift -> halted``. A reason raises the level at once. A level is left downwards
+after ``resume_candles`` without a reason for it. Exits are never touched.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import IntEnum
+from typing import Final
+
+from freqai_signals.drift.monitors import DriftState
+from freqai_signals.settings import DriftSettings
+
+_NEVER: Final = 99
+
+
+class Level(IntEnum):
+    """Trust in a pair's predictions, falling."""
+
+    OK = 0
+    WARNING = 1
+    DRIFT = 2
+    HALTED = 3
+
+    def __str__(self) -> str:
+        """Lower-case name, as settings and columns have it."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known about a pair at the close of a candle.
+
+    Attributes
+    ----------
+    drift
+        States of the pair's monitors.
+    live_skill, live_rows
+        Rolling skill against the prior on the ledger's newest scored rows, and how many they are.
+    stale_candles
+        Candles since the last trusted prediction.
+    """
+
+    drift: Sequence[DriftState] = ()
+    live_skill: float = 0.0
+    live_rows: int = 0
+    stale_candles: int = 0
+
+
+@dataclass(frozen=True)
+class Health:
+    """Level of a pair.
+
+    Attributes
+    ----------
+    level
+        Now.
+    candle
+        Number of the newest candle taken in.
+    since
+        Candle at which the level was entered.
+    calm_since
+        Candle from which on there was no reason for the level; -1 while there is one.
+    reasons
+        Why; empty when ok.
+    """
+
+    level: Level = Level.OK
+    candle: int = -1
+    since: int = -1
+    calm_since: int = -1
+    reasons: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """Text that :meth:`from_json` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Health":
+        """Read what :meth:`to_json` wrote; ValueError if it is anything else."""
+        try:
+            given = json.loads(text)
+            reasons = tuple(map(str, given.pop("reasons")))
+            return cls(**given | {"level": Level(given["level"]), "reasons": reasons})
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"this is no health: {error!r}") from error
+
+
+@dataclass(frozen=True)
+class Action:
+    """What follows from a level.
+
+    Attributes
+    ----------
+    retrain
+        Ask FreqAI to train before its schedule.
+    confidence_step
+        Added to the confidence that a signal needs.
+    block_entries
+        No entry, whatever the signal; exits go on.
+    reject_reason
+        Short code for rows that are blocked; empty otherwise.
+    """
+
+    retrain: bool
+    confidence_step: float
+    block_entries: bool
+    reject_reason: str
+
+
+def next_health(health: Health, candle: int, evidence: Evidence, settings: DriftSettings) -> Health:
+    """Level at the close of a candle; a candle that was taken in before changes nothing."""
+    if candle <= health.candle:
+        return health
+    wanted, reasons = _wanted(evidence, settings)
+    if wanted is Level.DRIFT and health.level >= Level.DRIFT:
+        lasted = candle - health.since
+        if health.level is Level.HALTED or lasted >= settings.halt_after_candles:
+            wanted = Level.HALTED
+    if wanted > health.level:
+        return Health(wanted, candle, candle, -1, reasons)
+    if wanted == health.level:
+        return replace(health, candle=candle, calm_since=-1, reasons=reasons)
+    calm_since = health.calm_since if health.calm_since >= 0 else candle
+    if candle - calm_since < settings.resume_candles:
+        return replace(health, candle=candle, calm_since=calm_since)
+    lower = Level(health.level - 1)
+    return Health(lower, candle, candle, -1 if lower == wanted else candle, reasons)
+
+
+def renewed(health: Health, candle: int) -> Health:
+    """Level after another model has begun to serve: at most a warning until it proves itself."""
+    if health.level <= Level.WARNING:
+        return health
+    return Health(Level.WARNING, candle, candle, -1, ("a new model serves",))
+
+
+def until(health: Health, candle: int) -> Health:
+    """Level as restored at a candle: nothing of it lies later, or it would hold until then.
+
+    Later numbers are those of a shorter timeframe, or of a clock that was ahead.
+    """
+    return replace(
+        health,
+        candle=min(health.candle, candle),
+        since=min(health.since, candle),
+        calm_since=min(health.calm_since, candle),
+    )
+
+
+def action_of(health: Health, settings: DriftSettings) -> Action:
+    """What follows from a level under these settings."""
+    blocks = health.level >= _from(settings.block_entries_from)
+    return Action(
+        retrain=health.level >= _from(settings.retrain_from),
+        confidence_step=settings.confidence_step if health.level >= Level.WARNING else 0.0,
+        block_entries=blocks,
+        reject_reason=str(health.level) if blocks else "",
+    )
+
+
+def _wanted(evidence: Evidence, settings: DriftSettings) -> tuple[Level, tuple[str, ...]]:
+    """Level that the evidence alone calls for, and why."""
+    drifted = [f"{s.detector}: {s.detail}" for s in evidence.drift if s.drift]
+    warned = [f"{s.detector}: {s.detail}" for s in evidence.drift if s.warning]
+    poor = (
+        evidence.live_rows >= settings.live_skill_rows
+        and evidence.live_skill < settings.live_skill_floor
+    )
+    quality = [f"live skill {evidence.live_skill:+.3f} on {evidence.live_rows} rows"] * poor
+    stale = evidence.stale_candles >= settings.stale_candles
+    silence = [f"no trusted prediction for {evidence.stale_candles} candles"] * stale
+    if poor and any(s.drift and s.detector == "losses" for s in evidence.drift):
+        return Level.HALTED, (*quality, *drifted)
+    if drifted or quality:
+        return Level.DRIFT, (*quality, *drifted)
+    if warned or silence:
+        return Level.WARNING, (*silence, *warned)
+    return Level.OK, ()
+
+
+def _from(name: str) -> int:
+    return _NEVER if name == "never" else int(Level[name.upper()])

@@ -1,0 +1,84 @@
+"""The ledger as a running bot sees it: it may be switched off or away, and nobody waits for it."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from freqai_signals.ledger.database import ledger_url
+from freqai_signals.ledger.ledger import Entry, Ledger
+from freqai_signals.ledger.reader import LedgerReader
+from freqai_signals.ledger.writer import CLOSE_SECONDS, LedgerWriter
+from freqai_signals.live.alerts import News, ledger_news
+from freqai_signals.settings import LedgerSettings
+
+T = TypeVar("T")
+
+
+class LiveLedger:
+    """Writer and reader of one bot.
+
+    Parameters
+    ----------
+    settings
+        Those of the ledger.
+    user_data
+        Where it is by default.
+    bot
+        Name of the bot in it.
+    clock
+        See :class:`LedgerReader`.
+    """
+
+    def __init__(
+        self, settings: LedgerSettings, user_data: Path, bot: str, clock: Callable[[], float]
+    ) -> None:
+        self.bot = bot
+        self._writer: LedgerWriter | None = None
+        self._reader: LedgerReader | None = None
+        self._wait_seconds = settings.wait_seconds
+        if settings.enabled:
+            url, wait = ledger_url(settings, user_data), self._wait_seconds
+            self._writer = LedgerWriter(lambda: Ledger(url), settings.queue_rows, wait)
+            self._reader = LedgerReader(lambda: Ledger(url), wait, clock)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is one at all."""
+        return self._writer is not None
+
+    def write(self, entries: list[Entry], wait: bool = False) -> None:
+        """Hand over rows; see :meth:`LedgerWriter.record`."""
+        if self._writer is not None:
+            self._writer.record(entries, wait)
+
+    def ask(self, question: Callable[[Ledger], T], otherwise: T) -> T:
+        """The ledger's answer; see :meth:`LedgerReader.ask`."""
+        return otherwise if self._reader is None else self._reader.ask(question, otherwise)
+
+    def counters(self, named: Mapping[str, str]) -> Entry:
+        """Rows that replace the bot's counters of these names."""
+        rows = [{"bot": self.bot, "name": name, "content": text} for name, text in named.items()]
+        return Entry("counters", rows)
+
+    def counter(self, name: str) -> str | None:
+        """Content of a counter; None if it cannot be read now."""
+        if self._reader is None:
+            return ""
+        return self.ask(lambda ledger: ledger.counter(self.bot, name), None)
+
+    def news(self) -> list[News]:
+        """How it stands."""
+        if self._writer is None or self._reader is None:
+            return []
+        trouble = self._writer.trouble or self._reader.trouble
+        return [ledger_news(trouble, self._writer.waiting_rows, self._writer.lost_rows)]
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until everything handed over is durable; False if that takes too long."""
+        return self._writer is None or self._writer.flush(seconds)
+
+    def close(self) -> None:
+        """Write what waits and let go of the database."""
+        if self._writer is not None and self._reader is not None:
+            self._writer.close(max(self._wait_seconds, CLOSE_SECONDS))
+            self._reader.close()

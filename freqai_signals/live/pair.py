@@ -1,0 +1,164 @@
+"""One pair in a running bot: from the closed candle to rows in the ledger and messages."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import pandas as pd
+
+from freqai_signals.dataset.rows import candle_numbers
+from freqai_signals.ledger.candle_rows import Source, prediction_rows, signal_rows
+from freqai_signals.ledger.ledger import Entry
+from freqai_signals.ledger.live_quality import LiveQuality, quality_of
+from freqai_signals.ledger.outcomes import resolve_outcomes
+from freqai_signals.live.health import Health, action_of, until
+from freqai_signals.live.ledger_client import LiveLedger
+from freqai_signals.live.watch import LiveWatch
+from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.settings import SignalSettings
+from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, NO_SIGNAL
+from freqai_signals.signals.health_limits import Restraint
+from freqai_signals.signals.message import for_chat, signal_message
+from freqai_signals.signals.record import record_of
+
+_QUALITY_DAYS: Final = 7
+_QUALITY_CANDLES: Final = 12
+_FIRST_CANDLES: Final = 20_000
+_LATER_CANDLES: Final = 2_000
+_NO_MODEL: Final = "none"
+
+
+class PairOperation:
+    """What is remembered of a pair between candles; its methods may raise.
+
+    Attributes
+    ----------
+    watch
+        Monitors and level.
+    quality
+        Of the last week, as far as the ledger could be read.
+    """
+
+    def __init__(self, pair: str, settings: SignalSettings, ledger: LiveLedger) -> None:
+        self.pair = pair
+        self.watch = LiveWatch(pair, settings)
+        self.quality = LiveQuality(pair)
+        self._settings = settings
+        self._ledger = ledger
+        # Opening of the newest recorded candle, and of a signal whose message a kill prevented.
+        self._after = 0
+        self._unsent = 0
+        self._restored = False
+        self._unwritten: list[Entry] = []
+        self._quality_candle = -_QUALITY_CANDLES
+
+    def judge(self, candles: pd.DataFrame, cost: float) -> None:
+        """Take in the newest candle and the outcomes that are known by now; move the level."""
+        settings, watch = self._settings, self.watch
+        seconds = settings.candle_seconds
+        candle = int(candle_numbers(candles["date"].tail(1), seconds)[0])
+        is_first = not watch.candle
+        if not self._restored:
+            self._restore(candle)
+        if watch.serve(candle):
+            self._quality_candle = -_QUALITY_CANDLES
+        watch.take_candles(candle)
+        if self._ledger.enabled:
+            recent = candles.tail(_FIRST_CANDLES if is_first else _LATER_CANDLES)
+            self._unwritten.append(self._outcomes(recent, cost))
+            if candle - self._quality_candle >= _QUALITY_CANDLES:
+                since = (candle - _QUALITY_DAYS * settings.candles_per_day) * seconds
+                self.quality = self._ledger.ask(
+                    lambda ledger: quality_of(self.pair, ledger.scored(since, self.pair)),
+                    self.quality,
+                )
+                self._quality_candle = candle
+        self._unwritten.append(watch.judge(candle))
+        watch.candle = candle
+
+    def _restore(self, candle: int) -> None:
+        """Go on where the ledger says that the bot was."""
+        if not self._ledger.enabled:
+            self._restored = True
+            return
+        found = self._ledger.ask(
+            lambda ledger: (
+                ledger.last_candle(self.pair, self._ledger.bot),
+                ledger.counter(self._ledger.bot, f"health {self.pair}"),
+                ledger.unsent(self.pair, self._ledger.bot),
+            ),
+            None,
+        )
+        if found is None:
+            return
+        self._restored = True
+        self._after, self._unsent = max(self._after, found[0]), found[2]
+        if found[1] and self._settings.drift.enabled:
+            self.watch.restore(until(Health.from_json(found[1]), candle))
+
+    def _outcomes(self, candles: pd.DataFrame, cost: float) -> Entry:
+        """Let the watch take in what came of predictions; what of it is to be written."""
+        settings, watch, bot = self._settings, self.watch, self._ledger.bot
+        first, since = int(candles["date"].iloc[0].timestamp()), watch.outcomes_since
+        nothing: tuple[pd.DataFrame, list[dict[str, Any]]] = (pd.DataFrame(), [])
+        waiting, kept = self._ledger.ask(
+            lambda ledger: (
+                ledger.unresolved(self.pair, bot, first),
+                ledger.outcomes(self.pair, watch.version, since),
+            ),
+            nothing,
+        )
+        return watch.take_outcomes(resolve_outcomes(waiting, candles, settings, cost), kept)
+
+    def restraint(self) -> Restraint:
+        """What the level takes away from decisions."""
+        health, settings = self.watch.health, self._settings
+        if not settings.drift.enabled:
+            return Restraint()
+        action = action_of(health, settings.drift)
+        since = max(health.since, 0) * settings.candle_seconds
+        blocked = action.reject_reason if action.block_entries else ""
+        return Restraint(action.confidence_step, blocked, since)
+
+    def record(self, frame: pd.DataFrame, cost: float) -> bool:
+        """Write a candle down; whether its signal has not been told yet."""
+        seconds = self._settings.candle_seconds
+        model, row = self.watch.model, frame.iloc[-1]
+        opening = int(candle_numbers(frame["date"].tail(1), seconds)[0]) * seconds
+        is_new = opening > self._after
+        version = model.card.version if model is not None else _NO_MODEL
+        source = Source(
+            self._ledger.bot, self.pair, version,
+            model.trained_until if model is not None else 0, seconds, cost,
+            *([_prior(model)] if model is not None and model.fit is not None else []),
+        )  # fmt: skip
+        records = []
+        if is_new and model is not None and int(row[DECISION_SIGNAL_COLUMN]) != NO_SIGNAL:
+            why = model.contributions(self.watch.features) if self.watch.features else []
+            records.append(record_of(self.pair, row, version, why))
+        entries = [
+            prediction_rows(frame, source, self._after),
+            signal_rows(records, self._ledger.bot),
+            *self._unwritten,
+            self._ledger.counters({f"health {self.pair}": self.watch.health.to_json()}),
+        ]
+        self._after, self._unwritten = max(self._after, opening), []
+        self._ledger.write(entries, wait=bool(records))
+        return is_new or self._unsent == opening
+
+    def tell(self, row: Any, is_new: bool, send: Callable[[str], Any]) -> None:
+        """Send a signal's message, if signals are told, and note that it went out."""
+        alerts = self._settings.alerts
+        text = signal_message(self.pair, row) if is_new and alerts.enabled else None
+        if text is None or not alerts.every_signal:
+            return
+        send(for_chat(text))
+        model = self.watch.model
+        if self._ledger.enabled and model is not None:
+            key = (self.pair, int(row["date"].timestamp()), model.card.version)
+            self._ledger.ask(lambda ledger: ledger.mark_sent(*key), None)
+
+
+def _prior(model: SignalModel) -> tuple[float, float, float]:
+    assert model.fit is not None
+    sell, hold, buy = model.fit.prior.tolist()
+    return sell, hold, buy

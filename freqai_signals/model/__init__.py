@@ -1,0 +1,1 @@
+"""One fitted, calibrated, storable model: all that predicts, nothing that trains."""

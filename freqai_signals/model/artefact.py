@@ -1,0 +1,224 @@
+"""A model as one file of text and numbers: no pickle, bit-identical predictions.
+
+The file is a zip archive: ``card.json``, one LightGBM text per booster, ``arrays.npz`` (NumPy,
+pickle switched off) and ``manifest.json`` with the SHA-256 of every other member. Reading checks
+them all before anything is built.
+"""
+
+import hashlib
+import io
+import json
+import os
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freqai_signals.dataset.holdout import Holdout
+from freqai_signals.drift import training_reference
+from freqai_signals.model import generations
+from freqai_signals.model.calibration import Calibrator, DirectionHistory
+from freqai_signals.model.card import ModelCard
+from freqai_signals.model.reference import ClassReturns, MarginReference, PlaceReference
+from freqai_signals.model.signal_model import Fit, SignalModel
+
+FORMAT: Final = 4
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+_HOLDOUT: Final = tuple(item.name for item in fields(Holdout))
+
+
+# What zipfile, zlib, struct and json say of bytes that are not what they expect.
+_UNREADABLE: Final = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError),
+    *(KeyError, TypeError, ValueError, EOFError, OSError, OverflowError),
+)
+
+
+class ArtefactError(ValueError):
+    """A model file is missing a part, damaged, or of another format; the message names it."""
+
+
+def to_bytes(model: SignalModel) -> bytes:
+    """The model as the bytes of one file; the same model gives the same bytes."""
+    members = {
+        "card.json": model.card.to_json().encode(),
+        "model.json": json.dumps(_description(model), sort_keys=True).encode(),
+        "arrays.npz": _pack(_arrays(model)),
+        **(generations.texts(model.fit.generations, model.fit.ballot) if model.fit else {}),
+    }
+    manifest = {"format": FORMAT, "sha256": {name: _sha(data) for name, data in members.items()}}
+    members["manifest.json"] = json.dumps(manifest, sort_keys=True).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name, data in sorted(members.items()):
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def from_bytes(data: bytes, name: str = "model") -> SignalModel:
+    """Read what :func:`to_bytes` wrote.
+
+    Parameters
+    ----------
+    data
+        Contents of a model file.
+    name
+        What to call it in an error message.
+
+    Raises
+    ------
+    ArtefactError
+        If anything is missing or differs from its checksum.
+    """
+    try:
+        members = _members(data)
+        manifest = json.loads(members["manifest.json"])
+        if manifest["format"] != FORMAT:
+            raise ArtefactError(
+                f"{name}: model file format {manifest['format']}, this version reads {FORMAT}; "
+                "train again or use the version that wrote it"
+            )
+        for member, expected in manifest["sha256"].items():
+            if _sha(members[member]) != expected:
+                raise ArtefactError(f"{name}: {member} does not match its checksum")
+        return _build(members)
+    except ArtefactError:
+        raise
+    except _UNREADABLE as e:
+        raise ArtefactError(f"{name}: not a readable model file ({type(e).__name__}: {e})") from e
+
+
+def write(model: SignalModel, path: Path) -> None:
+    """Store a model so that a reader sees either the whole file or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, to_bytes(model))
+
+
+def read(path: Path) -> SignalModel:
+    """Load a model file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ArtefactError
+        If it is damaged.
+    """
+    return from_bytes(path.read_bytes(), str(path))
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name, flush it to disk, and rename it into place.
+
+    The rename itself is flushed too, so after the return neither a kill nor a power cut undoes it.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _description(model: SignalModel) -> dict[str, Any]:
+    fit = model.fit
+    return {
+        "names": list(model.names),
+        "trained_until": model.trained_until,
+        "generations": generations.description(fit.generations) if fit else [],
+        "votes": generations.describe_votes(fit.ballot) if fit else [],
+        "decay": fit.decay if fit else 1.0,
+        "calibration": [fit.calibrator.method, fit.calibrator.values] if fit else [],
+        "places": [fit.places.usual, fit.places.limit] if fit else [],
+    }
+
+
+def _arrays(model: SignalModel) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {
+        "history_event_end": model.history.event_end,
+        "history_log_odds": model.history.log_odds,
+        "history_bought": model.history.bought,
+        **{f"holdout_{name}": getattr(model.holdout, name) for name in _HOLDOUT},
+        **training_reference.to_arrays(model.drift),
+    }
+    if model.fit:
+        arrays |= {
+            "margins": model.fit.margins.quantiles,
+            "centre": model.fit.places.centre,
+            "half_width": model.fit.places.half_width,
+            "return_mean": model.fit.class_returns.mean,
+            "return_square": model.fit.class_returns.square,
+            "return_count": model.fit.class_returns.count,
+            "prior": model.fit.prior,
+            **generations.to_arrays(model.fit.generations, model.fit.ballot),
+        }
+    return arrays
+
+
+def _build(members: Mapping[str, bytes]) -> SignalModel:
+    description = json.loads(members["model.json"])
+    with np.load(io.BytesIO(members["arrays.npz"]), allow_pickle=False) as loaded:
+        arrays = {name: loaded[name] for name in loaded.files}
+    history = DirectionHistory(
+        arrays["history_event_end"], arrays["history_log_odds"], arrays["history_bought"]
+    )
+    card = ModelCard.from_json(members["card.json"].decode())
+    fit = _build_fit(description, arrays, members) if description["generations"] else None
+    names = tuple(description["names"])
+    holdout = Holdout(**{name: arrays[f"holdout_{name}"] for name in _HOLDOUT})
+    drift = training_reference.from_arrays(arrays)
+    return SignalModel(card, names, history, fit, description["trained_until"], holdout, drift)
+
+
+def _build_fit(
+    description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], members: Mapping[str, bytes]
+) -> Fit:
+    method, values = description["calibration"]
+    usual, limit = description["places"]
+    return Fit(
+        generations=generations.build(description["generations"], arrays, members),
+        calibrator=Calibrator(method, tuple(tuple(row) for row in values)),
+        margins=MarginReference(arrays["margins"]),
+        places=PlaceReference(arrays["centre"], arrays["half_width"], usual, limit),
+        class_returns=ClassReturns(
+            arrays["return_mean"], arrays["return_square"], arrays["return_count"]
+        ),
+        prior=arrays["prior"],
+        decay=description["decay"],
+        ballot=generations.build_ballot(description["votes"], arrays, members),
+    )
+
+
+def _pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _members(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def _sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

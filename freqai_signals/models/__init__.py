@@ -1,1 +1,0 @@
-"""Matrices to one fitted, calibrated, storable model."""

@@ -1,0 +1,1 @@
+"""What freqtrade loads; the only room that imports freqtrade."""

@@ -1,0 +1,72 @@
+"""The models of a backtest's windows, each trained once and carried on by the next."""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.registry.promotion import window_serving
+from freqai_signals.settings import SignalSettings
+from freqai_signals.training.model_store import ModelStore
+from freqai_signals.training.request import Request
+
+
+class WindowModels:
+    """Of each training window the newly trained model, and the one that serves.
+
+    Parameters
+    ----------
+    store
+        Knows whether the very same model was trained before.
+    settings
+        Those of the gate.
+    """
+
+    def __init__(self, store: ModelStore, settings: SignalSettings) -> None:
+        self._store = store
+        self._settings = settings
+        self._kept: dict[tuple[Hashable, int], tuple[SignalModel, SignalModel]] = {}
+
+    @property
+    def trained(self) -> dict[int, SignalModel]:
+        """End of each window at hand (seconds since 1970) to the model newly trained in it."""
+        return {stop: new for (_, stop), (new, _) in self._kept.items()}
+
+    def serving(
+        self,
+        run: Hashable,
+        windows: Sequence[Any],
+        request: Callable[[Any, SignalModel | None], Request],
+    ) -> SignalModel:
+        """What serves the last window; windows before it are trained where they are not at hand.
+
+        Every model carries on the calibration history of the one before, so a window's model is the
+        same whether or not the predictions of earlier windows came from the cache.
+
+        Parameters
+        ----------
+        run
+            Names what the windows have in common: pool and first candle.
+        windows
+            Training windows from the run's first on, oldest first; ``stopts`` names one.
+        request
+            What a window's model is made from, given the one before; asked for only if the model
+            is not at hand.
+
+        Raises
+        ------
+        ValueError
+            If there is no window.
+        """
+        if not windows:
+            raise ValueError("there is no training window; the timerange must begin after one")
+        new: SignalModel | None = None
+        serving: SignalModel | None = None
+        for window in windows:
+            name = (run, int(window.stopts))
+            if name not in self._kept:
+                made_of = request(window, new)
+                new = self._store.train(made_of)
+                self._kept[name] = window_serving(new, serving, made_of.rows, self._settings)
+            new, serving = self._kept[name]
+        assert serving is not None
+        return serving

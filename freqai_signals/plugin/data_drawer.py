@@ -1,0 +1,151 @@
+"""FreqAI's drawer, mended. A module of its own name, unlike the adapter: it can be imported."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import cloudpickle
+import numpy as np
+import numpy.typing as npt
+import rapidjson
+from freqtrade.freqai.data_drawer import FreqaiDataDrawer
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.strategy import IStrategy
+from pandas import DataFrame
+
+from freqai_signals.dataset.history import extended
+from freqai_signals.model.artefact import write_atomically
+from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.plugin.data_kitchen import SignalKitchen
+from freqai_signals.plugin.state_files import with_columns
+from freqai_signals.schema import TRUST_COLUMN
+from freqai_signals.signals.outputs import model_columns, window_facts
+
+logger = logging.getLogger(__name__)
+
+_HISTORY_ROWS: Final = 6000
+
+
+class SignalDrawer(FreqaiDataDrawer):
+    """FreqAI's drawer with mends: whole files, and candles of each pair for itself.
+
+    FreqAI stores what it knows where nobody catches: an error would end the thread that trains, or
+    keep a pair from being decided. So a disk that is full or read-only is told once here, what is
+    in memory goes on, and the next candle or training tries again.
+    """
+
+    _unsaid: set[str]
+    _unstored: set[Path]
+
+    @classmethod
+    def adopt(cls, drawer: FreqaiDataDrawer, scored: bool = False) -> None:
+        """Mend the drawer that FreqAI has made, and the predictions that it has read."""
+        drawer.__class__ = cls
+        drawer._unsaid, drawer._unstored = set(), set()
+        columns = [
+            f"{name}{kind}" for name in model_columns(scored) for kind in ("", "_mean", "_std")
+        ]
+        wanted = {**dict.fromkeys((*columns, TRUST_COLUMN), 0.0), **window_facts(None)}
+        for pair, history in drawer.historic_predictions.items():
+            drawer.historic_predictions[pair] = with_columns(history, wanted)
+
+    def served(self, pair: str) -> SignalModel | None:
+        """The model that FreqAI has stored for a pair; None if there is none or it is damaged."""
+        kitchen = FreqaiDataKitchen(self.config, True, pair)
+        SignalKitchen.adopt(kitchen)
+        try:
+            model = self.load_data(pair, kitchen)
+        # Unpickling damaged bytes may raise nearly anything.
+        except Exception as error:  # noqa: BLE001
+            logger.warning("The stored model of %s cannot be read: %s", pair, error)
+            return None
+        return model if isinstance(model, SignalModel) else None
+
+    def keep_model_unless(self, pair: str, changed: Sequence[str]) -> None:
+        """Forget a pair's stored model if inputs of it have changed, or if it is damaged."""
+        if changed or self.served(pair) is None:
+            reason = f"changed since: {', '.join(changed)}" if changed else "damaged"
+            logger.warning("The stored model of %s is not used, %s", pair, reason)
+            self.pair_dict[pair] = self.empty_pair_dict.copy()
+            self.model_dictionary.pop(pair, None)
+
+    def said(self, pair: str, whitelist: Sequence[str]) -> None:
+        """Store the predictions once a candle, after the last of the pairs that are decided.
+
+        Where that one has no new candle, as soon as another pair has its next one.
+        """
+        if pair in self._unsaid or pair in whitelist[-1:]:
+            self._unsaid.clear()
+            self.save_historic_predictions_to_disk()
+        else:
+            self._unsaid.add(pair)
+
+    def save_historic_predictions_to_disk(self) -> None:
+        """Store what was said, and a copy of it; a kill damages neither."""
+        data = cloudpickle.dumps(dict(self.historic_predictions))
+        self._store(data, self.historic_predictions_path, self.historic_predictions_bkp_path)
+
+    def save_drawer_to_disk(self) -> None:
+        """Store when each pair was trained."""
+        self._store_json(self.pair_dict, self.pair_dictionary_path)
+
+    def save_metric_tracker_to_disk(self) -> None:
+        """Store FreqAI's metrics, if it keeps them."""
+        self._store_json(self.metric_tracker, self.metric_tracker_path)
+
+    def save_global_metadata_to_disk(self, metadata: dict[str, Any]) -> None:
+        """Store since when the bot has predicted."""
+        self._store_json(metadata, self.global_metadata_path)
+
+    def _store_json(self, content: Any, path: Path) -> None:
+        with self.save_lock:
+            text = rapidjson.dumps(
+                content, default=self.np_encoder, number_mode=rapidjson.NM_NATIVE
+            )
+            self._store(text.encode(), path)
+
+    def _store(self, data: bytes, *paths: Path) -> None:
+        """Write the same content to whole files, up to the first that cannot be written."""
+        try:
+            for path in paths:
+                write_atomically(path, data)
+        except OSError as error:
+            if paths[0] not in self._unstored:
+                logger.warning("%s cannot be written; the bot goes on: %s", paths[0], error)
+            self._unstored.add(paths[0])
+        else:
+            if paths[0] in self._unstored:
+                logger.warning("%s can be written again", paths[0])
+            self._unstored.discard(paths[0])
+
+    def append_model_predictions(
+        self,
+        pair: str,
+        predictions: DataFrame,
+        do_preds: npt.NDArray[np.int_],
+        dk: FreqaiDataKitchen,
+        strat_df: DataFrame,
+    ) -> None:
+        """Remember the newest prediction, and forget those that nobody reads back."""
+        super().append_model_predictions(pair, predictions, do_preds, dk, strat_df)
+        # FreqAI keeps every row for ever; the strategy's frame is all that is read back.
+        kept = self.historic_predictions[pair].tail(max(_HISTORY_ROWS, len(strat_df)))
+        self.historic_predictions[pair] = kept.reset_index(drop=True)
+
+    def update_historic_data(self, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
+        """Once a candle for all pairs; a pair without candles or with a gap stops no other."""
+        timeframe = self.config["timeframe"]
+        recent = strategy.dp.get_pair_dataframe(dk.pair, timeframe)
+        kept = self.historic_data.get(dk.pair, {}).get(timeframe)
+        if recent.empty or (
+            kept is not None and len(kept) and kept["date"].iloc[-1] >= recent["date"].iloc[-1]
+        ):
+            return
+        seconds = strategy.signal_settings.candle_seconds
+        with self.history_lock:
+            for pair in {dk.pair, *dk.all_pairs}:
+                frames = self.historic_data.setdefault(pair, {})
+                news = strategy.dp.get_pair_dataframe(pair, timeframe)
+                frames[timeframe] = extended(frames.get(timeframe), news, seconds)
+        self.current_candle = recent["date"].iloc[-1]

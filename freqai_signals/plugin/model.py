@@ -1,0 +1,300 @@
+"""FreqAI adapter of freqai_signals: reads from freqtrade, calls the package, writes back."""
+
+import logging
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from freqtrade.configuration import TimeRange
+from freqtrade.constants import Config
+from freqtrade.enums import RunMode
+from freqtrade.exceptions import OperationalException
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.freqai.freqai_interface import IFreqaiModel
+from freqtrade.strategy import IStrategy
+from pandas import DataFrame
+
+from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
+from freqai_signals.dataset.feature_tables import training_window
+from freqai_signals.dataset.late_candles import late_pairs
+from freqai_signals.dataset.pair_tables import PairTables
+from freqai_signals.dataset.rows import Window
+from freqai_signals.live.operation import LiveOperation
+from freqai_signals.model.artefact import write_atomically
+from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.plugin.backtest_windows import WindowModels
+from freqai_signals.plugin.data_drawer import SignalDrawer
+from freqai_signals.plugin.data_kitchen import SignalKitchen, declare, keep_nothing_of_training
+from freqai_signals.plugin.prediction_cache import PredictionCache, Recipe, listed_costs
+from freqai_signals.plugin.retrain_schedule import Turn, newest, next_turn
+from freqai_signals.plugin.state_files import (
+    INPUTS_FILE,
+    all_inputs,
+    changed_inputs,
+    repair_state,
+)
+from freqai_signals.plugin.thread_priority import Precedence, courteous
+from freqai_signals.provenance import method_files
+from freqai_signals.schema import INCOMPLETE_MARKET, LABEL_COLUMN, TRUST_COLUMN
+from freqai_signals.signals.outputs import model_columns, model_outputs
+from freqai_signals.training.model_store import ModelStore
+from freqai_signals.tuning.window_parameters import Tuning
+
+logger = logging.getLogger(__name__)
+
+
+class LightGBMSignalClassifier(IFreqaiModel):
+    """Three-class signal model: one per window for the whole pool, calibrated, content-addressed.
+
+    FreqAI's windows, schedule and files are used as they are; its feature pipeline and label
+    statistics are not, since the model object holds all it needs.
+    """
+
+    model: SignalModel | None
+
+    def __init__(self, config: Config) -> None:
+        try:
+            self.signal_settings = settings_from_config(config)
+        except SettingsError as error:
+            raise OperationalException(str(error)) from error
+        folder = Path(config["user_data_dir"])
+        identifier = config["freqai"].get("identifier", "no_id_provided")
+        repair_state(folder / "models" / identifier)
+        super().__init__(config=config)
+        SignalDrawer.adopt(self.dd, bool(self.signal_settings.labels.ensemble))
+        self.store = ModelStore(folder / "signals" / "models")
+        self.strategy: Any = None
+        self._tables = PairTables(self.signal_settings.candle_seconds)
+        self.windows = WindowModels(self.store, self.signal_settings)
+        self.tuning = Tuning(self.signal_settings, folder, identifier, self._stop_event.is_set)
+        self._precedence = Precedence()
+        self._checked: set[str] = set()
+        self.operation: LiveOperation | None = None
+        if config["runmode"] in (RunMode.DRY_RUN, RunMode.LIVE):
+            self.operation = LiveOperation(self.signal_settings, folder, identifier)
+
+    # Windows: FreqAI decides when to train, these methods see to it that it trains on the pool.
+
+    def start_backtesting(
+        self, dataframe: DataFrame, metadata: dict[str, Any], dk: FreqaiDataKitchen,
+        strategy: IStrategy,
+    ) -> FreqaiDataKitchen:  # fmt: skip
+        """Run FreqAI's windows with full pair names on disk and fingerprinted predictions."""
+        self.strategy = strategy
+        # freqtrade keeps the candle that opens at the end of the timerange, FreqAI leaves it out.
+        dk.backtesting_timeranges[-1].stopts += self.signal_settings.candle_seconds
+        SignalKitchen.adopt(dk, self._prediction_cache(metadata["pair"], dk))
+        return super().start_backtesting(dataframe, metadata, dk, strategy)
+
+    def start_live(
+        self, dataframe: DataFrame, metadata: dict[str, Any], strategy: IStrategy,
+        dk: FreqaiDataKitchen,
+    ) -> FreqaiDataKitchen:  # fmt: skip
+        """Predict the newest candle, with full pair names on disk."""
+        self.strategy = strategy
+        self._precedence.decides()
+        SignalKitchen.adopt(dk)
+        self._forget_models_of_other_inputs(metadata["pair"])
+        # FreqAI's queue knows the whitelist of the start only.
+        if metadata["pair"] not in self.train_queue:
+            self.train_queue.append(metadata["pair"])
+        dk = super().start_live(dataframe, metadata, strategy, dk)
+        self._precedence.decides()
+        return dk
+
+    def build_strategy_return_arrays(
+        self, dataframe: DataFrame, dk: FreqaiDataKitchen, pair: str, trained_timestamp: int
+    ) -> None:
+        """Predict the newest candle also where FreqAI only fills its table of predictions."""
+        only_fills = pair not in self.dd.model_return_values
+        super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
+        if only_fills:
+            super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
+        # What was said must survive a kill: repeats and shares of signals are counted on it.
+        self.dd.said(pair, self.strategy.dp.current_whitelist())
+
+    def extract_data_and_train_model(
+        self, new_trained_timerange: TimeRange, pair: str, strategy: IStrategy,
+        dk: FreqaiDataKitchen, data_load_timerange: TimeRange,
+    ) -> None:  # fmt: skip
+        """A pair's turn: adopt the pool's newest model, or train the next one for all."""
+        SignalKitchen.adopt(dk)
+        pool = self._pool(pair)
+        known = [p for p in pool if p in self.dd.pair_dict]
+        latest = newest({p: self.dd.get_pair_dict_info(p)[1] for p in known})
+        model = self.dd.served(latest.pair) if latest else None
+        own, now = self.dd.get_pair_dict_info(pair)[1], new_trained_timerange.stopts
+        patience = 3600 * self.freqai_info["live_retrain_hours"]
+        if latest is None or model is None or next_turn(own, latest, now, patience) is Turn.TRAIN:
+            # Not a decorator: hyperopt pickles this class, and one would hold a generator.
+            with courteous():
+                model = self._train_pool(pool, pair, new_trained_timerange, model)
+            trained = now
+        else:
+            trained = latest.time
+            logger.info("%s adopts the pool's model %s", pair, model.card.version)
+        self._serve(pair, model, trained, dk)
+
+    def retrain_early(self, pair: str) -> None:
+        """Make the pool's models due now; FreqAI's thread trains one, the other pairs adopt it."""
+        due = int(time.time() - 3600 * self.freqai_info["live_retrain_hours"]) - 1
+        for name in self._pool(pair):
+            entry = self.dd.pair_dict.get(name)
+            if entry is not None:
+                entry["trained_timestamp"] = min(entry["trained_timestamp"], due)
+
+    def _train_pool(
+        self, pool: tuple[str, ...], pair: str, timerange: TimeRange, previous: SignalModel | None
+    ) -> SignalModel:
+        """The next model from all candles at hand; one pair's features are kept at a time.
+
+        Whether it serves is for the gate to say; either way the next one carries on from it.
+        """
+        wait, window = self._precedence.wait, self._window(timerange)
+        rows = self._tables.new_rows(pool, self.strategy, window, wait)
+        model = self.store.train(self.tuning.request(pool, rows, timerange.stopts, previous))
+        if model.card.reason:
+            logger.warning("The pool's new model abstains: %s", model.card.reason)
+        return self.operation.promote(pair, model, rows) if self.operation else model
+
+    def _serve(self, pair: str, model: SignalModel, trained: int, dk: FreqaiDataKitchen) -> None:
+        """Let FreqAI store and use a model for a pair; the features of training are not kept."""
+        keep_nothing_of_training(dk)
+        dk.training_features_list, dk.label_list = list(model.names), [LABEL_COLUMN]
+        declare(dk, model)
+        dk.set_new_model_names(pair, trained)
+        self.dd.save_data(model, pair, dk)
+        self.dd.pair_dict[pair]["trained_timestamp"] = trained
+        inputs = all_inputs(self.full_path, pair, self._recipe(pair).parts())
+        write_atomically(self.full_path / INPUTS_FILE, inputs.encode())
+        self.dd.save_drawer_to_disk()
+        self.dd.purge_old_models()
+
+    def _forget_models_of_other_inputs(self, pair: str) -> None:
+        """Once a pair after a start: drop a damaged model, or one of other settings, code or pool.
+
+        FreqAI would use it until the next retraining, whatever has changed since. All pairs that
+        may be traded are looked at with the first, before anything is trained from their models.
+        """
+        names = {pair, *pool_pairs(self.signal_settings, self.config)} - self._checked
+        self._checked |= names
+        for name in sorted(names):
+            if self.dd.get_pair_dict_info(name)[1]:
+                parts = self._recipe(name).parts()
+                self.dd.keep_model_unless(name, changed_inputs(self.full_path, name, parts))
+
+    def model_exists(self, dk: FreqaiDataKitchen) -> bool:
+        """Never: the model store knows whether the very same model was trained before."""
+        return False
+
+    def train(
+        self, unfiltered_df: DataFrame, pair: str, dk: FreqaiDataKitchen, **kwargs: Any
+    ) -> SignalModel:
+        """The model of the current window; it abstains, with a reason, if it cannot be trained."""
+        unused = set(dk.training_features_list) - set(
+            self._tables.table(pair, self.strategy).features.columns
+        )
+        if unused:
+            logger.warning(
+                "%d features do not come from feature_engineering_standard and are not used, "
+                "for example %s",
+                len(unused),
+                min(unused),
+            )
+        keep_nothing_of_training(dk)
+        model: SignalModel = self.fit({"pair": pair}, dk)
+        declare(dk, model)
+        if model.card.reason:
+            logger.warning("No model for %s, it abstains: %s", pair, model.card.reason)
+        return model
+
+    def fit(
+        self, data_dictionary: dict[str, Any], dk: FreqaiDataKitchen, **kwargs: Any
+    ) -> SignalModel:
+        """Train this window and, where they are not at hand, those before it.
+
+        Every model carries on the calibration history of the one before, so a window's model is the
+        same whether or not the predictions of earlier windows came from the cache.
+        """
+        pool = self._pool(data_dictionary["pair"])
+        rows = partial(self._tables.kept_rows, pool, self.strategy)
+        return self.windows.serving(
+            (*pool, dk.training_timeranges[0].startts),
+            [w for w in dk.training_timeranges if w.stopts <= self.training_timerange.stopts],
+            lambda w, old: self.tuning.request(pool, rows(self._window(w)), w.stopts, old),
+        )
+
+    def predict(
+        self, unfiltered_df: DataFrame, dk: FreqaiDataKitchen, **kwargs: Any
+    ) -> tuple[DataFrame, npt.NDArray[np.int_]]:
+        """Contract columns for every row, and whether each can be trusted."""
+        dk.find_features(unfiltered_df)
+        if self.operation is not None:
+            self.model = self.operation.model(dk.pair, self.model)
+        scored = bool(self.signal_settings.labels.ensemble)
+        outputs = model_outputs(
+            self.model,
+            unfiltered_df,
+            self.strategy.round_trip_cost(dk.pair),
+            unfiltered_df["volume"].to_numpy() > 0,
+            scored,
+        )
+        declare(dk, self.model)
+        if self.live and self._market_is_incomplete(unfiltered_df["date"].iloc[-1]):
+            outputs.loc[outputs.index[-1], TRUST_COLUMN] = INCOMPLETE_MARKET
+        # After the mark: what the strategy does not trust is not watched either.
+        if self.operation is not None:
+            self.operation.saw(dk.pair, self.model, unfiltered_df, outputs)
+        dk.do_predict, dk.DI_values = outputs[TRUST_COLUMN].to_numpy(), np.zeros(len(outputs))
+        return outputs[list(model_columns(scored))], dk.do_predict
+
+    def _on_stop(self) -> None:
+        try:
+            super()._on_stop()
+        finally:
+            if self.operation is not None:
+                self.operation.close()
+
+    def fit_live_predictions(self, dk: FreqaiDataKitchen, pair: str) -> None:
+        """Nothing to fit, the columns are probabilities already; but FreqAI wants its entries."""
+        declare(dk, self.model)
+
+    def _market_is_incomplete(self, date: pd.Timestamp) -> bool:
+        """Whether features of the market would lack a candle that is only late."""
+        if "cross_asset" not in self.signal_settings.features.groups:
+            return False
+        pool = pool_pairs(self.signal_settings, self.config)
+        shown = {pair: self.strategy.newest_candle(pair) for pair in pool}
+        late = late_pairs(shown, date, self.signal_settings.candle_seconds)
+        if late:
+            logger.warning("No prediction for %s: the candle of %s is late", date, ", ".join(late))
+        return bool(late)
+
+    def _pool(self, pair: str) -> tuple[str, ...]:
+        if self.signal_settings.model.pool == "pair":
+            return (pair,)
+        return pool_pairs(self.signal_settings, self.config)
+
+    def _window(self, timerange: TimeRange) -> Window:
+        return training_window(timerange.startts, timerange.stopts, self.signal_settings)
+
+    def _prediction_cache(self, pair: str, dk: FreqaiDataKitchen) -> PredictionCache:
+        windows = [(window.startts, window.stopts) for window in dk.training_timeranges]
+        tuned = partial(self.tuning.digest, self._pool(pair))
+        return PredictionCache(self._recipe(pair), self.strategy.training_candles, windows, tuned)
+
+    def _recipe(self, pair: str) -> Recipe:
+        pool = tuple(sorted({pair, *pool_pairs(self.signal_settings, self.config)}))
+        return Recipe(
+            settings=self.signal_settings,
+            pair=pair,
+            pool=pool,
+            adapter_files=method_files(
+                type(self.strategy), type(self), SignalKitchen, SignalDrawer
+            ),
+            costs=listed_costs(pool, self.strategy.round_trip_cost),
+        )

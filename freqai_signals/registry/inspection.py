@@ -1,0 +1,153 @@
+"""Looking at versions: are they whole, how do two differ, and as plain files for other programs."""
+
+import io
+import json
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freqai_signals.mean_test import candle_means, mean_test
+from freqai_signals.metrics import log_losses
+from freqai_signals.model import artefact
+from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.registry.registry import Registry
+from freqai_signals.registry.versions import RegistryError
+from freqai_signals.settings import timeframe_seconds
+
+
+def verify(registry: Registry) -> list[dict[str, str]]:
+    """Read every version: ``scope``, ``version`` and ``problem``, empty if it is whole."""
+    found = []
+    for scope in registry.scopes():
+        for version in scope.versions:
+            problem = ""
+            try:
+                registry.load(scope.name, version.version)
+            except RegistryError as error:
+                problem = str(error)
+            found.append({"scope": scope.name, "version": version.version, "problem": problem})
+    readable = {registry.path(scope.name) for scope in registry.scopes()}
+    for folder in sorted(path for path in registry.folder.glob("*") if path.is_dir()):
+        if folder not in readable and any(folder.glob("*.json")):
+            found.append({"scope": folder.name, "version": "", "problem": "damaged pointer"})
+    return found
+
+
+def compare(registry: Registry, name: str, first: str, second: str) -> dict[str, Any]:
+    """How two versions of a scope differ.
+
+    Their purged tails are compared where they overlap, early-stopped boosters against early-stopped
+    boosters, so both speak about rows they were not trained on.
+
+    Returns
+    -------
+    dict
+        ``metrics`` and ``settings`` hold pairs of values where they differ; ``excess`` is the mean
+        log loss of ``second`` minus that of ``first`` (nats) on ``common_rows``, with its
+        ``standard_error``.
+    """
+    one, two = (registry.load(name, version) for version in (first, second))
+    cards = [model.card for model in (one, two)]
+    validation = [dict(card.metrics.get("validation", {})) for card in cards]
+    return {
+        "first": cards[0].version,
+        "second": cards[1].version,
+        "metrics": _differences(validation[0], validation[1]),
+        "settings": _differences(_flat(cards[0].settings), _flat(cards[1].settings)),
+        "features_changed": cards[0].features_digest != cards[1].features_digest,
+        **_common(one, two),
+    }
+
+
+def export(registry: Registry, name: str, version: str, folder: Path) -> Path:
+    """Write a version as plain files: LightGBM text, JSON, NumPy arrays. Returns their folder.
+
+    Raises
+    ------
+    RegistryError
+        If the version is damaged or the files cannot be written.
+    """
+    model = registry.load(name, version)
+    target = folder / model.card.version
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(io.BytesIO(artefact.to_bytes(model))) as archive:
+            for member in archive.namelist():
+                artefact.write_atomically(target / member, archive.read(member))
+    except OSError as error:
+        raise RegistryError(f"{target} cannot be written: {error}") from error
+    return target
+
+
+def read_export(folder: Path) -> SignalModel:
+    """Load what :func:`export` wrote; it predicts bit-identically.
+
+    Raises
+    ------
+    ArtefactError
+        If a file is missing or differs from its checksum.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.writestr(path.name, path.read_bytes())
+    return artefact.from_bytes(buffer.getvalue(), str(folder))
+
+
+def as_json(registry: Registry) -> str:
+    """Everything the registry knows, as JSON."""
+    return json.dumps([asdict(scope) for scope in registry.scopes()], indent=1)
+
+
+def _common(one: SignalModel, two: SignalModel) -> dict[str, float]:
+    keys = [dict(zip(_keys(model), range(len(model.holdout)), strict=True)) for model in (one, two)]
+    shared = [key for key in keys[0] if key in keys[1]]
+    if not shared:
+        return {"common_rows": 0.0}
+    rows = [np.array([places[key] for key in shared]) for places in keys]
+    losses = [
+        log_losses(one.holdout.label[rows[0]], model.holdout.probabilities[chosen].astype(float))
+        for model, chosen in zip((one, two), rows, strict=True)
+    ]
+    start = one.holdout.start[rows[0]]
+    days = _span_days(start, one)
+    test = mean_test(candle_means(start, losses[1] - losses[0]), days)
+    return {
+        "common_rows": float(len(shared)),
+        "excess": test.mean,
+        "standard_error": test.standard_error,
+    }
+
+
+def _span_days(start: NDArray[np.int64], model: SignalModel) -> float:
+    seconds = timeframe_seconds(str(model.card.settings["timeframe"]))
+    return float(np.ptp(start) + 1) * seconds / 86400
+
+
+def _keys(model: SignalModel) -> list[tuple[int, str]]:
+    held = model.holdout
+    return [
+        (start, model.card.pairs[pair])
+        for start, pair in zip(held.start.tolist(), held.pair.tolist(), strict=True)
+    ]
+
+
+def _flat(values: Any, above: str = "") -> dict[str, Any]:
+    if not isinstance(values, dict):
+        return {above: values}
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{above}.{key}" if above else str(key))
+    return flat
+
+
+def _differences(first: dict[str, Any], second: dict[str, Any]) -> dict[str, list[Any]]:
+    return {
+        name: [first.get(name), second.get(name)]
+        for name in sorted(first.keys() | second.keys())
+        if first.get(name) != second.get(name)
+    }

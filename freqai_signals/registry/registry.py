@@ -1,0 +1,210 @@
+"""Every trained model as an immutable version, and which of them serves, safe against a kill.
+
+A folder a scope (a pair or a pool)::
+
+    <folder>/<scope>/20240305T0000-1a2b3c4d5e.model   one file a version, never changed
+    <folder>/<scope>/scope.json                       versions, serving, pinned, history
+    <folder>/<scope>/scope.previous.json              the same one change ago
+    <folder>/<scope>/.lock                            held by whoever writes
+
+A version exists once ``scope.json`` names it: its file is written, flushed and renamed first, then
+``scope.json`` in the same way. A kill in between leaves a file that nobody names; the next writer
+sweeps it. Readers take no lock: they see the state before a change or after it.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from freqai_signals.model import artefact
+from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.registry.version_files import (
+    POINTER,
+    load_version,
+    now,
+    read_or_rebuild,
+    read_scope,
+    sweep,
+    write_scope,
+)
+from freqai_signals.registry.versions import RegistryError, Scope, Version, slug
+from freqai_signals.settings import RegistrySettings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A folder of versions.
+
+    Attributes
+    ----------
+    folder
+        Outside ``user_data/models``, parts of which freqtrade's analysis commands delete.
+    keep
+        Newest versions kept in each scope; what serves or served last is never removed.
+    lock_seconds
+        Longest wait for another process that writes.
+    """
+
+    folder: Path
+    keep: int = 20
+    lock_seconds: float = 10.0
+
+    def scopes(self) -> list[Scope]:
+        """All scopes that can be read, by name; damaged ones are logged and left out."""
+        found = []
+        for path in sorted(self.folder.glob(f"*/{POINTER}")):
+            try:
+                found.append(read_scope(path.parent))
+            except RegistryError as error:
+                logger.warning("%s", error)
+        return sorted(found, key=lambda scope: scope.name)
+
+    def scope(self, name: str) -> Scope:
+        """One scope, empty if nothing was registered yet.
+
+        Raises
+        ------
+        RegistryError
+            If both copies of its pointer are damaged or unreadable.
+        """
+        folder = self.path(name)
+        try:
+            return read_scope(folder)
+        except FileNotFoundError:
+            return Scope(name)
+
+    def load(self, name: str, version: str = "") -> SignalModel:
+        """A version of a scope, by default the serving one.
+
+        Raises
+        ------
+        RegistryError
+            If there is none, or its file is missing, damaged, or not the one registered.
+        """
+        scope = self.scope(name)
+        if not (version or scope.serving):
+            raise RegistryError(f"{name}: no version serves")
+        return load_version(self.path(name), scope.get(version or scope.serving))
+
+    def register(self, name: str, model: SignalModel, serve: bool) -> Version:
+        """Store a model for good and, if asked to and nothing is pinned, let it serve.
+
+        Registering the same version again adds nothing, but may let it serve.
+
+        Raises
+        ------
+        RegistryError
+            If it cannot be stored: disk full or read-only, or another process holds the lock.
+        """
+        data = artefact.to_bytes(model)
+        new = Version.of(model.card, data, now())
+
+        def change(scope: Scope) -> Scope:
+            known = {item.version for item in scope.versions}
+            if new.version not in known:
+                artefact.write_atomically(self.path(name) / f"{new.version}.model", data)
+                scope = replace(scope, versions=(*scope.versions, new))
+                action = "registered" if new.verdict == "" or serve else "refused"
+                scope = scope.noted(now(), action, new.version, new.reason)
+            if serve and not scope.pinned and scope.serving != new.version:
+                scope = replace(scope, serving=new.version)
+                scope = scope.noted(now(), "serving", new.version)
+            return scope
+
+        self.change(name, change)
+        return new
+
+    def rollback(self, name: str, version: str = "", reason: str = "") -> Version:
+        """Let an older version serve, by default the one that served before; a pin moves along.
+
+        Raises
+        ------
+        RegistryError
+            If there is none, or its file does not match its checksum.
+        """
+        return self._serve(name, version, "rolled_back", reason)
+
+    def pin(self, name: str, version: str = "", reason: str = "") -> Version:
+        """Let a version serve, by default the serving one, until :meth:`unpin`."""
+        version = version or self.scope(name).serving
+        if not version:
+            raise RegistryError(f"{name}: no version serves; name one to pin")
+        return self._serve(name, version, "pinned", reason)
+
+    def unpin(self, name: str, reason: str = "") -> None:
+        """Let the gate decide again."""
+        self.change(
+            name,
+            lambda scope: replace(scope, pinned=False).noted(
+                now(), "unpinned", scope.serving, reason
+            ),
+        )
+
+    def change(self, name: str, change: Callable[[Scope], Scope]) -> Scope:
+        """Read, change and write the pointer of a scope while nobody else does."""
+        folder = self.path(name)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with self._locked(folder):
+                scope = self._pruned(change(read_or_rebuild(folder, name)))
+                write_scope(folder, scope)
+                sweep(folder, scope)
+                return scope
+        except OSError as error:
+            raise RegistryError(f"registry {folder} cannot be written: {error}") from error
+
+    def path(self, name: str) -> Path:
+        """Folder of a scope."""
+        return self.folder / slug(name)
+
+    def stamp(self, name: str) -> tuple[int, ...]:
+        """Changes whenever the pointer of a scope does; empty without one."""
+        try:
+            found = (self.path(name) / POINTER).stat()
+        except OSError:
+            return ()
+        return (found.st_mtime_ns, found.st_ino, found.st_size)
+
+    def _serve(self, name: str, version: str, action: str, reason: str) -> Version:
+        chosen: list[Version] = []
+
+        def change(scope: Scope) -> Scope:
+            wanted = version or scope.served_before()
+            if not wanted:
+                raise RegistryError(f"{name}: no earlier version to go back to")
+            chosen.append(scope.get(wanted))
+            load_version(self.path(name), chosen[0])
+            pinned = scope.pinned or action == "pinned"
+            scope = replace(scope, serving=chosen[0].version, pinned=pinned)
+            return scope.noted(now(), action, chosen[0].version, reason)
+
+        self.change(name, change)
+        return chosen[0]
+
+    def _pruned(self, scope: Scope) -> Scope:
+        newest = {item.version for item in scope.versions[-self.keep :]}
+        kept = newest | {scope.serving, scope.served_before()}
+        return replace(scope, versions=tuple(v for v in scope.versions if v.version in kept))
+
+    @contextmanager
+    def _locked(self, folder: Path) -> Iterator[None]:
+        try:
+            with FileLock(folder / ".lock", timeout=self.lock_seconds):
+                yield
+        except Timeout as error:
+            raise RegistryError(
+                f"registry {folder} is locked by another process for more than "
+                f"{self.lock_seconds:g} s"
+            ) from error
+
+
+def open_registry(settings: RegistrySettings, user_data: Path) -> Registry:
+    """The registry that the settings name; by default ``signals/registry`` in the user's data."""
+    folder = Path(settings.folder) if settings.folder else user_data / "signals" / "registry"
+    return Registry(folder, settings.keep)

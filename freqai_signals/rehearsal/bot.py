@@ -1,0 +1,203 @@
+"""The stage of a rehearsal: a folder, an exchange, a bot that is started, ended and killed."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from freqai_signals.live.decision_log import RECORD_VARIABLE, LiveRecord
+from freqai_signals.rehearsal.fast_clock import (
+    FastClock,
+    accelerated,
+    faketime_library,
+    show_time,
+)
+from freqai_signals.sandbox.market.market_files import candle_file, write_feather
+from freqai_signals.sandbox.runner import supervisor
+from freqai_signals.sandbox.runner.environment import child_environment, sandbox_variables
+
+STRATEGY: Final = "LightGBMSignalStrategy"
+"""The rehearsed strategy; what hyperopt found lies beside it under the same name."""
+
+_TIMEOUT_MS: Final = 10_000
+_STOP_SECONDS: Final = 120.0
+
+NO_FAKETIME: Final = (
+    "a speed above 1 needs faketime (Debian: apt-get install faketime); without it rehearse at "
+    "--speed 1, in real time"
+)
+
+
+@dataclass
+class Stage:
+    """Folder and processes of one rehearsal.
+
+    Parameters
+    ----------
+    folder
+        Holds ``user_data``, the database, the record and the logs; made if it is not there.
+    candles
+        Folder of candles that the exchange serves.
+    url
+        Of the exchange.
+    clock
+        Time of exchange and bot.
+    command
+        Freqtrade's options that name config, strategy and model.
+    variables
+        More environment variables for the bot.
+    """
+
+    folder: Path
+    candles: Path
+    url: str
+    clock: FastClock
+    command: tuple[str, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def __post_init__(self) -> None:
+        """Make the folder; refuse a speed that this machine cannot give."""
+        self.folder = self.folder.resolve()
+        (self.folder / "user_data" / "data").mkdir(parents=True, exist_ok=True)
+        self._time_file = self.folder / "time"
+        self._ahead_ms = 0
+        self._library = faketime_library() if self.clock.speed != 1 else None
+        if self.clock.speed != 1 and self._library is None:
+            raise ValueError(NO_FAKETIME)
+
+    @property
+    def record(self) -> LiveRecord:
+        """What the bot decided."""
+        return record_of(self.folder)
+
+    @property
+    def log(self) -> str:
+        """The bot's log so far."""
+        return log_of(self.folder)
+
+    def start(self) -> None:
+        """Start the bot; its log is appended to."""
+        bot = [sys.executable, "-m", "freqtrade", "trade", *self.command]
+        bot += ["--userdir", str(self.folder / "user_data")]
+        bot += ["--datadir", str(self.folder / "user_data" / "data")]
+        bot += ["--db-url", f"sqlite:///{self.folder / 'trades.sqlite'}"]
+        if self._library is not None:
+            self._ahead_ms = 0
+            show_time(self._time_file, self.clock(), self.clock.speed)
+            bot = accelerated(bot, self._time_file, self._library)
+        arguments = [sys.executable, "-P", supervisor.__file__, str(os.getpid()), *bot]
+        with (self.folder / "bot.log").open("a") as log:
+            self.process = subprocess.Popen(
+                arguments, env=self._environment(bot), stdout=log, stderr=log
+            )
+
+    def jump(self, hours: float) -> None:
+        """Put the clock of the running bot ahead of the exchange's, by this much more than it is.
+
+        With 0 it follows a jump of the exchange's. The bot reads the time anew within a second.
+        """
+        self._ahead_ms += int(hours * 3_600_000)
+        show_time(self._time_file, self.clock() + self._ahead_ms, self.clock.speed)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Ask the bot to end and wait for it; -1 if it had to be killed."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(timeout=_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return -1
+
+    def kill(self) -> None:
+        """Kill the bot without warning, as a power cut would."""
+        assert self.process is not None
+        for process in supervisor.descendants(self.process.pid):
+            os.kill(process, signal.SIGKILL)
+        self.process.wait(timeout=_STOP_SECONDS)
+
+    def is_running(self) -> bool:
+        """Whether the bot runs."""
+        return self.process is not None and self.process.poll() is None
+
+    def memory(self) -> int:
+        """Resident bytes of the bot, 0 if it does not run."""
+        pages = 0
+        for process in supervisor.descendants(self.process.pid) if self.process else ():
+            try:
+                pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
+            except (OSError, IndexError):
+                continue
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def wait_until(self, time_ms: int, poll_seconds: float = 0.2) -> bool:
+        """Wait for a time of the stage's clock; False if the bot ended before."""
+        while self.clock() < time_ms:
+            if not self.is_running():
+                return False
+            time.sleep(poll_seconds)
+        return True
+
+    def seed(self, pair: str, candles: pd.DataFrame, timeframe: str) -> None:
+        """Put candles that lie before the start where the bot would download them to."""
+        now = pd.Timestamp(self.clock.start_ms, unit="ms", tz="UTC")
+        past = candles[candles["date"] < now].reset_index(drop=True)
+        name = candle_file(pair, timeframe)
+        if ":" in pair:
+            name = f"futures/{name.replace(':', '_').replace('.feather', '-futures.feather')}"
+        path = self.folder / "user_data" / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_feather(past, path)
+
+    def trades(self) -> list[dict[str, Any]]:
+        """All trades in the bot's database, oldest first."""
+        return trades_of(self.folder)
+
+    def _environment(self, command: list[str]) -> dict[str, str]:
+        variables = sandbox_variables(self.url, self.candles)
+        variables |= {
+            RECORD_VARIABLE: str(self.record.path),
+            "FREQTRADE__EXCHANGE__CCXT_CONFIG__timeout": str(int(_TIMEOUT_MS * self.clock.speed)),
+            **self.variables,
+        }
+        return child_environment(variables, command)
+
+
+def record_of(folder: Path) -> LiveRecord:
+    """What the bot of a folder decided."""
+    return LiveRecord(folder / "record.jsonl")
+
+
+def log_of(folder: Path) -> str:
+    """The log of a folder's bot."""
+    path = folder / "bot.log"
+    return path.read_text(errors="replace") if path.is_file() else ""
+
+
+def trades_of(folder: Path) -> list[dict[str, Any]]:
+    """All trades in the database of a folder's bot, oldest first."""
+    path = folder / "trades.sqlite"
+    if not path.is_file():
+        return []
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        database.row_factory = sqlite3.Row
+        return [dict(row) for row in database.execute("select * from trades order by id")]
+
+
+def write_config(path: Path, config: Mapping[str, Any]) -> Path:
+    """Store a freqtrade config."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(config, indent=1))
+    return path

@@ -1,0 +1,115 @@
+"""A rehearsal from its request to its outcome."""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from freqai_signals.config import settings_from_config
+from freqai_signals.rehearsal.bot import STRATEGY, Stage, write_config
+from freqai_signals.rehearsal.incidents import Mishaps, plan_mishaps
+from freqai_signals.rehearsal.outcome import Outcome, judged
+from freqai_signals.rehearsal.progress import Progress
+from freqai_signals.rehearsal.run_record import Played
+from freqai_signals.rehearsal.scenario import (
+    DAY_MS,
+    Rehearsal,
+    announcement,
+    rehearsed_config,
+    rehearsed_time,
+)
+from freqai_signals.rehearsal.shown_candles import load_candles
+from freqai_signals.rehearsal.tuned_thresholds import keep_parameters
+from freqai_signals.sandbox.exchange.app import create_exchange
+from freqai_signals.sandbox.exchange.clock import Clock
+from freqai_signals.sandbox.exchange.faults import Faults
+from freqai_signals.sandbox.exchange.request_log import RequestLog
+from freqai_signals.sandbox.exchange.server import serving
+from freqai_signals.sandbox.runner.runner import served_folder
+
+Memory = tuple[tuple[float, float], ...]
+
+_POLL_SECONDS: Final = 0.5
+
+
+def rehearse(request: Rehearsal, notify: Callable[[str], None]) -> Outcome:
+    """Run the bot for the requested time and judge what it did.
+
+    Raises
+    ------
+    ValueError
+        If config, candles or speed cannot work; the message says why.
+    """
+    config = rehearsed_config(request)
+    pairs = tuple(config["exchange"]["pair_whitelist"])
+    settings = settings_from_config(config)
+    candles = served_folder(request.datadir, request.market, pairs, notify).resolve()
+    clock, shift_ms = rehearsed_time(request, candles)
+    stop_ms = clock.start_ms + int(request.days * DAY_MS)
+    mishaps, faults = Mishaps(), _faults(request)
+    if request.mishaps:
+        mishaps = plan_mishaps(pairs, clock.start_ms, stop_ms, 1000 * settings.candle_seconds)
+    mishaps.begin(faults)
+    history = load_candles(candles, pairs, settings, shift_ms, mishaps.missing)
+    request.folder.mkdir(parents=True, exist_ok=True)
+    keep_parameters(request.code[0], request.folder)
+    with closing(RequestLog(request.folder / "requests.log")) as log:
+        app = create_exchange(candles, Clock(now_ms=clock, shift_ms=shift_ms), log, faults)
+        with serving(app) as url:
+            path = write_config(request.folder / "config.json", config)
+            stage = Stage(request.folder, candles, url, clock, bot_options(path, request.code))
+            for pair, frame in history.items():
+                stage.seed(pair, frame, settings.timeframe)
+            notify(announcement(request, clock))
+            # The bot's time begins when it starts; the seconds of loading are not part of it.
+            clock.begin()
+            status, memory = _play(stage, stop_ms, lambda now: mishaps.apply(faults, now))
+    Played(
+        candles=str(candles),
+        shift_ms=shift_ms,
+        start_ms=clock.start_ms,
+        stop_ms=stop_ms,
+        speed=request.speed,
+        mishaps=mishaps,
+        faults=dict(faults.counts),
+        exit_status=status,
+        memory=memory,
+    ).write(request.folder)
+    return judged(request.folder)
+
+
+def bot_options(config: Path, code: tuple[Path, Path]) -> tuple[str, ...]:
+    """Freqtrade's options for a config, our strategy and our model."""
+    return (
+        *("--config", str(config.resolve())),
+        *("--strategy", STRATEGY, "--strategy-path", str(code[0].resolve())),
+        *("--freqaimodel", "LightGBMSignalClassifier"),
+        *("--freqaimodel-path", str(code[1].resolve())),
+    )
+
+
+def _faults(request: Rehearsal) -> Faults:
+    return Faults(
+        share=request.faults,
+        slow_seconds=1.0 / request.speed,
+        timeout_seconds=30.0 / request.speed,
+    )
+
+
+def _play(stage: Stage, stop_ms: int, tick: Callable[[int], None]) -> tuple[int, Memory]:
+    """Run the bot to the end of the rehearsal; its exit status and memory samples."""
+    samples = []
+    stage.start()
+    try:
+        with Progress(stage.clock.start_ms, stop_ms) as progress:
+            while (now := stage.clock()) < stop_ms and stage.is_running():
+                tick(now)
+                hours = (now - stage.clock.start_ms) / 3_600_000
+                samples.append((round(hours, 4), round(stage.memory() / 1e6, 1)))
+                progress.show(stage, samples[-1][1])
+                time.sleep(_POLL_SECONDS)
+        return stage.end(), tuple(samples)
+    finally:
+        if stage.is_running():
+            stage.kill()

@@ -1,0 +1,85 @@
+"""What goes wrong with candles and exchange in the course of a rehearsal, and when."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from freqai_signals.sandbox.exchange.faults import Faults
+
+_HOUR_MS: Final = 3_600_000
+_SINGLES: Final = 4
+_GAP_CANDLES: Final = 6
+_LATE_MS: Final = 90_000
+
+
+@dataclass(frozen=True)
+class Mishaps:
+    """Spans are in ms since 1970, market time: first included, last not.
+
+    Attributes
+    ----------
+    outages
+        The exchange answers nothing.
+    late
+        Pair, span, and by how much (ms) its candles show too late.
+    missing
+        Pair to the openings of candles that never come.
+    """
+
+    outages: tuple[tuple[int, int], ...] = ()
+    late: tuple[tuple[str, int, int, int], ...] = ()
+    missing: dict[str, list[int]] = field(default_factory=dict)
+
+    def begin(self, faults: Faults) -> None:
+        """Hide what never comes."""
+        faults.missing = {pair: set(opened) for pair, opened in self.missing.items()}
+
+    def apply(self, faults: Faults, now_ms: int) -> None:
+        """Switch on and off what belongs to the time."""
+        faults.down = any(start <= now_ms < stop for start, stop in self.outages)
+        faults.late_ms = {pair: by for pair, start, stop, by in self.late if start <= now_ms < stop}
+
+
+def plan_mishaps(
+    pairs: Sequence[str], start_ms: int, stop_ms: int, candle_ms: int, seed: int = 0
+) -> Mishaps:
+    """One of each kind in every day: an hour's outage, a gap, single missing candles, late ones.
+
+    A shorter rehearsal has a shorter outage and fewer missing candles. No gap is as long as the
+    time after which a silent pair counts as halted.
+
+    Parameters
+    ----------
+    pairs
+        The first one has the gap, the last one is late.
+    start_ms, stop_ms
+        Market time of the rehearsal.
+    candle_ms
+        Length of a candle.
+    seed
+        Of the places of single missing candles.
+    """
+    draw = random.Random(seed)
+    missing: dict[str, list[int]] = {pair: [] for pair in pairs}
+    outages, late = [], []
+    day = min(stop_ms - start_ms, 24 * _HOUR_MS)
+    for first in range(start_ms, stop_ms - day // 2, day):
+        outage = first + 2 * day // 5
+        outages.append((outage, outage + day // 24))
+        late_from = first + 11 * day // 20
+        late.append((pairs[-1], late_from, late_from + day // 12, _LATE_MS))
+        gap = _candle(first + 3 * day // 4, candle_ms)
+        length = max(1, _GAP_CANDLES * day // (24 * _HOUR_MS))
+        missing[pairs[0]] += [gap + place * candle_ms for place in range(length)]
+        for pair in pairs:
+            count = max(1, _SINGLES * day // (24 * _HOUR_MS))
+            times = [draw.randrange(first + day // 4, first + day) for _ in range(count)]
+            missing[pair] += [_candle(time, candle_ms) for time in times]
+    return Mishaps(
+        tuple(outages), tuple(late), {pair: sorted(set(opened)) for pair, opened in missing.items()}
+    )
+
+
+def _candle(time_ms: int, candle_ms: int) -> int:
+    return time_ms - time_ms % candle_ms

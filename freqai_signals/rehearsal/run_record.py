@@ -1,0 +1,72 @@
+"""What a rehearsal was and met: written down, so that its outcome can be judged again later."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from freqai_signals.rehearsal.incidents import Mishaps
+
+FILE: Final = "played.json"
+
+
+@dataclass(frozen=True)
+class Played:
+    """A finished rehearsal; times in ms since 1970.
+
+    Attributes
+    ----------
+    candles
+        Folder that the exchange served.
+    shift_ms
+        What was added to the dates of its candles.
+    start_ms, stop_ms
+        Market time.
+    speed
+        Times the clock.
+    mishaps
+        What went wrong with candles and exchange.
+    faults
+        Requests that failed, by kind.
+    exit_status
+        Of the bot, -1 if it had to be killed.
+    memory
+        Market hours since the start and the bot's resident megabytes.
+    """
+
+    candles: str
+    shift_ms: int
+    start_ms: int
+    stop_ms: int
+    speed: float
+    mishaps: Mishaps
+    faults: Mapping[str, int]
+    exit_status: int
+    memory: tuple[tuple[float, float], ...]
+
+    def write(self, folder: Path) -> None:
+        """Store it in the rehearsal's folder."""
+        (folder / FILE).write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Played":
+        """The finished rehearsal of a folder.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        try:
+            content = json.loads((folder / FILE).read_text())
+        except FileNotFoundError as error:
+            raise ValueError(f"{folder} holds no finished rehearsal (no {FILE})") from error
+        told = content["mishaps"]
+        mishaps = Mishaps(
+            tuple((start, stop) for start, stop in told["outages"]),
+            tuple((pair, start, stop, by) for pair, start, stop, by in told["late"]),
+            told["missing"],
+        )
+        memory = tuple((hours, size) for hours, size in content["memory"])
+        return cls(**{**content, "mishaps": mishaps, "memory": memory})

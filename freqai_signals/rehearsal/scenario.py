@@ -1,0 +1,116 @@
+"""What is to be rehearsed: config, candles, time."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from freqai_signals.rehearsal.fast_clock import FastClock
+from freqai_signals.sandbox.exchange.clock import WEEK_MS, wall_clock_ms, weeks_onto_clock
+from freqai_signals.sandbox.market.spec import MarketSpec
+from freqai_signals.sandbox.runner.bot_config import traded_in
+from freqai_signals.sandbox.runner.live_folder import last_opening
+
+DAY_MS: Final = 86_400_000
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What is to be rehearsed.
+
+    Attributes
+    ----------
+    config
+        freqtrade's config files, plain JSON; later ones win.
+    folder
+        Where everything of this rehearsal is kept.
+    days
+        Market days.
+    speed
+        Times the clock; 1 needs no faketime.
+    datadir, market
+        Candles; without a folder the simulated market.
+    pairs
+        Whitelist; empty takes that of the config.
+    start
+        Market date to begin at; None takes the last ``days`` of the candles. At speed 1 the
+        candles are moved onto the clock instead.
+    faults
+        Share of requests that fail.
+    mishaps
+        Whether candles are missing and late, and the exchange is away for a while.
+    code
+        Folders of strategy and model.
+    """
+
+    config: tuple[Path, ...]
+    folder: Path
+    days: float = 1.0
+    speed: float = 60.0
+    datadir: Path | None = None
+    market: MarketSpec = field(default_factory=MarketSpec)
+    pairs: tuple[str, ...] = ()
+    start: dt.datetime | None = None
+    faults: float = 0.0
+    mishaps: bool = False
+    code: tuple[Path, Path] = (Path("strategies"), Path("freqai_models"))
+
+
+def rehearsed_config(request: Rehearsal) -> dict[str, Any]:
+    """The bot's config, without what two bots would fight for: ports and chats.
+
+    Raises
+    ------
+    ValueError
+        If a file is not plain JSON; the message names it.
+    """
+    config: dict[str, Any] = {}
+    for path in request.config:
+        try:
+            config = _merged(config, json.loads(path.read_text()))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path} is not plain JSON: {error}") from error
+    if request.pairs:
+        config["exchange"]["pair_whitelist"] = list(request.pairs)
+    for section in ("api_server", "telegram", "webhook", "discord"):
+        config.pop(section, None)
+    return config | {"dry_run": True, "cancel_open_orders_on_exit": False}
+
+
+def rehearsed_time(request: Rehearsal, candles: Path) -> tuple[FastClock, int]:
+    """The rehearsal's clock, and what is added to the dates of stored candles.
+
+    Raises
+    ------
+    ValueError
+        If a date to start at is given in real time.
+    """
+    now, last = wall_clock_ms(), last_opening(candles, traded_in(rehearsed_config(request)))
+    if request.speed == 1:
+        if request.start is not None:
+            raise ValueError("--start needs a speed above 1: in real time it is now")
+        return FastClock(now, now), weeks_onto_clock(last, now, request.days) * WEEK_MS
+    start = last - int(request.days * DAY_MS)
+    if request.start is not None:
+        start = int(request.start.timestamp() * 1000)
+    return FastClock(start - start % 300_000, now, request.speed), 0
+
+
+def announcement(request: Rehearsal, clock: FastClock) -> str:
+    """What is about to happen, and how long it takes."""
+    start = dt.datetime.fromtimestamp(clock.start_ms / 1000, dt.UTC)
+    hours = request.days * 24 / request.speed
+    pace = "in real time" if request.speed == 1 else f"at {request.speed:g} times the clock"
+    return f"Rehearsing {request.days:g} days from {start:%Y-%m-%d %H:%M} on {pace}: {hours:.2f} h"
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Two configs as freqtrade merges them: section by section, lists and values replaced."""
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        nested = isinstance(value, dict) and isinstance(below, dict)
+        merged[key] = _merged(below or {}, value) if nested else value
+    return merged

@@ -1,0 +1,1 @@
+"""How good the signals of a backtest were."""

@@ -1,0 +1,1 @@
+"""The loopback exchange: Binance's REST API over stored candles."""

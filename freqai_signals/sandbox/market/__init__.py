@@ -1,0 +1,1 @@
+"""The simulated market: its law, its candles, its files."""

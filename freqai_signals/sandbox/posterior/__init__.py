@@ -1,0 +1,1 @@
+"""What can be known of the simulated market, and how much of it a model found."""

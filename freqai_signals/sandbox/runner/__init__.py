@@ -1,0 +1,1 @@
+"""Running an unmodified freqtrade command against the loopback exchange."""

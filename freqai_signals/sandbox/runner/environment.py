@@ -1,0 +1,149 @@
+"""Make an unmodified freqtrade command use the sandbox, by environment variables alone.
+
+freqtrade reads ``FREQTRADE__SECTION__KEY``, lowers the case of every part but the last one below
+``ccxt_config``, and understands numbers, booleans and JSON lists. So ``options.fetchMarkets.types``
+cannot be said, but ccxt still accepts the older form, a list in ``options.fetchMarkets`` itself.
+The data directory cannot be said either: freqtrade takes it from the command line only. Commands
+that read candles from disk therefore get ``--datadir`` appended, unless they name one.
+"""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from freqai_signals.sandbox.exchange import futures, spot
+
+DATADIR_VARIABLE: Final = "FREQAI_SIGNALS_SANDBOX_DATADIR"
+"""Tells scripts in COMMAND where the candles lie."""
+
+_CCXT: Final = "FREQTRADE__EXCHANGE__CCXT_CONFIG__"
+
+# All of ccxt's addresses, so that nothing that freqtrade might ask for leaves the machine.
+_SPOT_APIS: Final = ("public", "private", "v1", "sapi", "sapiV2", "sapiV3", "sapiV4", "papi")
+_FUTURES_APIS: Final = (
+    *("fapiPublic", "fapiPublicV2", "fapiPublicV3"),
+    *("fapiPrivate", "fapiPrivateV2", "fapiPrivateV3", "fapiData"),
+    *("dapiPublic", "dapiPrivate", "dapiPrivateV2", "dapiData"),
+    *("eapiPublic", "eapiPrivate"),
+)
+
+# Commands that read candles and never write any. `download-data` and `trade` do write some.
+_READING_COMMANDS: Final = frozenset(
+    (
+        *("backtesting", "backtesting-analysis", "hyperopt", "list-data"),
+        *("lookahead-analysis", "recursive-analysis", "plot-dataframe", "plot-profit", "webserver"),
+    )
+)
+
+_LONG: Final = {"-d": "--datadir", "--data-dir": "--datadir"}
+
+
+def sandbox_variables(url: str, folder: Path, pairs: Sequence[str] = ()) -> dict[str, str]:
+    """Environment variables that point freqtrade to the sandbox.
+
+    Parameters
+    ----------
+    url
+        Base URL of the loopback exchange.
+    folder
+        Data directory that it serves.
+    pairs
+        Whitelist; empty leaves that of the config.
+
+    Examples
+    --------
+    >>> variables = sandbox_variables("http://127.0.0.1:8000", Path("data"), ["BTC/USDT"])
+    >>> variables["FREQTRADE__EXCHANGE__PAIR_WHITELIST"]
+    '["BTC/USDT"]'
+    """
+    variables = {
+        "FREQTRADE__EXCHANGE__NAME": "binance",
+        "FREQTRADE__EXCHANGE__ENABLE_WS": "false",
+        # Otherwise 5m candles are downloaded from data.binance.vision.
+        "FREQTRADE__EXCHANGE__ONLY_FROM_CCXT": "true",
+        f"{_CCXT}rateLimit": "1",
+        f"{_CCXT}options__fetchMarkets": json.dumps(["spot", "linear"]),
+        f"{_CCXT}options__fetchCurrencies": "false",
+        DATADIR_VARIABLE: str(folder),
+        # Whatever a config says: orders of the sandbox are simulated.
+        "FREQTRADE__DRY_RUN": "true",
+    }
+    variables |= {f"{_CCXT}urls__api__{name}": url + spot.PREFIX for name in _SPOT_APIS}
+    variables |= {f"{_CCXT}urls__api__{name}": url + futures.PREFIX for name in _FUTURES_APIS}
+    if pairs:
+        variables["FREQTRADE__EXCHANGE__PAIR_WHITELIST"] = json.dumps(list(pairs))
+    return variables
+
+
+def child_environment(variables: Mapping[str, str], command: Sequence[str]) -> dict[str, str]:
+    """Environment of COMMAND: ours, the sandbox's variables, and a path on which it is found.
+
+    A command that is not on the path is looked for beside the running Python, so that
+    ``.venv/bin/freqai-signals sandbox -- freqtrade ...`` works without activating anything.
+    """
+    # Waiting threads of LightGBM would otherwise spin and starve the others on a busy machine.
+    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **variables}
+    if shutil.which(command[0]) is None:
+        path = environment.get("PATH", os.defpath)
+        environment["PATH"] = os.pathsep.join([path, str(Path(sys.executable).parent)])
+    return environment
+
+
+def with_datadir(command: Sequence[str], folder: Path) -> list[str]:
+    """COMMAND with ``--datadir`` where freqtrade reads candles and none is named.
+
+    Examples
+    --------
+    >>> with_datadir(["freqtrade", "backtesting", "-c", "config.json"], Path("data"))[-2:]
+    ['--datadir', 'data']
+    >>> with_datadir(["freqtrade", "download-data"], Path("data"))
+    ['freqtrade', 'download-data']
+    """
+    options = _freqtrade_options(command)
+    reads = any(word in _READING_COMMANDS for word in options)
+    return _with(command, {"--datadir": str(folder)}) if reads else list(command)
+
+
+def trades(command: Sequence[str]) -> bool:
+    """Whether COMMAND starts freqtrade's bot.
+
+    Examples
+    --------
+    >>> trades(["freqtrade", "trade", "--dry-run"]), trades(["freqtrade", "backtesting"])
+    (True, False)
+    """
+    return "trade" in _freqtrade_options(command)
+
+
+def with_live_folder(command: Sequence[str], folder: Path) -> list[str]:
+    """The bot's COMMAND with candles and trades in a folder of the sandbox's, unless it names some.
+
+    Simulated or moved candles must never be mixed with the real ones in ``user_data/data``, nor
+    trades of the sandbox with those of a dry run at the exchange.
+
+    Examples
+    --------
+    >>> with_live_folder(["freqtrade", "trade", "--db-url=sqlite://"], Path("live"))[3:]
+    ['--datadir', 'live/data']
+    """
+    database = f"sqlite:///{folder / 'trades.sqlite'}"
+    return _with(command, {"--datadir": str(folder / "data"), "--db-url": database})
+
+
+def _with(command: Sequence[str], added: Mapping[str, str]) -> list[str]:
+    """COMMAND with the options that it does not name itself."""
+    named = {_LONG.get(word, word) for word in (item.partition("=")[0] for item in command)}
+    missing = [(name, value) for name, value in added.items() if name not in named]
+    return [*command, *(word for pair in missing for word in pair)]
+
+
+def _freqtrade_options(command: Sequence[str]) -> list[str]:
+    """What follows ``freqtrade`` or ``python -m freqtrade``; empty for another program."""
+    arguments = list(command)
+    if Path(arguments[0]).name == "freqtrade":
+        return arguments[1:]
+    return arguments[3:] if arguments[1:3] == ["-m", "freqtrade"] else []

@@ -1,0 +1,172 @@
+"""The sandbox command: serve candles, run COMMAND against them, end with it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from freqai_signals.sandbox.exchange.app import create_exchange
+from freqai_signals.sandbox.exchange.clock import WEEK_MS, Clock
+from freqai_signals.sandbox.exchange.request_log import RequestLog
+from freqai_signals.sandbox.exchange.server import serving
+from freqai_signals.sandbox.market.market_files import DEFAULT_ROOT, ensure_market
+from freqai_signals.sandbox.market.spec import MarketSpec
+from freqai_signals.sandbox.runner import supervisor
+from freqai_signals.sandbox.runner.bot_config import traded_by
+from freqai_signals.sandbox.runner.datadir import check_candles, exchange_folder
+from freqai_signals.sandbox.runner.environment import (
+    child_environment,
+    sandbox_variables,
+    trades,
+    with_datadir,
+    with_live_folder,
+)
+from freqai_signals.sandbox.runner.live_folder import live_place
+
+DEFAULT_LOG: Final = DEFAULT_ROOT / "requests.log"
+
+_ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_POLL_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True)
+class SandboxRequest:
+    """What to run on which candles.
+
+    Parameters
+    ----------
+    command
+        Program and arguments.
+    datadir
+        Candles to serve; None takes the simulated market.
+    market
+        Which simulated market.
+    pairs
+        Whitelist for the command; empty leaves that of its config.
+    port
+        Of the loopback exchange, 0 for a free one.
+    log
+        Request log.
+    weeks
+        Serve history as if it happened that many weeks later. None brings it onto the clock for
+        ``freqtrade trade`` and leaves it where it is for other commands.
+    """
+
+    command: tuple[str, ...]
+    datadir: Path | None = None
+    market: MarketSpec = field(default_factory=MarketSpec)
+    pairs: tuple[str, ...] = ()
+    port: int = 0
+    log: Path = DEFAULT_LOG
+    weeks: int | None = None
+
+
+def run_sandbox(
+    request: SandboxRequest, notify: Callable[[str], None], clock: Clock | None = None
+) -> int:
+    """Serve the candles, run the command, return its exit status.
+
+    Parameters
+    ----------
+    request
+        What to run on which candles.
+    notify
+        Called with one line about what happens before the command starts.
+    clock
+        The exchange's clock; the wall clock by default.
+
+    Returns
+    -------
+    int
+        The command's exit status, 128 + n after signal n, 127 when it was not found.
+
+    Raises
+    ------
+    DataDirectoryError
+        If the candles cannot be served.
+    """
+    folder = served_folder(request.datadir, request.market, request.pairs, notify).resolve()
+    check_candles(folder, request.pairs)
+    command, clock = _placed(request, folder, clock)
+    with closing(RequestLog(request.log)) as log:
+        app = create_exchange(folder, clock, log)
+        with serving(app, request.port) as url:
+            notify(f"Serving {folder} at {url}, requests in {request.log}")
+            if clock.shift_ms:
+                notify(f"Candles are shown {clock.shift_ms // WEEK_MS} weeks after their date")
+            variables = sandbox_variables(url, folder, request.pairs)
+            environment = child_environment(variables, command)
+            return _run(command, environment)
+
+
+def _placed(request: SandboxRequest, folder: Path, clock: Clock | None) -> tuple[list[str], Clock]:
+    """The command with the folders it is to use, and the clock that puts history before it."""
+    if not trades(request.command):
+        command = with_datadir(request.command, folder)
+        weeks = request.weeks or 0
+        return command, clock or Clock(shift_ms=weeks * WEEK_MS)
+    traded = traded_by(request.command, request.pairs)
+    place = live_place(folder, request.weeks, traded=traded)
+    command = with_live_folder(request.command, place.folder)
+    return command, clock or Clock(shift_ms=place.weeks * WEEK_MS)
+
+
+def served_folder(
+    datadir: Path | None,
+    market: MarketSpec,
+    pairs: Sequence[str],
+    notify: Callable[[str], None],
+) -> Path:
+    """Folder of candles to serve: the given one, or a simulated market that lists the pairs too."""
+    if datadir is not None:
+        return exchange_folder(datadir)
+    spec = replace(market, pairs=tuple(dict.fromkeys((*market.pairs, *pairs))))
+    return ensure_market(spec, notify=notify).folder
+
+
+def _run(command: Sequence[str], environment: dict[str, str]) -> int:
+    relay = _Relay()
+    before = {number: signal.signal(number, relay.pass_on) for number in _ENDING_SIGNALS}
+    try:
+        # -P: the keeper's folder holds modules of ours, which are no business of the keeper's.
+        arguments = [sys.executable, "-P", supervisor.__file__, str(os.getpid()), *command]
+        return relay.wait(subprocess.Popen(arguments, env=environment))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Relay:
+    """Passes requests to end on to the keeper, so that it ends before this process does."""
+
+    def __init__(self) -> None:
+        self._asked: list[int] = []
+        self._overdue: float | None = None
+
+    def pass_on(self, number: int, _frame: FrameType | None) -> None:
+        """Note a signal."""
+        if number == signal.SIGINT and supervisor.in_foreground():
+            # The terminal has told COMMAND too: a second Ctrl-C would cut its farewell short.
+            self._overdue = self._overdue or time.monotonic() + supervisor.GRACE_SECONDS
+        else:
+            self._asked.append(number)
+
+    def wait(self, process: "subprocess.Popen[bytes]") -> int:
+        """Return the exit status of the keeper, which is that of COMMAND."""
+        while True:
+            if self._overdue is not None and time.monotonic() > self._overdue:
+                self._overdue = None
+                self._asked.append(signal.SIGTERM)
+            while self._asked:
+                process.send_signal(self._asked.pop(0))
+            try:
+                return process.wait(timeout=_POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue

@@ -1,0 +1,1 @@
+"""From decisions to what freqtrade asks a strategy for: columns, exits, stakes."""

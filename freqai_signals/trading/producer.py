@@ -1,0 +1,69 @@
+"""Columns that another bot has produced, laid beside this bot's own candles."""
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from freqai_signals.schema import MODEL_COLUMNS, REASON_COLUMN, STRENGTH_COLUMN, TRUST_COLUMN
+from freqai_signals.signals.outputs import complete_outputs
+from freqai_signals.trading.entries import BARRIER_COLUMN
+
+DIRECTION_COLUMNS: Final = ("enter_long", "enter_short", "exit_long", "exit_short")
+TAGS: Final = {"enter_tag": "producer_enter_tag", "exit_tag": "producer_exit_tag"}
+"""Tag to the column that keeps it: freqtrade empties tags before it asks for entries and exits."""
+
+CONSUMED_COLUMNS: Final = (
+    *MODEL_COLUMNS,
+    TRUST_COLUMN,
+    STRENGTH_COLUMN,
+    BARRIER_COLUMN,
+    REASON_COLUMN,
+    *DIRECTION_COLUMNS,
+    *TAGS.values(),
+)
+
+
+def with_consumed(candles: pd.DataFrame, produced: pd.DataFrame) -> pd.DataFrame:
+    """Candles of this bot with what the producer said of each.
+
+    Parameters
+    ----------
+    candles
+        This bot's frame.
+    produced
+        The producer's analysed frame; empty before the first message. Only rows of the same date
+        count, so a producer that is behind, ahead or away says nothing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index and rows of ``candles``; where the producer said nothing the row abstains and neither
+        enters nor exits.
+    """
+    frame = candles.drop(columns=[name for name in CONSUMED_COLUMNS if name in candles])
+    said = _by_date(produced).reindex(pd.DatetimeIndex(frame["date"]).as_unit("ms"))
+    columns = {name: said[name].to_numpy() for name in CONSUMED_COLUMNS if name in said}
+    frame = frame.assign(**columns)
+    for name in DIRECTION_COLUMNS:
+        value = frame[name] if name in frame else pd.Series(0, index=frame.index)
+        frame[name] = (pd.to_numeric(value) == 1).astype(np.int64)
+    for name in (*TAGS.values(), REASON_COLUMN):
+        value = frame[name] if name in frame else pd.Series(None, index=frame.index, dtype=object)
+        frame[name] = value.astype(object).where(value.notna(), None)
+    for name in (TRUST_COLUMN, STRENGTH_COLUMN):
+        value = frame[name] if name in frame else pd.Series(0, index=frame.index)
+        frame[name] = pd.to_numeric(value).fillna(0).astype(np.int64)
+    if BARRIER_COLUMN not in frame:
+        frame[BARRIER_COLUMN] = np.nan
+    return complete_outputs(frame)
+
+
+def _by_date(produced: pd.DataFrame) -> pd.DataFrame:
+    if produced.empty:
+        return pd.DataFrame(index=pd.DatetimeIndex([], tz="UTC").as_unit("ms"))
+    dates = pd.DatetimeIndex(pd.to_datetime(produced["date"], utc=True)).as_unit("ms")
+    # A producer may be a consumer itself: its own tags count, not those that it was told.
+    own = produced.drop(columns=list(TAGS.values()), errors="ignore")
+    said = own.rename(columns=TAGS).set_index(dates)
+    return said[~said.index.duplicated(keep="last")]

@@ -1,0 +1,258 @@
+"""From training rows to a SignalModel, or to the reason why there is none."""
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from freqai_signals import metrics
+from freqai_signals.dataset.holdout import Holdout
+from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.dataset.splits import purged_tail
+from freqai_signals.drift.training_reference import MOST_FEATURES, drift_reference
+from freqai_signals.metrics import Probabilities
+from freqai_signals.model.calibration import (
+    CalibrationRows,
+    DirectionHistory,
+    fit_calibrator,
+)
+from freqai_signals.model.card import ModelCard
+from freqai_signals.model.ensemble import (
+    Generation,
+    Members,
+    carried,
+    mixed,
+    weights,
+)
+from freqai_signals.model.reference import ClassReturns, MarginReference, PlaceReference
+from freqai_signals.model.signal_model import Fit, SignalModel
+from freqai_signals.model.votes import fit_ballot, mute_votes
+from freqai_signals.provenance import digest
+from freqai_signals.settings import SignalSettings
+from freqai_signals.training.boosting import first_history, fit_members, refit, rounds_of
+from freqai_signals.training.feature_selection import choose_features, group_shares
+from freqai_signals.training.request import Request, new_card
+from freqai_signals.training.row_checks import one_sided, unusable
+
+__all__ = ["Request", "train"]
+
+logger = logging.getLogger(__name__)
+
+_TRAIN_METRIC_ROWS = 20_000
+_SUREST_MEDIAN = 0.9
+_NOT_REFITTED = ("refitted boosters were far surer than the held-out ones, which serve instead",)
+
+
+def train(request: Request, key: str | None = None) -> SignalModel:
+    """Fit a model: early stopping on a purged tail, calibration there, refit on all rows.
+
+    Parameters
+    ----------
+    request
+        Rows, settings, previous model.
+    key
+        ``request.key()`` if the caller has it already.
+
+    Returns
+    -------
+    SignalModel
+        Never raises for rows that cannot be learnt from: such a model abstains, its card says why.
+        Bit-identical for the same request, whatever the number of threads.
+    """
+    rows, settings = request.rows, request.settings
+    card = new_card(request, key or request.key())
+    history = _history(request)
+    reason = unusable(rows, settings)
+    if reason:
+        return SignalModel(replace(card, reason=reason), rows.names, history)
+
+    past, tail = _split(rows, settings, settings.validation_fraction)
+    reason = unusable(past, settings) or one_sided(tail) or mute_votes(past, tail, settings)
+    if reason:
+        return SignalModel(replace(card, reason=reason), rows.names, history)
+
+    card, kept = _chosen(card, past, request)
+    window = _Window(*(part.columns(kept) for part in (rows, past, tail)))
+    held_out, history, honest = _held_out_fit(window, request, history)
+    fit = _serving(held_out, window.rows, window.tail, settings)
+    held = Holdout.of(window.past, window.tail, honest)
+    measured = _measured(fit, window, honest)
+    card = replace(
+        card,
+        metrics=measured,
+        rounds=rounds_of(fit.heads),
+        ensemble=_mixture(fit),
+        warnings=_warnings(measured["validation"], settings)
+        + (_NOT_REFITTED if settings.model.refit and fit is held_out else ()),
+    )
+    for warning in card.warnings:
+        logger.warning("Model %s: %s", card.version, warning)
+    until = int(rows.event_end.max())
+    model = SignalModel(card, window.rows.names, history, fit, until, held)
+    used = [name for name, _ in model.feature_importance(MOST_FEATURES)]
+    return replace(
+        model,
+        card=replace(card, groups=group_shares(model, settings)),
+        drift=drift_reference(window.rows, held, used, settings),
+    )
+
+
+@dataclass(frozen=True)
+class _Window:
+    """All rows of a window, those before its hold-out, and the hold-out, purged of each other."""
+
+    rows: TrainingRows
+    past: TrainingRows
+    tail: TrainingRows
+
+
+def _held_out_fit(
+    window: _Window, request: Request, history: DirectionHistory
+) -> tuple[Fit, DirectionHistory, Probabilities]:
+    """Members that know nothing of the hold-out, the history, and what they say of the hold-out."""
+    rows, past, tail, settings = window.rows, window.past, window.tail, request.settings
+    stopped = fit_members(past, tail, settings)
+    older = _older(request, tail)
+    # Of earlier windows, too, only members speak here that know nothing of the hold-out.
+    speakers = [stopped, *(one.stopped for one in older if one.stopped)]
+    raw = mixed(speakers, settings.ensemble.decay, tail.features)
+    if not len(history.log_odds):
+        history = _first_history(past, stopped, settings)
+    overlap = float(np.mean(rows.event_end - rows.start)) / settings.model.row_step
+    calibrator = fit_calibrator(
+        CalibrationRows(tail.label, raw, tail.start, tail.event_end, overlap),
+        history,
+        settings.calibration,
+    )
+    honest = calibrator(raw)
+    fit = Fit(
+        generations=(_generation(stopped, past, settings), *older),
+        calibrator=calibrator,
+        margins=MarginReference.of(honest),
+        places=PlaceReference.of(rows.features),
+        class_returns=ClassReturns.of(rows.label, rows.realised_return),
+        prior=metrics.class_prior(rows.label),
+        decay=settings.ensemble.decay,
+        ballot=fit_ballot(past, tail, rows, stopped, settings),
+    )
+    return fit, history, honest
+
+
+def _measured(fit: Fit, window: _Window, honest: Probabilities) -> dict[str, dict[str, float]]:
+    """Metrics of a sample of all rows, and of the hold-out by those who did not know it."""
+    rows, tail = window.rows, window.tail
+    sample = rows.take(np.arange(len(rows)) % (len(rows) // _TRAIN_METRIC_ROWS + 1) == 0)
+    prior = metrics.class_prior(window.past.label)
+    return {
+        "train": metrics.summary(sample.label, fit.honest(sample.features), fit.prior),
+        "validation": metrics.summary(tail.label, honest, prior),
+    }
+
+
+def _chosen(
+    card: ModelCard, past: TrainingRows, request: Request
+) -> tuple[ModelCard, tuple[str, ...]]:
+    """The features to train on, and the card that says why."""
+    if not request.settings.selection.enabled:
+        return card, past.names
+    previous = request.previous
+    before = previous.names if previous is not None and previous.fit is not None else ()
+    choice = choose_features(past, before, request.settings)
+    names = list(choice.kept)
+    changes: dict[str, Any] = {"features": len(names), "features_digest": digest(names)}
+    return replace(card, selection=choice.evidence(), **changes), choice.kept
+
+
+def _serving(
+    held_out: Fit, rows: TrainingRows, tail: TrainingRows, settings: SignalSettings
+) -> Fit:
+    """The fit that predicts: refitted on all rows, if it still speaks as the reference does.
+
+    Where rows are few, boosters that saw the hold-out too may be far surer than those whose margins
+    on it give the percentiles of confidence; then every row would look exceptional.
+    """
+    if not settings.model.refit:
+        return held_out
+    newest, *older = held_out.generations
+    serving = refit(newest.serving, rows, settings, settings.model.refit_factor)
+    refitted = replace(held_out, generations=(replace(newest, serving=serving), *older))
+    said = held_out.margins.percentile(refitted.honest(tail.features))
+    return held_out if np.median(said) > _SUREST_MEDIAN else refitted
+
+
+def _generation(stopped: Members, past: TrainingRows, settings: SignalSettings) -> Generation:
+    """Members that serve; kept twice where a later model may ask what they did not know."""
+    keep = stopped if settings.ensemble.snapshots else None
+    return Generation(stopped, keep, int(past.event_end.max()))
+
+
+def _older(request: Request, tail: TrainingRows) -> tuple[Generation, ...]:
+    """Members of earlier windows that join the new one; none where the features are others.
+
+    A model that the gate refused is carried on from, but its own members join no mixture; those
+    that had joined it were accepted.
+    """
+    previous, asked = request.previous, request.settings.ensemble.snapshots
+    if not asked or previous is None or previous.fit is None:
+        return ()
+    if previous.names != tail.names:
+        return ()
+    accepted = previous.fit.generations[1 if previous.card.refused else 0 :]
+    return carried(accepted, asked, int(tail.start.min()))
+
+
+def _mixture(fit: Fit) -> dict[str, Any]:
+    """Who speaks with which weight, for the card."""
+    count = len(fit.generations)
+    return {
+        "generations": weights(count, fit.decay).round(6).tolist(),
+        "linear_weight": fit.generations[0].serving.linear_weight,
+    }
+
+
+def _history(request: Request) -> DirectionHistory:
+    """The previous model's history plus what it says of rows that came after its training."""
+    previous = request.previous
+    if previous is None:
+        return DirectionHistory()
+    later = request.rows.take(request.rows.start > previous.trained_until)
+    known = set(previous.names) <= set(later.names)
+    if previous.fit is None or not known or not len(later):
+        return previous.history
+    raw = previous.fit.raw(later.columns(previous.names).features)
+    return previous.history.extended(later.event_end, later.label, raw)
+
+
+def _first_history(
+    past: TrainingRows, stopped: Members, settings: SignalSettings
+) -> DirectionHistory:
+    """History from the end of ``past``, as long as the hold-out; empty where rows are too few."""
+    fraction = settings.validation_fraction / (1.0 - settings.validation_fraction)
+    early, end = _split(past, settings, fraction)
+    if unusable(early, settings):
+        return DirectionHistory()
+    return first_history(early, end, stopped, settings)
+
+
+def _split(
+    rows: TrainingRows, settings: SignalSettings, fraction: float
+) -> tuple[TrainingRows, TrainingRows]:
+    """The rows before the last ``fraction`` of their time, purged, and those of it."""
+    before, after = purged_tail(
+        rows.start, rows.event_end, fraction, settings.validation.embargo_candles
+    )
+    return rows.take(before), rows.take(after)
+
+
+def _warnings(validation: dict[str, float], settings: SignalSettings) -> tuple[str, ...]:
+    found = []
+    limit = settings.validation.accuracy_warning
+    if validation["accuracy"] < limit:
+        found.append(f"validation accuracy {validation['accuracy']:.3f} is below {limit}")
+    if validation["skill"] <= 0:
+        found.append(
+            f"validation log loss {validation['log_loss']:.4f} is no better than the class "
+            f"prior's {validation['log_loss_prior']:.4f}"
+        )
+    return tuple(found)

@@ -1,0 +1,75 @@
+"""Models on disk by the digest of what they were made from: never a stale one, never twice."""
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from freqai_signals.model import artefact
+from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.training.fit import Request, train
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ModelStore:
+    """A folder of model files named by their key.
+
+    Attributes
+    ----------
+    folder
+        Outside FreqAI's ``user_data/models``, parts of which freqtrade's analysis commands delete.
+    most
+        Files kept; the longest unused go first.
+    """
+
+    folder: Path
+    most: int = 200
+
+    def train(self, request: Request) -> SignalModel:
+        """The model of a request: from the folder if it is there, else trained and stored."""
+        key = request.key()
+        found = self.load(key)
+        if found is not None:
+            version = found.card.version
+            logger.info("Reusing model %s: rows, settings and code are unchanged", version)
+            return found
+        model = train(request, key)
+        self.save(model)
+        return model
+
+    def load(self, key: str) -> SignalModel | None:
+        """The stored model, or None if there is none or its file is damaged (which is logged)."""
+        path = self._path(key)
+        try:
+            model = artefact.read(path)
+        except FileNotFoundError:
+            return None
+        except artefact.ArtefactError as error:
+            logger.warning("%s; it is set aside and the model trained anew", error)
+            with suppress(OSError):
+                path.replace(path.with_suffix(".damaged"))
+            return None
+        except OSError as error:
+            logger.warning("%s cannot be read, its model is trained anew: %s", path, error)
+            return None
+        with suppress(OSError):
+            path.touch()
+        return model
+
+    def save(self, model: SignalModel) -> None:
+        """Store a model; a full or read-only disk is logged, the model is used all the same."""
+        try:
+            artefact.write(model, self._path(model.card.key))
+            self._prune()
+        except OSError as error:
+            logger.warning("Model %s could not be stored: %s", model.card.version, error)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.model"
+
+    def _prune(self) -> None:
+        files = sorted(self.folder.glob("*.model"), key=lambda file: file.stat().st_mtime)
+        for file in files[: max(len(files) - self.most, 0)]:
+            file.unlink(missing_ok=True)

@@ -1,0 +1,45 @@
+"""Whether rows can train and judge a model, and if not, why."""
+
+import numpy as np
+
+from freqai_signals import metrics
+from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.dataset.weights import effective_rows, training_weights
+from freqai_signals.settings import SignalSettings
+
+
+def unusable(rows: TrainingRows, settings: SignalSettings) -> str:
+    """Why these rows cannot train a model; empty if they can."""
+    limits = settings.validation
+    if len(rows) < limits.min_rows:
+        return f"{len(rows)} rows to train on, fewer than the minimum of {limits.min_rows}"
+    for name, count in metrics.class_counts(rows.label).items():
+        if count < limits.min_class_rows:
+            return (
+                f"class {name} has {count} rows to train on, fewer than the minimum of "
+                f"{limits.min_class_rows}"
+            )
+    if np.ptp(rows.features, axis=0).max(initial=0.0) == 0.0:
+        return "all features are constant"
+    return _uneven(rows, settings)
+
+
+def _uneven(rows: TrainingRows, settings: SignalSettings) -> str:
+    """Why these rows cannot train a model under the weights asked for; empty if they can."""
+    try:
+        weight = training_weights(rows, settings)
+    except ValueError as error:
+        return str(error)
+    worth = len(rows) if weight is None else effective_rows(weight)
+    if worth >= settings.validation.min_rows:
+        return ""
+    return (
+        f"weighted, {len(rows)} rows tell as much as {worth:.0f}, fewer than the minimum of "
+        f"{settings.validation.min_rows}; lengthen weights.recency_half_life_days"
+    )
+
+
+def one_sided(tail: TrainingRows) -> str:
+    """Why these rows cannot judge a model; empty if they can."""
+    missing = [name for name, count in metrics.class_counts(tail.label).items() if not count]
+    return f"the hold-out has no row of class {', '.join(missing)}" if missing else ""

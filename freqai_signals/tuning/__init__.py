@@ -1,0 +1,1 @@
+"""The search for better LightGBM parameters, and when what it found is used."""

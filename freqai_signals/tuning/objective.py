@@ -1,0 +1,140 @@
+"""How good some parameters are: on purged folds while searching, in a paired test at the end."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.mean_test import MeanTest, candle_means, mean_test
+from freqai_signals.metrics import class_prior, log_losses
+from freqai_signals.registry.gate import honest
+from freqai_signals.settings import SignalSettings
+from freqai_signals.training.fit import Request, train
+from freqai_signals.tuning.search_space import TuningRows
+
+_KEY = "tuning"
+
+
+class TooFewRows(ValueError):
+    """The default parameters give no model; the message says why."""
+
+
+def fold_scores(
+    rows: TuningRows, settings: SignalSettings, ask: Callable[[], None]
+) -> Iterator[float]:
+    """Mean log loss in nats, step by step of rising cost; the last one is the score.
+
+    Parameters
+    ----------
+    rows
+        Divided rows; those to judge on are not looked at.
+    settings
+        With the parameters to be scored.
+    ask
+        Called before every training; raises to stop.
+
+    Yields
+    ------
+    float
+        First, unless there is no coarse look, the loss over all folds after training on the coarse
+        rows; then the mean of the losses of the folds up to each, after training on all rows. The
+        same step means the same rows for all parameters, so values of one step can be compared.
+
+    Raises
+    ------
+    TooFewRows
+        If a fold gives no model.
+    """
+    search = rows.search
+    if not rows.coarse.all():
+        sparse = _for_sparse_rows(settings, float(rows.coarse.mean()))
+        losses = []
+        for fold in rows.folds:
+            ask()
+            trained = search.take(fold.train & rows.coarse)
+            losses.append(_loss(trained, search.take(fold.test), sparse, strict=False))
+        yield float(np.mean(losses))
+    losses = []
+    for fold in rows.folds:
+        ask()
+        losses.append(_loss(search.take(fold.train), search.take(fold.test), settings))
+        yield float(np.mean(losses))
+
+
+def steps(rows: TuningRows) -> int:
+    """How many values :func:`fold_scores` yields."""
+    return len(rows.folds) + (not rows.coarse.all())
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What tuned parameters gain over the default ones on rows that chose neither.
+
+    Attributes
+    ----------
+    gain
+        Mean of the default's log loss minus the tuned one's, nats a row, with its error.
+    rows, days
+        What it was measured on.
+    default_loss
+        Log loss of the default there, nats.
+    """
+
+    gain: MeanTest
+    rows: int
+    days: float
+    default_loss: float
+
+
+def compare(rows: TuningRows, default: SignalSettings, tuned: SignalSettings) -> Comparison:
+    """Train both on the rows of the search and compare them on those of the end of the window.
+
+    Candle means are compared, with a standard error that allows for serial dependence.
+
+    Raises
+    ------
+    TooFewRows
+        If either gives no model.
+    """
+    usual, chosen = (
+        _losses(rows.search, rows.judge, settings, strict=True) for settings in (default, tuned)
+    )
+    days = float(np.ptp(rows.judge.start) + 1) / default.candles_per_day
+    gain = mean_test(candle_means(rows.judge.start, usual - chosen), days)
+    return Comparison(gain, len(rows.judge), days, float(usual.mean()))
+
+
+def _loss(
+    trained: TrainingRows, tested: TrainingRows, settings: SignalSettings, strict: bool = True
+) -> float:
+    """Loss of the early-stopped model: the refit costs as much again and favours no parameters."""
+    once = settings.model_copy(update={"model": settings.model.model_copy(update={"refit": False})})
+    return float(_losses(trained, tested, once, strict).mean())
+
+
+def _losses(
+    trained: TrainingRows, tested: TrainingRows, settings: SignalSettings, strict: bool
+) -> NDArray[np.float64]:
+    """Losses of calibrated probabilities; of the class prior where there is no model."""
+    model = train(Request(trained, _quiet(settings)), _KEY)
+    if model.fit is None and strict:
+        raise TooFewRows(f"tuning needs a model in every fold: {model.card.reason}")
+    if model.fit is None:
+        prior = np.broadcast_to(class_prior(trained.label), (len(tested), 3))
+        return log_losses(tested.label, prior)
+    return log_losses(tested.label, honest(model, tested))
+
+
+def _quiet(settings: SignalSettings) -> SignalSettings:
+    """Without the warning of low accuracy, which is for models that serve."""
+    limits = settings.validation.model_copy(update={"accuracy_warning": 0.0})
+    return settings.model_copy(update={"validation": limits})
+
+
+def _for_sparse_rows(settings: SignalSettings, share: float) -> SignalSettings:
+    """The same parameters for fewer rows: a leaf needs as large a share of them as before."""
+    samples = max(1, round(settings.booster.min_child_samples * share))
+    booster = settings.booster.model_copy(update={"min_child_samples": samples})
+    return settings.model_copy(update={"booster": booster})

@@ -1,0 +1,165 @@
+"""What a search for parameters may choose from, and which rows it may look at, and when."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from freqai_signals.dataset.cross_validation import PurgedKFold, WalkForward
+from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.dataset.splits import BoolArray, Intervals, purged_tail
+from freqai_signals.settings import SignalSettings, TunableParameter
+
+Parameters = Mapping[str, float | int]
+"""Setting path, such as ``booster.num_leaves``, to its value."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """From ``low`` to ``high``, both included; ``log`` searches evenly in orders of magnitude."""
+
+    low: float
+    high: float
+    log: bool = True
+    whole: bool = False
+
+    def holding(self, value: float) -> "Range":
+        """The range widened to the config's own value, so that it can be the first trial."""
+        low, high = min(self.low, value), max(self.high, value)
+        return Range(low, high, self.log and low > 0, self.whole)
+
+
+RANGES: Final[Mapping[TunableParameter, Range]] = {
+    "booster.learning_rate": Range(0.01, 0.2),
+    "booster.num_leaves": Range(4, 63, whole=True),
+    "booster.min_child_samples": Range(20, 2000, whole=True),
+    "booster.feature_fraction": Range(0.1, 1.0, log=False),
+    "booster.bagging_fraction": Range(0.3, 1.0, log=False),
+    "booster.lambda_l2": Range(0.01, 100.0),
+    "direction.learning_rate": Range(0.005, 0.1),
+    "direction.feature_fraction": Range(0.05, 1.0, log=False),
+    "direction.rounds": Range(30, 400, whole=True),
+}
+"""Where LightGBM learns something from candles at all; a config's own value widens its range."""
+
+
+def search_space(settings: SignalSettings) -> dict[str, Range]:
+    """Ranges of the parameters that are to be tuned and that the model has."""
+    has_direction = settings.model.kind == "two_stage"
+    chosen = [
+        name
+        for name in settings.tuning.parameters
+        if has_direction or not name.startswith("direction.")
+    ]
+    usual = parameters_of(settings, chosen)
+    return {name: RANGES[name].holding(usual[name]) for name in chosen}
+
+
+def parameters_of(settings: SignalSettings, names: Iterable[str]) -> dict[str, Any]:
+    """Values of the named parameters in some settings."""
+    found: dict[str, Any] = {}
+    for name in names:
+        section, _, key = name.partition(".")
+        found[name] = getattr(getattr(settings, section), key)
+    return found
+
+
+def with_parameters(settings: SignalSettings, parameters: Parameters) -> SignalSettings:
+    """The settings with these parameters instead of their own, checked like any others.
+
+    Raises
+    ------
+    ValueError
+        If a name or a value is not allowed.
+
+    Examples
+    --------
+    >>> with_parameters(SignalSettings(), {"booster.num_leaves": 7}).booster.num_leaves
+    7
+    """
+    unknown = sorted(set(parameters) - set(RANGES))
+    if unknown:
+        raise ValueError(
+            f"{', '.join(unknown)}: no tunable parameter; there are {', '.join(RANGES)}"
+        )
+    values = settings.model_dump()
+    for name, value in parameters.items():
+        section, _, key = name.partition(".")
+        values[section][key] = value
+    return SignalSettings.model_validate(values)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows of one training and of what it is scored on; shape ``(n,)`` each."""
+
+    train: BoolArray
+    test: BoolArray
+
+
+@dataclass(frozen=True)
+class TuningRows:
+    """The rows of a training window, by what tuning may do with them.
+
+    Attributes
+    ----------
+    search
+        Rows on which parameters are chosen.
+    judge
+        The purged end of the window: what was chosen is compared with the default here, once.
+    folds
+        Of ``search``; no outcome of a fold's training rows reaches into its test rows.
+    coarse
+        Shape ``(n,)`` of ``search``: the rows of the first, cheap look; all where there is none.
+    """
+
+    search: TrainingRows
+    judge: TrainingRows
+    folds: tuple[Fold, ...]
+    coarse: BoolArray
+
+
+def tuning_rows(rows: TrainingRows, settings: SignalSettings) -> TuningRows:
+    """Divide a window's rows.
+
+    Raises
+    ------
+    ValueError
+        If there are too few rows for the folds, or for one model in each of them.
+    """
+    tuning, embargo = settings.tuning, settings.validation.embargo_candles
+    before, after = purged_tail(rows.start, rows.event_end, tuning.held_out_fraction, embargo)
+    search, judge = rows.take(before), rows.take(after)
+    least = settings.validation.min_rows
+    if len(search) < tuning.folds * least:
+        raise ValueError(
+            f"{len(rows)} rows leave {len(search)} to search on, too few for {tuning.folds} folds "
+            f"of at least freqai.signals.validation.min_rows = {least} rows; give more candles or "
+            "lower freqai.signals.tuning.folds"
+        )
+    folds = _folds(search, settings)
+    fewest = min(int(fold.train.sum()) for fold in folds)
+    step = tuning.coarse_step if fewest // tuning.coarse_step >= 2 * least else 1
+    _, candle = np.unique(search.start, return_inverse=True)
+    return TuningRows(search, judge, folds, np.asarray(candle % step == 0))
+
+
+def _folds(rows: TrainingRows, settings: SignalSettings) -> tuple[Fold, ...]:
+    intervals = Intervals(rows.start, rows.event_end)
+    tuning, embargo = settings.tuning, settings.validation.embargo_candles
+    splitter: PurgedKFold | WalkForward
+    if tuning.scheme == "k_fold":
+        splitter = PurgedKFold(intervals, tuning.folds, embargo)
+    else:
+        # Training begins with as much time as is tested in all folds together.
+        span = int(np.ptp(rows.start)) + 1
+        first = span // 2
+        each = -(-(span - first) // tuning.folds)
+        splitter = WalkForward(intervals, first, each, embargo, expanding=True)
+    masks = []
+    for train, test in splitter.split():
+        fold = Fold(np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_))
+        fold.train[train], fold.test[test] = True, True
+        masks.append(fold)
+    return tuple(masks)

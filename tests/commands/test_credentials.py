@@ -1,0 +1,51 @@
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from freqai_signals.commands.cli import main
+from freqai_signals.commands.credentials import ensure_credentials
+
+
+def test_secrets_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "user_data" / "credentials.json"
+    consumer = ensure_credentials(path, port=8123)
+    text = path.read_text()
+    for file in (path, consumer):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert ensure_credentials(path) == consumer
+    assert path.read_text() == text
+    server = json.loads(text)["api_server"]
+    assert server["listen_ip_address"] == "127.0.0.1"
+    assert server["listen_port"] == 8123
+    assert len(server["jwt_secret_key"]) >= 32
+    assert len(server["password"]) >= 20
+
+
+def test_two_machines_have_different_secrets(tmp_path: Path) -> None:
+    for name in ("a.json", "b.json"):
+        ensure_credentials(tmp_path / name)
+    first, second = (
+        json.loads((tmp_path / name).read_text())["api_server"] for name in ("a.json", "b.json")
+    )
+    for key in ("password", "jwt_secret_key", "ws_token"):
+        assert first[key] != second[key]
+
+
+def test_the_consumer_knows_where_to_listen(tmp_path: Path) -> None:
+    consumer = ensure_credentials(tmp_path / "credentials.json", port=8123)
+    token = json.loads((tmp_path / "credentials.json").read_text())["api_server"]["ws_token"]
+    producer = json.loads(consumer.read_text())["external_message_consumer"]["producers"][0]
+    assert (producer["host"], producer["port"]) == ("127.0.0.1", 8123)
+    assert producer["ws_token"] == token
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"api_server": {"listen_port": 1}}'])
+def test_a_file_without_a_token_is_refused(
+    tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "credentials.json"
+    path.write_text(content)
+    assert main(["credentials", "--file", str(path)]) == 2
+    assert "delete it to have it made anew" in capsys.readouterr().err

@@ -1,0 +1,103 @@
+"""``freqai-signals models``: every action, as tables and as JSON, and wrong use."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freqai_signals.commands.cli import main
+from freqai_signals.registry.inspection import read_export
+from freqai_signals.registry.registry import Registry
+from tests.registry.gate_rows import model_of
+
+NAME = "bot/pool"
+OLD, NEW = (model_of(day).card.version for day in (0, 10))
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    made = Registry(tmp_path / "registry")
+    for day in (0, 10):
+        made.register(NAME, model_of(day), serve=True)
+    return made
+
+
+@pytest.fixture
+def run(registry: Registry, capsys: pytest.CaptureFixture[str]) -> Any:
+    def command(*arguments: str) -> tuple[int, str, str]:
+        status = main(["models", *arguments, "--registry", str(registry.folder)])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return command
+
+
+def test_list_marks_what_serves(run: Any) -> None:
+    status, out, _ = run("list", "--json")
+    assert status == 0
+    (scope,) = json.loads(out)
+    assert scope["serving"] == NEW
+    assert [item["version"] for item in scope["versions"]] == [OLD, NEW]
+    assert "serving" in run("list")[1]
+
+
+def test_show_tells_card_and_history(run: Any) -> None:
+    found = json.loads(run("show", OLD, "--json")[1])
+    assert found["card"]["rows"] == model_of(0).card.rows
+    assert [event["action"] for event in found["history"]] == ["registered", "serving"]
+    shown = run("show")[1]
+    assert "Purged validation" in shown
+    assert "linear_weight" in shown
+    assert "share of gain" in shown
+    assert "Feature selection" not in shown
+
+
+def test_show_tells_what_groups_are_worth_and_what_was_left_out(
+    registry: Registry, run: Any
+) -> None:
+    model = model_of(10)
+    selection = {"reason": "without 3 of them", "groups": {"other": 0.0125}, "kept": 5}
+    card = dataclasses.replace(model.card, version="chosen", selection=selection)
+    registry.register(NAME, dataclasses.replace(model, card=card), serve=True)
+    shown = run("show", "chosen")[1]
+    for word in ("Feature groups", "+0.01250", "Feature selection", "without 3 of them"):
+        assert word in shown
+
+
+def test_compare_shows_what_differs(run: Any) -> None:
+    assert "log_loss" in json.loads(run("compare", OLD, NEW, "--json")[1])["metrics"]
+    assert run("compare", OLD, NEW)[0] == 0
+    status, _, err = run("compare", OLD)
+    assert status == 2
+    assert "takes two versions, got 1" in err
+
+
+def test_rollback_pin_unpin(run: Any, registry: Registry) -> None:
+    assert json.loads(run("rollback", "--json")[1])["serving"] == OLD
+    assert run("pin", NEW[-6:], "--reason", "holiday")[0] == 0
+    scope = registry.scope(NAME)
+    assert (scope.serving, scope.pinned, scope.history[-1].reason) == (NEW, True, "holiday")
+    assert run("unpin")[0] == 0
+    assert not registry.scope(NAME).pinned
+
+
+def test_verify_fails_on_damage(run: Any, registry: Registry) -> None:
+    assert run("verify")[0] == 0
+    (registry.path(NAME) / f"{OLD}.model").write_bytes(b"x")
+    status, out, _ = run("verify", "--json")
+    assert status == 1
+    assert "checksum" in json.loads(out)[0]["problem"]
+
+
+def test_export_writes_plain_files(run: Any, tmp_path: Path) -> None:
+    found = json.loads(run("export", OLD, "--out", str(tmp_path / "out"), "--json")[1])
+    assert read_export(Path(found["folder"])).card.version == OLD
+
+
+def test_wrong_use_is_explained(run: Any, registry: Registry) -> None:
+    registry.register("bot/BTC/USDT", model_of(0), serve=True)
+    assert "name the scope with --scope; there are: bot/BTC/USDT, bot/pool" in run("rollback")[2]
+    assert run("show", "nothing", "--scope", NAME)[0] == 2
+    assert main(["models", "list", "--registry", "/nowhere"]) == 2

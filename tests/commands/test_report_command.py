@@ -1,0 +1,173 @@
+"""``freqai-signals report``: from the files of a backtest to tables and JSON."""
+
+import datetime as dt
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from freqai_signals.commands.cli import main
+from freqai_signals.report.backtest_record import OUTCOME_COLUMN, BacktestRecord
+from freqai_signals.report.signal_export import read_signals
+from freqai_signals.sandbox.market.market_files import Market, ensure_market
+from freqai_signals.sandbox.market.spec import MarketSpec
+from freqai_signals.schema import LABEL_COLUMN
+from freqai_signals.settings import LabelSettings, SignalSettings
+from tests.report.run_rows import rows_of
+
+Capture = pytest.CaptureFixture[str]
+
+FIXED = SignalSettings(labels=LabelSettings(kind="fixed"))
+
+
+def backtest(
+    userdir: Path,
+    identifier: str = "first",
+    datadir: Path | str = "",
+    pair: str = "BTC/USDT",
+    settings: SignalSettings = FIXED,
+) -> Path:
+    """Rows of one pair under an identifier, as a backtest leaves them; returns the user's folder.
+
+    They are the first 60 candles of 2024, of five minutes.
+    """
+    rows = rows_of("BSh" * 20, "BBh" * 20, signal=2, signal_strength=1)
+    predicted = rows[LABEL_COLUMN]
+    happened = rows.drop(columns=LABEL_COLUMN).rename(columns={OUTCOME_COLUMN: LABEL_COLUMN})
+    folder = userdir / "signals" / "reports" / identifier
+    made = BacktestRecord(folder, settings, 0.002, f"{identifier}-range", str(datadir))
+    made.add(pair, happened, predicted)
+    return userdir
+
+
+def report(userdir: Path, *more: str) -> int:
+    return main(["report", "--userdir", str(userdir), *more])
+
+
+def test_tables_are_printed(tmp_path: Path, capsys: Capture) -> None:
+    assert report(backtest(tmp_path)) == 0
+    out = capsys.readouterr().out
+    assert "Signal quality per pair" in out
+    assert "BTC/USDT" in out
+    assert "Simulated market" not in out
+
+
+def test_tables_are_not_cut_off_in_a_pipe(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe has no width; a narrow COLUMNS left over from a terminal must not matter."""
+    monkeypatch.setenv("COLUMNS", "40")
+    assert report(backtest(tmp_path)) == 0
+    out = capsys.readouterr().out
+    assert "…" not in out
+    header = next(line for line in out.splitlines() if "direction_auc" in line)
+    assert all(name in header for name in ("pair", "predicted", "move_auc", "sell", "buy"))
+
+
+def test_the_folder_behind_a_report_is_one_line_that_can_be_copied(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    userdir = tmp_path / ("long-name-" * 12) / "with [red] brackets"
+    assert report(backtest(userdir)) == 0
+    folder = userdir / "signals" / "reports" / "first"
+    assert f"Rows behind this report: {folder}" in capsys.readouterr().out.splitlines()
+
+
+def test_json_can_be_parsed(tmp_path: Path, capsys: Capture) -> None:
+    assert report(backtest(tmp_path), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["quality"]["BTC/USDT"]["scored"] == 60
+    assert found["facts"]["timerange"] == "first-range"
+    assert found["captured"] is None
+
+
+def test_no_backtest_yet_is_wrong_use_and_says_what_to_do(tmp_path: Path, capsys: Capture) -> None:
+    assert report(tmp_path) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert f"no backtest to report on in {tmp_path}" in captured.err
+    assert "make backtest" in captured.err
+
+
+def test_an_unknown_identifier_is_wrong_use_and_is_named(tmp_path: Path, capsys: Capture) -> None:
+    assert report(backtest(tmp_path), "--identifier", "other") == 2
+    assert str(tmp_path / "signals" / "reports" / "other") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]"])
+def test_a_damaged_record_is_wrong_use_and_is_named(
+    tmp_path: Path, capsys: Capture, text: str
+) -> None:
+    file = backtest(tmp_path) / "signals" / "reports" / "first" / "run.json"
+    file.write_text(text)
+    assert report(tmp_path, "--json") == 2
+    assert str(file) in capsys.readouterr().err
+
+
+def test_the_newest_backtest_is_reported_unless_one_is_named(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    backtest(tmp_path, "older")
+    backtest(tmp_path, "newer")
+    os.utime(tmp_path / "signals" / "reports" / "older" / "run.json", (1, 1))
+    assert report(tmp_path, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["facts"]["timerange"] == "newer-range"
+    assert report(tmp_path, "--json", "--identifier", "older") == 0
+    assert json.loads(capsys.readouterr().out)["facts"]["timerange"] == "older-range"
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Market:
+    spec = MarketSpec(pairs=("BTC/USDT",), start=dt.date(2024, 1, 1), days=2)
+    return ensure_market(spec, tmp_path_factory.mktemp("market"))
+
+
+def test_the_attainable_skill_of_a_simulated_market_is_told(
+    market: Market, tmp_path: Path, capsys: Capture
+) -> None:
+    backtest(tmp_path, datadir=market.folder)
+    assert report(tmp_path, "--json") == 0
+    captured = json.loads(capsys.readouterr().out)["captured"]
+    assert captured["rows"] == 60
+    assert set(captured) == {"model", "attainable", "rows", "share"}
+    assert report(tmp_path) == 0
+    assert "of the attainable skill was captured" in capsys.readouterr().out
+
+
+def test_a_pair_that_the_simulated_market_does_not_list_has_no_attainable_skill(
+    market: Market, tmp_path: Path, capsys: Capture
+) -> None:
+    backtest(tmp_path, datadir=market.folder, pair="BTC/USDT:USDT")
+    assert report(tmp_path, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["captured"] is None
+
+
+def test_candles_of_another_length_have_no_attainable_skill(
+    market: Market, tmp_path: Path, capsys: Capture
+) -> None:
+    """The exact posterior is that of base candles; 24 of them are not 24 hours."""
+    hourly = FIXED.model_copy(update={"timeframe": "1h"})
+    backtest(tmp_path, datadir=market.folder, settings=hourly)
+    assert report(tmp_path, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["captured"] is None
+
+
+def test_signals_are_written_as_records_that_can_be_read(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "signals.jsonl"
+    assert report(backtest(tmp_path), "--signals", str(path), "--json") == 0
+    found = capsys.readouterr()
+    assert json.loads(found.out)["signals"]["BTC/USDT"]["generated"] == 60
+    assert found.err == f"60 signals written to {path}\n"
+    records = read_signals(path)
+    assert len(records) == 60
+    assert {record.signal for record in records} == {"buy"}
+    assert {record.strength for record in records} == {1}
+
+
+def test_signals_into_a_folder_that_is_not_there_are_refused(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    folder = tmp_path / "nowhere"
+    assert report(backtest(tmp_path), "--signals", str(folder / "signals.jsonl")) == 2
+    assert f"there is no folder {folder}; make it first" in capsys.readouterr().err

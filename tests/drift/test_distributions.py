@@ -1,0 +1,137 @@
+"""Binned comparison by hand, and limits that know of serial dependence."""
+
+import numpy as np
+import pytest
+from scipy.signal import lfilter
+
+from freqai_signals.drift.distributions import (
+    ShapeReference,
+    kolmogorov_smirnov,
+    population_stability,
+    shape_reference,
+)
+from freqai_signals.drift.training_reference import from_arrays, to_arrays
+from freqai_signals.model.artefact import from_bytes, to_bytes
+from freqai_signals.training.fit import Request, train
+from tests.registry.gate_rows import make_rows, small_settings
+
+
+def test_psi_by_hand() -> None:
+    p, q = np.array([30.5, 70.5]) / 101, np.array([50.5, 50.5]) / 101
+    expected = ((p - q) * np.log(p / q)).sum()
+    found = population_stability(np.array([30.0, 70.0]), np.array([50.0, 50.0]))
+    assert found == pytest.approx(expected)
+
+
+def test_psi_of_an_empty_bin_is_finite() -> None:
+    assert population_stability(np.array([0.0, 100.0]), np.array([50.0, 50.0])) < 3
+
+
+def test_ks_by_hand() -> None:
+    found = kolmogorov_smirnov(np.array([1.0, 0.0, 3.0]), np.array([2.0, 2.0, 0.0]))
+    assert found == pytest.approx(0.75)
+
+
+def series(seed: int, rows: int, memory: float) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=rows + 500)
+    return lfilter([1.0], [1.0, -memory], noise)[500:, None].astype(np.float32)
+
+
+def reference(memory: float) -> ShapeReference:
+    values = series(0, 20_000, memory)
+    start, pair = np.arange(20_000), np.zeros(20_000, np.int16)
+    found = shape_reference(("x",), values, (start, pair), (100, 1))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.9, 0.98])
+def test_limits_hold_whatever_the_dependence(memory: float) -> None:
+    ref = reference(memory)
+    live = series(1, 50_000, memory)
+    found = statistics(ref, live)
+    assert (found > ref.limits[:, 1]).mean() < 0.005
+
+
+def statistics(ref: ShapeReference, live: np.ndarray) -> np.ndarray:
+    """Of each hundred rows."""
+    codes = ref.codes(live)[:, 0].reshape(-1, 100)
+    counts = np.stack([np.bincount(row, minlength=10) for row in codes]).astype(float)
+    means = live[:, 0].reshape(-1, 100).mean(axis=1).astype(float)
+    return np.array(
+        [ref.statistics(c[None, :], np.array([m]))[0] for c, m in zip(counts, means, strict=True)]
+    )
+
+
+def test_a_slow_column_that_leaves_its_range_is_found_by_its_level_alone() -> None:
+    """Volatility: a quiet week fills few bins as well, so shares of bins cannot tell."""
+    ref = reference(0.995)
+    far = 5 * float(ref.edges[0, -1]) + series(1, 5_000, 0.995)
+    found = statistics(ref, far) > ref.limits[:, 1]
+    assert not found[:, :2].any()
+    assert found[:, 2].mean() > 0.9
+    assert not (statistics(ref.of_bounded(), far) > ref.of_bounded().limits[:, 1]).any()
+
+
+def test_a_reference_of_an_earlier_version_is_not_used() -> None:
+    model = train(Request(make_rows(days=200), small_settings()))
+    arrays = {k: v for k, v in to_arrays(model.drift).items() if not k.endswith("_level_scale")}
+    found = from_arrays(arrays)
+    assert found is not None
+    assert found.unwatched == ("features", "predictions", "labels")
+
+
+def test_limits_are_wider_for_dependent_series() -> None:
+    assert reference(0.98).ks_scale[0] > 2 * reference(0.0).ks_scale[0]
+
+
+def test_too_few_stretches_give_no_reference() -> None:
+    values = series(0, 500, 0.5)
+    rows = (np.arange(500), np.zeros(500, np.int16))
+    assert shape_reference(("x",), values, rows, (100, 1)) is None
+
+
+def test_stretches_with_holes_are_left_out() -> None:
+    values = series(0, 20_000, 0.5)
+    start = np.arange(20_000)
+    start[10_000:] += 5_050
+    assert shape_reference(("x",), values, (start, np.zeros(20_000, np.int16)), (100, 1))
+
+
+def test_reference_is_stored_with_the_model() -> None:
+    model = train(Request(make_rows(days=200), small_settings()))
+    assert model.drift is not None
+    assert set(model.drift.features.names) == set(model.names)
+    loaded = from_bytes(to_bytes(model)).drift
+    assert loaded is not None
+    assert loaded.losses == model.drift.losses
+    assert loaded.features.names == model.drift.features.names
+    np.testing.assert_array_equal(loaded.features.limits, model.drift.features.limits)
+    assert isinstance(loaded.features.window_rows, int)
+    assert from_arrays(to_arrays(None)) is None
+
+
+def test_a_short_window_is_watched_as_far_as_it_goes() -> None:
+    """Sixty days of two pairs show how features scatter; nine days of tail, not how predictions."""
+    model = train(Request(make_rows(days=60), small_settings()))
+    assert model.drift is not None
+    assert model.drift.features is not None
+    assert model.drift.losses is not None
+    assert model.drift.unwatched == ("predictions", "labels")[: len(model.drift.unwatched)]
+    loaded = from_bytes(to_bytes(model)).drift
+    assert loaded is not None
+    assert loaded.unwatched == model.drift.unwatched
+    few = train(Request(make_rows(days=12), small_settings()))
+    assert few.drift is None or "predictions" in few.drift.unwatched
+
+
+def test_missing_candles_are_no_drift_of_the_calendar() -> None:
+    """Whole days are all alike: only what is missing makes one differ."""
+    hour = np.tile(np.arange(24.0), 400)[:, None].astype(np.float32)
+    rows = (np.arange(len(hour)), np.zeros(len(hour), np.int16))
+    ref = shape_reference(("hour",), hour, rows, (72, 1))
+    assert ref is not None
+    kept = np.delete(hour[:74], [30, 31], axis=0)
+    counts = np.bincount(ref.codes(kept)[:, 0], minlength=10).astype(float)[None, :]
+    found, _ = ref.statistics(counts, np.array([float(kept.mean())]))
+    assert (found < 2).all(), found

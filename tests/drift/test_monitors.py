@@ -1,0 +1,168 @@
+"""Monitors: silent on the data a model knows, loud on planted changes, same after a restart."""
+
+import numpy as np
+import pytest
+
+from freqai_signals.drift.distributions import ShapeReference, shape_reference
+from freqai_signals.drift.monitors import LossDrift, NoDrift, PairDrift, ShapeDrift
+from freqai_signals.drift.page_hinkley import PageHinkley
+from freqai_signals.drift.training_reference import LossReference
+
+
+@pytest.fixture(scope="module")
+def reference() -> ShapeReference:
+    values = np.random.default_rng(0).normal(size=(20_000, 2)).astype(np.float32)
+    rows = (np.arange(20_000), np.zeros(20_000, np.int16))
+    found = shape_reference(("a", "b"), values, rows, (100, 1))
+    assert found is not None
+    return found
+
+
+def feed(watch: ShapeDrift, values: np.ndarray, first: int = 0) -> list[bool]:
+    found = []
+    for i, row in enumerate(values.astype(np.float32)):
+        watch.update(first + i, row)
+        found.append(watch.drift_detected)
+    return found
+
+
+def normal(rows: int, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(rows, 2))
+
+
+def test_its_own_kind_of_data_is_no_drift(reference: ShapeReference) -> None:
+    assert not any(feed(ShapeDrift(reference), normal(5000)))
+
+
+@pytest.mark.parametrize("change", ["mean", "variance", "sign"])
+def test_planted_change_is_found_within_a_stretch(reference: ShapeReference, change: str) -> None:
+    watch = ShapeDrift(reference)
+    feed(watch, normal(200))
+    values = normal(100, seed=2)
+    if change == "mean":
+        values[:, 1] += 1.5
+    elif change == "variance":
+        values[:, 1] *= 3
+    else:
+        values[:, 1] = -np.abs(values[:, 1])
+    assert feed(watch, values, 200)[-1]
+    assert "most in b" in watch.detail
+
+
+def test_drift_ends_with_its_cause(reference: ShapeReference) -> None:
+    watch = ShapeDrift(reference)
+    assert feed(watch, normal(100) + 3)[-1]
+    assert not feed(watch, normal(100, 3), 100)[-1]
+    assert not watch.warning_detected
+
+
+def test_nothing_is_said_before_a_whole_stretch(reference: ShapeReference) -> None:
+    watch = ShapeDrift(reference)
+    assert not any(feed(watch, normal(99) + 9))
+    assert not watch.is_ready
+
+
+def test_old_candles_and_unknown_values_are_ignored(reference: ShapeReference) -> None:
+    one, other = ShapeDrift(reference), ShapeDrift(reference)
+    values = normal(150) + 3
+    feed(one, values)
+    for i, row in enumerate(values.astype(np.float32)):
+        other.update(i, row)
+        other.update(i, row + 99)
+        other.update(10**6, np.array([np.nan, 1.0], np.float32))
+    assert one.detail == other.detail
+
+
+def test_restart_that_feeds_the_newest_stretch_says_the_same(reference: ShapeReference) -> None:
+    values = normal(500) + 3
+    one, other = ShapeDrift(reference), ShapeDrift(reference)
+    feed(one, values)
+    feed(other, values[-100:], 400)
+    assert one.detail == other.detail
+    assert one.drift_detected == other.drift_detected
+
+
+def test_candles_that_training_skips_are_skipped() -> None:
+    values = normal(20_000)[::3].astype(np.float32)
+    rows = (np.arange(0, 20_000, 3), np.zeros(len(values), np.int16))
+    reference = shape_reference(("a", "b"), values, rows, (300, 3))
+    assert reference is not None
+    watch = ShapeDrift(reference)
+    for candle in range(299):
+        watch.update(candle, values[candle])
+    assert watch.is_ready
+    assert reference.window_rows == 100
+
+
+# Losses
+
+
+LOSSES = LossReference(mean=-0.05, spread=0.02, block_candles=12, limit=12.0)
+
+
+def losses(watch: LossDrift, values: np.ndarray, first: int = 0) -> int | None:
+    """Candles until drift; None without."""
+    for i, value in enumerate(values):
+        watch.update(first + i, float(value))
+        if watch.drift_detected:
+            return i
+    return None
+
+
+def test_losses_as_promised_are_no_drift() -> None:
+    rng = np.random.default_rng(0)
+    blocks = rng.normal(-0.05, 0.02, 3000)
+    assert losses(LossDrift(LOSSES), np.repeat(blocks, 12)) is None
+
+
+def test_worse_losses_are_found_after_limit_by_rise_blocks() -> None:
+    watch = LossDrift(LOSSES)
+    losses(watch, np.full(1200, -0.05))
+    # Two standard deviations worse: 12 / (2 - 0.5) blocks, and one to close.
+    found = losses(watch, np.full(1200, -0.01), 1200)
+    assert found is not None
+    assert found // 12 in (8, 9)
+
+
+def test_better_losses_are_welcome() -> None:
+    assert losses(LossDrift(LOSSES), np.full(5000, -0.5)) is None
+
+
+def test_a_block_of_too_few_rows_is_left_out() -> None:
+    watch = LossDrift(LOSSES)
+    for block in range(500):
+        watch.update(block * 12, 5.0)
+    assert not watch.warning_detected
+
+
+def test_warning_comes_before_drift() -> None:
+    page = PageHinkley(limit=10)
+    seen = []
+    for _ in range(30):
+        page.update(1.5)
+        seen.append((page.warning_detected, page.drift_detected))
+    assert seen.index((True, False)) == 5
+    assert seen.index((True, True)) == 10
+
+
+def test_bad_times_are_forgiven_in_bounded_time() -> None:
+    page = PageHinkley(limit=10)
+    for _ in range(10_000):
+        page.update(5)
+    for _ in range(30):
+        page.update(0)
+    assert not page.drift_detected
+    with pytest.raises(ValueError, match="limit must be positive"):
+        PageHinkley(limit=0)
+
+
+# Switched off
+
+
+def test_no_reference_watches_nothing() -> None:
+    watch = PairDrift(None)
+    watch.update_candle(1, np.empty(0, np.float32), np.array([0.2, 0.3, 0.5]))
+    watch.update_outcome(1, 2, 9.0)
+    assert not any(state.warning or state.drift for state in watch.states)
+    assert watch.feature_names == ()
+    assert not NoDrift().drift_detected

@@ -1,0 +1,302 @@
+"""The ledger: idempotent, migrated, shared by two processes, on SQLite and on PostgreSQL."""
+
+import contextlib
+import multiprocessing
+import sqlite3
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import inspect, text
+
+from freqai_signals.ledger.database import LedgerError, open_engine, prepare
+from freqai_signals.ledger.ledger import Entry, Ledger
+from freqai_signals.ledger.sql_tables import METADATA, SCHEMA, VERSION
+from freqai_signals.ledger.writer import LedgerWriter
+from tests.ledger.ledger_rows import (
+    outcome,
+    postgres_url,
+    prediction,
+    predictions,
+    sqlite_url,
+)
+from tests.waiting import PATIENCE
+
+FORK = multiprocessing.get_context("fork")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return sqlite_url(tmp_path) if request.param == "sqlite" else postgres_url()
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    opened = Ledger(url)
+    yield opened
+    opened.close()
+
+
+# Rows
+
+
+def test_rows_come_back_as_they_were_written(ledger: Ledger) -> None:
+    ledger.write([predictions(1, 2), Entry("outcomes", [outcome(1)])])
+    found = ledger.rows("predictions")
+    assert found["candle"].tolist() == [300, 600]
+    assert found.loc[0, "proba_buy"] == 0.5
+    assert abs(found.loc[0, "recorded"] - time.time()) < 60
+    assert ledger.rows("predictions", since=301)["candle"].tolist() == [600]
+
+
+def test_a_row_written_again_changes_nothing(ledger: Ledger) -> None:
+    ledger.write([predictions(1)])
+    ledger.write([predictions(1, proba_buy=0.9), predictions(1)])
+    assert ledger.rows("predictions")["proba_buy"].tolist() == [0.5]
+
+
+def test_another_model_version_is_another_row(ledger: Ledger) -> None:
+    ledger.write([predictions(1), predictions(1, version="v2")])
+    assert len(ledger.rows("predictions")) == 2
+
+
+def test_live_prediction_replaces_a_gap_and_never_the_other_way_round(ledger: Ledger) -> None:
+    ledger.write([predictions(1, kind="gap", bot="late")])
+    ledger.write([predictions(1, bot="on time")])
+    ledger.write([predictions(1, kind="gap", bot="later")])
+    found = ledger.rows("predictions")
+    assert found[["kind", "bot"]].to_numpy().tolist() == [["live", "on time"]]
+
+
+def test_counters_are_replaced(ledger: Ledger) -> None:
+    for content in ("1", "2"):
+        row = {"bot": "bot", "name": "signals", "content": content}
+        ledger.write([Entry("counters", [row])])
+    assert ledger.counter("bot", "signals") == "2"
+    assert ledger.counter("bot", "other") == ""
+
+
+def test_all_entries_are_written_or_none(ledger: Ledger) -> None:
+    bad = {**prediction(2), "proba_buy": None}
+    with pytest.raises(Exception, match=r"(?i)not.null"):
+        ledger.write([predictions(1), Entry("predictions", [bad])])
+    assert ledger.rows("predictions").empty
+
+
+def test_only_live_rows_with_a_known_outcome_are_scored(ledger: Ledger) -> None:
+    kinds = ["live", "seed", "gap", "expired", "untrusted", "live"]
+    rows = [prediction(i, kind=kind) for i, kind in enumerate(kinds)]
+    outcomes = [outcome(i) for i in range(5)] + [outcome(5, realised=None)]
+    ledger.write([Entry("predictions", rows), Entry("outcomes", outcomes)])
+    assert ledger.scored()["candle"].tolist() == [0]
+    assert ledger.scored(pair="ETH/USDT").empty
+    assert ledger.scored(since=1).empty
+
+
+def test_unresolved_rows_are_a_bots_live_ones_without_outcome(ledger: Ledger) -> None:
+    ledger.write([predictions(1, 2, 3), predictions(4, kind="gap"), predictions(5, bot="other")])
+    ledger.write([Entry("outcomes", [outcome(1)])])
+    assert ledger.unresolved("BTC/USDT", "bot")["candle"].tolist() == [600, 900]
+    assert ledger.unresolved("BTC/USDT", "bot", since=700)["candle"].tolist() == [900]
+    assert ledger.unresolved("BTC/USDT", "other")["candle"].tolist() == [1500]
+
+
+def test_outcomes_are_those_of_a_pair_and_model_oldest_first(ledger: Ledger) -> None:
+    others = [outcome(2, pair="ETH/USDT"), outcome(2, version="v2")]
+    ledger.write([Entry("outcomes", [outcome(3), *others, outcome(1), outcome(2)])])
+    assert [row["candle"] for row in ledger.outcomes("BTC/USDT", "v1")] == [300, 600, 900]
+    (row,) = ledger.outcomes("BTC/USDT", "v1", since=700)
+    assert {name: row[name] for name in outcome(3)} == outcome(3)
+
+
+def test_last_candle_is_that_of_the_bot(ledger: Ledger) -> None:
+    ledger.write([predictions(1, 7), predictions(9, bot="other")])
+    assert ledger.last_candle("BTC/USDT", "bot") == 2100
+    assert ledger.last_candle("ETH/USDT", "bot") == 0
+
+
+def test_a_message_is_sent_once(ledger: Ledger) -> None:
+    row = {
+        "pair": "BTC/USDT", "candle": 300, "model_version": "v1", "bot": "bot", "signal": "buy",
+        "strength": 1, "confidence": 0.9, "record": "{}",
+    }  # fmt: skip
+    ledger.write([Entry("signals", [row])])
+    assert ledger.rows("signals")["sent"].isna().all()
+    ledger.mark_sent("BTC/USDT", 300, "v1")
+    first = ledger.rows("signals")["sent"].tolist()
+    ledger.mark_sent("BTC/USDT", 300, "v1")
+    assert ledger.rows("signals")["sent"].tolist() == first
+
+
+def test_newest_level_of_each_pair(ledger: Ledger) -> None:
+    rows = [
+        {"pair": pair, "candle": candle, "detector": detector, "level": level,
+         "model_version": "v1", "detail": ""}
+        for pair, candle, detector, level in [
+            ("A", 1, "health", "warning"), ("A", 2, "health", "drift"), ("B", 1, "health", "ok"),
+            ("A", 3, "features", "drift"),
+        ]
+    ]  # fmt: skip
+    ledger.write([Entry("drift_events", rows)])
+    assert ledger.levels() == {"A": "drift", "B": "ok"}
+
+
+# Schema
+
+
+def test_tables_are_those_declared(ledger: Ledger) -> None:
+    assert set(inspect(ledger.engine).get_table_names()) == set(METADATA.tables)
+
+
+def make_version_1(url: str) -> None:
+    """The schema as version 1 created it, with a row in it."""
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        METADATA.create_all(connection)
+        connection.execute(text("ALTER TABLE signals DROP COLUMN sent"))
+        connection.execute(SCHEMA.insert().values(version=1))
+        connection.execute(
+            text(
+                "INSERT INTO signals VALUES "
+                "('BTC/USDT', 300, 'v1', 'bot', 'buy', 1, 0.9, '{}', 12345)"
+            )
+        )
+    engine.dispose()
+
+
+def test_ledger_of_version_1_is_migrated_and_keeps_its_rows(url: str) -> None:
+    make_version_1(url)
+    ledger = Ledger(url)
+    assert ledger.found_version == 1
+    signals = ledger.rows("signals")
+    assert signals["recorded"].tolist() == [12345]
+    assert signals["sent"].isna().all()
+    ledger.mark_sent("BTC/USDT", 300, "v1")
+    ledger.close()
+    again = Ledger(url)
+    assert again.found_version == VERSION
+    assert again.rows("signals")["sent"].notna().all()
+    again.close()
+
+
+def test_a_migration_that_fails_changes_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from freqai_signals.ledger import database
+
+    def half(connection: object) -> None:
+        database._to_2(connection)  # type: ignore[arg-type]
+        raise RuntimeError("the power is gone")
+
+    make_version_1(url)
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "STEPS", {2: half})
+        with pytest.raises(RuntimeError):
+            Ledger(url)
+    ledger = Ledger(url)
+    assert ledger.found_version == 1
+    ledger.close()
+
+
+def test_ledger_of_a_newer_version_is_refused(url: str) -> None:
+    engine = open_engine(url)
+    prepare(engine)
+    with engine.begin() as connection:
+        connection.execute(SCHEMA.update().values(version=VERSION + 1))
+    engine.dispose()
+    with pytest.raises(LedgerError, match="upgrade freqai-signals"):
+        Ledger(url)
+
+
+@pytest.mark.parametrize("wrong", ["nonsense", "oracle://x/y", "duckdb:///x"])
+def test_wrong_url_is_explained(wrong: str) -> None:
+    with pytest.raises(LedgerError, match=r"freqai\.signals\.ledger\.url"):
+        Ledger(wrong)
+
+
+def test_password_is_not_shown(tmp_path: Path) -> None:
+    engine = open_engine("postgresql+psycopg://user:secret@127.0.0.1:1/x")
+    assert "secret" not in engine.url.render_as_string()
+
+
+# Two processes, kill -9
+
+
+def write_rows(url: str, first: int, stop: int, pair: str, told: Connection) -> None:
+    writer = LedgerWriter(lambda: Ledger(url), wait_seconds=PATIENCE)
+    for number in range(first, stop):
+        # Two that write at once may find the database locked; the writer tries again by itself.
+        if writer.record([predictions(number, pair=pair)], wait=True) or writer.flush(PATIENCE):
+            told.send(number * 300)
+    writer.close(PATIENCE)
+
+
+def start(url: str, first: int, stop: int, pair: str) -> tuple[BaseProcess, Connection]:
+    here, there = FORK.Pipe(duplex=False)
+    process = FORK.Process(target=write_rows, args=(url, first, stop, pair, there))
+    process.start()
+    there.close()
+    return process, here
+
+
+def all_told(told: Connection) -> set[int]:
+    found = set()
+    with contextlib.suppress(EOFError):
+        while True:
+            found.add(told.recv())
+    return found
+
+
+def test_two_bots_share_a_ledger(url: str) -> None:
+    both = [start(url, 0, 50, pair) for pair in ("BTC/USDT", "ETH/USDT")]
+    for process, told in both:
+        assert len(all_told(told)) == 50
+        process.join(60)
+    ledger = Ledger(url)
+    assert ledger.rows("predictions").groupby("pair").size().tolist() == [50, 50]
+    ledger.close()
+
+
+def test_two_bots_with_the_same_model_add_nothing_twice(url: str) -> None:
+    both = [start(url, 0, 50, "BTC/USDT") for _ in range(2)]
+    for process, told in both:
+        assert len(all_told(told)) == 50
+        process.join(60)
+    ledger = Ledger(url)
+    assert len(ledger.rows("predictions")) == 50
+    ledger.close()
+
+
+def kill_at_random(url: str, kills: int) -> None:
+    rng = np.random.default_rng(kills)
+    told: set[int] = set()
+    for number in range(kills):
+        process, pipe = start(url, number * 10_000, (number + 1) * 10_000, "BTC/USDT")
+        pipe.poll(60)
+        time.sleep(float(rng.uniform(0, 0.05)))
+        process.kill()
+        process.join()
+        told |= all_told(pipe)
+    assert len(told) >= kills // 4
+    ledger = Ledger(url)
+    written = set(ledger.rows("predictions")["candle"].tolist())
+    assert told <= written
+    ledger.write([predictions(10**6)])
+    ledger.close()
+
+
+def test_kill_loses_no_row_that_was_reported(url: str) -> None:
+    kill_at_random(url, 20)
+
+
+def test_a_killed_ledger_is_whole(tmp_path: Path) -> None:
+    kill_at_random(sqlite_url(tmp_path), 5)
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.slow
+def test_two_hundred_kills_lose_no_row_that_was_reported(url: str) -> None:
+    kill_at_random(url, 200)

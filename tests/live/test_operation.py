@@ -1,0 +1,392 @@
+"""A bot's operation as the adapters drive it, over an SQLite file."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from freqai_signals.ledger.ledger import Entry, Ledger
+from freqai_signals.ledger.reader import LedgerReader
+from freqai_signals.live.health import Health, Level
+from freqai_signals.live.operation import LiveOperation
+from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.registry.promotion import speaking
+from freqai_signals.registry.registry import Registry
+from freqai_signals.schema import PROBA_COLUMNS
+from freqai_signals.settings import SignalSettings
+from freqai_signals.signals.health_limits import Restraint
+from freqai_signals.training.fit import Request, train
+from tests.registry.gate_rows import model_of, shuffled, small_settings, window
+from tests.waiting import PATIENCE
+
+PAIR, BOT, HOUR, COST = "P0/USDT", "bot", 3600, 0.002
+SCOPE = f"{BOT}/pool"
+FIRST = 80 * 24
+
+
+def with_section(section: str, **values: Any) -> SignalSettings:
+    settings = small_settings()
+    changed = getattr(settings, section).model_copy(update=values)
+    return settings.model_copy(update={section: changed})
+
+
+def candles(last: int, count: int = 400) -> pd.DataFrame:
+    """A random walk that is the same whenever it is asked for."""
+    close = 100 * np.exp(np.random.default_rng(3).normal(0, 0.01, FIRST + 2000).cumsum())
+    numbers = np.arange(last - count + 1, last + 1)
+    price = close[numbers]
+    dates = pd.to_datetime(numbers * HOUR, unit="s", utc=True)
+    return pd.DataFrame(
+        {"date": dates, "open": price, "high": price * 1.001, "low": price * 0.999,
+         "close": price, "volume": 1.0}
+    )  # fmt: skip
+
+
+@dataclass
+class Bot:
+    """What the adapters do, without freqtrade.
+
+    One that ``settles`` has its rows written before the next candle comes, as a candle's length
+    allows; only a ledger in trouble leaves them waiting.
+    """
+
+    operation: LiveOperation
+    folder: Path
+    settles: bool = True
+    sent: list[str] = field(default_factory=list)
+    tell: Callable[[str], None] | None = None
+
+    def candle(self, number: int, shift: float = 0.0, signal: int = -1) -> Restraint:
+        values = np.random.default_rng(number).normal(size=4) + shift
+        date = pd.to_datetime([number * HOUR], unit="s", utc=True)
+        features = pd.DataFrame([values], columns=["%-a", "%-b", "%-c", "%-d"]).assign(date=date)
+        model = self.operation.model(PAIR, None)
+        said = model.predict(features).probabilities[0] if model else np.array([0.0, 1.0, 0.0])
+        outputs = pd.DataFrame([said], columns=list(PROBA_COLUMNS)).assign(do_predict=1)
+        self.operation.saw(PAIR, model, features, outputs)
+        restraint = self.operation.judge(PAIR, candles(number), COST)
+        strength = int(signal in (0, 2))
+        frame = outputs.assign(
+            date=date, close=100.0, confidence=0.9, expected_return=0.01, signal=signal,
+            signal_strength=strength, signal_tag="buy_weak" if strength else "",
+            reject_reason="" if strength else "no_edge",
+        )  # fmt: skip
+        frame["&-signal"] = float(said.argmax())
+        self.operation.record(PAIR, frame, COST, self.tell or self.sent.append)
+        if self.settles:
+            self.settle()
+        return restraint
+
+    def settle(self) -> None:
+        writer, until = self.operation._ledger._writer, time.monotonic() + PATIENCE
+        while writer and writer.waiting_rows and not writer.trouble:
+            assert time.monotonic() < until, "rows wait though nothing is wrong"
+            time.sleep(0.002)
+
+    def news(self, number: int) -> list[str]:
+        return self.operation.news((number + 1) * HOUR + 5, [PAIR])
+
+    def ledger(self) -> Ledger:
+        self.operation._ledger.flush(PATIENCE)
+        return Ledger(f"sqlite:///{self.folder / 'signals' / 'ledger.sqlite'}")
+
+
+Start = Callable[..., Bot]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    started: list[Bot] = []
+
+    def starts(
+        settings: SignalSettings | None = None, name: str = BOT, folder: Path = tmp_path
+    ) -> Bot:
+        bot = Bot(LiveOperation(settings or small_settings(), folder, name), folder)
+        started.append(bot)
+        return bot
+
+    yield starts
+    for bot in started:
+        bot.operation.close()
+
+
+def poisoned() -> SignalModel:
+    return train(Request(shuffled(window(8)), small_settings()))
+
+
+def test_accepted_model_serves_and_every_candle_is_written_and_scored(start: Start) -> None:
+    bot = start()
+    model = bot.operation.promote(PAIR, model_of(0), window(0))
+    assert model.card.gate["verdict"] == "first_accepted"
+    assert bot.operation.model(PAIR, None).card.version == model.card.version  # type: ignore[union-attr]
+    for number in range(FIRST, FIRST + 6):
+        bot.candle(number)
+    ledger = bot.ledger()
+    assert ledger.rows("model_decisions")["verdict"].tolist() == ["first_accepted"]
+    rows = ledger.rows("predictions")
+    assert rows["kind"].tolist() == ["live"] * 6
+    assert set(rows["model_version"]) == {model.card.version}
+    # The first two outcomes need two more candles, and are known at the candle after.
+    assert len(ledger.scored()) >= 3
+    assert Registry(bot.folder / "signals" / "registry").scope(SCOPE).serving == model.card.version
+
+
+def outcomes_of(bot: Bot, model: SignalModel) -> list[dict[str, Any]]:
+    return bot.ledger().outcomes(PAIR, model.card.version)
+
+
+def test_two_bots_with_one_model_both_watch_what_came_of_it(start: Start) -> None:
+    """The ledger has the rows of the first one only."""
+    settings = with_section("drift", live_skill_rows=50, live_skill_floor=0.99)
+    bots = [start(settings, name) for name in ("one", "two")]
+    for bot in bots:
+        bot.operation.promote(PAIR, model_of(0), window(0))
+    for number in range(FIRST, FIRST + 54):
+        for bot in bots:
+            bot.candle(number)
+    assert set(bots[0].ledger().rows("predictions")["bot"]) == {"one"}
+    watches = [bot.operation._pair(PAIR).watch for bot in bots]
+    assert watches[0].health.level == watches[1].health.level == Level.DRIFT
+    assert watches[0].health.reasons == watches[1].health.reasons
+    assert watches[0].live_skill == watches[1].live_skill
+    assert all("on 50 rows" in watch.health.reasons[0] for watch in watches)
+
+
+def test_each_bot_scores_its_own_predictions_by_its_own_label(start: Start, tmp_path: Path) -> None:
+    alone = start(folder=tmp_path / "alone")
+    together = start()
+    other = start(small_settings().model_copy(update={"label_horizon_candles": 1}), "other")
+    mine, others = model_of(0), model_of(8)
+    for bot in (alone, together):
+        bot.operation.promote(PAIR, mine, window(0))
+    other.operation.promote(PAIR, others, window(8))
+    for number in range(FIRST, FIRST + 12):
+        # The one with the shorter horizon could be first to score all.
+        for bot in (alone, together, other):
+            bot.candle(number)
+    found = [outcomes_of(bot, mine) for bot in (alone, together)]
+    for row in found[0] + found[1]:
+        del row["resolved"]
+    assert len(found[0]) >= 8
+    assert found[0] == found[1]
+    assert len(outcomes_of(other, others)) > len(found[1])
+
+
+def test_outcomes_that_could_not_be_read_at_the_start_are_taken_in_later(start: Start) -> None:
+    bot = start()
+    bot.operation.promote(PAIR, model_of(0), window(0))
+    for number in range(FIRST, FIRST + 8):
+        bot.candle(number)
+    again = start()
+    again.operation._ledger._reader._rests_until = float("inf")  # type: ignore[union-attr]
+    again.candle(FIRST + 8)
+    again.operation._ledger._reader._rests_until = 0.0  # type: ignore[union-attr]
+    for watched in (bot, again):
+        watched.candle(FIRST + 9)
+    skills = [watched.operation._pair(PAIR).watch.live_skill for watched in (bot, again)]
+    assert skills[0] == skills[1] != 0
+
+
+def test_columns_are_numbers(start: Start) -> None:
+    bot = start()
+    bot.operation.promote(PAIR, model_of(0), window(0))
+    bot.candle(FIRST)
+    found = bot.operation.columns(PAIR)
+    assert set(found) == {"live_rows", "live_skill", "live_accuracy", "drift_level"}
+    assert all(isinstance(value, float) for value in found.values())
+
+
+def test_refused_model_does_not_serve_and_the_operator_is_told(start: Start) -> None:
+    bot = start()
+    champion = bot.operation.promote(PAIR, model_of(0), window(0))
+    refused = bot.operation.promote(PAIR, poisoned(), window(8))
+    assert refused.fit is not None, "the next training carries on from it"
+    assert bot.operation.model(PAIR, refused).card.version == champion.card.version  # type: ignore[union-attr]
+    (text,) = bot.news(FIRST)
+    assert text.startswith(f"model {SCOPE}: refused {refused.card.version}")
+    assert bot.news(FIRST) == []
+    again = start()
+    assert again.operation.model(PAIR, refused).card.version == champion.card.version  # type: ignore[union-attr]
+    assert again.news(FIRST + 1) == []
+
+
+def test_refused_first_model_abstains_also_after_a_restart(start: Start) -> None:
+    bot = start()
+    refused = bot.operation.promote(PAIR, poisoned(), window(8))
+    for operation in (bot.operation, start().operation):
+        serving = operation.model(PAIR, refused)
+        assert serving is not None
+        assert serving.fit is None
+        assert "refuse_worse_than_prior" in serving.card.reason
+    assert speaking(model_of(0)) is model_of(0)
+
+
+def test_gate_that_is_never_asked_accepts(start: Start) -> None:
+    bot = start(with_section("gate", where="never"))
+    model = bot.operation.promote(PAIR, poisoned(), window(8))
+    assert bot.operation.model(PAIR, None).card.version == model.card.version  # type: ignore[union-attr]
+
+
+def test_rollback_by_command_is_followed_and_told(start: Start) -> None:
+    bot = start(with_section("gate", where="never"))
+    old = bot.operation.promote(PAIR, model_of(0), window(0)).card.version
+    new = bot.operation.promote(PAIR, model_of(8), window(8)).card.version
+    assert bot.operation.model(PAIR, None).card.version == new  # type: ignore[union-attr]
+    Registry(bot.folder / "signals" / "registry").rollback(SCOPE, reason="it was better")
+    assert bot.operation.model(PAIR, None).card.version == old  # type: ignore[union-attr]
+    assert bot.news(FIRST) == [f"model {SCOPE}: rolled back to {old} (it was better)"]
+
+
+def test_signal_is_told_after_its_row_and_once(start: Start) -> None:
+    settings = with_section("alerts", every_signal=True)
+    bot = start(settings)
+    bot.operation.promote(PAIR, model_of(0), window(0))
+    bot.candle(FIRST)
+    bot.candle(FIRST + 1, signal=2)
+    bot.candle(FIRST + 1, signal=2)
+    assert len(bot.sent) == 1
+    rows = bot.ledger().rows("signals")
+    assert rows["sent"].notna().tolist() == [True]
+    assert '"top_features": [["%-' in rows["record"][0]
+    again = start(settings)
+    again.candle(FIRST + 1, signal=2)
+    assert again.sent == []
+
+
+def test_message_that_a_kill_prevented_goes_out_after_the_restart(start: Start) -> None:
+    settings = with_section("alerts", every_signal=True)
+    bot = start(settings)
+    bot.operation.promote(PAIR, model_of(0), window(0))
+
+    bot.candle(FIRST)
+
+    def killed(_text: str) -> None:
+        raise RuntimeError
+
+    bot.tell = killed
+    bot.candle(FIRST + 1, signal=2)
+    assert bot.ledger().unsent(PAIR, BOT) == (FIRST + 1) * HOUR
+    again = start(settings)
+    again.candle(FIRST + 1, signal=2)
+    assert len(again.sent) == 1
+
+
+def test_level_restrains_asks_for_training_and_survives_a_restart(start: Start) -> None:
+    settings = with_section("drift", resume_candles=5)
+    bot = start(settings)
+    bot.operation.promote(PAIR, model_of(0), window(0))
+    bot.candle(FIRST)
+    halted = Health(Level.HALTED, FIRST, FIRST, -1, ("live skill",))
+    bot.ledger().write(
+        [Entry("counters", [{"bot": BOT, "name": f"health {PAIR}", "content": halted.to_json()}])]
+    )
+    again = start(settings)
+    restraint = again.candle(FIRST + 1)
+    assert restraint.blocked == "halted"
+    assert restraint.confidence_step == settings.drift.confidence_step
+    assert again.operation.columns(PAIR)["drift_level"] == 3
+    asked = [again.operation.wants_training(PAIR)]
+    for number in range(FIRST + 2, FIRST + 5):
+        again.candle(number)
+        asked.append(again.operation.wants_training(PAIR))
+    assert asked == [True, False, False, False]
+    assert again.news(FIRST + 5)[0].startswith(f"level {PAIR}: halted")
+
+
+def test_numbers_of_a_shorter_timeframe_hold_nothing_back(start: Start) -> None:
+    settings = with_section("drift", resume_candles=3)
+    bot = start(settings)
+    bot.operation.promote(PAIR, model_of(0), window(0))
+    bot.candle(FIRST)
+    later = 12 * FIRST
+    halted = Health(Level.HALTED, later, later, -1, ("live skill",))
+    told = {f"health {PAIR}": halted.to_json(), "training pool": str(later)}
+    bot.ledger().write(
+        [Entry("counters", [{"bot": BOT, "name": n, "content": c} for n, c in told.items()])]
+    )
+    again = start(settings)
+    assert again.candle(FIRST + 1).blocked == "halted"
+    assert again.operation.wants_training(PAIR)
+    levels = [again.operation.columns(PAIR)["drift_level"]]
+    for number in range(FIRST + 2, FIRST + 9):
+        again.candle(number)
+        levels.append(again.operation.columns(PAIR)["drift_level"])
+    assert levels == [3, 3, 3, 3, 2, 2, 2, 1]
+
+
+def test_a_clock_that_is_ahead_warns_and_holds_nothing_back(start: Start) -> None:
+    settings = with_section("drift", resume_candles=3)
+    bot = start(settings)
+    bot.operation.promote(PAIR, model_of(0), window(0))
+    bot.candle(FIRST)
+    for _ in range(2):
+        bot.news(FIRST + 500)
+    assert bot.operation.columns(PAIR)["drift_level"] == 1
+    step = settings.drift.confidence_step
+    assert bot.candle(FIRST + 1) == Restraint(step, since=(FIRST + 1) * HOUR)
+    for number in range(FIRST + 2, FIRST + 5):
+        bot.candle(number)
+    assert bot.operation.columns(PAIR)["drift_level"] == 0
+
+
+def test_silence_is_noticed_where_no_candle_arrives(start: Start) -> None:
+    bot = start()
+    bot.operation.promote(PAIR, model_of(0), window(0))
+    bot.candle(FIRST)
+    assert bot.news(FIRST) == []
+    (text,) = bot.news(FIRST + 3)
+    assert text.startswith(f"level {PAIR}: warning (no trusted prediction for 3 candles")
+
+
+def test_a_ledger_that_is_away_stops_nothing(start: Start, tmp_path: Path) -> None:
+    folder = tmp_path / "folder.sqlite"
+    folder.mkdir()
+    bot = start(with_section("ledger", url=f"sqlite:///{folder}"))
+    bot.operation.promote(PAIR, model_of(0), window(0))
+    bot.candle(FIRST)
+    bot.candle(FIRST + 1, signal=2)
+    assert any(text.startswith("ledger: cannot be written") for text in bot.news(FIRST + 1))
+
+
+def test_switched_off_sections_do_nothing(start: Start, tmp_path: Path) -> None:
+    settings = with_section("ledger", enabled=False)
+    drift = settings.drift.model_copy(update={"enabled": False})
+    alerts = settings.alerts.model_copy(update={"enabled": False, "every_signal": True})
+    bot = start(settings.model_copy(update={"drift": drift, "alerts": alerts}))
+    bot.operation.promote(PAIR, poisoned(), window(8))
+    assert bot.candle(FIRST, signal=2) == Restraint()
+    assert bot.news(FIRST + 9) == []
+    assert bot.sent == []
+    assert not (tmp_path / "signals" / "ledger.sqlite").exists()
+
+
+def test_nothing_is_raised_and_the_same_trouble_is_logged_once(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot = start()
+    for _ in range(2):
+        bot.operation.record(PAIR, pd.DataFrame({"date": ["?"]}), COST, bot.sent.append)
+    assert sum("something failed" in line for line in caplog.messages) <= 2
+    assert bot.operation.judge(PAIR, pd.DataFrame({"date": [1]}), COST) == Restraint()
+
+
+def test_slow_database_is_left_alone_for_a_while(tmp_path: Path) -> None:
+    now = [0.0]
+    reader = LedgerReader(lambda: Ledger(f"sqlite:///{tmp_path}/x"), 1.0, lambda: now[0])
+    asked = []
+
+    def fails(_ledger: Ledger) -> str:
+        asked.append(now[0])
+        raise OSError("away")
+
+    assert reader.ask(fails, "otherwise") == "otherwise"
+    assert reader.ask(fails, "otherwise") == "otherwise"
+    assert (len(asked), reader.trouble) == (1, "away")
+    now[0] = 31.0
+    assert reader.ask(lambda ledger: "answer", "otherwise") == "answer"
+    assert reader.trouble == ""

@@ -1,0 +1,105 @@
+"""LightGBM behind our settings: deterministic, tracked, and readable from text."""
+
+import numpy as np
+import pytest
+
+from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.model import booster
+from freqai_signals.settings import BoosterSettings
+
+SETTINGS = BoosterSettings(rounds=30, min_child_samples=20, threads=1)
+
+
+def both(rows: TrainingRows) -> list[tuple[booster.Objective, np.ndarray]]:
+    return [
+        (booster.MULTICLASS, rows.label),
+        (booster.BINARY, (rows.label != 1).astype(np.int8)),
+    ]
+
+
+@pytest.mark.parametrize("index", [0, 1], ids=["three classes", "two classes"])
+def test_probabilities_have_the_shape_of_the_objective(rows: TrainingRows, index: int) -> None:
+    objective, target = both(rows)[index]
+    params = booster.parameters(SETTINGS, objective, 1)
+    fitted = booster.fit_rounds(booster.Sample(rows.features, target), params, 10)
+    raw = booster.predict(fitted, rows.features[:7])
+    assert raw.shape == ((7, 3) if index == 0 else (7,))
+    assert ((raw > 0) & (raw < 1)).all()
+
+
+def test_both_metrics_are_tracked_and_the_loss_stops(rows: TrainingRows) -> None:
+    head, tail = rows.take(rows.start < 11_000), rows.take(rows.start >= 11_010)
+    fitted = booster.fit_stopping(
+        booster.Sample(head.features, head.label),
+        booster.Sample(tail.features, tail.label),
+        booster.parameters(SETTINGS, booster.MULTICLASS, 1),
+        300,
+        5,
+    )
+    assert set(fitted.history) == {"multi_logloss", "multi_error"}
+    losses = fitted.history["multi_logloss"]
+    assert fitted.best_rounds == int(np.argmin(losses)) + 1
+    assert len(losses) <= fitted.best_rounds + 5
+
+
+@pytest.mark.parametrize("index", [0, 1], ids=["three classes", "two classes"])
+@pytest.mark.parametrize("threads", [2, 4])
+def test_the_number_of_threads_changes_no_bit(rows: TrainingRows, index: int, threads: int) -> None:
+    objective, target = both(rows)[index]
+    texts = [
+        booster.to_text(
+            booster.fit_rounds(
+                booster.Sample(rows.features, target),
+                booster.parameters(SETTINGS.model_copy(update={"threads": count}), objective, 1),
+                20,
+            )
+        )
+        for count in (1, threads)
+    ]
+    assert texts[0] == texts[1]
+
+
+def test_another_seed_gives_another_booster(rows: TrainingRows) -> None:
+    texts = {
+        booster.to_text(
+            booster.fit_rounds(
+                booster.Sample(rows.features, rows.label),
+                booster.parameters(SETTINGS, booster.MULTICLASS, seed),
+                5,
+            )
+        ).split("parameters:")[0]
+        for seed in (1, 2)
+    }
+    assert len(texts) == 2
+
+
+def test_text_predicts_bit_identically_with_the_best_rounds_only(rows: TrainingRows) -> None:
+    fitted = booster.fit_rounds(
+        booster.Sample(rows.features, rows.label),
+        booster.parameters(SETTINGS, booster.MULTICLASS, 1),
+        30,
+    )
+    best = booster.Fitted(fitted.booster, 12)
+    read = booster.from_text(booster.to_text(best))
+    assert read.best_rounds == 12
+    np.testing.assert_array_equal(
+        booster.predict(read, rows.features), booster.predict(best, rows.features)
+    )
+
+
+def test_gain_falls_on_the_features_that_tell(rows: TrainingRows) -> None:
+    fitted = booster.fit_rounds(
+        booster.Sample(rows.features, rows.label),
+        booster.parameters(SETTINGS, booster.MULTICLASS, 1),
+        30,
+    )
+    assert set(np.argsort(-booster.gain(fitted))[:2]) == {0, 1}
+
+
+def test_settings_that_are_not_lightgbms_do_not_reach_it() -> None:
+    given = booster.parameters(SETTINGS, booster.BINARY, 7)
+    assert not {"rounds", "threads"} & given.keys()
+    assert given["seed"] == 7
+    assert given["num_threads"] == 1
+    assert "num_class" not in given
+    assert booster.parameters(SETTINGS, booster.MULTICLASS, 7)["num_class"] == 3

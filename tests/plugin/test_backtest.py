@@ -1,0 +1,420 @@
+"""A short backtest by freqtrade itself: contract columns, cache, leaks, windows that abstain."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from freqtrade.exceptions import OperationalException
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+
+from freqai_signals.report.backtest_record import read_run
+from freqai_signals.report.quality import known_together, tier_table
+from freqai_signals.schema import MODEL_COLUMNS, PROBA_COLUMNS, TRUST_COLUMN
+from freqai_signals.settings import SignalSettings
+from tests.plugin.conftest import PAIRS, Bench, Run, market_candles, small_config, write_candles
+
+COLUMNS = [*MODEL_COLUMNS, TRUST_COLUMN]
+
+
+def assert_same_predictions(one: Run, other: Run) -> None:
+    for pair in PAIRS:
+        pd.testing.assert_frame_equal(
+            one.predictions(pair)[COLUMNS], other.predictions(pair)[COLUMNS], check_exact=True
+        )
+
+
+def assert_abstains(frame: pd.DataFrame) -> None:
+    assert (frame["&-signal"] == 1).all()
+    assert (frame[list(PROBA_COLUMNS)].to_numpy() == [0.0, 1.0, 0.0]).all()
+    assert (frame[["confidence", "expected_return"]] == 0).all(axis=None)
+    assert (frame[TRUST_COLUMN] != 1).all()
+
+
+def test_every_row_of_the_backtest_keeps_the_contract(first_run: Run) -> None:
+    for pair in PAIRS:
+        frame = first_run.predictions(pair)
+        assert len(frame) == 4 * 96
+        assert set(COLUMNS) <= set(frame)
+        proba = frame[list(PROBA_COLUMNS)].to_numpy()
+        np.testing.assert_allclose(proba.sum(axis=1), 1.0, atol=1e-9)
+        assert ((proba >= 0) & (proba <= 1)).all()
+        assert frame["confidence"].between(0, 1).all()
+        assert np.isfinite(frame["expected_return"]).all()
+        assert frame["&-signal"].isin([0, 1, 2]).all()
+        trusted = frame[TRUST_COLUMN] == 1
+        assert trusted.mean() > 0.8
+        np.testing.assert_array_equal(frame["&-signal"], proba.argmax(axis=1))
+        assert_abstains(frame[~trusted])
+        assert frame.loc[trusted, "model_id"].nunique() == 2
+        assert not any(name.endswith(("_mean", "_std")) for name in frame)
+
+
+def test_freqtrade_trades_on_the_signals(bench: Bench, user_data_of_first_run: Path) -> None:
+    run = bench.backtest(user_data_of_first_run, whole=True)
+    assert run.backtesting is not None
+    results = run.backtesting.results["strategy"]["LightGBMSignalStrategy"]
+    assert results["total_trades"] > 0
+    tags = {trade["enter_tag"] for trade in results["trades"]}
+    assert tags <= {"buy_weak", "buy_medium", "buy_strong"}
+
+
+def test_report_counts_tiers_by_the_thresholds_that_hyperopt_found(
+    bench: Bench, user_data_of_first_run: Path
+) -> None:
+    run = bench.backtest(user_data_of_first_run)
+    strategy = run.strategy
+    strategy.minimum_confidence.value, strategy.medium_step.value = 0.8, 0.2
+    strategy.bot_start()
+    for pair in PAIRS:
+        strategy.populate_entry_trend(run.frames[pair], {"pair": pair})
+    found = read_run(user_data_of_first_run / "signals" / "reports" / "test")
+    settings = SignalSettings.model_validate(found.facts["settings"])
+    assert settings.decision.lowest_confidence == 0.8
+    assert settings.decision.medium == pytest.approx(0.84)
+    emitted = known_together(found.frames)["signal_strength"]
+    counted = tier_table(found.frames, settings)["signals"].tolist()
+    assert counted == [0] + [int((emitted == level).sum()) for level in (1, 2, 3)]
+    assert sum(counted) > 0
+
+
+def test_one_model_a_window_serves_the_whole_pool(first_run: Run) -> None:
+    ids = [set(first_run.predictions(pair)["model_id"]) for pair in PAIRS]
+    assert ids[0] == ids[1]
+    assert len(list((first_run.user_data / "signals" / "models").glob("*.model"))) == 2
+
+
+def test_two_fresh_runs_agree_to_the_last_bit(bench: Bench, first_run: Run, tmp_path: Path) -> None:
+    assert_same_predictions(bench.backtest(tmp_path / "user"), first_run)
+
+
+# The prediction cache
+
+
+def test_a_second_run_reuses_predictions_and_says_so(
+    bench: Bench, first_run: Run, user_data_of_first_run: Path
+) -> None:
+    run = bench.backtest(user_data_of_first_run)
+    assert len(run.said("Reusing cached predictions", "made from the same inputs")) == 4
+    assert not run.said("not reused")
+    assert not run.said("Reusing model")
+    assert_same_predictions(run, first_run)
+
+
+def test_an_analysis_after_a_simulation_sees_all_candles(
+    bench: Bench, first_run: Run, user_data_of_first_run: Path
+) -> None:
+    """freqtrade's clock stays at the simulation's last candle, which it hides from later reads."""
+    run = bench.backtest(user_data_of_first_run, whole=True)
+    assert len(run.said("Reusing cached predictions")) == 2 * 4
+    assert not run.said("not reused")
+    for pair in PAIRS:
+        assert len(run.strategy.dp.get_pair_dataframe(pair)) == len(first_run.frames[pair]) - 1
+        pd.testing.assert_frame_equal(run.frames[pair], first_run.frames[pair], check_exact=True)
+
+
+@pytest.mark.parametrize(
+    "path_and_value",
+    [("decision__weak", 0.6), ("exits__stop_multiple", 2.0), ("sizing__method", "kelly")],
+    ids=lambda pair: pair[0],
+)
+def test_settings_of_decisions_and_exits_keep_predictions(
+    path_and_value: tuple[str, Any], bench: Bench, user_data_of_first_run: Path
+) -> None:
+    path, value = path_and_value
+    config = small_config(**{f"freqai__signals__{path}": value})
+    run = bench.backtest(user_data_of_first_run, config)
+    assert len(run.said("Reusing cached predictions")) == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        ("freqai__signals__labels__k", 0.7, "setting labels"),
+        ("freqai__signals__labels__kind", "volatility", "setting labels"),
+        ("freqai__feature_parameters__label_period_candles", 6, "setting label_horizon_candles"),
+        ("freqai__model_training_parameters__learning_rate", 0.2, "setting booster"),
+        ("freqai__model_training_parameters__random_state", 3, "setting booster"),
+        ("freqai__signals__features__groups", ["momentum", "volatility"], "setting features"),
+        ("freqai__signals__calibration__method", "none", "setting calibration"),
+        ("freqai__signals__model__row_step", 2, "setting model"),
+        ("freqai__signals__costs__fee", 0.002, "round-trip cost"),
+        ("freqai__data_split_parameters__test_size", 0.25, "setting validation_fraction"),
+    ],
+)
+def test_trap_10_a_changed_setting_does_not_reuse_predictions_and_is_named(
+    path: str, value: Any, named: str, bench: Bench, first_run: Run, user_data_of_first_run: Path
+) -> None:
+    run = bench.backtest(user_data_of_first_run, small_config(**{path: value}))
+    assert len(run.said("are not reused, changed since", named)) == 4
+    assert not run.said("Reusing cached predictions")
+    before, after = (each.predictions()[COLUMNS] for each in (first_run, run))
+    assert not before.equals(after)
+
+
+def test_trap_10_freqais_own_check_would_reuse_them(first_run: Run) -> None:
+    """Row count and dates match whatever the labels were: this is what the fingerprint guards."""
+    kitchen = FreqaiDataKitchen(first_run.config, False, "BTC/USDT")
+    stop = int(kitchen.training_timeranges[0].stopts)
+    kitchen.model_filename = f"cb_btc_usdt_{stop}"
+    assert kitchen.check_if_backtest_prediction_is_valid(2 * 96)
+
+
+@pytest.mark.parametrize("column", ["open", "high", "low", "close", "volume"])
+def test_trap_10_one_changed_candle_value_does_not_reuse_predictions_and_is_named(
+    column: str,
+    first_run: Run,
+    changed_candles: Callable[..., Bench],
+    user_data_of_first_run: Path,
+) -> None:
+    """A candle in the second backtest window of the other pair of the pool."""
+
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        at = frame["date"] == pd.Timestamp("2024-01-31 12:00", tz="UTC")
+        factor = 0.999 if column == "low" else 1.001
+        return frame.assign(**{column: frame[column].where(~at, frame[column] * factor)})
+
+    run = changed_candles("ETH/USDT", change).backtest(user_data_of_first_run)
+    assert len(run.said("are not reused", "candles of ETH/USDT")) == 2
+    assert len(run.said("Reusing cached predictions")) == 2
+
+
+def test_trap_11_another_quote_currency_has_its_own_files(
+    bench: Bench, first_run: Run, user_data_of_first_run: Path
+) -> None:
+    """FreqAI names files after the base coin: these runs would share them."""
+    config = small_config(
+        exchange__pair_whitelist=["BTC/USDC"],
+        stake_currency="USDC",
+        freqai__signals__model__pool="pair",
+    )
+    run = bench.backtest(user_data_of_first_run, config)
+    assert not run.said("Reusing cached predictions")
+    names = [path.name for path in run.files("*_prediction.feather")]
+    assert len([name for name in names if "btc_usdc" in name]) == 2
+    assert len([name for name in names if "btc_usdt" in name]) == 2
+    usdc, usdt = run.predictions("BTC/USDC"), first_run.predictions("BTC/USDT")
+    assert not np.array_equal(usdc["proba_buy"], usdt["proba_buy"])
+    again = bench.backtest(user_data_of_first_run)
+    assert len(again.said("Reusing cached predictions")) == 4
+    assert_same_predictions(again, first_run)
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize("damage", [_truncate, _empty, _flip])
+@pytest.mark.parametrize(
+    "pattern", ["*_prediction.feather", "*.fingerprint.json", "*_metadata.json"]
+)
+def test_damaged_files_are_named_and_made_anew(
+    pattern: str,
+    damage: Callable[[Path], None],
+    bench: Bench,
+    first_run: Run,
+    user_data_of_first_run: Path,
+) -> None:
+    files = sorted((user_data_of_first_run / "models").rglob(pattern))
+    assert len(files) == 4
+    for path in files:
+        damage(path)
+    run = bench.backtest(user_data_of_first_run)
+    assert_same_predictions(run, first_run)
+    if pattern == "*_metadata.json" and damage is _flip:
+        return
+    for path in files:
+        name = path.name.replace(".fingerprint.json", ".feather")
+        assert any(name in line for line in run.said("damaged") + run.said("not reused")), name
+
+
+def test_a_damaged_model_file_is_named_set_aside_and_trained_anew(
+    bench: Bench, first_run: Run, user_data_of_first_run: Path
+) -> None:
+    shutil.rmtree(user_data_of_first_run / "models")
+    files = sorted((user_data_of_first_run / "signals" / "models").glob("*.model"))
+    for path in files:
+        _truncate(path)
+    run = bench.backtest(user_data_of_first_run)
+    for path in files:
+        assert run.said(path.name, "set aside")
+        assert path.with_suffix(".damaged").is_file()
+    assert_same_predictions(run, first_run)
+
+
+# Leaks and windows
+
+
+def test_trap_08_candles_after_a_window_change_no_prediction_before_them(
+    first_run: Run, changed_candles: Callable[..., Bench], tmp_path: Path
+) -> None:
+    cut = pd.Timestamp("2024-01-31 12:00", tz="UTC")
+
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        late = frame["date"] >= cut
+        prices = frame[["open", "high", "low", "close"]]
+        return frame.assign(
+            **prices.where(~late, prices * 1.5), volume=frame["volume"].where(~late, 1.0)
+        )
+
+    run = changed_candles("BTC/USDT", change).backtest(tmp_path / "user")
+    for pair in PAIRS:
+        before, after = first_run.predictions(pair), run.predictions(pair)
+        early = before["date"] < cut
+        pd.testing.assert_frame_equal(
+            before.loc[early, COLUMNS], after.loc[early, COLUMNS], check_exact=True
+        )
+        assert not np.array_equal(before.loc[~early, "proba_buy"], after.loc[~early, "proba_buy"])
+
+
+def test_trap_08_no_row_trains_whose_outcome_lies_in_the_backtest_window(first_run: Run) -> None:
+    models = first_run.strategy.freqai.windows.trained
+    assert len(models) == 2
+    for stop, model in models.items():
+        assert model.trained_until < stop // 900
+        assert pd.Timestamp(model.card.last).timestamp() < stop - 8 * 900
+        assert set(model.card.pairs) == set(PAIRS)
+
+
+ONE_CLASS = {"freqai__signals__labels": {"kind": "fixed", "threshold": 0.9}}
+
+
+@pytest.fixture(scope="module")
+def one_class_run(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """No candle moves by 90 %: every window knows holds only."""
+    return bench.backtest(tmp_path_factory.mktemp("one_class"), small_config(**ONE_CLASS))
+
+
+def test_trap_03_a_missing_class_leaves_all_columns_and_abstains(one_class_run: Run) -> None:
+    for pair in PAIRS:
+        frame = one_class_run.predictions(pair)
+        assert set(COLUMNS) <= set(frame)
+        assert len(frame) == 4 * 96
+        assert_abstains(frame)
+
+
+def test_trap_04_windows_that_cannot_train_do_not_end_the_backtest(one_class_run: Run) -> None:
+    reasons = one_class_run.said("it abstains", "class sell has 0 rows")
+    assert len(reasons) == 4
+    assert any("BTC/USDT" in line for line in reasons)
+    assert not one_class_run.said("raised exception")
+
+
+def test_trap_04_numeric_labels_leave_freqais_list_of_classes_empty(first_run: Run) -> None:
+    """With text labels it grows by every window, and a failed window then ends the backtest."""
+    ours, naive = (FreqaiDataKitchen(first_run.config, False, "BTC/USDT") for _ in range(2))
+    frame = first_run.strategy.set_freqai_targets(market_candles(0), {"pair": "BTC/USDT"})
+    text = frame.assign(**{"&-signal": frame["&-signal"].map({0: "sell", 1: "hold", 2: "buy"})})
+    for _ in range(2):
+        ours.get_unique_classes_from_labels(frame)
+        naive.get_unique_classes_from_labels(text)
+    assert ours.unique_class_list == []
+    assert len(naive.unique_class_list) == 6
+
+
+def test_an_abstaining_window_trades_nothing(bench: Bench, one_class_run: Run) -> None:
+    strategy = one_class_run.strategy
+    frame = strategy.ft_advise_signals(
+        one_class_run.frames["BTC/USDT"].copy(), {"pair": "BTC/USDT"}
+    )
+    assert frame.get("enter_long", pd.Series(0)).fillna(0).eq(0).all()
+
+
+def test_trap_15_rows_before_the_backtest_are_hold_and_not_sell(first_run: Run) -> None:
+    """FreqAI fills them with zeros, and zero is the class sell."""
+    frame = first_run.frames["BTC/USDT"]
+    early = frame[frame["date"] < pd.Timestamp("2024-01-29", tz="UTC")]
+    assert len(early) > 1000
+    assert_abstains(early)
+
+
+def test_trap_12_every_window_is_predicted_by_its_own_model(
+    bench: Bench, first_run: Run, user_data_of_first_run: Path
+) -> None:
+    """Only the first window is made anew, after the second one was saved last."""
+    first = sorted((user_data_of_first_run / "models").rglob("cb_btc_usdt_*_prediction.feather"))[0]
+    first.unlink()
+    run = bench.backtest(user_data_of_first_run)
+    assert len(run.said("Reusing cached predictions")) == 3
+    assert_same_predictions(run, first_run)
+    own = pd.read_feather(first)
+    facts = [set(own["model_id"]), set(first_run.predictions()["model_id"])]
+    assert len(facts[0]) == 1
+    assert facts[0] < facts[1]
+
+
+def test_trap_18_deleting_freqais_folder_costs_no_model(
+    bench: Bench, first_run: Run, user_data_of_first_run: Path
+) -> None:
+    """freqtrade's analysis commands delete it: ``shutil.rmtree(user_data/models/identifier)``."""
+    shutil.rmtree(user_data_of_first_run / "models" / "test")
+    run = bench.backtest(user_data_of_first_run)
+    assert len(run.said("Reusing model", "rows, settings and code are unchanged")) == 2
+    assert not run.said("Reusing cached predictions")
+    assert_same_predictions(run, first_run)
+
+
+def test_a_halt_and_a_hole_do_not_break_the_backtest(
+    first_run: Run, changed_candles: Callable[..., Bench], tmp_path: Path
+) -> None:
+    """freqtrade fills holes with flat candles without volume: these rows are not trusted."""
+
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        hole = frame["date"].between("2024-01-30 06:00", "2024-01-30 11:59")
+        past = frame["date"].between("2024-01-20 06:00", "2024-01-20 11:59")
+        return frame[~(hole | past)].reset_index(drop=True)
+
+    run = changed_candles("BTC/USDT", change).backtest(tmp_path / "user")
+    frame = run.predictions()
+    hole = frame["date"].between("2024-01-30 06:00", "2024-01-30 11:59")
+    assert hole.sum() == 24
+    assert_abstains(frame[hole])
+    assert (frame.loc[~hole, TRUST_COLUMN] == 1).mean() > 0.7
+
+
+# Bad input before any training
+
+
+def test_everything_wrong_in_the_settings_is_told_before_training(
+    bench: Bench, tmp_path: Path
+) -> None:
+    config = small_config(
+        freqai__signals__labels__k=-1.0,
+        freqai__signals__colour="red",
+        freqai__feature_parameters__DI_threshold=0.9,
+    )
+    with pytest.raises(OperationalException) as caught:
+        bench.backtest(tmp_path / "user", config)
+    for word in ("labels.k", "colour", "DI_threshold"):
+        assert word in str(caught.value)
+
+
+def test_too_few_rows_abstain_with_a_reason(bench: Bench, tmp_path: Path) -> None:
+    config = small_config(freqai__signals__validation__min_rows=100_000)
+    run = bench.backtest(tmp_path / "user", config)
+    assert len(run.said("it abstains", "fewer than the minimum of 100000")) == 4
+    assert_abstains(run.predictions())
+
+
+def test_constant_candles_abstain_and_the_backtest_goes_on(bench: Bench, tmp_path: Path) -> None:
+    folder = tmp_path / "binance"
+    for pair in PAIRS:
+        flat = market_candles(0).assign(open=1.0, high=1.0, low=1.0, close=1.0)
+        write_candles(folder, pair, flat)
+    run = Bench(folder, bench.url).backtest(tmp_path / "user")
+    assert len(run.said("it abstains")) == 4
+    for pair in PAIRS:
+        assert_abstains(run.predictions(pair))

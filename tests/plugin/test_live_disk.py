@@ -1,0 +1,117 @@
+"""What the bot stores between candles, and a disk that takes nothing."""
+
+import errno
+import pickle
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from freqai_signals.plugin import data_drawer
+from freqai_signals.plugin.state_files import HISTORY_FILE
+from freqai_signals.schema import TRUST_COLUMN
+from tests.plugin.conftest import PAIRS, Bench
+from tests.plugin.test_live import Bot, live_bench, make_bot
+from tests.plugin.test_live_state import newest, trained
+from tests.waiting import PATIENCE
+
+__all__ = ["live_bench"]
+
+Disk = Callable[[bool], None]
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    """``full(True)`` fills the disk for what FreqAI's drawer stores, ``full(False)`` frees it."""
+    write = data_drawer.write_atomically
+
+    def fails(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    return lambda on: monkeypatch.setattr(data_drawer, "write_atomically", fails if on else write)
+
+
+@pytest.fixture
+def bot(live_bench: Bench, tmp_path: Path) -> Bot:
+    return make_bot(live_bench, tmp_path / "user")
+
+
+def stored(bot: Bot) -> dict[str, pd.DataFrame]:
+    """Predictions that outlive a kill."""
+    path = Path(bot.freqai.full_path) / HISTORY_FILE
+    return pickle.loads(path.read_bytes()) if path.is_file() else {}
+
+
+def test_every_pair_is_decided_on_a_full_disk_and_stored_as_soon_as_there_is_room(
+    bot: Bot, full: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained(bot)
+    full(True)
+    for _ in range(2):
+        assert [newest(bot, pair)[TRUST_COLUMN] for pair in PAIRS] == [1, 1]
+    assert stored(bot) == {}
+    for name in (HISTORY_FILE, "global_metadata.json"):
+        (told,) = [text for text in caplog.messages if f"{name} cannot be written" in text]
+        assert "No space left" in told
+    full(False)
+    for pair in PAIRS:
+        newest(bot, pair)
+    assert set(stored(bot)) == set(PAIRS)
+    assert len([text for text in caplog.messages if "can be written again" in text]) == 1
+
+
+@pytest.mark.parametrize("keeps_metrics", [True, False])
+def test_the_thread_that_trains_outlives_a_full_disk(
+    bot: Bot, full: Disk, keeps_metrics: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pair in PAIRS:
+        newest(bot, pair)
+    bot.freqai.freqai_info["write_metrics_to_disk"] = keeps_metrics
+    trainings: list[str] = []
+
+    def train(timerange: object, pair: str, *_: object) -> None:
+        trainings.append(pair)
+        if len(trainings) == 3:
+            bot.freqai._stop_event.set()
+
+    monkeypatch.setattr(bot.freqai, "extract_data_and_train_model", train)
+    full(True)
+    thread = threading.Thread(target=bot.freqai._start_scanning, args=(bot.strategy,))
+    thread.start()
+    thread.join(PATIENCE)
+    assert trainings == [PAIRS[0], PAIRS[1], PAIRS[0]]
+
+
+def test_what_waits_is_written_at_a_stop_though_freqais_own_part_fails(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[bool] = []
+    monkeypatch.setattr(bot.freqai.operation, "close", lambda: closed.append(True))
+
+    def fails() -> None:
+        raise pickle.PicklingError("no pickle")
+
+    monkeypatch.setattr(bot.freqai.dd, "save_historic_predictions_to_disk", fails)
+    with pytest.raises(pickle.PicklingError):
+        bot.freqai._on_stop()
+    assert closed == [True]
+
+
+def test_predictions_are_stored_after_the_last_pair_that_is_decided(bot: Bot) -> None:
+    """The last of the config may be blacklisted, or the exchange may have removed it."""
+    trained(bot)
+    newest(bot, PAIRS[0])
+    assert stored(bot) == {}, "the other one is still to come"
+    bot.strategy.dp.current_whitelist = lambda: [PAIRS[0]]
+    newest(bot, PAIRS[0])
+    assert set(stored(bot)) == {PAIRS[0]}
+
+
+def test_predictions_are_stored_though_the_last_pair_has_no_new_candle(bot: Bot) -> None:
+    trained(bot)
+    newest(bot, PAIRS[0])
+    assert stored(bot) == {}
+    newest(bot, PAIRS[0])
+    assert set(stored(bot)) == {PAIRS[0]}

@@ -1,0 +1,150 @@
+"""The shipped configuration by command: simulated market with and without edge, real futures."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import real_candles
+from tests.plugin.conftest import REPO
+
+FUTURES_CANDLES = real_candles()
+STRATEGY = ("--strategy", "LightGBMSignalStrategy", "--strategy-path", "strategies")
+MODEL = (
+    "--freqaimodel",
+    "LightGBMSignalClassifier",
+    "--freqaimodel-path",
+    str(REPO / "freqai_models"),
+)
+SIXTY_DAYS = ("--timerange", "20240105-20240305")
+
+pytestmark = pytest.mark.slow
+
+Freqtrade = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def userdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shared, so that every model is trained once."""
+    return tmp_path_factory.mktemp("user")
+
+
+@pytest.fixture(scope="module")
+def freqtrade(userdir: Path, tmp_path_factory: pytest.TempPathFactory) -> Freqtrade:
+    """``freqtrade(command, ..., sandbox=[...])``: its output; it must succeed."""
+    folder = tmp_path_factory.mktemp("work")
+    # A copy: hyperopt leaves its parameter file beside the strategy.
+    shutil.copytree(REPO / "strategies", folder / "strategies")
+    for config in REPO.glob("config*.json"):
+        shutil.copy(config, folder)
+    market = REPO / "user_data" / "sandbox"
+    market.mkdir(parents=True, exist_ok=True)
+    (folder / "user_data").mkdir()
+    (folder / "user_data" / "sandbox").symlink_to(market)
+
+    def run(command: str, *options: str, sandbox: tuple[str, ...] = ()) -> str:
+        inner = ["freqtrade", command, "--config", "config.json", *STRATEGY, *MODEL]
+        inner += ["--userdir", str(userdir), *options]
+        ended = subprocess.run(
+            [sys.executable, "-m", "freqai_signals", "sandbox", *sandbox, "--", *inner],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(REPO), "COLUMNS": "250", "OMP_NUM_THREADS": "2"},
+            capture_output=True,
+            text=True,
+            timeout=1500,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-5000:]
+        return ended.stdout + ended.stderr
+
+    return run
+
+
+def results(userdir: Path) -> dict[str, Any]:
+    """What the last backtest found."""
+    folder = userdir / "backtest_results"
+    name = json.loads((folder / ".last_result.json").read_text())["latest_backtest"]
+    with zipfile.ZipFile(folder / name) as archive:
+        content = json.loads(archive.read(name.replace(".zip", ".json")))
+    return dict(content["strategy"]["LightGBMSignalStrategy"])
+
+
+def test_market_without_edge_is_left_alone(freqtrade: Freqtrade, userdir: Path) -> None:
+    freqtrade("backtesting", *SIXTY_DAYS, "--cache", "none", sandbox=("--edge", "0"))
+    found = results(userdir)
+    assert len(found["pairlist"]) == 5
+    assert found["total_trades"] <= 10
+
+
+@pytest.fixture(scope="module")
+def default_edge(freqtrade: Freqtrade, userdir: Path) -> dict[str, Any]:
+    freqtrade("backtesting", *SIXTY_DAYS, "--cache", "none")
+    return results(userdir)
+
+
+def test_market_with_the_default_edge_pays_its_fees(default_edge: dict[str, Any]) -> None:
+    assert default_edge["total_trades"] > 200
+    assert default_edge["profit_total"] > 0.05
+    assert all(trade["fee_open"] > 0 and trade["fee_close"] > 0 for trade in default_edge["trades"])
+    assert not any(trade["is_short"] for trade in default_edge["trades"])
+
+
+def test_higher_tiers_are_right_more_often(default_edge: dict[str, Any], userdir: Path) -> None:
+    report = [sys.executable, "-m", "freqai_signals", "report", "--json", "--userdir", str(userdir)]
+    text = subprocess.run(report, cwd=REPO, capture_output=True, text=True, check=True).stdout
+    tiers = json.loads(text)["tiers"]
+    right = [tiers[name]["right"] for name in ("none", "weak", "medium", "strong")]
+    assert all(tiers[name]["rows"] > 200 for name in ("weak", "medium", "strong"))
+    assert right == sorted(right)
+
+
+def test_hyperopt_in_two_workers_is_picked_up_by_the_next_backtest(
+    freqtrade: Freqtrade, userdir: Path, default_edge: dict[str, Any]
+) -> None:
+    searched = freqtrade(
+        "hyperopt", "--timerange", "20240105-20240205", "--epochs", "4", "--spaces", "buy", "sell",
+        "--hyperopt-path", str(REPO / "user_data" / "hyperopts"), "--random-state", "3",
+        "--hyperopt-loss", "DeflatedSharpeHyperOptLoss", "--job-workers", "2",
+    )  # fmt: skip
+    assert "Reusing model" in searched
+    assert not re.search("Traceback|Unexpected error", searched)
+    found = re.search(r"Dumping parameters to (\S+\.json)", searched)
+    assert found is not None
+    exported = json.loads(Path(found[1]).read_text())["params"]["buy"]
+    used = freqtrade("backtesting", "--timerange", "20240205-20240220", "--cache", "none")
+    for name, value in exported.items():
+        assert f"Strategy Parameter: {name} = {value}" in used
+
+
+@pytest.mark.skipif(
+    not (FUTURES_CANDLES / "futures").is_dir(), reason="needs candles of futures beside the project"
+)
+def test_futures_go_both_ways_with_funding_and_stops(freqtrade: Freqtrade, userdir: Path) -> None:
+    output = freqtrade(
+        "backtesting", "--config", "config.futures.json", "--timerange", "20240201-20240501",
+        "--cache", "none", sandbox=("--datadir", str(FUTURES_CANDLES)),
+    )  # fmt: skip
+    assert "Isolated Futures" in output
+    found = results(userdir)
+    assert found["pairlist"] == ["BTC/USDT:USDT", "ETH/USDT:USDT"]
+    trades = found["trades"]
+    assert {trade["is_short"] for trade in trades} == {True, False}
+    assert any(trade["funding_fees"] != 0 for trade in trades)
+    assert {"horizon", "stop_loss"} <= {trade["exit_reason"] for trade in trades}
+    assert {trade["leverage"] for trade in trades} == {1.0}
+    for trade in trades:
+        direction = "sell" if trade["is_short"] else "buy"
+        assert trade["enter_tag"].startswith(f"{direction}_")
+        if trade["exit_reason"] == "stop_loss":
+            assert trade["profit_ratio"] < 0
+    report = [sys.executable, "-m", "freqai_signals", "report", "--json", "--userdir", str(userdir)]
+    text = subprocess.run(report, cwd=REPO, capture_output=True, text=True, check=True).stdout
+    assert {"BTC/USDT:USDT", "ETH/USDT:USDT"} <= set(json.loads(text)["quality"])

@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+
+from freqai_signals.dataset.late_candles import PATIENCE_CANDLES
+from freqai_signals.rehearsal.incidents import Mishaps, plan_mishaps
+from freqai_signals.rehearsal.run_record import Played
+from freqai_signals.sandbox.exchange.faults import Faults
+
+PAIRS = ("BTC/USDT", "ETH/USDT")
+HOUR = 3_600_000
+CANDLE = 300_000
+
+
+def test_every_day_has_one_of_each() -> None:
+    plan = plan_mishaps(PAIRS, 0, 48 * HOUR, CANDLE)
+    assert [stop - start for start, stop in plan.outages] == [HOUR, HOUR]
+    assert [pair for pair, *_ in plan.late] == ["ETH/USDT", "ETH/USDT"]
+    gap = [18 * HOUR + place * CANDLE for place in range(6)]
+    assert set(gap) <= set(plan.missing["BTC/USDT"])
+    assert 5 <= len(plan.missing["ETH/USDT"]) <= 8
+    for opened in plan.missing.values():
+        assert all(time % CANDLE == 0 and 0 < time < 48 * HOUR for time in opened)
+
+
+def test_no_gap_lasts_until_a_pair_counts_as_halted() -> None:
+    for seed in range(20):
+        for opened in plan_mishaps(PAIRS, 0, 24 * HOUR, CANDLE, seed).missing.values():
+            held = set(opened)
+            for time in opened:
+                run = [time + place * CANDLE for place in range(PATIENCE_CANDLES)]
+                assert not held.issuperset(run)
+
+
+def test_a_plan_repeats_with_its_seed() -> None:
+    first, again = (plan_mishaps(PAIRS, 0, 24 * HOUR, CANDLE, 7) for _ in range(2))
+    assert first == again
+    assert first != plan_mishaps(PAIRS, 0, 24 * HOUR, CANDLE, 8)
+
+
+def test_an_hour_has_smaller_ones() -> None:
+    plan = plan_mishaps(PAIRS, 0, HOUR, CANDLE)
+    assert [stop - start for start, stop in plan.outages] == [HOUR // 24]
+    assert all(1 <= len(opened) <= 3 for opened in plan.missing.values())
+
+
+def test_mishaps_are_switched_on_and_off_in_time() -> None:
+    plan, faults = Mishaps(((100, 200),), (("A/B", 150, 300, 90),), {"A/B": [5]}), Faults()
+    plan.begin(faults)
+    assert faults.missing == {"A/B": {5}}
+    seen = []
+    for now in (99, 100, 150, 199, 200, 300):
+        plan.apply(faults, now)
+        seen.append((faults.down, faults.late_ms.get("A/B", 0)))
+    assert seen == [(False, 0), (True, 0), (True, 90), (True, 90), (False, 90), (False, 0)]
+
+
+def test_a_finished_rehearsal_can_be_read_again(tmp_path: Path) -> None:
+    plan = plan_mishaps(PAIRS, 0, 24 * HOUR, CANDLE)
+    played = Played("candles", 0, 0, 24 * HOUR, 40.0, plan, {"slow": 3}, 0, ((0.0, 1.5),))
+    played.write(tmp_path)
+    assert Played.read(tmp_path) == played
+    with pytest.raises(ValueError, match="no finished rehearsal"):
+        Played.read(tmp_path / "elsewhere")

@@ -1,0 +1,135 @@
+"""News and share against the rules written down word for word, one row after the other."""
+
+from collections.abc import Callable
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
+
+from freqai_signals.settings import DecisionSettings
+from freqai_signals.signals import rate_limits
+from freqai_signals.signals.predictions import Mask, Predictions, read_predictions
+from freqai_signals.signals.rate_limits import (
+    HOLD_REFERENCE,
+    memory_candles,
+    new_signals,
+    within_share,
+)
+
+Frames = Callable[..., pd.DataFrame]
+
+
+class Words:
+    """The rules of the module's docstring, in quadratic time."""
+
+    def __init__(self, rows: Predictions, settings: DecisionSettings) -> None:
+        self.rows, self.settings = rows, settings
+        self.block = rows.candle // settings.resync_candles
+        self.score = np.where(rows.signal == 1, rows.probabilities[:, 1], rows.confidence)
+
+    def candidate(self, i: int) -> bool:
+        rows, settings = self.rows, self.settings
+        if rows.signal[i] == 1:
+            return bool(rows.trusted[i]) and self.score[i] >= min(
+                settings.hold_confidence, HOLD_REFERENCE
+            )
+        worth = rows.expected_return[i] > min(settings.expected_value_margin, 0)
+        enough = min(settings.minimum_confidence, settings.reference_confidence)
+        if settings.weak > settings.minimum_confidence:
+            enough = min(settings.weak, settings.reference_confidence)
+        return bool(worth or not settings.expected_value_rule) and self.score[i] >= enough
+
+    def peer(self, j: int, i: int) -> bool:
+        """Whether ``j`` counts against ``i``."""
+        hold = self.rows.signal[i] == 1
+        reference = HOLD_REFERENCE if hold else self.settings.reference_confidence
+        if self.score[j] < min(self.score[i], reference):
+            return False
+        value = self.rows.expected_return
+        if hold or not self.settings.expected_value_rule:
+            return True
+        return bool(value[j] >= value[i] or value[j] > 0)
+
+    def new(self) -> Mask:
+        news = np.zeros(len(self.rows), dtype=np.bool_)
+        for i in filter(self.candidate, range(len(self.rows))):
+            news[i] = not any(self.repeats(i, j, news) for j in range(i))
+        return news
+
+    def repeats(self, i: int, j: int, news: Mask) -> bool:
+        near = self.rows.candle[i] - self.rows.candle[j] <= self.settings.repeat_window_candles
+        counts = news[j] if self.block[i] == self.block[j] else self.candidate(j)
+        step = self.settings.repeat_confidence_step - 1e-9
+        return bool(
+            self.rows.signal[i] == self.rows.signal[j]
+            and near
+            and counts
+            and self.peer(j, i)
+            and self.score[i] < self.score[j] + step
+        )
+
+    def room(self, news: Mask) -> Mask:
+        kept = np.ones(len(self.rows), dtype=np.bool_)
+        directional = news & (self.rows.signal != 1)
+        for i in np.flatnonzero(directional):
+            counted = 0
+            for j in np.flatnonzero(directional[:i]):
+                age = self.rows.candle[i] - self.rows.candle[j]
+                recent = age < self.settings.maximum_share_window_candles
+                emitted = kept[j] or self.block[i] != self.block[j]
+                counted += bool(recent and emitted and self.peer(j, i))
+            kept[i] = counted < self.settings.most_signals
+        return kept
+
+
+fractions = st.sampled_from([0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95])
+
+
+@st.composite
+def any_settings(draw: st.DrawFn) -> DecisionSettings:
+    window = draw(st.integers(5, 100))
+    return DecisionSettings(
+        weak=draw(fractions),
+        minimum_confidence=draw(fractions),
+        reference_confidence=draw(fractions),
+        hold_confidence=draw(fractions),
+        expected_value_rule=draw(st.booleans()),
+        expected_value_margin=draw(st.sampled_from([-0.01, -0.001, 0.0, 0.001])),
+        repeat_window_candles=draw(st.integers(0, 30)),
+        repeat_confidence_step=draw(st.sampled_from([0.0, 0.02, 0.1])),
+        maximum_share=draw(st.floats(1.01 / window, 1)),
+        maximum_share_window_candles=window,
+        resync_candles=draw(st.integers(1, 80)),
+    )
+
+
+@given(
+    seed=st.integers(0, 10**6), settings=any_settings(), pairs=st.sampled_from([1, 40, 500, 2**22])
+)
+@effort(max_examples=200)
+def test_both_rules_do_what_their_words_say(
+    many_predictions: Frames, seed: int, settings: DecisionSettings, pairs: int
+) -> None:
+    rows = read_predictions(many_predictions(120, seed), 300)
+    words = Words(rows, settings)
+    with patch.object(rate_limits, "_MOST_PAIRS", pairs):
+        new = new_signals(rows, settings)
+        room = within_share(rows, new, settings)
+    np.testing.assert_array_equal(new, words.new())
+    np.testing.assert_array_equal(room, words.room(new))
+
+
+@pytest.mark.parametrize(
+    ("values", "candles"),
+    [({}, 870), ({"resync_candles": 24, "maximum_share_window_candles": 100}, 154)],
+)
+def test_memory_is_two_blocks_and_both_windows(values: dict[str, int], candles: int) -> None:
+    assert memory_candles(DecisionSettings(**values)) == candles
+
+
+def test_shipped_memory_fits_a_live_frame() -> None:
+    assert memory_candles(DecisionSettings()) < 1000

@@ -1,0 +1,211 @@
+"""From decisions to freqtrade's columns: entries, exits, barriers, freshness."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freqai_signals.schema import PROBA_COLUMNS, RETURN_SCALE_COLUMN, SignalClass
+from freqai_signals.settings import DecisionSettings, ExitSettings, SignalSettings, SizingSettings
+from freqai_signals.signals.decide import PairContext, decide
+from freqai_signals.signals.outputs import SQUARE_COLUMNS, USUAL_COLUMNS
+from freqai_signals.trading.columns import (
+    BARRIER_COLUMN,
+    entry_columns,
+    exit_columns,
+    row_outlook,
+    with_barriers,
+    without_report_columns,
+)
+
+SECONDS = 300
+COST = 0.002
+NOON = pd.Timestamp("2024-03-01 12:00", tz="UTC")
+PROBABILITIES = {0: (0.7, 0.2, 0.1), 1: (0.1, 0.8, 0.1), 2: (0.1, 0.2, 0.7)}
+
+
+def predictions(*rows: tuple[int, float, float, int]) -> pd.DataFrame:
+    """Rows of (class, confidence, expected return, trust), one candle each."""
+    table = pd.DataFrame(rows, columns=["&-signal", "confidence", "expected_return", "do_predict"])
+    table["date"] = pd.date_range(NOON, periods=len(rows), freq="5min", unit="ms")
+    kinds = [PROBABILITIES[int(kind)] for kind in table["&-signal"]]
+    table[list(PROBA_COLUMNS)] = np.array(kinds).reshape(-1, 3)
+    return table
+
+
+def exits(frame: pd.DataFrame, **settings: object) -> pd.DataFrame:
+    return exit_columns(frame, ExitSettings(**settings), COST, SECONDS)  # type: ignore[arg-type]
+
+
+# Entries
+
+
+def test_entry_columns_of_each_signal_by_hand() -> None:
+    decided = pd.DataFrame(
+        {"signal": [0, 1, 2, -1], "signal_tag": ["sell_weak", "hold", "buy_strong", ""]},
+        dtype=object,
+    )
+    futures = entry_columns(decided, can_short=True)
+    assert futures["enter_long"].tolist() == [0, 0, 1, 0]
+    assert futures["enter_short"].tolist() == [1, 0, 0, 0]
+    assert futures["enter_tag"].tolist() == ["sell_weak", None, "buy_strong", None]
+    spot = entry_columns(decided, can_short=False)
+    assert spot["enter_short"].tolist() == [0, 0, 0, 0]
+    assert spot["enter_tag"].tolist() == [None, None, "buy_strong", None]
+
+
+rows = st.tuples(
+    st.sampled_from([0, 1, 2]),
+    st.floats(0.4, 1.0).map(lambda x: round(x, 3)),
+    st.floats(-0.002, 0.004),
+    st.sampled_from([1, 1, 1, 0, 2]),
+)
+
+
+@given(
+    st.lists(rows, max_size=60),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.floats(-0.002, 0.004),
+    st.floats(0, 0.004),
+)
+def test_raising_a_threshold_never_adds_an_entry(
+    table: list[tuple[int, float, float, int]], one: float, other: float, margin: float, up: float
+) -> None:
+    frame = predictions(*table)
+    low, high = sorted((one, other))
+    share = {"maximum_share": 0.2, "maximum_share_window_candles": 20}
+
+    def entered(minimum: float, least: float) -> set[tuple[int, int]]:
+        decision = DecisionSettings(
+            weak=minimum, medium=1.0, strong=1.0, minimum_confidence=minimum,
+            expected_value_margin=least, **share,
+        )  # fmt: skip
+        columns = entry_columns(decide(frame, decision, PairContext(SECONDS)), can_short=True)
+        sides = columns[["enter_long", "enter_short"]].to_numpy()
+        return set(zip(*(part.tolist() for part in np.nonzero(sides)), strict=True))
+
+    assert entered(high, margin + up) <= entered(low, margin)
+
+
+# Exits
+
+
+def test_opposite_prediction_ends_a_trade_by_hand() -> None:
+    frame = predictions((0, 0.7, 0.001, 1), (1, 0.9, 0.0, 1), (2, 0.7, 0.001, 1), (0, 0.6, 0.1, 1))
+    out = exits(frame)
+    assert out["exit_long"].tolist() == [1, 0, 0, 0]
+    assert out["exit_short"].tolist() == [0, 0, 1, 0]
+    assert out["exit_tag"].tolist() == ["opposite_signal", None, "opposite_signal", None]
+
+
+def test_expected_value_ends_a_trade_only_if_so_set() -> None:
+    # A sell expected to earn 0.1 % after costs means a fall; one expected to lose 0.5 %, a rise.
+    frame = predictions((0, 0.1, 0.001, 1), (0, 0.1, -0.005, 1), (1, 0.1, 0.0, 1))
+    assert not exits(frame)[["exit_long", "exit_short"]].to_numpy().any()
+    out = exits(frame, negative_expected_value=True)
+    assert out["exit_long"].tolist() == [1, 0, 0]
+    assert out["exit_short"].tolist() == [0, 1, 0]
+    assert out["exit_tag"].tolist()[0] == "negative_expected_value"
+
+
+@pytest.mark.parametrize("trust", [0, 2])
+def test_untrusted_row_ends_nothing(trust: int) -> None:
+    out = exits(predictions((0, 1.0, 0.1, trust)), negative_expected_value=True)
+    assert not out[["exit_long", "exit_short"]].to_numpy().any()
+    assert out["exit_tag"].tolist() == [None]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("proba_buy", math.nan), ("proba_buy", 0.9), ("confidence", math.nan), ("&-signal", 7.0)],
+)
+def test_impossible_numbers_end_nothing(column: str, value: float) -> None:
+    frame = predictions((0, 1.0, 0.1, 1)).assign(**{column: value})
+    assert not exits(frame)[["exit_long", "exit_short"]].to_numpy().any()
+
+
+@pytest.mark.parametrize("column", ["proba_buy", "confidence", "&-signal", "do_predict", "date"])
+def test_missing_column_ends_nothing(column: str) -> None:
+    out = exits(predictions((0, 1.0, 0.1, 1)).drop(columns=column))
+    assert out.to_dict("list") == {"exit_long": [0], "exit_short": [0], "exit_tag": [None]}
+
+
+def test_without_shorts_there_is_none_to_leave() -> None:
+    frame = predictions((2, 1.0, 0.1, 1), (0, 1.0, 0.1, 1))
+    both = exit_columns(frame, ExitSettings(), COST, SECONDS)
+    assert both["exit_short"].tolist() == [1, 0]
+    spot = exit_columns(frame, ExitSettings(), COST, SECONDS, can_short=False)
+    assert spot["exit_short"].tolist() == [0, 0]
+    assert spot["exit_long"].tolist() == both["exit_long"].tolist() == [0, 1]
+    assert spot["exit_tag"].tolist() == [None, "opposite_signal"]
+
+
+@given(st.lists(rows, max_size=30), st.floats(0, 1), st.floats(0, 1))
+def test_entry_rules_have_no_say_in_exits(
+    table: list[tuple[int, float, float, int]], confidence: float, more: float
+) -> None:
+    low, high = sorted((confidence, more))
+    frame = predictions(*table)
+    few, many = exits(frame, opposite_confidence=high), exits(frame, opposite_confidence=low)
+    for name in ("exit_long", "exit_short"):
+        assert (few[name] <= many[name]).all()
+
+
+# Barriers
+
+
+def test_barrier_column_is_known_at_the_close_of_its_row() -> None:
+    rng = np.random.default_rng(1)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.002, 1200)))
+    frame = pd.DataFrame({"date": pd.date_range(NOON, periods=1200, freq="5min"), "close": close})
+    whole = with_barriers(frame, SignalSettings(), COST)[BARRIER_COLUMN]
+    part = with_barriers(frame.head(1000), SignalSettings(), COST)[BARRIER_COLUMN]
+    pd.testing.assert_series_equal(whole.head(1000), part)
+    assert (whole.dropna() >= SignalSettings().labels.floor).all()
+
+
+# Outlook, and what an epoch needs
+
+
+def test_outlook_of_a_row_by_hand() -> None:
+    row = dict(zip(PROBA_COLUMNS, (0.1, 0.3, 0.6), strict=True))
+    row |= dict(zip(USUAL_COLUMNS, (-2.0, 0.0, 2.0), strict=True))
+    row |= dict(zip(SQUARE_COLUMNS, (4.0, 0.0, 4.0), strict=True))
+    row["return_scale"] = 0.005
+    expected = row_outlook(row, SignalClass.BUY, COST)
+    assert expected.mean == pytest.approx(0.5 * 0.01 - COST)
+    assert row_outlook(row, SignalClass.SELL, COST).mean == pytest.approx(-0.5 * 0.01 - COST)
+
+
+@pytest.mark.parametrize("method", ["fixed", "kelly"])
+def test_an_epoch_keeps_every_column_that_decides(method: str) -> None:
+    decides = {"date", "close", "confidence", *PROBA_COLUMNS, BARRIER_COLUMN}
+    sizes = {*USUAL_COLUMNS, *SQUARE_COLUMNS, RETURN_SCALE_COLUMN}
+    frame = pd.DataFrame(0.0, index=[0], columns=sorted(decides | sizes | {"prior_buy"}))
+    left = without_report_columns(frame, SizingSettings(method=method))  # type: ignore[arg-type]
+    assert set(left) == (decides if method == "fixed" else decides | sizes)
+
+
+# A backtest's frame begins with its training window
+
+
+@given(st.lists(rows, max_size=30), st.integers(1, 40))
+def test_rows_before_the_first_prediction_change_nothing(
+    table: list[tuple[int, float, float, int]], before: int
+) -> None:
+    whole = predictions(*[(1, 0.0, 0.0, 0)] * before, *table)
+    part = whole.iloc[before:]
+    context = PairContext(SECONDS)
+    decided = decide(whole, DecisionSettings(), context)
+    pd.testing.assert_frame_equal(
+        decided.iloc[before:], decide(part, DecisionSettings(), context), check_dtype=len(table) > 0
+    )
+    assert (decided["reject_reason"].iloc[:before] == "untrusted").all()
+    assert (decided["signal"].iloc[:before] == -1).all()
+    left = exits(whole)
+    assert not left[["exit_long", "exit_short"]].iloc[:before].to_numpy().any()
+    assert left.iloc[before:].to_dict("list") == exits(part).to_dict("list")

@@ -1,0 +1,245 @@
+"""Feature selection: what is left out, when everything is kept, and what it must not look at."""
+
+import dataclasses
+import logging
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from freqai_signals.dataset.features import feature_groups
+from freqai_signals.dataset.rows import TrainingRows, pool_rows
+from freqai_signals.dataset.splits import purged_tail
+from freqai_signals.model.artefact import from_bytes, to_bytes
+from freqai_signals.settings import SignalSettings
+from freqai_signals.training.feature_selection import choose_features, sampled
+from freqai_signals.training.fit import Request, train
+from tests.model_rows import make_rows, small
+
+
+def wide(count: int = 3000, seed: int = 0) -> TrainingRows:
+    """Features 0 and 1 tell; 2 to 5 are noise; then a constant, a copy and a look-alike of 0."""
+    rows = make_rows(count, seed=seed)
+    values = rows.features
+    shaken = values[:, 0] + 0.05 * np.random.default_rng(seed + 1).normal(size=count)
+    features = np.column_stack([values, np.full(count, 7.0), values[:, 0], shaken])
+    names = (*rows.names, "%-constant", "%-copy", "%-alike")
+    return dataclasses.replace(rows, features=features.astype(np.float32), names=names)
+
+
+def settings(**selection: Any) -> SignalSettings:
+    return small(selection={"enabled": True, "tolerance": 0.02} | selection)
+
+
+def choose(rows: TrainingRows, chosen: SignalSettings, before: tuple[str, ...] = ()) -> Any:
+    return choose_features(rows, before, chosen)
+
+
+def test_constant_and_equal_columns_go_and_what_tells_stays() -> None:
+    choice = choose(wide(), settings())
+    assert choice.constant == ("%-constant",)
+    assert choice.duplicate == ("%-copy",)
+    assert {"%-f0", "%-f1"} <= set(choice.kept)
+    assert len(set(choice.kept) & {"%-f2", "%-f3", "%-f4", "%-f5"}) <= 1
+    assert set(choice.kept) | set(choice.dropped) | {"%-constant", "%-copy"} == set(wide().names)
+    assert choice.excess_bound is not None
+    assert choice.excess_bound <= 0.02
+
+
+def test_look_alikes_are_judged_together() -> None:
+    """Each of them alone is missed little, because the other one tells the same."""
+    choice = choose(wide(), settings())
+    assert choice.clusters == 6
+    assert "%-alike" in choice.kept
+
+
+def test_with_duplicates_alone_nothing_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    from freqai_signals.training import feature_selection
+
+    monkeypatch.delattr(feature_selection, "fit_members")
+    choice = choose(wide(), settings(methods=["duplicates"]))
+    assert choice.kept == (*(f"%-f{i}" for i in range(6)), "%-alike")
+
+
+def test_without_duplicates_among_the_methods_they_stay() -> None:
+    choice = choose(wide(), settings(methods=["clusters"], tolerance=0.0))
+    assert choice.constant == choice.duplicate == ()
+
+
+def test_a_loss_beyond_tolerance_keeps_all_and_says_so() -> None:
+    """Nothing can be shown to cost less than nothing here."""
+    choice = choose(wide(), settings(tolerance=0.0, significance=0.001))
+    assert choice.kept == (*(f"%-f{i}" for i in range(6)), "%-alike")
+    assert choice.dropped == ()
+    assert choice.reason.startswith("all are kept, without the ")
+    assert "is tolerated" in choice.reason
+
+
+def test_what_is_needed_is_not_dropped_even_where_choosing_missed_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rows that confirm chose nothing, so they notice a choice that was wrong."""
+    from freqai_signals.training import feature_selection
+
+    def upside_down(predict: Any, features: Any, label: Any, sets: Any) -> Any:
+        tells = {name for name, columns in sets.items() if {0, 1} & set(columns)}
+        return {name: np.full(len(label), -1.0 if name in tells else 1.0) for name in sets}
+
+    monkeypatch.setattr(feature_selection, "permutation_losses", upside_down)
+    choice = choose(wide(), settings())
+    assert {"%-f0", "%-f1"} <= set(choice.kept)
+    assert choice.reason.startswith("all are kept")
+    assert choice.excess is not None
+    assert choice.excess > 0.1
+
+
+def test_too_few_rows_to_judge_keep_all_with_the_reason() -> None:
+    choice = choose(wide(300), settings())
+    assert "%-f5" in choice.kept
+    assert "all are kept, their parts cannot judge" in choice.reason
+    assert "fewer than the minimum of 100" in choice.reason
+
+
+def groups_of(rows: TrainingRows) -> tuple[TrainingRows, SignalSettings]:
+    """The first two features named after a volatility feature, the others after momentum."""
+    chosen = settings(methods=["groups"])
+    by_group: dict[str, list[str]] = {}
+    for name, group in feature_groups(chosen).items():
+        by_group.setdefault(group, []).append(name)
+    names = (*by_group["volatility"][:2], *by_group["momentum"][:4])
+    return dataclasses.replace(rows, names=names), chosen
+
+
+def test_whole_groups_go_and_each_groups_worth_is_told() -> None:
+    rows, chosen = groups_of(make_rows(3000))
+    choice = choose(rows, chosen)
+    assert choice.kept == rows.names[:2]
+    assert choice.dropped == rows.names[2:]
+    assert choice.groups["volatility"] > 0.1
+    assert abs(choice.groups["momentum"]) < 0.02
+
+
+def test_every_feature_has_a_group() -> None:
+    chosen = SignalSettings()
+    groups = feature_groups(chosen)
+    assert set(groups.values()) == set(chosen.features.groups)
+    assert all(name.startswith("%-") for name in groups)
+
+
+# Inside a training
+
+
+def test_off_by_default_and_without_a_trace() -> None:
+    assert not SignalSettings().selection.enabled
+    model = train(Request(wide(), small()))
+    assert model.names == wide().names
+    assert model.card.selection == {}
+    assert sum(model.card.groups.values()) == pytest.approx(1.0)
+
+
+def test_a_model_of_fewer_features_is_stored_and_predicts_from_all_columns() -> None:
+    rows = wide()
+    model = train(Request(rows, settings()))
+    assert 2 <= len(model.names) < 7
+    assert model.card.features == len(model.names)
+    assert model.card.selection["kept"] == len(model.names)
+    assert model.card.selection["constant"] == ["%-constant"]
+    again = from_bytes(to_bytes(model))
+    assert again.names == model.names
+    assert again.card == dataclasses.replace(model.card)
+    frame = pd.DataFrame(rows.features[:50], columns=list(rows.names))
+    np.testing.assert_array_equal(
+        again.predict(frame).probabilities, model.predict(frame).probabilities
+    )
+    assert model.predict(frame).trusted.mean() > 0.8
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_choosing_gives_the_same_bytes_whatever_the_threads(kind: str, threads: int) -> None:
+    made = [
+        to_bytes(
+            train(
+                Request(
+                    wide(),
+                    small(
+                        {"kind": kind},
+                        {"threads": count},
+                        selection={"enabled": True, "tolerance": 0.02},
+                    ),
+                )
+            )
+        )
+        for count in (1, threads)
+    ]
+    assert made[0] == made[1]
+
+
+def test_the_hold_out_chooses_no_feature() -> None:
+    """A choice that saw the whole window would change with the labels of its end."""
+    rows = wide()
+    past, tail = purged_tail(rows.start, rows.event_end, 0.2, 0)
+    wrong = dataclasses.replace(
+        rows, label=np.where(~past, (rows.label + 1) % 3, rows.label).astype(np.int8)
+    )
+    choices = [train(Request(each, settings())).card.selection for each in (rows, wrong)]
+    assert choices[0] == choices[1]
+    assert tail.any()
+
+
+def test_rows_that_confirm_do_not_choose(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their labels change what is confirmed, never which sets are thought to be missed."""
+    from freqai_signals.training import feature_selection
+
+    rows = wide()
+    last = rows.start > np.quantile(rows.start, 0.85)
+    wrong = dataclasses.replace(
+        rows, label=np.where(last, (rows.label + 1) % 3, rows.label).astype(np.int8)
+    )
+    seen: list[Any] = []
+    monkeypatch.setattr(
+        feature_selection,
+        "_confirmed",
+        lambda found, missed, *rest: seen.append(missed.tolist()) or found,
+    )
+    for each in (rows, wrong):
+        choose(each, settings())
+    assert len(seen) == 4
+    assert seen[:2] == seen[2:]
+
+
+def test_the_next_model_reports_how_stable_the_choice_is_and_carries_history_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    everything = wide(4000, seed=4)
+    first = int(everything.start[0])
+    early = everything.take(everything.event_end < first + 3000)
+    late = everything.take(everything.start >= first + 1000)
+    before = train(Request(early, settings()))
+    with caplog.at_level(logging.INFO):
+        after = train(Request(late, settings(), before))
+    assert before.card.selection["jaccard"] is None
+    union, both = set(before.names) | set(after.names), set(before.names) & set(after.names)
+    assert after.card.selection["jaccard"] == pytest.approx(len(both) / len(union))
+    assert f"Jaccard {len(both) / len(union):.2f}" in caplog.text
+    # Features differ, yet what the earlier model says of unseen rows joins the history.
+    other = train(Request(late, small(), before))
+    assert other.names != before.names
+    assert len(other.history.event_end) > len(before.history.event_end)
+
+
+def test_the_sample_keeps_the_pairs_of_a_candle_together() -> None:
+    rows = pool_rows([dataclasses.replace(make_rows(900), pairs=(name,)) for name in ("A", "B")])
+    few = sampled(rows, 500)
+    assert 300 <= len(few) <= 500
+    assert (np.unique(few.start, return_counts=True)[1] == 2).all()
+    assert sampled(rows, 10_000).digest() == rows.digest()
+
+
+def test_columns_are_taken_by_name_and_absent_ones_are_named() -> None:
+    rows = wide()
+    two = rows.columns(("%-f3", "%-f0"))
+    np.testing.assert_array_equal(two.features, rows.features[:, [3, 0]])
+    assert rows.columns(rows.names) is rows
+    with pytest.raises(ValueError, match="1 features are not in the rows, such as %-z"):
+        rows.columns(("%-f0", "%-z"))

@@ -1,0 +1,142 @@
+"""The model store: never trained twice, never stale, never fatal."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+
+from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.model.artefact import to_bytes
+from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.training import model_store as store_module
+from freqai_signals.training.fit import Request
+from freqai_signals.training.model_store import ModelStore
+from tests.model_rows import small
+
+
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Keys of the requests that were trained, not loaded."""
+    keys: list[str] = []
+    train = store_module.train
+
+    def counted(request: Request, key: str | None = None) -> SignalModel:
+        keys.append(key or "")
+        return train(request, key)
+
+    monkeypatch.setattr(store_module, "train", counted)
+    return keys
+
+
+def test_the_same_request_is_trained_once(
+    rows: TrainingRows, tmp_path: Path, trainings: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    first = ModelStore(tmp_path).train(Request(rows, small()))
+    again = ModelStore(tmp_path).train(Request(rows, small(None, {"threads": 2})))
+    assert len(trainings) == 1
+    assert to_bytes(again) == to_bytes(first)
+    assert f"Reusing model {first.card.version}" in caplog.text
+
+
+def test_a_changed_request_is_trained_anew(
+    rows: TrainingRows, tmp_path: Path, trainings: list[str]
+) -> None:
+    store = ModelStore(tmp_path)
+    model = store.train(Request(rows, small()))
+    label = rows.label.copy()
+    label[5] = (label[5] + 1) % 3
+    store.train(Request(dataclasses.replace(rows, label=label), small()))
+    store.train(Request(dataclasses.replace(rows, pairs=("BTC/USDC",)), small()))
+    store.train(Request(rows, small(None, {"learning_rate": 0.2})))
+    store.train(Request(rows, small(), model))
+    assert len(set(trainings)) == 5
+    assert len(list(tmp_path.glob("*.model"))) == 5
+
+
+def test_changed_code_is_trained_anew(
+    rows: TrainingRows, tmp_path: Path, trainings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ModelStore(tmp_path).train(Request(rows, small()))
+    monkeypatch.setattr("freqai_signals.training.request.code_digest", lambda: "edited")
+    ModelStore(tmp_path).train(Request(rows, small()))
+    assert len(set(trainings)) == 2
+
+
+def test_an_abstaining_model_is_kept_too(
+    rows: TrainingRows, tmp_path: Path, trainings: list[str]
+) -> None:
+    request = Request(rows.take(rows.label == 1), small())
+    for _ in range(2):
+        assert ModelStore(tmp_path).train(request).card.reason
+    assert len(trainings) == 1
+
+
+def test_a_damaged_file_is_named_set_aside_and_trained_anew(
+    rows: TrainingRows, tmp_path: Path, trainings: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    store, request = ModelStore(tmp_path), Request(rows, small())
+    first = store.train(request)
+    path = tmp_path / f"{first.card.key}.model"
+    path.write_bytes(path.read_bytes()[:-100])
+    again = store.train(request)
+    assert len(trainings) == 2
+    assert path.name in caplog.text
+    assert path.with_suffix(".damaged").is_file()
+    assert to_bytes(again) == to_bytes(first)
+    assert store.load(first.card.key) is not None
+
+
+def test_a_folder_that_cannot_be_written_is_logged_and_not_fatal(
+    rows: TrainingRows, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file where the folder should be stops root as well."""
+    (tmp_path / "file").write_text("")
+    model = ModelStore(tmp_path / "file" / "models").train(Request(rows, small()))
+    assert model.fit is not None
+    assert f"Model {model.card.version} could not be stored" in caplog.text
+
+
+def test_a_model_in_a_read_only_folder_is_still_used(
+    rows: TrainingRows, tmp_path: Path, trainings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, request = ModelStore(tmp_path), Request(rows, small())
+    first = store.train(request)
+
+    def read_only(*_: object, **__: object) -> None:
+        raise PermissionError("Read-only file system")
+
+    monkeypatch.setattr(Path, "touch", read_only)
+    assert to_bytes(store.train(request)) == to_bytes(first)
+    assert len(trainings) == 1
+
+
+def test_a_damaged_file_in_a_read_only_folder_is_trained_anew(
+    rows: TrainingRows, tmp_path: Path, trainings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, request = ModelStore(tmp_path), Request(rows, small())
+    first = store.train(request)
+    (tmp_path / f"{first.card.key}.model").write_bytes(b"")
+
+    def read_only(*_: object, **__: object) -> None:
+        raise PermissionError("Read-only file system")
+
+    monkeypatch.setattr(Path, "replace", read_only)
+    assert to_bytes(store.train(request)) == to_bytes(first)
+    assert len(trainings) == 2
+
+
+def test_the_longest_unused_go_first(rows: TrainingRows, tmp_path: Path) -> None:
+    store = ModelStore(tmp_path, most=2)
+    models = []
+    for seed in range(3):
+        models.append(store.train(Request(rows, small(None, {"seed": seed, "rounds": 1}))))
+        for place, model in enumerate(models):
+            path = tmp_path / f"{model.card.key}.model"
+            if path.is_file():
+                os.utime(path, (1000 + place, 1000 + place))
+        if seed == 1:
+            store.load(models[0].card.key)
+    kept = {path.stem for path in tmp_path.glob("*.model")}
+    assert kept == {models[0].card.key, models[2].card.key}
