@@ -17,7 +17,7 @@ from joblib import Parallel, delayed
 
 from benchmarks.harness import save
 from benchmarks.quality.data import Source, tables
-from freqai_signals.dataset.feature_tables import training_rows
+from freqai_signals.dataset.pair_tables import training_rows
 from freqai_signals.dataset.rows import TrainingRows, Window
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.gate import judge

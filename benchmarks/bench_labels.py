@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.harness import ONE_CORE, Timing, measure, print_table, save
-from freqai_signals.dataset.labels import barrier_width, make_labels
+from freqai_signals.dataset.barriers import barrier_width
+from freqai_signals.dataset.labels import make_labels
 from freqai_signals.settings import LabelSettings
 
 HORIZON = 48

@@ -1,6 +1,6 @@
 """The words all other modules share: classes, column names, reasons. Imports nothing of ours."""
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 
@@ -55,4 +55,59 @@ RETURN_SCALE_COLUMN: Final = "return_scale"
 FEATURE_PREFIX: Final = "%-"
 """FreqAI takes every column with ``%`` in its name as a feature."""
 
+OUTCOME_COLUMN: Final = "outcome"
+"""Class that came true, NaN where it is not known yet."""
+
+BARRIER_COLUMN: Final = "barrier_width"
+"""Distance of the label's barriers from the close, a fraction, known at the row's close."""
+
+THRESHOLD_COLUMN: Final = "confidence_threshold"
+"""Lowest confidence that a signal needs, drawn by FreqUI."""
+
+# What a window's model knows of its training rows, one value for the whole window.
+PRIOR_COLUMNS: Final = ("prior_sell", "prior_hold", "prior_buy")
+USUAL_COLUMNS: Final = ("usual_sell", "usual_hold", "usual_buy")
+SQUARE_COLUMNS: Final = ("square_sell", "square_hold", "square_buy")
+MODEL_ID_COLUMN: Final = "model_id"
+
+DECISION_SIGNAL_COLUMN: Final = "signal"
+TAG_COLUMN: Final = "signal_tag"
+DECISION_COLUMNS: Final = (DECISION_SIGNAL_COLUMN, STRENGTH_COLUMN, REASON_COLUMN, TAG_COLUMN)
+
+DATE_COLUMN: Final = "date"
 OHLCV: Final = ("open", "high", "low", "close", "volume")
+
+NEEDED_COLUMNS: Final = (DATE_COLUMN, *MODEL_COLUMNS, TRUST_COLUMN)
+"""Without one of these a row of predictions cannot be read."""
+
+# What another bot's producer sends; see trading/producer.
+DIRECTION_COLUMNS: Final = ("enter_long", "enter_short", "exit_long", "exit_short")
+
+TAGS: Final = {"enter_tag": "producer_enter_tag", "exit_tag": "producer_exit_tag"}
+"""Tag to the column that keeps it: freqtrade empties tags before it asks for entries and exits."""
+
+CONSUMED_COLUMNS: Final = (
+    *MODEL_COLUMNS,
+    TRUST_COLUMN,
+    STRENGTH_COLUMN,
+    BARRIER_COLUMN,
+    REASON_COLUMN,
+    *DIRECTION_COLUMNS,
+    *TAGS.values(),
+)
+
+
+class Reason(StrEnum):
+    """Why a prediction did not become a signal."""
+
+    NONE = ""
+    MISSING_COLUMNS = "missing_columns"
+    UNTRUSTED = "untrusted"
+    ORDINARY_SCORE = "ordinary_score"
+    CALM = "calm"
+    NO_EDGE = "no_edge"
+    LOW_CONFIDENCE = "low_confidence"
+    UNSURE_HOLD = "unsure_hold"
+    REPEAT = "repeat"
+    COOLDOWN = "cooldown"
+    SHARE = "share"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from freqai_signals.config import settings_from_config
-from freqai_signals.dataset.feature_tables import row_memory
+from freqai_signals.dataset.pair_tables import row_memory
 from freqai_signals.plugin.startup import checked_settings, startup_candles
 from freqai_signals.profiles import EXPECTATIONS, expectation
 from freqai_signals.settings import SignalSettings

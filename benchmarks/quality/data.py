@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.feature_tables import FeatureCache, Table, add_labels
-from freqai_signals.dataset.labels import barrier_width
+from freqai_signals.dataset.barriers import barrier_width
+from freqai_signals.dataset.features.cache import FeatureCache
+from freqai_signals.dataset.pair_tables import Table, add_labels
 from freqai_signals.sandbox.market import market_files
 from freqai_signals.sandbox.posterior.barrier_posterior import SimulatedPosterior, barrier_posterior
 from freqai_signals.sandbox.posterior.horizon_posterior import LatentState, horizon_posterior

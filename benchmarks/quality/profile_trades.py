@@ -25,14 +25,14 @@ from benchmarks.quality.measures import Estimate, ratio
 from benchmarks.quality.tables import write_json
 from benchmarks.quality.variants import Variant, tried
 from benchmarks.quality.walk import Span
-from freqai_signals.dataset.feature_tables import Table, training_rows
+from freqai_signals.dataset.pair_tables import Table, training_rows
 from freqai_signals.dataset.rows import Window, candle_numbers
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.profiles import expectation
 from freqai_signals.sandbox.market.market_files import read_candles
-from freqai_signals.schema import RETURN_SCALE_COLUMN, SignalClass
+from freqai_signals.schema import DECISION_SIGNAL_COLUMN, RETURN_SCALE_COLUMN, SignalClass
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, PairContext, decide
+from freqai_signals.signals.decide import PairContext, decide
 from freqai_signals.signals.extremes import with_marks
 from freqai_signals.signals.outputs import model_outputs
 from freqai_signals.training.fit import Request, train

@@ -19,7 +19,7 @@ from benchmarks.quality.data import ROUND_TRIP_COST
 from benchmarks.quality.measures import Outcomes
 from benchmarks.quality.variants import Variant
 from freqai_signals import metrics
-from freqai_signals.dataset.feature_tables import Table, training_rows
+from freqai_signals.dataset.pair_tables import Table, training_rows
 from freqai_signals.dataset.rows import TrainingRows, Window
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.promotion import window_serving

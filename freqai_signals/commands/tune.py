@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from freqai_signals.dataset.feature_tables import Table
+    from freqai_signals.dataset.pair_tables import Table
     from freqai_signals.dataset.rows import TrainingRows
     from freqai_signals.settings import SignalSettings
     from freqai_signals.tuning.records import TuningRecord
@@ -113,7 +113,7 @@ class TuningWindow:
 
     def rows(self, pool: Sequence[str]) -> "TrainingRows":
         """Rows of the pairs in the window."""
-        from freqai_signals.dataset.feature_tables import training_rows, training_window
+        from freqai_signals.dataset.pair_tables import training_rows, training_window
 
         stop = int(self.until.timestamp())
         start = stop - 86400 * self.settings.train_period_days
@@ -139,8 +139,9 @@ def open_window(arguments: argparse.Namespace) -> TuningWindow:
     import pandas as pd
 
     from freqai_signals.config import pool_pairs, settings_from_config
-    from freqai_signals.dataset.feature_tables import FeatureCache, Table, add_labels
-    from freqai_signals.rehearsal.shown_candles import load_candles
+    from freqai_signals.dataset.features.cache import FeatureCache
+    from freqai_signals.dataset.pair_tables import Table, add_labels
+    from freqai_signals.rehearsal.scenario import load_candles
     from freqai_signals.sandbox.market.spec import MarketSpec
     from freqai_signals.sandbox.runner.runner import served_folder
 

@@ -4,7 +4,6 @@ A label at row *t* describes the candles after *t*. Its barriers are known at th
 its outcome at the close of its event end, and nothing later can change it.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,8 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.causal import daily_volatility
-from freqai_signals.dataset.first_touch import candles_before_touch
+from freqai_signals.dataset.barriers import _is_price, barrier_width, candles_before_touch
 from freqai_signals.schema import (
     EVENT_END_COLUMN,
     LABEL_COLUMN,
@@ -104,84 +102,6 @@ def make_labels(
     return pd.DataFrame(columns.T, index=candles.index, columns=names, copy=False)
 
 
-def barrier_width(
-    close: Array,
-    settings: LabelSettings,
-    horizon: int,
-    candles_per_day: int,
-    round_trip_cost: float = 0.0,
-) -> Array:
-    r"""Distance of the barriers (or of the threshold) from the close.
-
-    ``fixed`` uses its constant threshold. The other kinds use
-
-    .. math:: w_t = \max(k \, \sigma_t \sqrt{H},\; \mathrm{floor},\; \mathrm{cost})
-
-    with :math:`\sigma_t` from :func:`~freqai_signals.dataset.causal.daily_volatility`.
-
-    Parameters
-    ----------
-    close
-        Shape ``(n,)``, prices.
-    settings
-        The rule and its parameters.
-    horizon
-        Candles, :math:`H`.
-    candles_per_day
-        Candles in 24 hours; scales ``volatility_span_days``.
-    round_trip_cost
-        Fraction.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(n,)``, a fraction of the close (0.004 = 0.4 %), known at the close of row *t*. NaN
-        where the close is no positive number or the volatility is undefined.
-
-    Examples
-    --------
-    >>> close = 100 * np.exp(0.001 * (np.arange(8) % 2))  # moves by 0.1 % with every candle
-    >>> settings = LabelSettings(kind="volatility", k=2.0, volatility_span_days=0.5, floor=0.0)
-    >>> barrier_width(close, settings, horizon=4, candles_per_day=4).round(6)
-    array([  nan,   nan,   nan,   nan,   nan,   nan, 0.004, 0.004])
-    """
-    if not 0 <= round_trip_cost < 1:
-        raise ValueError(f"round_trip_cost must be a fraction in [0, 1), got {round_trip_cost}")
-    if candles_per_day < 1:
-        raise ValueError(f"candles_per_day must be at least 1, got {candles_per_day}")
-    valid = _is_price(close)
-    if settings.kind == "fixed":
-        return np.where(valid, settings.threshold, np.nan)
-    span = max(round(settings.volatility_span_days * candles_per_day), 1)
-    sigma = daily_volatility(np.where(valid, close, np.nan), span)
-    return np.maximum(settings.k * sigma * math.sqrt(horizon), max(settings.floor, round_trip_cost))
-
-
-def label_memory(settings: LabelSettings, candles_per_day: int) -> int:
-    """Candles that a frame needs for the barrier of its last row to be known."""
-    return 3 * max(round(settings.volatility_span_days * candles_per_day), 1) + 1
-
-
-def return_scale(
-    close: Array,
-    settings: LabelSettings,
-    horizon: int,
-    candles_per_day: int,
-    round_trip_cost: float = 0.0,
-) -> Array:
-    """Size of the moves that a label is about: what its returns are measured in.
-
-    A buy of a lively day pays more than a buy of a quiet one; in units of this scale they compare.
-    It is :func:`barrier_width` where that follows volatility, and for ``fixed`` labels what a
-    volatility barrier with ``k`` of 1 would be, at least the threshold. Parameters, NaN policy and
-    what is known when are those of :func:`barrier_width`.
-    """
-    if settings.kind == "fixed":
-        moving = {"kind": "volatility", "k": 1.0, "floor": settings.threshold}
-        settings = settings.model_copy(update=moving)
-    return barrier_width(close, settings, horizon, candles_per_day, round_trip_cost)
-
-
 @dataclass(frozen=True)
 class _Prices:
     """Contiguous prices, NaN in all of a candle where one is unusable; arrays of shape (n,)."""
@@ -262,10 +182,6 @@ def _write(columns: Array, events: _Events, first: int) -> None:
         columns, (events.label, events.end + first, events.realised), strict=True
     ):
         np.copyto(column, values, where=events.known)
-
-
-def _is_price(values: Array) -> BoolArray:
-    return np.asarray(np.isfinite(values) & (values > 0))
 
 
 def _check(candles: pd.DataFrame, horizon: int) -> None:

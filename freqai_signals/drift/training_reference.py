@@ -11,8 +11,7 @@ from freqai_signals.dataset.holdout import Holdout
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.drift.distributions import ShapeReference, shape_reference
 from freqai_signals.drift.page_hinkley import PageHinkley
-from freqai_signals.metrics import log_losses
-from freqai_signals.model.reference import margins
+from freqai_signals.metrics import log_losses, margins
 from freqai_signals.schema import LABEL_COLUMN, PROBA_COLUMNS
 from freqai_signals.settings import SignalSettings
 

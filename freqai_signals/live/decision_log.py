@@ -13,9 +13,14 @@ from typing import Any, Final
 
 import pandas as pd
 
-from freqai_signals.schema import REASON_COLUMN, SCORE_COLUMN, TRUST_COLUMN
-from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN
-from freqai_signals.signals.outputs import MODEL_ID_COLUMN, model_columns
+from freqai_signals.schema import (
+    DECISION_SIGNAL_COLUMN,
+    MODEL_ID_COLUMN,
+    REASON_COLUMN,
+    SCORE_COLUMN,
+    TRUST_COLUMN,
+)
+from freqai_signals.signals.outputs import model_columns
 
 RECORD_VARIABLE: Final = "FREQAI_SIGNALS_LIVE_RECORD"
 """Names the file; nothing is recorded without it."""

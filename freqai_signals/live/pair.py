@@ -14,8 +14,9 @@ from freqai_signals.live.health import Health, action_of, until
 from freqai_signals.live.ledger_client import LiveLedger
 from freqai_signals.live.watch import LiveWatch
 from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.schema import DECISION_SIGNAL_COLUMN
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, NO_SIGNAL
+from freqai_signals.signals.decide import NO_SIGNAL
 from freqai_signals.signals.health_limits import Restraint
 from freqai_signals.signals.message import for_chat, signal_message
 from freqai_signals.signals.record import record_of

@@ -8,9 +8,7 @@ them all before anything is built.
 import hashlib
 import io
 import json
-import os
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 
 from freqai_signals.dataset.holdout import Holdout
 from freqai_signals.drift import training_reference
+from freqai_signals.files import write_atomically
 from freqai_signals.model import generations
 from freqai_signals.model.calibration import Calibrator, DirectionHistory
 from freqai_signals.model.card import ModelCard
@@ -112,32 +111,6 @@ def read(path: Path) -> SignalModel:
         If it is damaged.
     """
     return from_bytes(path.read_bytes(), str(path))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, flush it to disk, and rename it into place.
-
-    The rename itself is flushed too, so after the return neither a kill nor a power cut undoes it.
-    """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _flush_folder(path.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _description(model: SignalModel) -> dict[str, Any]:

@@ -5,17 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from freqai_signals.metrics import Probabilities
-from freqai_signals.schema import CLASS_COUNT, SignalClass
+from freqai_signals.metrics import Probabilities, margins
+from freqai_signals.schema import CLASS_COUNT
 
 _GRID = np.linspace(0.0, 1.0, 1001)
 _MOST_EXCESS = 10.0
-
-
-def margins(probabilities: Probabilities) -> NDArray[np.float64]:
-    """Absolute difference of buy and sell probability, shape ``(n,)``."""
-    buy, sell = probabilities[:, SignalClass.BUY], probabilities[:, SignalClass.SELL]
-    return np.asarray(np.abs(buy - sell))
 
 
 @dataclass(frozen=True)

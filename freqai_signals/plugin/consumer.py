@@ -10,10 +10,10 @@ from freqtrade.strategy import IStrategy, stoploss_from_absolute
 from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, settings_from_config
-from freqai_signals.trading.callbacks import reads_only
+from freqai_signals.schema import TAGS
 from freqai_signals.trading.plots import plot_config
-from freqai_signals.trading.positions import Positions
-from freqai_signals.trading.producer import TAGS, with_consumed
+from freqai_signals.trading.positions import Positions, reads_only
+from freqai_signals.trading.producer import with_consumed
 
 
 class SignalConsumerStrategy(IStrategy):

@@ -14,8 +14,8 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
-from freqai_signals.dataset.history import extended
-from freqai_signals.model.artefact import write_atomically
+from freqai_signals.dataset.candles import extended
+from freqai_signals.files import write_atomically
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin.data_kitchen import SignalKitchen
 from freqai_signals.plugin.state_files import with_columns

@@ -19,12 +19,11 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
-from freqai_signals.dataset.feature_tables import training_window
-from freqai_signals.dataset.late_candles import late_pairs
-from freqai_signals.dataset.pair_tables import PairTables
+from freqai_signals.dataset.candles import late_pairs
+from freqai_signals.dataset.pair_tables import PairTables, training_window
 from freqai_signals.dataset.rows import Window
+from freqai_signals.files import write_atomically
 from freqai_signals.live.operation import LiveOperation
-from freqai_signals.model.artefact import write_atomically
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin.backtest_windows import WindowModels
 from freqai_signals.plugin.data_drawer import SignalDrawer

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
-from freqai_signals.dataset.coverage import Span, coverage_problems, needed_span
-from freqai_signals.dataset.feature_tables import row_memory
+from freqai_signals.dataset.candles import Span, coverage_problems, needed_span
 from freqai_signals.dataset.features.inputs import lead_among
+from freqai_signals.dataset.pair_tables import row_memory
 from freqai_signals.profiles import expectation
 from freqai_signals.settings import FeatureSettings, SignalSettings
 from freqai_signals.signals.extremes import memory_candles
@@ -58,7 +58,7 @@ def checked_settings(
 def startup_candles(settings: SignalSettings) -> int:
     """Candles before the first one that is decided on: for its features, and for what is of late.
 
-    A prediction needs :func:`~freqai_signals.dataset.feature_tables.row_memory` candles; rules
+    A prediction needs :func:`~freqai_signals.dataset.pair_tables.row_memory` candles; rules
     that compare with the last days need predictions over those.
     """
     return row_memory(settings) + memory_candles(settings)

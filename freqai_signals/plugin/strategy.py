@@ -15,20 +15,19 @@ from freqtrade.strategy import DecimalParameter, IntParameter, IStrategy, stoplo
 from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, pool_pairs
-from freqai_signals.dataset.coverage import Span
-from freqai_signals.dataset.feature_tables import FeatureCache, add_labels, with_features
+from freqai_signals.dataset.candles import Span
+from freqai_signals.dataset.features.cache import FeatureCache, with_features
+from freqai_signals.dataset.pair_tables import add_labels
 from freqai_signals.live.live_candle import LiveCandle
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.plugin.startup import SpanReader, checked_settings, startup_candles
 from freqai_signals.report.backtest_record import BacktestRecord
-from freqai_signals.schema import LABEL_COLUMN, SignalClass
+from freqai_signals.schema import LABEL_COLUMN, THRESHOLD_COLUMN, SignalClass
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import PairContext, decide
 from freqai_signals.signals.expected_value import round_trip_cost
 from freqai_signals.signals.outputs import complete_outputs
-from freqai_signals.trading.callbacks import reads_only
 from freqai_signals.trading.columns import (
-    THRESHOLD_COLUMN,
     entry_columns,
     exit_columns,
     predicted_part,
@@ -37,7 +36,7 @@ from freqai_signals.trading.columns import (
     without_report_columns,
 )
 from freqai_signals.trading.plots import plot_config
-from freqai_signals.trading.positions import Positions
+from freqai_signals.trading.positions import Positions, reads_only
 from freqai_signals.trading.protections import protections, stop_candles
 from freqai_signals.trading.sizing import StakeLimits, stake
 from freqai_signals.trading.thresholds import Thresholds, TunedSettings

@@ -20,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freqai_signals.dataset.rows import TrainingRows
-from freqai_signals.mean_test import MeanTest, candle_means, mean_test
-from freqai_signals.metrics import Probabilities, log_losses
+from freqai_signals.metrics import MeanTest, Probabilities, candle_means, log_losses, mean_test
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.settings import GateSettings
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freqai_signals.mean_test import candle_means, mean_test
-from freqai_signals.metrics import log_losses
+from freqai_signals.files import write_atomically
+from freqai_signals.metrics import candle_means, log_losses, mean_test
 from freqai_signals.model import artefact
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.registry import Registry
@@ -77,7 +77,7 @@ def export(registry: Registry, name: str, version: str, folder: Path) -> Path:
         target.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(io.BytesIO(artefact.to_bytes(model))) as archive:
             for member in archive.namelist():
-                artefact.write_atomically(target / member, archive.read(member))
+                write_atomically(target / member, archive.read(member))
     except OSError as error:
         raise RegistryError(f"{target} cannot be written: {error}") from error
     return target

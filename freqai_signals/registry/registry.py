@@ -20,6 +20,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from freqai_signals.files import write_atomically
 from freqai_signals.model import artefact
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.version_files import (
@@ -108,7 +109,7 @@ class Registry:
         def change(scope: Scope) -> Scope:
             known = {item.version for item in scope.versions}
             if new.version not in known:
-                artefact.write_atomically(self.path(name) / f"{new.version}.model", data)
+                write_atomically(self.path(name) / f"{new.version}.model", data)
                 scope = replace(scope, versions=(*scope.versions, new))
                 action = "registered" if new.verdict == "" or serve else "refused"
                 scope = scope.noted(now(), action, new.version, new.reason)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from freqai_signals.files import write_atomically
 from freqai_signals.model import artefact
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.versions import RegistryError, Scope, Version
@@ -89,8 +90,8 @@ def write_scope(folder: Path, scope: Scope) -> None:
     """Replace the pointer and keep its last whole state beside it."""
     pointer = folder / POINTER
     if _is_whole(pointer):
-        artefact.write_atomically(folder / PREVIOUS, pointer.read_bytes())
-    artefact.write_atomically(pointer, scope.to_json().encode())
+        write_atomically(folder / PREVIOUS, pointer.read_bytes())
+    write_atomically(pointer, scope.to_json().encode())
 
 
 def _is_whole(pointer: Path) -> bool:

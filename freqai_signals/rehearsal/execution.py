@@ -3,24 +3,27 @@
 import time
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Final
+
+from rich import progress
+from rich.console import Console
 
 from freqai_signals.config import settings_from_config
 from freqai_signals.rehearsal.bot import STRATEGY, Stage, write_config
 from freqai_signals.rehearsal.incidents import Mishaps, plan_mishaps
 from freqai_signals.rehearsal.outcome import Outcome, judged
-from freqai_signals.rehearsal.progress import Progress
-from freqai_signals.rehearsal.run_record import Played
+from freqai_signals.rehearsal.run_record import Played, keep_parameters
 from freqai_signals.rehearsal.scenario import (
     DAY_MS,
     Rehearsal,
     announcement,
+    load_candles,
     rehearsed_config,
     rehearsed_time,
 )
-from freqai_signals.rehearsal.shown_candles import load_candles
-from freqai_signals.rehearsal.tuned_thresholds import keep_parameters
 from freqai_signals.sandbox.exchange.app import create_exchange
 from freqai_signals.sandbox.exchange.clock import Clock
 from freqai_signals.sandbox.exchange.faults import Faults
@@ -102,14 +105,59 @@ def _play(stage: Stage, stop_ms: int, tick: Callable[[int], None]) -> tuple[int,
     samples = []
     stage.start()
     try:
-        with Progress(stage.clock.start_ms, stop_ms) as progress:
+        with Progress(stage.clock.start_ms, stop_ms) as shown:
             while (now := stage.clock()) < stop_ms and stage.is_running():
                 tick(now)
                 hours = (now - stage.clock.start_ms) / 3_600_000
                 samples.append((round(hours, 4), round(stage.memory() / 1e6, 1)))
-                progress.show(stage, samples[-1][1])
+                shown.show(stage, samples[-1][1])
                 time.sleep(_POLL_SECONDS)
         return stage.end(), tuple(samples)
     finally:
         if stage.is_running():
             stage.kill()
+
+
+class Progress:
+    """A bar over market time; without a terminal nothing is drawn.
+
+    Parameters
+    ----------
+    start_ms, stop_ms
+        Market time of the rehearsal.
+    """
+
+    def __init__(self, start_ms: int, stop_ms: int) -> None:
+        console = Console(stderr=True)
+        self._start = start_ms
+        self._bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("starting", total=stop_ms - start_ms)
+
+    def __enter__(self) -> "Progress":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, stage: Stage, megabytes: float) -> None:
+        """Show the stage as it is now."""
+        if self._bar.disable:
+            return
+        now = stage.clock()
+        rows = sum(1 for _ in stage.record.rows())
+        date = datetime.fromtimestamp(now / 1000, UTC)
+        text = f"{date:%m-%d %H:%M} · {rows} decisions · {len(stage.trades())} trades"
+        text += f" · {megabytes:.0f} MB"
+        self._bar.update(self._task, completed=now - self._start, description=text)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals.config import settings_from_config
-from freqai_signals.dataset.feature_tables import add_labels
+from freqai_signals.dataset.pair_tables import add_labels
 from freqai_signals.live.decision_log import LiveRow
 from freqai_signals.model import artefact
 from freqai_signals.model.signal_model import SignalModel
@@ -26,11 +26,9 @@ from freqai_signals.rehearsal.checks import (
 )
 from freqai_signals.rehearsal.ledger_view import LedgerView
 from freqai_signals.rehearsal.parity import History, Parity, compare
-from freqai_signals.rehearsal.run_record import Played
-from freqai_signals.rehearsal.shown_candles import load_candles
-from freqai_signals.rehearsal.tuned_thresholds import tuned_settings
-from freqai_signals.report.backtest_record import OUTCOME_COLUMN
-from freqai_signals.schema import LABEL_COLUMN, REALISED_RETURN_COLUMN
+from freqai_signals.rehearsal.run_record import Played, tuned_settings
+from freqai_signals.rehearsal.scenario import load_candles
+from freqai_signals.schema import LABEL_COLUMN, OUTCOME_COLUMN, REALISED_RETURN_COLUMN
 from freqai_signals.settings import SignalSettings
 from freqai_signals.trading.columns import exit_columns
 from freqai_signals.trading.protections import STOPPED

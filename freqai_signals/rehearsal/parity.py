@@ -8,10 +8,12 @@ from typing import Any, Final, cast
 import numpy as np
 import pandas as pd
 
-from freqai_signals.dataset.feature_tables import FeatureCache, add_labels
+from freqai_signals.dataset.features.cache import FeatureCache
+from freqai_signals.dataset.pair_tables import add_labels
 from freqai_signals.live.decision_log import CANDLE_COLUMNS, LiveRow
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.schema import (
+    DECISION_SIGNAL_COLUMN,
     INCOMPLETE_MARKET,
     REASON_COLUMN,
     RETURN_SCALE_COLUMN,
@@ -19,7 +21,7 @@ from freqai_signals.schema import (
     TRUST_COLUMN,
 )
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, PairContext, decide
+from freqai_signals.signals.decide import PairContext, decide
 from freqai_signals.signals.extremes import with_marks
 from freqai_signals.signals.outputs import (
     complete_outputs,

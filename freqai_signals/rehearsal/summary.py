@@ -8,7 +8,7 @@ from rich.table import Table
 
 from freqai_signals.rehearsal.outcome import Outcome
 from freqai_signals.report.quality import quality_table
-from freqai_signals.signals.decide import TAG_COLUMN
+from freqai_signals.schema import TAG_COLUMN
 from freqai_signals.terminal import table_console
 
 _MOST_MISMATCHES = 10

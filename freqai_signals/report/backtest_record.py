@@ -10,22 +10,22 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 
-from freqai_signals.model.artefact import write_atomically
+from freqai_signals.files import write_atomically
 from freqai_signals.schema import (
+    DECISION_SIGNAL_COLUMN,
     EVENT_END_COLUMN,
     LABEL_COLUMN,
     MODEL_COLUMNS,
+    MODEL_ID_COLUMN,
+    OUTCOME_COLUMN,
+    PRIOR_COLUMNS,
     REALISED_RETURN_COLUMN,
     REASON_COLUMN,
     STRENGTH_COLUMN,
     TRUST_COLUMN,
 )
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, NO_SIGNAL
-from freqai_signals.signals.outputs import MODEL_ID_COLUMN, PRIOR_COLUMNS
-
-OUTCOME_COLUMN: Final = "outcome"
-"""Class that came true, NaN where it is not known yet."""
+from freqai_signals.signals.decide import NO_SIGNAL
 
 _DECISIONS: Final = (DECISION_SIGNAL_COLUMN, STRENGTH_COLUMN, REASON_COLUMN)
 _FACTS: Final = (*PRIOR_COLUMNS, MODEL_ID_COLUMN)

@@ -11,7 +11,7 @@ import pandas as pd
 from freqai_signals.model import artefact
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.report.backtest_record import Run
-from freqai_signals.signals.outputs import MODEL_ID_COLUMN
+from freqai_signals.schema import MODEL_ID_COLUMN
 
 _KEY_DIGITS: Final = 12
 """Hexadecimal digits of a model's key that its rows carry."""

@@ -8,12 +8,15 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals import metrics
-from freqai_signals.report.backtest_record import OUTCOME_COLUMN, Run
+from freqai_signals.report.backtest_record import Run
 from freqai_signals.report.rule_counts import PassingCost, passing_cost, removed_by_rule
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
+    DECISION_SIGNAL_COLUMN,
     EXPECTED_RETURN_COLUMN,
     LABEL_COLUMN,
+    OUTCOME_COLUMN,
+    PRIOR_COLUMNS,
     PROBA_COLUMNS,
     REALISED_RETURN_COLUMN,
     STRENGTH_COLUMN,
@@ -22,9 +25,7 @@ from freqai_signals.schema import (
 )
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.counters import SignalCount
-from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN
 from freqai_signals.signals.expected_value import realised_return, return_reliability
-from freqai_signals.signals.outputs import PRIOR_COLUMNS
 from freqai_signals.signals.strength import Strength, strengths
 
 TOTAL: Final = "all pairs"

@@ -11,10 +11,10 @@ from freqai_signals.schema import (
     EXPECTED_RETURN_COLUMN,
     REASON_COLUMN,
     STRENGTH_COLUMN,
+    Reason,
 )
 from freqai_signals.settings import DecisionSettings
 from freqai_signals.signals.predictions import Floats
-from freqai_signals.signals.reasons import Reason
 
 
 def removed_by_rule(decisions: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from freqai_signals.model import artefact
+from freqai_signals.files import write_atomically
 from freqai_signals.report.backtest_record import Run
 from freqai_signals.report.model_usage import RunModels, key_digits
-from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, NO_SIGNAL
-from freqai_signals.signals.outputs import MODEL_ID_COLUMN
+from freqai_signals.schema import DECISION_SIGNAL_COLUMN, MODEL_ID_COLUMN
+from freqai_signals.signals.decide import NO_SIGNAL
 from freqai_signals.signals.record import RecordError, SignalRecord, record_of
 
 
@@ -39,7 +39,7 @@ def signal_records(run: Run, models: RunModels) -> Iterator[SignalRecord]:
 def write_signals(path: Path, records: Iterable[SignalRecord]) -> int:
     """Write records as lines of JSON; how many there were."""
     lines = [f"{record.to_json()}\n" for record in records]
-    artefact.write_atomically(path, "".join(lines).encode())
+    write_atomically(path, "".join(lines).encode())
     return len(lines)
 
 

@@ -4,9 +4,13 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from freqai_signals.schema import CONFIDENCE_COLUMN, STRENGTH_COLUMN, SignalClass
-from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN
-from freqai_signals.signals.predictions import DATE_COLUMN
+from freqai_signals.schema import (
+    CONFIDENCE_COLUMN,
+    DATE_COLUMN,
+    DECISION_SIGNAL_COLUMN,
+    STRENGTH_COLUMN,
+    SignalClass,
+)
 from freqai_signals.signals.strength import Strength
 
 

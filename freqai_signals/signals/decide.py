@@ -7,7 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.schema import REASON_COLUMN, STRENGTH_COLUMN, SignalClass
+from freqai_signals.schema import (
+    DECISION_COLUMNS,
+    Reason,
+    SignalClass,
+)
 from freqai_signals.settings import DecisionSettings
 from freqai_signals.signals.extremes import mark_rules
 from freqai_signals.signals.filters import (
@@ -21,14 +25,9 @@ from freqai_signals.signals.predictions import (
     missing_columns,
     read_predictions,
 )
-from freqai_signals.signals.reasons import Reason
 from freqai_signals.signals.strength import Strength, strengths, tag
 
 NO_SIGNAL: Final = -1
-
-DECISION_SIGNAL_COLUMN: Final = "signal"
-TAG_COLUMN: Final = "signal_tag"
-DECISION_COLUMNS: Final = (DECISION_SIGNAL_COLUMN, STRENGTH_COLUMN, REASON_COLUMN, TAG_COLUMN)
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from freqai_signals.dataset.causal import daily_volatility
-from freqai_signals.schema import SCORE_COLUMN, TRUST_COLUMN
+from freqai_signals.schema import SCORE_COLUMN, TRUST_COLUMN, Reason
 from freqai_signals.settings import DecisionSettings, SignalSettings
 from freqai_signals.signals.predictions import Mask, Predictions
-from freqai_signals.signals.reasons import Reason
 
 EXTREME_COLUMN: Final = "score_extreme"
 """1 where the score is among the highest of late, -1 among the lowest, else 0."""

@@ -12,11 +12,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from freqai_signals.schema import SignalClass
+from freqai_signals.schema import Reason, SignalClass
 from freqai_signals.settings import DecisionSettings
 from freqai_signals.signals.predictions import Mask, Predictions
 from freqai_signals.signals.rate_limits import new_signals, within_share
-from freqai_signals.signals.reasons import Reason
 
 Reasons = NDArray[np.object_]
 

@@ -5,9 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from freqai_signals.schema import CONFIDENCE_COLUMN, REASON_COLUMN, STRENGTH_COLUMN, SignalClass
-from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, NO_SIGNAL, TAG_COLUMN
-from freqai_signals.signals.reasons import Reason
+from freqai_signals.schema import (
+    CONFIDENCE_COLUMN,
+    DECISION_SIGNAL_COLUMN,
+    REASON_COLUMN,
+    STRENGTH_COLUMN,
+    TAG_COLUMN,
+    Reason,
+    SignalClass,
+)
+from freqai_signals.signals.decide import NO_SIGNAL
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,13 @@ from typing import Any, Final
 
 import pandas as pd
 
-from freqai_signals.schema import CONFIDENCE_COLUMN, EXPECTED_RETURN_COLUMN, SignalClass
-from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, TAG_COLUMN
+from freqai_signals.schema import (
+    CONFIDENCE_COLUMN,
+    DECISION_SIGNAL_COLUMN,
+    EXPECTED_RETURN_COLUMN,
+    TAG_COLUMN,
+    SignalClass,
+)
 
 _MOST_CHARACTERS: Final = 1_000
 _MARKED_WORD: Final = re.compile(r"\S*[_*\[`]\S*")

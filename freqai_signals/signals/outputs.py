@@ -14,18 +14,17 @@ from freqai_signals.schema import (
     EXPECTED_RETURN_COLUMN,
     LABEL_COLUMN,
     MODEL_COLUMNS,
+    MODEL_ID_COLUMN,
+    PRIOR_COLUMNS,
     PROBA_COLUMNS,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
     SCORE_COLUMN,
+    SQUARE_COLUMNS,
     TRUST_COLUMN,
+    USUAL_COLUMNS,
 )
 from freqai_signals.signals.expected_value import expected_return, shrunk_class_returns
-
-PRIOR_COLUMNS: Final = ("prior_sell", "prior_hold", "prior_buy")
-USUAL_COLUMNS: Final = ("usual_sell", "usual_hold", "usual_buy")
-SQUARE_COLUMNS: Final = ("square_sell", "square_hold", "square_buy")
-MODEL_ID_COLUMN: Final = "model_id"
 
 _NO_MODEL: Final = SignalModel(ModelCard(version="none", reason="no model yet"))
 

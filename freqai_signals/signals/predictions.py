@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
+    DATE_COLUMN,
     EXPECTED_RETURN_COLUMN,
     LABEL_COLUMN,
     MODEL_COLUMNS,
+    NEEDED_COLUMNS,
     PROBA_COLUMNS,
     TRUST_COLUMN,
     SignalClass,
@@ -22,8 +24,6 @@ Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-DATE_COLUMN: Final = "date"
-NEEDED_COLUMNS: Final = (DATE_COLUMN, *MODEL_COLUMNS, TRUST_COLUMN)
 
 _SUM_TOLERANCE: Final = 1e-3
 _NO_DATE: Final = np.iinfo(np.int64).min

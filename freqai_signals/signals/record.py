@@ -12,13 +12,14 @@ import pandas as pd
 from freqai_signals.schema import (
     CLASS_COUNT,
     CONFIDENCE_COLUMN,
+    DATE_COLUMN,
+    DECISION_SIGNAL_COLUMN,
     PROBA_COLUMNS,
     REASON_COLUMN,
     STRENGTH_COLUMN,
     SignalClass,
 )
-from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, NO_SIGNAL
-from freqai_signals.signals.predictions import DATE_COLUMN
+from freqai_signals.signals.decide import NO_SIGNAL
 from freqai_signals.signals.strength import Strength
 
 SIGNALS: Final = ("sell", "hold", "buy", "none")

@@ -1,36 +1,33 @@
 """From decisions to the columns and numbers that freqtrade asks a strategy for."""
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from freqai_signals.dataset.labels import barrier_width, return_scale
+from freqai_signals.dataset.barriers import barrier_width, return_scale
 from freqai_signals.schema import (
+    BARRIER_COLUMN,
+    DECISION_SIGNAL_COLUMN,
+    MODEL_ID_COLUMN,
+    PRIOR_COLUMNS,
     PROBA_COLUMNS,
     RETURN_SCALE_COLUMN,
+    SQUARE_COLUMNS,
+    TAG_COLUMN,
+    USUAL_COLUMNS,
     SignalClass,
 )
 from freqai_signals.settings import ExitSettings, SignalSettings, SizingSettings
-from freqai_signals.signals.decide import DECISION_SIGNAL_COLUMN, TAG_COLUMN
 from freqai_signals.signals.expected_value import move_behind
 from freqai_signals.signals.extremes import with_marks
-from freqai_signals.signals.outputs import (
-    MODEL_ID_COLUMN,
-    PRIOR_COLUMNS,
-    SQUARE_COLUMNS,
-    USUAL_COLUMNS,
-)
 from freqai_signals.signals.predictions import (
     first_trusted,
     missing_columns,
     read_predictions,
 )
-from freqai_signals.trading.entries import BARRIER_COLUMN
 from freqai_signals.trading.exits import ExitReason
 from freqai_signals.trading.sizing import Outlook, outlook
-
-THRESHOLD_COLUMN: Final = "confidence_threshold"
 
 
 def with_barriers(

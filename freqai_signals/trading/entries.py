@@ -3,16 +3,12 @@
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.schema import TRUST_COLUMN
-
-BARRIER_COLUMN: Final = "barrier_width"
-"""Distance of the label's barriers from the close, a fraction, known at the row's close."""
+from freqai_signals.schema import BARRIER_COLUMN, TRUST_COLUMN
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,18 @@
 """Columns that another bot has produced, laid beside this bot's own candles."""
 
-from typing import Final
-
 import numpy as np
 import pandas as pd
 
-from freqai_signals.schema import MODEL_COLUMNS, REASON_COLUMN, STRENGTH_COLUMN, TRUST_COLUMN
-from freqai_signals.signals.outputs import complete_outputs
-from freqai_signals.trading.entries import BARRIER_COLUMN
-
-DIRECTION_COLUMNS: Final = ("enter_long", "enter_short", "exit_long", "exit_short")
-TAGS: Final = {"enter_tag": "producer_enter_tag", "exit_tag": "producer_exit_tag"}
-"""Tag to the column that keeps it: freqtrade empties tags before it asks for entries and exits."""
-
-CONSUMED_COLUMNS: Final = (
-    *MODEL_COLUMNS,
-    TRUST_COLUMN,
-    STRENGTH_COLUMN,
+from freqai_signals.schema import (
     BARRIER_COLUMN,
+    CONSUMED_COLUMNS,
+    DIRECTION_COLUMNS,
     REASON_COLUMN,
-    *DIRECTION_COLUMNS,
-    *TAGS.values(),
+    STRENGTH_COLUMN,
+    TAGS,
+    TRUST_COLUMN,
 )
+from freqai_signals.signals.outputs import complete_outputs
 
 
 def with_consumed(candles: pd.DataFrame, produced: pd.DataFrame) -> pd.DataFrame:

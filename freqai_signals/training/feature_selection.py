@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from freqai_signals.dataset.features import feature_groups
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.dataset.splits import purged_tail
-from freqai_signals.mean_test import MeanTest, candle_means, mean_test
-from freqai_signals.metrics import log_losses
+from freqai_signals.metrics import MeanTest, candle_means, log_losses, mean_test
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.boosting import fit_members

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freqai_signals.dataset.rows import TrainingRows
-from freqai_signals.mean_test import MeanTest, candle_means, mean_test
-from freqai_signals.metrics import class_prior, log_losses
+from freqai_signals.metrics import MeanTest, candle_means, class_prior, log_losses, mean_test
 from freqai_signals.registry.gate import honest
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.fit import Request, train

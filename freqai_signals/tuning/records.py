@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from freqai_signals.dataset.rows import TrainingRows
-from freqai_signals.model.artefact import write_atomically
+from freqai_signals.files import write_atomically
 from freqai_signals.provenance import digest
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.request import Request

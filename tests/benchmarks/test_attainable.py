@@ -10,7 +10,7 @@ from benchmarks.quality.attainable import Ceiling, captured
 from benchmarks.quality.data import ROUND_TRIP_COST, Source
 from benchmarks.quality.measures import Outcomes
 from benchmarks.quality.observer import WARM_UP_CANDLES
-from freqai_signals.dataset.feature_tables import add_labels
+from freqai_signals.dataset.pair_tables import add_labels
 from freqai_signals.sandbox.market.market_files import ensure_market
 from freqai_signals.sandbox.market.spec import MarketSpec
 from freqai_signals.schema import LABEL_COLUMN

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.observer import WARM_UP_CANDLES, Observer, log_wicks
-from freqai_signals.dataset.labels import barrier_width
+from freqai_signals.dataset.barriers import barrier_width
 from freqai_signals.sandbox.market.market_files import Market
 from freqai_signals.sandbox.posterior.barrier_posterior import barrier_posterior
 from freqai_signals.sandbox.posterior.horizon_posterior import (

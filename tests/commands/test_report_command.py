@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from freqai_signals.commands.cli import main
-from freqai_signals.report.backtest_record import OUTCOME_COLUMN, BacktestRecord
+from freqai_signals.report.backtest_record import BacktestRecord
 from freqai_signals.report.signal_export import read_signals
 from freqai_signals.sandbox.market.market_files import Market, ensure_market
 from freqai_signals.sandbox.market.spec import MarketSpec
-from freqai_signals.schema import LABEL_COLUMN
+from freqai_signals.schema import LABEL_COLUMN, OUTCOME_COLUMN
 from freqai_signals.settings import LabelSettings, SignalSettings
 from tests.report.run_rows import rows_of
 

@@ -13,15 +13,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from freqai_signals.dataset import feature_tables
-from freqai_signals.dataset.feature_tables import (
-    FeatureCache,
-    Table,
-    add_labels,
-    candle_digest,
-    market_digest,
-    training_rows,
-)
 from freqai_signals.dataset.features import Market, build_features, feature_memory
+from freqai_signals.dataset.features.cache import FeatureCache, candle_digest, market_digest
+from freqai_signals.dataset.pair_tables import Table, add_labels, training_rows
 from freqai_signals.dataset.rows import Window
 from freqai_signals.schema import (
     EVENT_END_COLUMN,

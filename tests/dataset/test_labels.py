@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freqai_signals.dataset import labels as labels_module
-from freqai_signals.dataset.labels import barrier_width, make_labels
+from freqai_signals.dataset.barriers import barrier_width
+from freqai_signals.dataset.labels import make_labels
 from freqai_signals.schema import (
     EVENT_END_COLUMN,
     LABEL_COLUMN,

@@ -1,3 +1,5 @@
+"""Tests of pair_tables."""
+
 from collections.abc import Callable
 from typing import Any
 
@@ -5,8 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from freqai_signals.dataset.feature_tables import add_labels
-from freqai_signals.dataset.pair_tables import PairTables
+from freqai_signals.dataset.pair_tables import PairTables, add_labels
 from freqai_signals.dataset.rows import Window
 from freqai_signals.schema import LABEL_COLUMN
 from freqai_signals.settings import SignalSettings

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from freqai_signals.config import SettingsError
-from freqai_signals.dataset.coverage import Span
+from freqai_signals.dataset.candles import Span
 from freqai_signals.plugin.startup import SpanReader, checked_settings
 
 START, STOP = datetime(2024, 3, 1, tzinfo=UTC), datetime(2024, 4, 1, tzinfo=UTC)

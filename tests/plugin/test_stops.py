@@ -16,9 +16,9 @@ from freqtrade.plugins.protectionmanager import ProtectionManager
 from freqtrade.resolvers import StrategyResolver
 from freqtrade.strategy import IStrategy
 
+from freqai_signals.schema import BARRIER_COLUMN
 from freqai_signals.signals.filters import Cooldown
 from freqai_signals.signals.predictions import read_predictions
-from freqai_signals.trading.entries import BARRIER_COLUMN
 from tests.plugin.conftest import Bench, small_config
 
 PAIR = "BTC/USDT"

@@ -16,8 +16,8 @@ from freqtrade.resolvers import StrategyResolver
 from freqtrade.strategy import IStrategy
 from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 
+from freqai_signals.schema import BARRIER_COLUMN
 from freqai_signals.settings import ExitSettings
-from freqai_signals.trading.entries import BARRIER_COLUMN
 from freqai_signals.trading.exits import barrier_prices
 from freqai_signals.trading.thresholds import Thresholds
 from tests.plugin.conftest import PAIRS, Bench, Run, small_config

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from freqai_signals.dataset.late_candles import PATIENCE_CANDLES
+from freqai_signals.dataset.candles import PATIENCE_CANDLES
 from freqai_signals.rehearsal.incidents import Mishaps, plan_mishaps
 from freqai_signals.rehearsal.run_record import Played
 from freqai_signals.sandbox.exchange.faults import Faults

@@ -11,12 +11,12 @@ from freqai_signals.live.decision_log import LiveRecord, LiveRow
 from freqai_signals.model.card import ModelCard
 from freqai_signals.model.signal_model import Prediction, SignalModel
 from freqai_signals.rehearsal.parity import History, compare
-from freqai_signals.rehearsal.shown_candles import without_holes
-from freqai_signals.schema import MODEL_COLUMNS, RETURN_SCALE_COLUMN, TRUST_COLUMN
+from freqai_signals.rehearsal.scenario import without_holes
+from freqai_signals.schema import MODEL_COLUMNS, MODEL_ID_COLUMN, RETURN_SCALE_COLUMN, TRUST_COLUMN
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import PairContext, decide
 from freqai_signals.signals.extremes import memory_candles, with_marks
-from freqai_signals.signals.outputs import MODEL_ID_COLUMN, complete_outputs, model_columns
+from freqai_signals.signals.outputs import complete_outputs, model_columns
 
 PAIR = "BTC/USDT"
 MODEL = SignalModel(ModelCard(version="none", key="0000000000ff" + 52 * "0"))

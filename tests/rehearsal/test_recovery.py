@@ -21,7 +21,7 @@ from freqai_signals.rehearsal.fast_clock import FastClock
 from freqai_signals.rehearsal.incidents import Mishaps
 from freqai_signals.rehearsal.outcome import outcome
 from freqai_signals.rehearsal.run_record import Played
-from freqai_signals.rehearsal.shown_candles import load_candles
+from freqai_signals.rehearsal.scenario import load_candles
 from freqai_signals.sandbox.exchange.app import create_exchange
 from freqai_signals.sandbox.exchange.clock import Clock
 from freqai_signals.sandbox.exchange.faults import Faults

@@ -20,7 +20,7 @@ from freqai_signals.config import settings_from_config
 from freqai_signals.rehearsal.bot import Stage, write_config
 from freqai_signals.rehearsal.execution import bot_options
 from freqai_signals.rehearsal.fast_clock import FastClock
-from freqai_signals.rehearsal.shown_candles import load_candles
+from freqai_signals.rehearsal.scenario import load_candles
 from freqai_signals.sandbox.exchange.app import create_exchange
 from freqai_signals.sandbox.exchange.clock import Clock
 from freqai_signals.sandbox.exchange.request_log import RequestLog

@@ -5,12 +5,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from freqai_signals.report.backtest_record import OUTCOME_COLUMN, Run
+from freqai_signals.report.backtest_record import Run
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
     EVENT_END_COLUMN,
     EXPECTED_RETURN_COLUMN,
     LABEL_COLUMN,
+    MODEL_ID_COLUMN,
+    OUTCOME_COLUMN,
+    PRIOR_COLUMNS,
     PROBA_COLUMNS,
     REALISED_RETURN_COLUMN,
     REASON_COLUMN,
@@ -18,7 +21,6 @@ from freqai_signals.schema import (
     TRUST_COLUMN,
 )
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.outputs import MODEL_ID_COLUMN, PRIOR_COLUMNS
 
 _CLASS = {"S": 0.0, "h": 1.0, "B": 2.0, "?": np.nan}
 _PROBABILITIES = {"S": (0.6, 0.3, 0.1), "h": (0.2, 0.6, 0.2), "B": (0.1, 0.3, 0.6)}

@@ -10,7 +10,7 @@ from freqai_signals.report.backtest_record import Run
 from freqai_signals.report.model_usage import RunModels
 from freqai_signals.report.printing import as_json, print_report
 from freqai_signals.report.quality import TOTAL
-from freqai_signals.signals.reasons import Reason
+from freqai_signals.schema import Reason
 from tests.report.run_rows import rows_of, run_of
 
 NONE_LEFT = RunModels(Path("nowhere"))

@@ -17,10 +17,8 @@ from freqai_signals.report.quality import (
     still_pairs,
     tier_table,
 )
-from freqai_signals.schema import PROBA_COLUMNS
+from freqai_signals.schema import PRIOR_COLUMNS, PROBA_COLUMNS, Reason
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.outputs import PRIOR_COLUMNS
-from freqai_signals.signals.reasons import Reason
 from tests.report.run_rows import COST, rows_of, run_of
 
 MEASURES = ["skill", "ece", "brier", "direction_auc", "move_auc"]

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.labels import barrier_width, make_labels
-from freqai_signals.report.backtest_record import OUTCOME_COLUMN
+from freqai_signals.dataset.barriers import barrier_width
+from freqai_signals.dataset.labels import make_labels
 from freqai_signals.sandbox.market.dynamics import Array
 from freqai_signals.sandbox.market.market_files import MANIFEST, Market, ensure_market
 from freqai_signals.sandbox.market.spec import MarketSpec
@@ -21,9 +21,8 @@ from freqai_signals.sandbox.posterior.horizon_posterior import (
     horizon_posterior,
     latent_state,
 )
-from freqai_signals.schema import LABEL_COLUMN, PROBA_COLUMNS
+from freqai_signals.schema import LABEL_COLUMN, OUTCOME_COLUMN, PRIOR_COLUMNS, PROBA_COLUMNS
 from freqai_signals.settings import LabelKind, LabelSettings, SignalSettings
-from freqai_signals.signals.outputs import PRIOR_COLUMNS
 
 PAIR, OTHER = "BTC/USDT", "ETH/USDT"
 KINDS: tuple[LabelKind, ...] = ("fixed", "volatility", "triple_barrier")

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from freqai_signals.dataset.labels import barrier_width, make_labels
+from freqai_signals.dataset.barriers import barrier_width
+from freqai_signals.dataset.labels import make_labels
 from freqai_signals.sandbox.market.dynamics import DYNAMICS, Array, candle_volatility, season
 from freqai_signals.sandbox.market.market_files import Market
 from freqai_signals.sandbox.posterior.barrier_posterior import barrier_posterior

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from freqai_signals.schema import MODEL_COLUMNS, TRUST_COLUMN
+from freqai_signals.schema import DECISION_COLUMNS, MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.settings import DecisionSettings
-from freqai_signals.signals.decide import DECISION_COLUMNS, NO_SIGNAL, PairContext, decide
+from freqai_signals.signals.decide import NO_SIGNAL, PairContext, decide
 from freqai_signals.signals.rate_limits import memory_candles
 
 Frames = Callable[..., pd.DataFrame]

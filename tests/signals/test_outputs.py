@@ -19,20 +19,16 @@ from freqai_signals.schema import (
     EXPECTED_RETURN_COLUMN,
     LABEL_COLUMN,
     MODEL_COLUMNS,
+    MODEL_ID_COLUMN,
+    PRIOR_COLUMNS,
     PROBA_COLUMNS,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
-    TRUST_COLUMN,
-)
-from freqai_signals.signals.outputs import (
-    MODEL_ID_COLUMN,
-    PRIOR_COLUMNS,
     SQUARE_COLUMNS,
+    TRUST_COLUMN,
     USUAL_COLUMNS,
-    complete_outputs,
-    model_outputs,
-    window_facts,
 )
+from freqai_signals.signals.outputs import complete_outputs, model_outputs, window_facts
 
 NAMES = ("%-sell", "%-hold", "%-buy", "%-far")
 COST = 0.002

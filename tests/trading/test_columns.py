@@ -8,10 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freqai_signals.schema import PROBA_COLUMNS, RETURN_SCALE_COLUMN, SignalClass
+from freqai_signals.schema import (
+    PROBA_COLUMNS,
+    RETURN_SCALE_COLUMN,
+    SQUARE_COLUMNS,
+    USUAL_COLUMNS,
+    SignalClass,
+)
 from freqai_signals.settings import DecisionSettings, ExitSettings, SignalSettings, SizingSettings
 from freqai_signals.signals.decide import PairContext, decide
-from freqai_signals.signals.outputs import SQUARE_COLUMNS, USUAL_COLUMNS
 from freqai_signals.trading.columns import (
     BARRIER_COLUMN,
     entry_columns,

@@ -5,7 +5,8 @@ import math
 import pandas as pd
 import pytest
 
-from freqai_signals.trading.entries import BARRIER_COLUMN, DecidedCandles, freshness
+from freqai_signals.schema import BARRIER_COLUMN
+from freqai_signals.trading.entries import DecidedCandles, freshness
 
 SECONDS = 300
 NOON = pd.Timestamp("2024-03-01 12:00", tz="UTC")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freqai_signals.schema import BARRIER_COLUMN
 from freqai_signals.settings import ExitSettings, SignalSettings
-from freqai_signals.trading.entries import BARRIER_COLUMN
 from freqai_signals.trading.exits import Barriers, OpenTrade, exit_reason
 from freqai_signals.trading.positions import Positions
 

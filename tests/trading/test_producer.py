@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
-from freqai_signals.schema import TRUST_COLUMN
-from freqai_signals.trading.producer import CONSUMED_COLUMNS, with_consumed
+from freqai_signals.schema import CONSUMED_COLUMNS, TRUST_COLUMN
+from freqai_signals.trading.producer import with_consumed
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from freqai_signals.config import SettingsError, settings_from_config
-from freqai_signals.dataset.feature_tables import Table, add_labels, training_rows, training_window
 from freqai_signals.dataset.labels import make_labels
+from freqai_signals.dataset.pair_tables import Table, add_labels, training_rows, training_window
 from freqai_signals.dataset.rows import Window, pool_rows
 from freqai_signals.schema import EVENT_END_COLUMN, LABEL_COLUMN, VOTE_PREFIX, VOTES_END_COLUMN
 from freqai_signals.settings import SignalSettings

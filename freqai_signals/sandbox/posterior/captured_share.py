@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.labels import barrier_width
+from freqai_signals.dataset.barriers import barrier_width
 from freqai_signals.sandbox.market.market_files import MANIFEST, Market
 from freqai_signals.sandbox.market.spec import MarketSpec
 from freqai_signals.sandbox.posterior.barrier_posterior import SimulatedPosterior, barrier_posterior

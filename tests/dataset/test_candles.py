@@ -1,11 +1,73 @@
-"""What is said when candles do not reach over training and backtest."""
+"""Tests of candles."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pandas as pd
 import pytest
 
-from freqai_signals.dataset.coverage import Span, coverage_problems, needed_span
+from freqai_signals.dataset.candles import (
+    PATIENCE_CANDLES,
+    Span,
+    coverage_problems,
+    extended,
+    late_pairs,
+    needed_span,
+)
 from freqai_signals.settings import ModelSettings, SignalSettings
+
+Candles = Callable[..., pd.DataFrame]
+
+
+def test_newer_candles_are_appended(candles: Candles) -> None:
+    frame = candles(rows=10)
+    whole = extended(frame.iloc[:6], frame.iloc[3:].reset_index(drop=True), 300)
+    pd.testing.assert_frame_equal(whole, frame)
+
+
+def test_without_news_the_frame_is_the_same_one(candles: Candles) -> None:
+    frame = candles(rows=10)
+    assert extended(frame, frame.iloc[2:8], 300) is frame
+    assert extended(frame, frame.iloc[:0], 300) is frame
+
+
+def test_a_pair_without_candles_begins_with_the_recent_ones(candles: Candles) -> None:
+    frame = candles(rows=10)
+    assert extended(None, frame, 300) is frame
+    assert extended(frame.iloc[:0], frame, 300) is frame
+
+
+def test_an_outage_becomes_flat_candles_without_volume(candles: Candles) -> None:
+    frame = candles(rows=10)
+    whole = extended(frame.iloc[:3], frame.iloc[7:], 300)
+    pd.testing.assert_series_equal(whole["date"], frame["date"])
+    hole = whole.iloc[3:7]
+    assert (hole["volume"] == 0).all()
+    assert (hole[["open", "high", "low", "close"]] == frame["close"].iloc[2]).all().all()
+    pd.testing.assert_frame_equal(whole.iloc[7:], frame.iloc[7:])
+
+
+def test_dates_of_another_unit_take_that_of_the_kept_candles(candles: Candles) -> None:
+    frame = candles(rows=10)
+    other = frame.assign(date=frame["date"].dt.as_unit("us"))
+    pd.testing.assert_frame_equal(extended(frame.iloc[:6], other.iloc[3:], 300), frame)
+
+
+NOON = pd.Timestamp("2024-01-01 12:00", tz="UTC")
+
+
+@pytest.mark.parametrize(
+    ("behind", "late"),
+    [(-1, False), (0, False), (1, True), (PATIENCE_CANDLES, True), (PATIENCE_CANDLES + 1, False)],
+)
+def test_a_pair_is_late_until_it_counts_as_halted(behind: int, late: bool) -> None:
+    newest = {"ETH/USDT": NOON - behind * pd.Timedelta("5min"), "BTC/USDT": NOON}
+    assert late_pairs(newest, NOON, 300) == (("ETH/USDT",) if late else ())
+
+
+def test_a_pair_that_never_had_candles_keeps_nobody_waiting() -> None:
+    assert late_pairs({"ETH/USDT": None}, NOON, 300) == ()
+
 
 SETTINGS = SignalSettings(train_period_days=30)
 ALONE = SETTINGS.model_copy(update={"model": ModelSettings(pool="pair")})

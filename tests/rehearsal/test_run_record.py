@@ -1,4 +1,4 @@
-"""Thresholds of a parameter file: the judge of a rehearsal has the same ones as the bot."""
+"""Tests of run_record."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from freqtrade.enums import RunMode
 from freqtrade.resolvers import StrategyResolver
 
 from freqai_signals.config import settings_from_config
-from freqai_signals.rehearsal.tuned_thresholds import keep_parameters, tuned_settings
+from freqai_signals.rehearsal.run_record import keep_parameters, tuned_settings
 from tests.rehearsal.conftest import CODE, small_config
 
 ALL = {

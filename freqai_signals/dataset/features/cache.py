@@ -1,73 +1,24 @@
-"""Features and labels of many pairs, each computed once per set of candles."""
+"""Features of many pairs, each computed once per set of candles."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from weakref import ReferenceType, ref
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from freqai_signals.dataset.features import Market, build_features, feature_memory
-from freqai_signals.dataset.labels import label_memory, make_labels, return_scale
-from freqai_signals.dataset.rows import (
-    TrainingRows,
-    Window,
-    candle_numbers,
-    pair_rows,
-    pool_rows,
-    vote_names,
-)
+from freqai_signals.dataset.features import Market, build_features
 from freqai_signals.schema import (
-    EVENT_END_COLUMN,
-    LABEL_COLUMN,
     OHLCV,
-    REALISED_RETURN_COLUMN,
-    RETURN_SCALE_COLUMN,
-    VOTES_END_COLUMN,
 )
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.make_votes import make_votes
 
 Candles = Callable[[str, pd.Timestamp], pd.DataFrame]
 """Gives the base candles of a pair from a date on (earlier ones do no harm), empty if none."""
 
-_SPARING = 4
-
 _SPANS = 4
 """Markets that are remembered: those of the bot's frames and of a training beside."""
-
-_LABELS = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, RETURN_SCALE_COLUMN]
-
-
-def row_memory(settings: SignalSettings) -> int:
-    """Candles that a frame needs for its last row to have every feature and its barrier."""
-    labels = label_memory(settings.labels, settings.candles_per_day)
-    return max(feature_memory(settings), labels)
-
-
-def training_window(start: int, stop: int, settings: SignalSettings) -> Window:
-    """Window of rows between two times.
-
-    Parameters
-    ----------
-    start, stop
-        Seconds since 1970, FreqAI's training window.
-    settings
-        Horizon, row step and what a row needs to be complete.
-
-    Notes
-    -----
-    The first :func:`row_memory` candles of a window start no row, so that a model does not depend
-    on how many candles were loaded before its window. A window shorter than four times that (the
-    founding design's seven days) cannot spare them and relies on the candles before it.
-    """
-    first, last = start // settings.candle_seconds, stop // settings.candle_seconds
-    memory = row_memory(settings)
-    spared = memory if last - first >= _SPARING * memory else 0
-    horizon = settings.longest_horizon_candles
-    return Window(first + spared, last, horizon, settings.model.row_step)
 
 
 def candle_digest(candles: pd.DataFrame) -> str:
@@ -192,56 +143,3 @@ def market_digest(market: Market | None) -> str:
     return hashlib.sha256(
         dates.tobytes() + market.returns.to_numpy(np.float64).tobytes()
     ).hexdigest()
-
-
-def add_labels(
-    candles: pd.DataFrame, settings: SignalSettings, round_trip_cost: float
-) -> pd.DataFrame:
-    """The frame with label, event end, realised return and return scale beside its columns.
-
-    See :func:`~freqai_signals.dataset.labels.make_labels` for what is known when; the scale is
-    known at the row's close.
-    """
-    rule = (
-        settings.labels,
-        settings.label_horizon_candles,
-        settings.candles_per_day,
-        round_trip_cost,
-    )
-    labels = make_labels(candles, *rule)
-    labels[RETURN_SCALE_COLUMN] = return_scale(candles["close"].to_numpy(np.float64), *rule)
-    votes = make_votes(candles, settings, round_trip_cost)
-    kept = candles.drop(columns=[*_LABELS, *votes.columns], errors="ignore")
-    return pd.concat([kept, labels, votes], axis=1)
-
-
-@dataclass(frozen=True)
-class Table:
-    """One pair's features, labels and candle numbers, row by row."""
-
-    features: pd.DataFrame
-    labels: pd.DataFrame
-    numbers: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, frame: pd.DataFrame, candle_seconds: int) -> "Table":
-        """Take the columns of a frame that carries ``date``, features and labels."""
-        names = [name for name in frame.columns if "%" in name]
-        votes = vote_names(frame.columns)
-        known = [*_LABELS, *votes, *([VOTES_END_COLUMN] if votes else [])]
-        return cls(frame[names], frame[known], candle_numbers(frame["date"], candle_seconds))
-
-
-def training_rows(tables: Mapping[str, Table], window: Window) -> TrainingRows:
-    """Rows of all pairs in one window; a pair without any there is left out.
-
-    Raises
-    ------
-    ValueError
-        If ``tables`` is empty.
-    """
-    parts = [
-        pair_rows(pair, table.features, table.labels, table.numbers, window)
-        for pair, table in sorted(tables.items())
-    ]
-    return pool_rows([part for part in parts if len(part)] or parts[:1])

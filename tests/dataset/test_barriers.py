@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from freqai_signals.dataset.first_touch import candles_before_touch
+from freqai_signals.dataset.barriers import candles_before_touch
 
 NAN = float("nan")
 

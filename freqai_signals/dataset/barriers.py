@@ -1,0 +1,168 @@
+"""Where the barriers of a label lie, and which one a price path touches first."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freqai_signals.dataset.causal import daily_volatility
+from freqai_signals.settings import LabelSettings
+
+Array = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+IntArray = NDArray[np.int64]
+
+
+def candles_before_touch(
+    high: Array, low: Array, upper: Array, lower: Array, horizon: int
+) -> IntArray:
+    """Count the candles after each row that pass before a barrier is touched.
+
+    Row *t* watches candles *t + 1 .. t + horizon*. A candle touches when its high reaches
+    ``upper[t]`` or its low reaches ``lower[t]``, and also when either price is NaN, so that a count
+    never spans an unknown candle.
+
+    Parameters
+    ----------
+    high, low
+        Shape ``(n,)``, prices.
+    upper, lower
+        Shape ``(m,)`` with ``m <= n``, prices of the barriers of the first ``m`` rows.
+    horizon
+        Candles, the length of the watch.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(m,)``, candles: 0 when the very next candle touches, ``horizon`` when none does. A
+        candle behind the end of the arrays counts as unknown.
+
+    Notes
+    -----
+    Extremes over 1, 2, 4, ... candles are tabulated once; each row then skips the largest stretch
+    that stays between its barriers, the next smaller one, and so on. The cost is
+    ``n * log2(horizon)`` whatever the prices do, about eight times less than advancing all
+    undecided rows one candle at a time (horizon 48), as long as the tables fit into a core's cache:
+    give it some ten thousand rows at a time.
+
+    Examples
+    --------
+    >>> high = np.array([10.0, 10.2, 10.6, 10.1])
+    >>> low = np.array([10.0, 9.9, 10.1, 9.4])
+    >>> candles_before_touch(high, low, np.array([10.5, 11.0]), np.array([9.5, 9.5]), horizon=2)
+    array([1, 1])
+    """
+    reach = 1 << horizon.bit_length()
+    length = len(upper) + reach
+    peaks = _stretch_extremes(np.maximum, _padded(high[1:length], length), reach)
+    troughs = _stretch_extremes(np.minimum, _padded(low[1:length], length), reach)
+    return np.minimum(_skip(peaks, troughs, upper, lower), horizon)
+
+
+def _padded(prices: Array, length: int) -> Array:
+    out = np.full(length, np.nan)
+    out[: len(prices)] = prices
+    return out
+
+
+def _stretch_extremes(extreme: np.ufunc, prices: Array, reach: int) -> list[Array]:
+    """Extremes over ``prices[i : i + 2**level]``, one array per level, stretches below reach."""
+    levels = [prices]
+    for level in range(reach.bit_length() - 2):
+        half = 1 << level
+        levels.append(extreme(levels[-1][:-half], levels[-1][half:]))
+    return levels
+
+
+def _skip(peaks: list[Array], troughs: list[Array], upper: Array, lower: Array) -> IntArray:
+    rows = np.arange(len(upper))
+    position = rows.copy()
+    for level in reversed(range(len(peaks))):
+        # A comparison with NaN is false: unknown candles are never skipped.
+        inside = (peaks[level].take(position) < upper) & (troughs[level].take(position) > lower)
+        position += inside.astype(np.int64) << level
+    return np.asarray(position - rows, dtype=np.int64)
+
+
+def barrier_width(
+    close: Array,
+    settings: LabelSettings,
+    horizon: int,
+    candles_per_day: int,
+    round_trip_cost: float = 0.0,
+) -> Array:
+    r"""Distance of the barriers (or of the threshold) from the close.
+
+    ``fixed`` uses its constant threshold. The other kinds use
+
+    .. math:: w_t = \max(k \, \sigma_t \sqrt{H},\; \mathrm{floor},\; \mathrm{cost})
+
+    with :math:`\sigma_t` from :func:`~freqai_signals.dataset.causal.daily_volatility`.
+
+    Parameters
+    ----------
+    close
+        Shape ``(n,)``, prices.
+    settings
+        The rule and its parameters.
+    horizon
+        Candles, :math:`H`.
+    candles_per_day
+        Candles in 24 hours; scales ``volatility_span_days``.
+    round_trip_cost
+        Fraction.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(n,)``, a fraction of the close (0.004 = 0.4 %), known at the close of row *t*. NaN
+        where the close is no positive number or the volatility is undefined.
+
+    Examples
+    --------
+    >>> close = 100 * np.exp(0.001 * (np.arange(8) % 2))  # moves by 0.1 % with every candle
+    >>> settings = LabelSettings(kind="volatility", k=2.0, volatility_span_days=0.5, floor=0.0)
+    >>> barrier_width(close, settings, horizon=4, candles_per_day=4).round(6)
+    array([  nan,   nan,   nan,   nan,   nan,   nan, 0.004, 0.004])
+    """
+    if not 0 <= round_trip_cost < 1:
+        raise ValueError(f"round_trip_cost must be a fraction in [0, 1), got {round_trip_cost}")
+    if candles_per_day < 1:
+        raise ValueError(f"candles_per_day must be at least 1, got {candles_per_day}")
+    valid = _is_price(close)
+    if settings.kind == "fixed":
+        return np.where(valid, settings.threshold, np.nan)
+    span = max(round(settings.volatility_span_days * candles_per_day), 1)
+    sigma = daily_volatility(np.where(valid, close, np.nan), span)
+    return np.maximum(settings.k * sigma * math.sqrt(horizon), max(settings.floor, round_trip_cost))
+
+
+def label_memory(settings: LabelSettings, candles_per_day: int) -> int:
+    """Candles that a frame needs for the barrier of its last row to be known."""
+    return 3 * max(round(settings.volatility_span_days * candles_per_day), 1) + 1
+
+
+def return_scale(
+    close: Array,
+    settings: LabelSettings,
+    horizon: int,
+    candles_per_day: int,
+    round_trip_cost: float = 0.0,
+) -> Array:
+    """Size of the moves that a label is about: what its returns are measured in.
+
+    A buy of a lively day pays more than a buy of a quiet one; in units of this scale they compare.
+    It is :func:`barrier_width` where that follows volatility, and for ``fixed`` labels what a
+    volatility barrier with ``k`` of 1 would be, at least the threshold. Parameters, NaN policy and
+    what is known when are those of :func:`barrier_width`.
+    """
+    if settings.kind == "fixed":
+        moving = {"kind": "volatility", "k": 1.0, "floor": settings.threshold}
+        settings = settings.model_copy(update=moving)
+    return barrier_width(close, settings, horizon, candles_per_day, round_trip_cost)
+
+
+def _is_price(values: Array) -> BoolArray:
+    return np.asarray(np.isfinite(values) & (values > 0))

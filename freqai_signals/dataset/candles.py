@@ -1,0 +1,144 @@
+"""What candles are at hand: how far they reach, what is missing, whose newest one is late."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import pandas as pd
+
+from freqai_signals.settings import SignalSettings
+
+
+def extended(kept: pd.DataFrame | None, recent: pd.DataFrame, candle_seconds: int) -> pd.DataFrame:
+    """Kept candles with the newer ones of a recent frame behind them.
+
+    Parameters
+    ----------
+    kept
+        freqtrade's frame of base candles, or None.
+    recent
+        Another one, which may begin long before the end of the first, or, after an outage, later.
+    candle_seconds
+        Length of a candle.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Without holes between the two: like freqtrade does, missing candles are filled flat at the
+        last close, with volume 0, by which they are told from real ones. Kept candles are never
+        replaced; the very same frame comes back if there is nothing new.
+    """
+    if kept is None or kept.empty:
+        return recent
+    if recent.empty:
+        return kept
+    # pandas makes objects of dates with different units.
+    recent = recent.assign(date=recent["date"].astype(kept["date"].dtype))
+    new = recent[recent["date"] > kept["date"].iloc[-1]]
+    if new.empty:
+        return kept
+    parts = [kept, _hole(kept, new["date"].iloc[0], candle_seconds), new]
+    whole: pd.DataFrame = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    return whole
+
+
+def _hole(kept: pd.DataFrame, until: pd.Timestamp, candle_seconds: int) -> pd.DataFrame:
+    """Flat candles between the last kept one and a date."""
+    step = pd.Timedelta(seconds=candle_seconds)
+    dates = pd.date_range(kept["date"].iloc[-1] + step, until - step, freq=step)
+    close = float(kept["close"].iloc[-1])
+    prices = dict.fromkeys(("open", "high", "low", "close"), close)
+    return pd.DataFrame(
+        {"date": pd.Series(dates).astype(kept["date"].dtype), **prices, "volume": 0.0}
+    )
+
+
+PATIENCE_CANDLES: Final = 12
+"""A pair without a candle for so long is halted: the market goes on without it."""
+
+
+def late_pairs(
+    newest: Mapping[str, pd.Timestamp | None], date: pd.Timestamp, candle_seconds: int
+) -> tuple[str, ...]:
+    """Pairs that traded until lately and lack the candle of a date, sorted.
+
+    Parameters
+    ----------
+    newest
+        Pair to the date of its newest candle, None where it has none.
+    date
+        Opening of the candle that is to be predicted.
+    candle_seconds
+        Length of a candle.
+
+    Examples
+    --------
+    >>> noon = pd.Timestamp("2024-01-01 12:00", tz="UTC")
+    >>> late_pairs({"A": noon, "B": noon - pd.Timedelta("5min"), "C": None}, noon, 300)
+    ('B',)
+    """
+    oldest = date - PATIENCE_CANDLES * pd.Timedelta(seconds=candle_seconds)
+    return tuple(
+        sorted(pair for pair, last in newest.items() if last is not None and oldest <= last < date)
+    )
+
+
+@dataclass(frozen=True)
+class Span:
+    """First and last candle date (UTC)."""
+
+    first: datetime
+    last: datetime
+
+
+def needed_span(
+    start: datetime, stop: datetime, settings: SignalSettings, startup_candles: int
+) -> Span:
+    """Candles a backtest needs: from train period and start-up before ``start`` to ``stop``."""
+    startup = timedelta(seconds=startup_candles * settings.candle_seconds)
+    first = start - timedelta(days=settings.train_period_days) - startup
+    return Span(first, stop - timedelta(seconds=settings.candle_seconds))
+
+
+def coverage_problems(
+    present: Mapping[str, Span | None], needed: Span, settings: SignalSettings
+) -> list[str]:
+    """What is missing, one line a pair; empty if nothing is.
+
+    The end may be short of ``needed``: freqtrade then backtests up to the last candle. A pair that
+    begins late is a problem only if no pair of the pool begins early enough, since the pool's model
+    serves it; without a pool every pair must reach back by itself.
+
+    Parameters
+    ----------
+    present
+        Pair to the span of its base candles, None where there are none.
+    needed
+        From :func:`needed_span`.
+    settings
+        Timeframe and pool.
+    """
+    problems = [
+        f"{pair}: no {settings.timeframe} candles; download them, name their folder (make: "
+        "DATADIR=) or take the pair out"
+        for pair, span in present.items()
+        if span is None
+    ]
+    spans = {pair: span for pair, span in present.items() if span is not None}
+    late = {pair: span for pair, span in spans.items() if span.first > needed.first}
+    pooled = settings.model.pool == "whitelist" and len(late) < len(spans)
+    problems += [
+        f"{pair}: {settings.timeframe} candles are needed from {needed.first:%Y-%m-%d %H:%M} to "
+        f"{needed.last:%Y-%m-%d %H:%M}, present from {span.first:%Y-%m-%d %H:%M} to "
+        f"{span.last:%Y-%m-%d %H:%M}; download more, start the timerange later or lower "
+        "freqai.train_period_days"
+        for pair, span in ({} if pooled else late).items()
+    ]
+    problems += [
+        f"{pair}: {settings.timeframe} candles end at {span.last:%Y-%m-%d %H:%M}, before the "
+        f"backtest up to {needed.last:%Y-%m-%d %H:%M} begins; take the pair out or start earlier"
+        for pair, span in spans.items()
+        if span.last < needed.first + timedelta(days=settings.train_period_days)
+    ]
+    return problems
