@@ -124,10 +124,10 @@ class Bot:
         """What FreqAI's thread does when a pair's model is due."""
         freqai = self.strategy.freqai
         freqai.dd.pair_dict[pair]["trained_timestamp"] = 0
-        kitchen = FreqaiDataKitchen(self.config, True, pair)
-        _, training, loading = kitchen.check_if_new_training_required(0)
-        kitchen.set_paths(pair, training.stopts)
-        freqai.extract_data_and_train_model(training, pair, self.strategy, kitchen, loading)
+        data_kitchen = FreqaiDataKitchen(self.config, True, pair)
+        _, training, loading = data_kitchen.check_if_new_training_required(0)
+        data_kitchen.set_paths(pair, training.stopts)
+        freqai.extract_data_and_train_model(training, pair, self.strategy, data_kitchen, loading)
 
 
 def main() -> None:

@@ -142,12 +142,14 @@ class SteppedBot:
         """What FreqAI's thread does with each pair of its queue."""
         freqai = self.strategy.freqai
         for pair in self.pairs:
-            kitchen = FreqaiDataKitchen(self._config, True, pair)
+            data_kitchen = FreqaiDataKitchen(self._config, True, pair)
             _, trained = freqai.dd.get_pair_dict_info(pair)
-            due, window, loading = kitchen.check_if_new_training_required(trained)
+            due, window, loading = data_kitchen.check_if_new_training_required(trained)
             if due:
-                kitchen.set_paths(pair, window.stopts)
-                freqai.extract_data_and_train_model(window, pair, self.strategy, kitchen, loading)
+                data_kitchen.set_paths(pair, window.stopts)
+                freqai.extract_data_and_train_model(
+                    window, pair, self.strategy, data_kitchen, loading
+                )
                 self.trainings.append((opening, freqai.dd.model_dictionary[pair].card.version))
 
     def _send(self, opening: pd.Timestamp) -> None:

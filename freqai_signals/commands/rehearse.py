@@ -55,7 +55,8 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
         help="share of requests that fail in one way or another (default: 0)",
     )
     parser.add_argument(
-        "--mishaps",
+        "--incidents",
+        "--mishaps",  # its name before 0.2
         action="store_true",
         help="every day an hour without the exchange, a gap, missing and late candles",
     )
@@ -98,7 +99,7 @@ def _request(arguments: argparse.Namespace) -> "Rehearsal":
         pairs=tuple(arguments.pairs),
         start=None if start is None else start.replace(tzinfo=start.tzinfo or dt.UTC),
         faults=arguments.faults,
-        mishaps=arguments.mishaps,
+        incidents=arguments.incidents,
         code=(arguments.strategy_path, arguments.freqaimodel_path),
     )
 

@@ -46,7 +46,11 @@ class Holdout:
 
     @classmethod
     def of(
-        cls, past: TrainingRows, tail: TrainingRows, honest: Probabilities, most: int = MOST_ROWS
+        cls,
+        past: TrainingRows,
+        tail: TrainingRows,
+        calibrated: Probabilities,
+        most: int = MOST_ROWS,
     ) -> "Holdout":
         """Keep the newest ``most`` rows of a tail, whole candles only."""
         first = tail.start[-most] + 1 if len(tail) > most else tail.start[0]
@@ -55,7 +59,7 @@ class Holdout:
             tail.start[kept],
             tail.pair[kept],
             tail.label[kept],
-            honest[kept].astype(np.float32),
+            calibrated[kept].astype(np.float32),
             class_prior(past.label),
         )
 

@@ -25,7 +25,7 @@ Counts = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class ShapeReference:
+class DistributionReference:
     """Distributions of some columns in bins, and limits for how a stretch may differ from them.
 
     Attributes
@@ -86,7 +86,7 @@ class ShapeReference:
         most = np.maximum(ks / self.limits[1, 1], level / self.limits[2, 1])
         return found, int(most.argmax())
 
-    def of_bounded(self) -> "ShapeReference":
+    def of_bounded(self) -> "DistributionReference":
         """The same without ``level``, for columns that cannot leave their bins."""
         limits = self.limits.copy()
         limits[2] = np.inf
@@ -114,13 +114,13 @@ def kolmogorov_smirnov(counts: Counts, reference: Counts) -> NDArray[np.float64]
     return np.asarray(np.abs(p - q).max(axis=-1), dtype=np.float64)
 
 
-def shape_reference(
+def distribution_reference(
     names: tuple[str, ...],
     values: NDArray[np.float32],
     rows: tuple[NDArray[np.int64], NDArray[np.int16]],
     window: tuple[int, int],
     edges: NDArray[np.float32] | None = None,
-) -> ShapeReference | None:
+) -> DistributionReference | None:
     """Learn distributions and limits.
 
     Parameters
@@ -175,7 +175,7 @@ def shape_reference(
         [[_limit(kind, share) for share in (_WARNING_SHARE, _DRIFT_SHARE)] for kind in null]
     )
     psi_scale, ks_scale, level_scale = scales
-    return ShapeReference(
+    return DistributionReference(
         names, edges, whole, center, psi_scale, ks_scale, level_scale, limits,
         max(candles // step, 1), step,
     )  # fmt: skip

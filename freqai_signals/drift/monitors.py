@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from freqai_signals.drift.distributions import ShapeReference
+from freqai_signals.drift.distributions import DistributionReference
 from freqai_signals.drift.page_hinkley import PageHinkley
 from freqai_signals.drift.training_reference import (
     DriftReference,
@@ -49,10 +49,10 @@ class NoDrift:
         """Ignore the values."""
 
 
-class ShapeDrift:
+class DistributionDrift:
     """Compares the newest stretch of candles with the serving model's reference."""
 
-    def __init__(self, reference: ShapeReference) -> None:
+    def __init__(self, reference: DistributionReference) -> None:
         self._reference = reference
         self._newest = -1
         self._codes: deque[NDArray[np.uint8]] = deque()
@@ -190,9 +190,9 @@ class PairDrift:
 
     def __init__(self, reference: DriftReference | None) -> None:
         self.reference = reference
-        self._features: ShapeDrift | NoDrift = NoDrift()
-        self._predictions: ShapeDrift | NoDrift = NoDrift()
-        self._labels: ShapeDrift | NoDrift = NoDrift()
+        self._features: DistributionDrift | NoDrift = NoDrift()
+        self._predictions: DistributionDrift | NoDrift = NoDrift()
+        self._labels: DistributionDrift | NoDrift = NoDrift()
         self._losses: LossDrift | NoDrift = NoDrift()
         if reference is not None:
             self._features = _shape(reference.features)
@@ -253,5 +253,5 @@ class PairDrift:
         )
 
 
-def _shape(reference: ShapeReference | None) -> ShapeDrift | NoDrift:
-    return NoDrift() if reference is None else ShapeDrift(reference)
+def _shape(reference: DistributionReference | None) -> DistributionDrift | NoDrift:
+    return NoDrift() if reference is None else DistributionDrift(reference)

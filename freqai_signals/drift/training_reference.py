@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from freqai_signals.dataset.holdout import Holdout
 from freqai_signals.dataset.rows import TrainingRows
-from freqai_signals.drift.distributions import ShapeReference, shape_reference
+from freqai_signals.drift.distributions import DistributionReference, distribution_reference
 from freqai_signals.drift.page_hinkley import PageHinkley
 from freqai_signals.metrics import log_losses, margins
 from freqai_signals.schema import LABEL_COLUMN, PROBA_COLUMNS
@@ -47,9 +47,9 @@ class LossReference:
 class DriftReference:
     """All that live data is compared with; None for what the training window was too short for."""
 
-    features: ShapeReference | None
-    predictions: ShapeReference | None
-    labels: ShapeReference | None
+    features: DistributionReference | None
+    predictions: DistributionReference | None
+    labels: DistributionReference | None
     losses: LossReference | None
 
     @property
@@ -111,9 +111,9 @@ def drift_reference(
     places, told = (rows.start, rows.pair), (held.start, held.pair)
     said = prediction_columns(held.probabilities)
     label = rows.label[:, None].astype(np.float32)
-    features = shape_reference(tuple(watched), rows.features[:, columns], places, window)
-    predictions = shape_reference((*PROBA_COLUMNS, "margin"), said, told, window)
-    labels = shape_reference((LABEL_COLUMN,), label, places, window, _LABEL_EDGES)
+    features = distribution_reference(tuple(watched), rows.features[:, columns], places, window)
+    predictions = distribution_reference((*PROBA_COLUMNS, "margin"), said, told, window)
+    labels = distribution_reference((LABEL_COLUMN,), label, places, window, _LABEL_EDGES)
     losses = loss_reference(
         held, max(settings.label_horizon_candles, settings.candles_per_day // 4)
     )
@@ -145,7 +145,9 @@ def to_arrays(reference: DriftReference | None) -> dict[str, NDArray[Any]]:
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> DriftReference | None:
     """Read what :func:`to_arrays` made; None if there is nothing."""
-    kinds: dict[str, Any] = dict.fromkeys(("features", "predictions", "labels"), ShapeReference)
+    kinds: dict[str, Any] = dict.fromkeys(
+        ("features", "predictions", "labels"), DistributionReference
+    )
     parts: dict[str, Any] = {
         part: _part(arrays, f"drift_{part}_", kind)
         for part, kind in (kinds | {"losses": LossReference}).items()

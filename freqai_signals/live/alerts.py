@@ -17,7 +17,7 @@ _NAMED_PAIRS: Final = 3
 
 
 @dataclass(frozen=True)
-class News:
+class Alert:
     """How one thing stands.
 
     Attributes
@@ -62,7 +62,7 @@ class Alerts:
         self.settings = settings
         self._told: dict[tuple[str, str], _Told] = {}
 
-    def update(self, candle: int, news: Iterable[News]) -> list[str]:
+    def update(self, candle: int, alerts: Iterable[Alert]) -> list[str]:
         """Messages for what has changed since it was last told, the most severe first.
 
         A change within the cooldown of its pair and topic waits; if it still holds afterwards, it
@@ -77,10 +77,10 @@ class Alerts:
         """
         if not self.settings.enabled:
             return []
-        changed = [item for item in news if self._is_due(candle, item)]
+        changed = [item for item in alerts if self._is_due(candle, item)]
         for item in changed:
             self._told[item.topic, item.pair] = _Told(item.state, item.severity, candle)
-        groups: dict[tuple[int, str, str], list[News]] = {}
+        groups: dict[tuple[int, str, str], list[Alert]] = {}
         for item in changed:
             groups.setdefault((-item.severity, item.topic, item.state), []).append(item)
         return [line for _, group in sorted(groups.items()) for line in self._lines(group)]
@@ -99,7 +99,7 @@ class Alerts:
         except TypeError as error:
             raise ValueError(f"these are no alerts: {error}") from error
 
-    def _is_due(self, candle: int, item: News) -> bool:
+    def _is_due(self, candle: int, item: Alert) -> bool:
         told = self._told.get((item.topic, item.pair), _Told())
         if item.state == told.state:
             return False
@@ -107,7 +107,7 @@ class Alerts:
         cooled = not 0 <= candle - told.candle < self.settings.cooldown_candles
         return cooled or item.severity > told.severity
 
-    def _lines(self, group: Sequence[News]) -> list[str]:
+    def _lines(self, group: Sequence[Alert]) -> list[str]:
         if len(group) < self.settings.summarise_from:
             return [_line(item) for item in group]
         pairs = sorted(item.pair for item in group)
@@ -116,26 +116,26 @@ class Alerts:
         return [_line(replace(group[0], pair=f"{len(pairs)} pairs ({named}{more})"))]
 
 
-def level_news(pair: str, health: Health) -> News:
+def level_alert(pair: str, health: Health) -> Alert:
     """News of a pair's level."""
-    return News("level", pair, str(health.level), int(health.level), "; ".join(health.reasons))
+    return Alert("level", pair, str(health.level), int(health.level), "; ".join(health.reasons))
 
 
-def model_news(scope: str, version: str, event: str, reason: str) -> News:
+def model_alert(scope: str, version: str, event: str, reason: str) -> Alert:
     """News of a model: ``event`` is for example ``refused`` or ``rolled back``."""
-    return News("model", scope, f"{event} {version}", 1, reason)
+    return Alert("model", scope, f"{event} {version}", 1, reason)
 
 
-def ledger_news(trouble: str, waiting: int, lost: int) -> News:
+def ledger_alert(trouble: str, waiting: int, lost: int) -> Alert:
     """News of the ledger, from the writer's numbers."""
     if lost:
-        return News("ledger", "", "rows lost", 2, f"{lost} rows, {waiting} wait: {trouble}")
+        return Alert("ledger", "", "rows lost", 2, f"{lost} rows, {waiting} wait: {trouble}")
     if trouble:
-        return News("ledger", "", "cannot be written", 1, f"{waiting} rows wait: {trouble}")
-    return News("ledger", "", NORMAL, 0)
+        return Alert("ledger", "", "cannot be written", 1, f"{waiting} rows wait: {trouble}")
+    return Alert("ledger", "", NORMAL, 0)
 
 
-def _line(item: News) -> str:
+def _line(item: Alert) -> str:
     about = f" {item.pair}" if item.pair else ""
     detail = f" ({item.detail})" if item.detail else ""
     return f"{item.topic}{about}: {item.state}{detail}"

@@ -8,7 +8,7 @@ from freqai_signals.ledger.database import ledger_url
 from freqai_signals.ledger.ledger import Entry, Ledger
 from freqai_signals.ledger.reader import LedgerReader
 from freqai_signals.ledger.writer import CLOSE_SECONDS, LedgerWriter
-from freqai_signals.live.alerts import News, ledger_news
+from freqai_signals.live.alerts import Alert, ledger_alert
 from freqai_signals.settings import LedgerSettings
 
 T = TypeVar("T")
@@ -66,12 +66,12 @@ class LiveLedger:
             return ""
         return self.ask(lambda ledger: ledger.counter(self.bot, name), None)
 
-    def news(self) -> list[News]:
+    def alerts(self) -> list[Alert]:
         """How it stands."""
         if self._writer is None or self._reader is None:
             return []
         trouble = self._writer.trouble or self._reader.trouble
-        return [ledger_news(trouble, self._writer.waiting_rows, self._writer.lost_rows)]
+        return [ledger_alert(trouble, self._writer.waiting_rows, self._writer.lost_rows)]
 
     def flush(self, seconds: float) -> bool:
         """Wait until everything handed over is durable; False if that takes too long."""

@@ -8,7 +8,7 @@ import pandas as pd
 
 from freqai_signals.live.decision_log import LiveRecord
 from freqai_signals.live.operation import LiveOperation
-from freqai_signals.signals.health_limits import restrain
+from freqai_signals.signals.health_limits import apply_health_limits
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class LiveCandle:
     cost: float
     lowest: float
 
-    def restrained(
+    def limited(
         self, decided: pd.DataFrame, frame: pd.DataFrame, kept: pd.DataFrame
     ) -> tuple[pd.DataFrame, float]:
         """Decisions as far as the pair is trusted now, and the confidence that a signal needs.
@@ -48,9 +48,9 @@ class LiveCandle:
         if record is not None:
             record.add(self.pair, frame.assign(**decided), self.cost)
         is_whole = len(kept) and kept["date"].iloc[-1] >= frame["date"].iloc[-1]
-        restraint = self.operation.judge(self.pair, kept if is_whole else frame, self.cost)
-        asked = restraint.confidence(self.lowest)
-        return restrain(decided, frame, restraint, self.lowest), asked
+        health_limits = self.operation.judge(self.pair, kept if is_whole else frame, self.cost)
+        asked = health_limits.confidence(self.lowest)
+        return apply_health_limits(decided, frame, health_limits, self.lowest), asked
 
     def closed(self, frame: pd.DataFrame, send: Callable[[str], Any]) -> dict[str, float]:
         """Write down and tell what was decided; columns that FreqUI shows.

@@ -16,7 +16,7 @@ import pandas as pd
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.ledger.ledger import Entry
 from freqai_signals.ledger.sql_tables import DRIFT_EVENTS, TRAINING
-from freqai_signals.live.alerts import NORMAL, Alerts, News, level_news, model_news
+from freqai_signals.live.alerts import NORMAL, Alert, Alerts, level_alert, model_alert
 from freqai_signals.live.health import action_of
 from freqai_signals.live.ledger_client import LiveLedger
 from freqai_signals.live.pair import PairOperation
@@ -25,7 +25,7 @@ from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.registry import open_registry
 from freqai_signals.registry.serving import LiveModels, ModelEvent
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.health_limits import Restraint
+from freqai_signals.signals.health_limits import HealthLimits
 from freqai_signals.signals.message import for_chat
 
 logger = logging.getLogger(__name__)
@@ -82,15 +82,15 @@ class LiveOperation:
         """
         return self._safely(lambda: self._models.model(pair, stored), stored)
 
-    def saw(
+    def observe(
         self, pair: str, model: SignalModel | None, features: pd.DataFrame, outputs: pd.DataFrame
     ) -> None:
         """Remember what a model was given and what it said, until the candle is judged."""
-        self._safely(lambda: self._pair(pair).watch.saw(model, features, outputs), None)
+        self._safely(lambda: self._pair(pair).watch.observe(model, features, outputs), None)
 
     # Candles
 
-    def judge(self, pair: str, candles: pd.DataFrame, cost: float) -> Restraint:
+    def judge(self, pair: str, candles: pd.DataFrame, cost: float) -> HealthLimits:
         """Look at a pair at the close of the newest of its candles, before anything is decided.
 
         Parameters
@@ -104,7 +104,7 @@ class LiveOperation:
         """
         if not candles.empty:
             self._safely(lambda: self._pair(pair).judge(candles, cost), None)
-        return self._safely(self._pair(pair).restraint, Restraint())
+        return self._safely(self._pair(pair).health_limits, HealthLimits())
 
     def record(
         self, pair: str, frame: pd.DataFrame, cost: float, send: Callable[[str], Any]
@@ -112,7 +112,7 @@ class LiveOperation:
         """Write down what was said and decided; then tell the signal, if signals are told."""
         if not frame.empty:
             is_new = self._safely(lambda: self._pair(pair).record(frame, cost), True)
-            self._safely(lambda: self._pair(pair).tell(frame.iloc[-1], is_new, send), None)
+            self._safely(lambda: self._pair(pair).send_signals(frame.iloc[-1], is_new, send), None)
 
     def columns(self, pair: str) -> dict[str, float]:
         """Live quality and level for FreqUI, numbers."""
@@ -123,7 +123,7 @@ class LiveOperation:
         """Whether to train before the schedule; once per ``resume_candles`` of a pool."""
         return self._safely(lambda: self._wants_training(pair), False)
 
-    def news(self, now: float, pairs: Iterable[str]) -> list[str]:
+    def alerts(self, now: float, pairs: Iterable[str]) -> list[str]:
         """Messages for the operator.
 
         Parameters
@@ -133,7 +133,7 @@ class LiveOperation:
         pairs
             Those that the bot trades now.
         """
-        return self._safely(lambda: self._news(int(now), tuple(pairs)), [])
+        return self._safely(lambda: self._alerts_due(int(now), tuple(pairs)), [])
 
     def close(self) -> None:
         """Write what waits and let go of the database."""
@@ -195,7 +195,7 @@ class LiveOperation:
 
     # The operator
 
-    def _news(self, now: int, pairs: tuple[str, ...]) -> list[str]:
+    def _alerts_due(self, now: int, pairs: tuple[str, ...]) -> list[str]:
         candle = now // self._settings.candle_seconds - 1
         if not self._alerts_restored:
             told = self._ledger.counter("alerts")
@@ -205,12 +205,12 @@ class LiveOperation:
         known = {pair: self._pairs[pair].watch for pair in pairs if pair in self._pairs}
         for pair, watch in known.items():
             self._judge_silence(pair, watch, candle)
-        news = [level_news(pair, watch.health) for pair, watch in known.items()]
-        news += [_quality_news(pair, watch) for pair, watch in known.items()]
-        news += [_model_news(scope, event) for scope, event in self._models.events.items()]
-        news += [_registry_news(*found) for found in self._models.troubles.items()]
-        news += self._ledger.news()
-        texts = self._alerts.update(candle, news)
+        alerts = [level_alert(pair, watch.health) for pair, watch in known.items()]
+        alerts += [_quality_alert(pair, watch) for pair, watch in known.items()]
+        alerts += [_model_alert(scope, event) for scope, event in self._models.events.items()]
+        alerts += [_registry_alert(*found) for found in self._models.troubles.items()]
+        alerts += self._ledger.alerts()
+        texts = self._alerts.update(candle, alerts)
         if texts:
             self._ledger.write([self._ledger.counters({"alerts": self._alerts.to_json()})])
         return [for_chat(text) for text in texts]
@@ -224,19 +224,19 @@ class LiveOperation:
                 self._ledger.write([events, health])
 
 
-def _quality_news(pair: str, watch: LiveWatch) -> News:
+def _quality_alert(pair: str, watch: LiveWatch) -> Alert:
     if not watch.is_poor:
-        return News("quality", pair, NORMAL, 0)
-    return News("quality", pair, "below its floor", 1, f"live skill {watch.live_skill:+.3f}")
+        return Alert("quality", pair, NORMAL, 0)
+    return Alert("quality", pair, "below its floor", 1, f"live skill {watch.live_skill:+.3f}")
 
 
-def _model_news(scope: str, event: ModelEvent) -> News:
+def _model_alert(scope: str, event: ModelEvent) -> Alert:
     if event.event:
-        return model_news(scope, event.version, event.event, event.reason)
-    return News("model", scope, NORMAL, 0, f"{event.version} accepted")
+        return model_alert(scope, event.version, event.event, event.reason)
+    return Alert("model", scope, NORMAL, 0, f"{event.version} accepted")
 
 
-def _registry_news(scope: str, trouble: str) -> News:
+def _registry_alert(scope: str, trouble: str) -> Alert:
     if not trouble:
-        return News("registry", scope, NORMAL, 0)
-    return News("registry", scope, "cannot be used", 1, trouble)
+        return Alert("registry", scope, NORMAL, 0)
+    return Alert("registry", scope, "cannot be used", 1, trouble)

@@ -17,7 +17,7 @@ from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.schema import DECISION_SIGNAL_COLUMN
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import NO_SIGNAL
-from freqai_signals.signals.health_limits import Restraint
+from freqai_signals.signals.health_limits import HealthLimits
 from freqai_signals.signals.message import for_chat, signal_message
 from freqai_signals.signals.record import record_of
 
@@ -110,15 +110,15 @@ class PairOperation:
         )
         return watch.take_outcomes(resolve_outcomes(waiting, candles, settings, cost), kept)
 
-    def restraint(self) -> Restraint:
+    def health_limits(self) -> HealthLimits:
         """What the level takes away from decisions."""
         health, settings = self.watch.health, self._settings
         if not settings.drift.enabled:
-            return Restraint()
+            return HealthLimits()
         action = action_of(health, settings.drift)
         since = max(health.since, 0) * settings.candle_seconds
         blocked = action.reject_reason if action.block_entries else ""
-        return Restraint(action.confidence_step, blocked, since)
+        return HealthLimits(action.confidence_step, blocked, since)
 
     def record(self, frame: pd.DataFrame, cost: float) -> bool:
         """Write a candle down; whether its signal has not been told yet."""
@@ -146,7 +146,7 @@ class PairOperation:
         self._ledger.write(entries, wait=bool(records))
         return is_new or self._unsent == opening
 
-    def tell(self, row: Any, is_new: bool, send: Callable[[str], Any]) -> None:
+    def send_signals(self, row: Any, is_new: bool, send: Callable[[str], Any]) -> None:
         """Send a signal's message, if signals are told, and note that it went out."""
         alerts = self._settings.alerts
         text = signal_message(self.pair, row) if is_new and alerts.enabled else None

@@ -88,7 +88,9 @@ class LiveWatch:
         if health.level >= self._watch.health.level:
             self._watch.health = health
 
-    def saw(self, model: SignalModel | None, features: pd.DataFrame, outputs: pd.DataFrame) -> None:
+    def observe(
+        self, model: SignalModel | None, features: pd.DataFrame, outputs: pd.DataFrame
+    ) -> None:
         """Keep what was watched of the newest days; a bot that starts predicts many at once."""
         self.model = model
         if model is None or features.empty:

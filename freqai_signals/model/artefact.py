@@ -25,7 +25,7 @@ from freqai_signals.files import write_atomically
 from freqai_signals.model import generations
 from freqai_signals.model.calibration import Calibrator, DirectionHistory
 from freqai_signals.model.card import ModelCard
-from freqai_signals.model.reference import ClassReturns, MarginReference, PlaceReference
+from freqai_signals.model.reference import ClassReturns, MarginReference, NoveltyReference
 from freqai_signals.model.signal_model import Fit, SignalModel
 
 FORMAT: Final = 4
@@ -172,7 +172,7 @@ def _build_fit(
         generations=generations.build(description["generations"], arrays, members),
         calibrator=Calibrator(method, tuple(tuple(row) for row in values)),
         margins=MarginReference(arrays["margins"]),
-        places=PlaceReference(arrays["centre"], arrays["half_width"], usual, limit),
+        places=NoveltyReference(arrays["centre"], arrays["half_width"], usual, limit),
         class_returns=ClassReturns(
             arrays["return_mean"], arrays["return_square"], arrays["return_count"]
         ),

@@ -33,7 +33,7 @@ class MarginReference:
 
 
 @dataclass(frozen=True)
-class PlaceReference:
+class NoveltyReference:
     """Where training rows lie, so that far-away rows can be told; linear in rows.
 
     A feature's excess is how far a value lies outside the central 99 % of training rows, in half
@@ -55,7 +55,7 @@ class PlaceReference:
     limit: float
 
     @classmethod
-    def of(cls, features: NDArray[np.float32]) -> "PlaceReference":
+    def of(cls, features: NDArray[np.float32]) -> "NoveltyReference":
         """Learn the ranges and the usual distances of training rows."""
         low, high = np.quantile(features, [0.005, 0.995], axis=0)
         centre = ((low + high) / 2).astype(np.float32)

@@ -15,7 +15,7 @@ from freqai_signals.model import booster
 from freqai_signals.model.calibration import Calibrator, DirectionHistory
 from freqai_signals.model.card import ModelCard
 from freqai_signals.model.ensemble import Generation, Head, mixed
-from freqai_signals.model.reference import ClassReturns, MarginReference, PlaceReference
+from freqai_signals.model.reference import ClassReturns, MarginReference, NoveltyReference
 from freqai_signals.model.votes import Ballot
 from freqai_signals.schema import CLASS_COUNT, SignalClass
 
@@ -34,7 +34,7 @@ class Fit:
     generations: tuple[Generation, ...]
     calibrator: Calibrator
     margins: MarginReference
-    places: PlaceReference
+    places: NoveltyReference
     class_returns: ClassReturns
     prior: NDArray[np.float64]
     decay: float = 1.0
@@ -49,7 +49,7 @@ class Fit:
         """What all generations say together before calibration, shape ``(n, 3)``."""
         return mixed([one.serving for one in self.generations], self.decay, features)
 
-    def honest(self, features: NDArray[np.float32]) -> Probabilities:
+    def calibrated(self, features: NDArray[np.float32]) -> Probabilities:
         """Calibrated probabilities of complete rows, wherever they lie; shape ``(n, 3)``."""
         return self.calibrator(self.raw(features))
 
@@ -112,7 +112,7 @@ class SignalModel:
         probabilities = np.tile(ABSTAINING, (len(frame), 1))
         if known.any():
             distance[known] = self.fit.places.distance(features[known])
-            probabilities[known] = self.fit.honest(features[known])
+            probabilities[known] = self.fit.calibrated(features[known])
         trusted = known & (distance <= self.fit.places.limit)
         probabilities[~trusted] = ABSTAINING
         score = np.zeros(len(frame))

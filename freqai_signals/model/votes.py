@@ -14,7 +14,7 @@ from freqai_signals.model.ensemble import Members
 from freqai_signals.schema import SignalClass
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.boosting import fit_members, refit
-from freqai_signals.training.row_checks import one_sided, unusable
+from freqai_signals.training.row_checks import missing_classes, why_not_trainable
 
 _GRID: Final = np.linspace(0.0, 1.0, 1001)
 _FURTHEST: Final = 1.0 / 2002.0
@@ -111,7 +111,9 @@ def fit_ballot(
 def mute_votes(past: TrainingRows, tail: TrainingRows, settings: SignalSettings) -> str:
     """Why a label of the ensemble cannot be learnt or judged; empty if all can."""
     for place, (kind, horizon) in enumerate(settings.labels.ensemble):
-        reason = unusable(past.voting(place), settings) or one_sided(tail.voting(place))
+        reason = why_not_trainable(past.voting(place), settings) or missing_classes(
+            tail.voting(place)
+        )
         if reason:
             return f"label {kind} over {horizon} candles: {reason}"
     return ""

@@ -17,7 +17,7 @@ from pandas import DataFrame
 from freqai_signals.dataset.candles import extended
 from freqai_signals.files import write_atomically
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.plugin.data_kitchen import SignalKitchen
+from freqai_signals.plugin.data_kitchen import SignalDataKitchen
 from freqai_signals.plugin.state_files import with_columns
 from freqai_signals.schema import TRUST_COLUMN
 from freqai_signals.signals.outputs import model_columns, window_facts
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 _HISTORY_ROWS: Final = 6000
 
 
-class SignalDrawer(FreqaiDataDrawer):
+class SignalDataDrawer(FreqaiDataDrawer):
     """FreqAI's drawer with mends: whole files, and candles of each pair for itself.
 
     FreqAI stores what it knows where nobody catches: an error would end the thread that trains, or
@@ -39,23 +39,23 @@ class SignalDrawer(FreqaiDataDrawer):
     _unstored: set[Path]
 
     @classmethod
-    def adopt(cls, drawer: FreqaiDataDrawer, scored: bool = False) -> None:
+    def adopt(cls, data_drawer: FreqaiDataDrawer, scored: bool = False) -> None:
         """Mend the drawer that FreqAI has made, and the predictions that it has read."""
-        drawer.__class__ = cls
-        drawer._unsaid, drawer._unstored = set(), set()
+        data_drawer.__class__ = cls
+        data_drawer._unsaid, data_drawer._unstored = set(), set()
         columns = [
             f"{name}{kind}" for name in model_columns(scored) for kind in ("", "_mean", "_std")
         ]
         wanted = {**dict.fromkeys((*columns, TRUST_COLUMN), 0.0), **window_facts(None)}
-        for pair, history in drawer.historic_predictions.items():
-            drawer.historic_predictions[pair] = with_columns(history, wanted)
+        for pair, history in data_drawer.historic_predictions.items():
+            data_drawer.historic_predictions[pair] = with_columns(history, wanted)
 
     def served(self, pair: str) -> SignalModel | None:
         """The model that FreqAI has stored for a pair; None if there is none or it is damaged."""
-        kitchen = FreqaiDataKitchen(self.config, True, pair)
-        SignalKitchen.adopt(kitchen)
+        data_kitchen = FreqaiDataKitchen(self.config, True, pair)
+        SignalDataKitchen.adopt(data_kitchen)
         try:
-            model = self.load_data(pair, kitchen)
+            model = self.load_data(pair, data_kitchen)
         # Unpickling damaged bytes may raise nearly anything.
         except Exception as error:  # noqa: BLE001
             logger.warning("The stored model of %s cannot be read: %s", pair, error)
@@ -146,6 +146,6 @@ class SignalDrawer(FreqaiDataDrawer):
         with self.history_lock:
             for pair in {dk.pair, *dk.all_pairs}:
                 frames = self.historic_data.setdefault(pair, {})
-                news = strategy.dp.get_pair_dataframe(pair, timeframe)
-                frames[timeframe] = extended(frames.get(timeframe), news, seconds)
+                recent_candles = strategy.dp.get_pair_dataframe(pair, timeframe)
+                frames[timeframe] = extended(frames.get(timeframe), recent_candles, seconds)
         self.current_candle = recent["date"].iloc[-1]

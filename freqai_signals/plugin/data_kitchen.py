@@ -19,7 +19,7 @@ _EXPANDING: Final = ("feature_engineering_expand_all", "feature_engineering_expa
 logger = logging.getLogger(__name__)
 
 
-class SignalKitchen(FreqaiDataKitchen):
+class SignalDataKitchen(FreqaiDataKitchen):
     """FreqAI's kitchen with mends: files named by the full pair, caches with a fingerprint.
 
     FreqAI names folders and files after the base coin, so BTC/USDT and BTC/USDC would share them.

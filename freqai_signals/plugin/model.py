@@ -26,17 +26,17 @@ from freqai_signals.files import write_atomically
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin.backtest_windows import WindowModels
-from freqai_signals.plugin.data_drawer import SignalDrawer
-from freqai_signals.plugin.data_kitchen import SignalKitchen, declare, keep_nothing_of_training
+from freqai_signals.plugin.data_drawer import SignalDataDrawer
+from freqai_signals.plugin.data_kitchen import SignalDataKitchen, declare, keep_nothing_of_training
 from freqai_signals.plugin.prediction_cache import PredictionCache, Recipe, listed_costs
-from freqai_signals.plugin.retrain_schedule import Turn, newest, next_turn
+from freqai_signals.plugin.retrain_schedule import RetrainStep, newest, next_step
 from freqai_signals.plugin.state_files import (
     INPUTS_FILE,
     all_inputs,
     changed_inputs,
     repair_state,
 )
-from freqai_signals.plugin.thread_priority import Precedence, courteous
+from freqai_signals.plugin.thread_priority import InferencePriority, low_priority
 from freqai_signals.provenance import method_files
 from freqai_signals.schema import INCOMPLETE_MARKET, LABEL_COLUMN, TRUST_COLUMN
 from freqai_signals.signals.outputs import model_columns, model_outputs
@@ -64,13 +64,13 @@ class LightGBMSignalClassifier(IFreqaiModel):
         identifier = config["freqai"].get("identifier", "no_id_provided")
         repair_state(folder / "models" / identifier)
         super().__init__(config=config)
-        SignalDrawer.adopt(self.dd, bool(self.signal_settings.labels.ensemble))
+        SignalDataDrawer.adopt(self.dd, bool(self.signal_settings.labels.ensemble))
         self.store = ModelStore(folder / "signals" / "models")
         self.strategy: Any = None
         self._tables = PairTables(self.signal_settings.candle_seconds)
         self.windows = WindowModels(self.store, self.signal_settings)
         self.tuning = Tuning(self.signal_settings, folder, identifier, self._stop_event.is_set)
-        self._precedence = Precedence()
+        self._priority = InferencePriority()
         self._checked: set[str] = set()
         self.operation: LiveOperation | None = None
         if config["runmode"] in (RunMode.DRY_RUN, RunMode.LIVE):
@@ -86,7 +86,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         self.strategy = strategy
         # freqtrade keeps the candle that opens at the end of the timerange, FreqAI leaves it out.
         dk.backtesting_timeranges[-1].stopts += self.signal_settings.candle_seconds
-        SignalKitchen.adopt(dk, self._prediction_cache(metadata["pair"], dk))
+        SignalDataKitchen.adopt(dk, self._prediction_cache(metadata["pair"], dk))
         return super().start_backtesting(dataframe, metadata, dk, strategy)
 
     def start_live(
@@ -95,14 +95,14 @@ class LightGBMSignalClassifier(IFreqaiModel):
     ) -> FreqaiDataKitchen:  # fmt: skip
         """Predict the newest candle, with full pair names on disk."""
         self.strategy = strategy
-        self._precedence.decides()
-        SignalKitchen.adopt(dk)
+        self._priority.decides()
+        SignalDataKitchen.adopt(dk)
         self._forget_models_of_other_inputs(metadata["pair"])
         # FreqAI's queue knows the whitelist of the start only.
         if metadata["pair"] not in self.train_queue:
             self.train_queue.append(metadata["pair"])
         dk = super().start_live(dataframe, metadata, strategy, dk)
-        self._precedence.decides()
+        self._priority.decides()
         return dk
 
     def build_strategy_return_arrays(
@@ -121,16 +121,20 @@ class LightGBMSignalClassifier(IFreqaiModel):
         dk: FreqaiDataKitchen, data_load_timerange: TimeRange,
     ) -> None:  # fmt: skip
         """A pair's turn: adopt the pool's newest model, or train the next one for all."""
-        SignalKitchen.adopt(dk)
+        SignalDataKitchen.adopt(dk)
         pool = self._pool(pair)
         known = [p for p in pool if p in self.dd.pair_dict]
         latest = newest({p: self.dd.get_pair_dict_info(p)[1] for p in known})
         model = self.dd.served(latest.pair) if latest else None
         own, now = self.dd.get_pair_dict_info(pair)[1], new_trained_timerange.stopts
         patience = 3600 * self.freqai_info["live_retrain_hours"]
-        if latest is None or model is None or next_turn(own, latest, now, patience) is Turn.TRAIN:
+        if (
+            latest is None
+            or model is None
+            or next_step(own, latest, now, patience) is RetrainStep.TRAIN
+        ):
             # Not a decorator: hyperopt pickles this class, and one would hold a generator.
-            with courteous():
+            with low_priority():
                 model = self._train_pool(pool, pair, new_trained_timerange, model)
             trained = now
         else:
@@ -153,7 +157,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
 
         Whether it serves is for the gate to say; either way the next one carries on from it.
         """
-        wait, window = self._precedence.wait, self._window(timerange)
+        wait, window = self._priority.wait, self._window(timerange)
         rows = self._tables.new_rows(pool, self.strategy, window, wait)
         model = self.store.train(self.tuning.request(pool, rows, timerange.stopts, previous))
         if model.card.reason:
@@ -247,7 +251,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
             outputs.loc[outputs.index[-1], TRUST_COLUMN] = INCOMPLETE_MARKET
         # After the mark: what the strategy does not trust is not watched either.
         if self.operation is not None:
-            self.operation.saw(dk.pair, self.model, unfiltered_df, outputs)
+            self.operation.observe(dk.pair, self.model, unfiltered_df, outputs)
         dk.do_predict, dk.DI_values = outputs[TRUST_COLUMN].to_numpy(), np.zeros(len(outputs))
         return outputs[list(model_columns(scored))], dk.do_predict
 
@@ -293,7 +297,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
             pair=pair,
             pool=pool,
             adapter_files=method_files(
-                type(self.strategy), type(self), SignalKitchen, SignalDrawer
+                type(self.strategy), type(self), SignalDataKitchen, SignalDataDrawer
             ),
             costs=listed_costs(pool, self.strategy.round_trip_cost),
         )

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Turn(Enum):
+class RetrainStep(Enum):
     """What a pair does when FreqAI finds its model too old."""
 
-    ADOPT = "adopt"
+    REUSE = "adopt"
     TRAIN = "train"
 
 
@@ -40,7 +40,7 @@ def newest(trained: Mapping[str, int]) -> Trained | None:
     return Trained(pair, -time)
 
 
-def next_turn(own: int, pool: Trained | None, now: int, retrain_seconds: float) -> Turn:
+def next_step(own: int, pool: Trained | None, now: int, retrain_seconds: float) -> RetrainStep:
     """Whether a pair whose model is due adopts the pool's newest model or trains the next one.
 
     A model is adopted while a pair that had trained it itself would still keep it, so that one
@@ -65,5 +65,5 @@ def next_turn(own: int, pool: Trained | None, now: int, retrain_seconds: float) 
     <Turn.TRAIN: 'train'>
     """
     if pool is None or pool.time <= own or now - pool.time > retrain_seconds:
-        return Turn.TRAIN
-    return Turn.ADOPT
+        return RetrainStep.TRAIN
+    return RetrainStep.REUSE

@@ -160,7 +160,7 @@ class LightGBMSignalStrategy(IStrategy):
         """Tell the operator what has changed."""
         if self._is_live:
             operation: LiveOperation = self.freqai.operation
-            for text in operation.news(current_time.timestamp(), self.dp.current_whitelist()):
+            for text in operation.alerts(current_time.timestamp(), self.dp.current_whitelist()):
                 self.dp.send_msg(text)
 
     # Columns
@@ -182,7 +182,7 @@ class LightGBMSignalStrategy(IStrategy):
         live: LiveCandle | None = None
         if self._is_live:
             live = LiveCandle(self.freqai.operation, pair, self.round_trip_cost(pair), lowest)
-            decided, lowest = live.restrained(decided, dataframe, self.training_candles(pair))
+            decided, lowest = live.limited(decided, dataframe, self.training_candles(pair))
         for part in (decided, entry_columns(decided, self.can_short)):
             for name in part:
                 dataframe[name] = part[name]

@@ -16,7 +16,7 @@ MOST_SECONDS: Final = 30.0
 """Longest wait in one place: a bot that never ends deciding is trained for all the same."""
 
 
-class Precedence:
+class InferencePriority:
     """Lets a training wait, between its steps that hold the interpreter, while the bot decides.
 
     One thread calls :meth:`decides`, another :meth:`wait`.
@@ -48,7 +48,7 @@ class Precedence:
 
 
 @contextmanager
-def courteous(seconds: float = SWITCH_SECONDS) -> Iterator[None]:
+def low_priority(seconds: float = SWITCH_SECONDS) -> Iterator[None]:
     """Let other threads have the interpreter sooner while this one computes.
 
     A decision gives the interpreter back for a moment in each of its hundreds of array operations

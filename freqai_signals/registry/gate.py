@@ -201,14 +201,14 @@ def _excess(
     champion: SignalModel, rows: TrainingRows, losses: NDArray[np.float64], days: float
 ) -> MeanTest:
     """Test of the challenger's losses minus the champion's."""
-    of_champion = log_losses(rows.label, honest(champion, rows))
+    of_champion = log_losses(rows.label, calibrated(champion, rows))
     return mean_test(candle_means(rows.start, losses - of_champion), days)
 
 
-def honest(model: SignalModel, rows: TrainingRows) -> Probabilities:
+def calibrated(model: SignalModel, rows: TrainingRows) -> Probabilities:
     """Calibrated probabilities of every row, also of those that would not be trusted live."""
     assert model.fit is not None
-    return model.fit.honest(rows.columns(model.names).features)
+    return model.fit.calibrated(rows.columns(model.names).features)
 
 
 def _days(start: NDArray[np.int64], candles_per_day: int) -> float:

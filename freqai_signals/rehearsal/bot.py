@@ -39,7 +39,7 @@ NO_FAKETIME: Final = (
 
 
 @dataclass
-class Stage:
+class RehearsedBot:
     """Folder and processes of one rehearsal.
 
     Parameters

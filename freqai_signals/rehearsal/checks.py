@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import theilslopes
 
-from freqai_signals.rehearsal.incidents import Mishaps
+from freqai_signals.rehearsal.incidents import Incidents
 
 LEAST_HOURS: Final = 6.0
 """Market hours below which growth of memory cannot be told from warming up."""
@@ -50,7 +50,7 @@ class Scene:
         Length of a candle.
     horizon
         Candles after which a trade leaves; None if time ends none.
-    mishaps
+    incidents
         What went wrong with candles and exchange.
     """
 
@@ -58,11 +58,11 @@ class Scene:
     speed: float
     candle_seconds: int
     horizon: int | None
-    mishaps: Mishaps
+    incidents: Incidents
 
     def away(self, first: float, last: float) -> float:
         """Seconds between two times in which the exchange answered nothing."""
-        spans = [(start / 1000, stop / 1000) for start, stop in self.mishaps.outages]
+        spans = [(start / 1000, stop / 1000) for start, stop in self.incidents.outages]
         return sum(max(0.0, min(last, stop) - max(first, start)) for start, stop in spans)
 
 
@@ -242,11 +242,11 @@ def _cause(key: tuple[str, int], scene: Scene) -> str:
     """Why nobody decided a candle when it closed."""
     pair, candle = key
     close, after = candle + scene.candle_seconds, candle + 2 * scene.candle_seconds
-    if 1000 * candle in scene.mishaps.missing.get(pair, ()):
+    if 1000 * candle in scene.incidents.missing.get(pair, ()):
         return "missing candle"
     if scene.away(close - 1, after):
         return "exchange away"
-    late = [span for span in scene.mishaps.late if span[0] == pair]
+    late = [span for span in scene.incidents.late if span[0] == pair]
     if any(start <= 1000 * after and 1000 * close < stop for _, start, stop, _ in late):
         return "late candle"
     return "bot behind"

@@ -12,10 +12,10 @@ from rich import progress
 from rich.console import Console
 
 from freqai_signals.config import settings_from_config
-from freqai_signals.rehearsal.bot import STRATEGY, Stage, write_config
-from freqai_signals.rehearsal.incidents import Mishaps, plan_mishaps
+from freqai_signals.rehearsal.bot import STRATEGY, RehearsedBot, write_config
+from freqai_signals.rehearsal.incidents import Incidents, plan_incidents
 from freqai_signals.rehearsal.outcome import Outcome, judged
-from freqai_signals.rehearsal.run_record import Played, keep_parameters
+from freqai_signals.rehearsal.run_record import RunRecord, keep_parameters
 from freqai_signals.rehearsal.scenario import (
     DAY_MS,
     Rehearsal,
@@ -50,31 +50,31 @@ def rehearse(request: Rehearsal, notify: Callable[[str], None]) -> Outcome:
     candles = served_folder(request.datadir, request.market, pairs, notify).resolve()
     clock, shift_ms = rehearsed_time(request, candles)
     stop_ms = clock.start_ms + int(request.days * DAY_MS)
-    mishaps, faults = Mishaps(), _faults(request)
-    if request.mishaps:
-        mishaps = plan_mishaps(pairs, clock.start_ms, stop_ms, 1000 * settings.candle_seconds)
-    mishaps.begin(faults)
-    history = load_candles(candles, pairs, settings, shift_ms, mishaps.missing)
+    incidents, faults = Incidents(), _faults(request)
+    if request.incidents:
+        incidents = plan_incidents(pairs, clock.start_ms, stop_ms, 1000 * settings.candle_seconds)
+    incidents.begin(faults)
+    history = load_candles(candles, pairs, settings, shift_ms, incidents.missing)
     request.folder.mkdir(parents=True, exist_ok=True)
     keep_parameters(request.code[0], request.folder)
     with closing(RequestLog(request.folder / "requests.log")) as log:
         app = create_exchange(candles, Clock(now_ms=clock, shift_ms=shift_ms), log, faults)
         with serving(app) as url:
             path = write_config(request.folder / "config.json", config)
-            stage = Stage(request.folder, candles, url, clock, bot_options(path, request.code))
+            bot = RehearsedBot(request.folder, candles, url, clock, bot_options(path, request.code))
             for pair, frame in history.items():
-                stage.seed(pair, frame, settings.timeframe)
+                bot.seed(pair, frame, settings.timeframe)
             notify(announcement(request, clock))
             # The bot's time begins when it starts; the seconds of loading are not part of it.
             clock.begin()
-            status, memory = _play(stage, stop_ms, lambda now: mishaps.apply(faults, now))
-    Played(
+            status, memory = _play(bot, stop_ms, lambda now: incidents.apply(faults, now))
+    RunRecord(
         candles=str(candles),
         shift_ms=shift_ms,
         start_ms=clock.start_ms,
         stop_ms=stop_ms,
         speed=request.speed,
-        mishaps=mishaps,
+        incidents=incidents,
         faults=dict(faults.counts),
         exit_status=status,
         memory=memory,
@@ -100,22 +100,22 @@ def _faults(request: Rehearsal) -> Faults:
     )
 
 
-def _play(stage: Stage, stop_ms: int, tick: Callable[[int], None]) -> tuple[int, Memory]:
+def _play(bot: RehearsedBot, stop_ms: int, tick: Callable[[int], None]) -> tuple[int, Memory]:
     """Run the bot to the end of the rehearsal; its exit status and memory samples."""
     samples = []
-    stage.start()
+    bot.start()
     try:
-        with Progress(stage.clock.start_ms, stop_ms) as shown:
-            while (now := stage.clock()) < stop_ms and stage.is_running():
+        with Progress(bot.clock.start_ms, stop_ms) as shown:
+            while (now := bot.clock()) < stop_ms and bot.is_running():
                 tick(now)
-                hours = (now - stage.clock.start_ms) / 3_600_000
-                samples.append((round(hours, 4), round(stage.memory() / 1e6, 1)))
-                shown.show(stage, samples[-1][1])
+                hours = (now - bot.clock.start_ms) / 3_600_000
+                samples.append((round(hours, 4), round(bot.memory() / 1e6, 1)))
+                shown.show(bot, samples[-1][1])
                 time.sleep(_POLL_SECONDS)
-        return stage.end(), tuple(samples)
+        return bot.end(), tuple(samples)
     finally:
-        if stage.is_running():
-            stage.kill()
+        if bot.is_running():
+            bot.kill()
 
 
 class Progress:
@@ -151,13 +151,13 @@ class Progress:
     ) -> None:
         self._bar.stop()
 
-    def show(self, stage: Stage, megabytes: float) -> None:
+    def show(self, bot: RehearsedBot, megabytes: float) -> None:
         """Show the stage as it is now."""
         if self._bar.disable:
             return
-        now = stage.clock()
-        rows = sum(1 for _ in stage.record.rows())
+        now = bot.clock()
+        rows = sum(1 for _ in bot.record.rows())
         date = datetime.fromtimestamp(now / 1000, UTC)
-        text = f"{date:%m-%d %H:%M} · {rows} decisions · {len(stage.trades())} trades"
+        text = f"{date:%m-%d %H:%M} · {rows} decisions · {len(bot.trades())} trades"
         text += f" · {megabytes:.0f} MB"
         self._bar.update(self._task, completed=now - self._start, description=text)

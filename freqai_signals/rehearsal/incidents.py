@@ -14,7 +14,7 @@ _LATE_MS: Final = 90_000
 
 
 @dataclass(frozen=True)
-class Mishaps:
+class Incidents:
     """Spans are in ms since 1970, market time: first included, last not.
 
     Attributes
@@ -41,9 +41,9 @@ class Mishaps:
         faults.late_ms = {pair: by for pair, start, stop, by in self.late if start <= now_ms < stop}
 
 
-def plan_mishaps(
+def plan_incidents(
     pairs: Sequence[str], start_ms: int, stop_ms: int, candle_ms: int, seed: int = 0
-) -> Mishaps:
+) -> Incidents:
     """One of each kind in every day: an hour's outage, a gap, single missing candles, late ones.
 
     A shorter rehearsal has a shorter outage and fewer missing candles. No gap is as long as the
@@ -76,7 +76,7 @@ def plan_mishaps(
             count = max(1, _SINGLES * day // (24 * _HOUR_MS))
             times = [draw.randrange(first + day // 4, first + day) for _ in range(count)]
             missing[pair] += [_candle(time, candle_ms) for time in times]
-    return Mishaps(
+    return Incidents(
         tuple(outages), tuple(late), {pair: sorted(set(opened)) for pair, opened in missing.items()}
     )
 

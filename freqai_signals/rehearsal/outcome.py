@@ -26,7 +26,7 @@ from freqai_signals.rehearsal.checks import (
 )
 from freqai_signals.rehearsal.ledger_view import LedgerView
 from freqai_signals.rehearsal.parity import History, Parity, compare
-from freqai_signals.rehearsal.run_record import Played, tuned_settings
+from freqai_signals.rehearsal.run_record import RunRecord, tuned_settings
 from freqai_signals.rehearsal.scenario import load_candles
 from freqai_signals.schema import LABEL_COLUMN, OUTCOME_COLUMN, REALISED_RETURN_COLUMN
 from freqai_signals.settings import SignalSettings
@@ -62,7 +62,7 @@ class Outcome:
     frames: Mapping[str, pd.DataFrame]
     trades: list[dict[str, Any]]
     delays: np.ndarray
-    played: Played
+    run: RunRecord
     checks: tuple[Check, ...]
     folder: Path
 
@@ -81,19 +81,17 @@ def judged(folder: Path) -> Outcome:
     ValueError
         If there is none.
     """
-    played = Played.read(folder)
+    run = RunRecord.read(folder)
     config = json.loads((folder / "config.json").read_text())
     settings = tuned_settings(settings_from_config(config), folder)
     pairs = tuple(config["exchange"]["pair_whitelist"])
-    candles = load_candles(
-        Path(played.candles), pairs, settings, played.shift_ms, played.mishaps.missing
-    )
-    return outcome(folder, played, candles, settings)
+    candles = load_candles(Path(run.candles), pairs, settings, run.shift_ms, run.incidents.missing)
+    return outcome(folder, run, candles, settings)
 
 
 def outcome(
     folder: Path,
-    played: Played,
+    run: RunRecord,
     candles: Mapping[str, pd.DataFrame],
     settings: SignalSettings,
 ) -> Outcome:
@@ -102,7 +100,7 @@ def outcome(
     What it decided after the end does not count: it was asked to end meanwhile, so the ledger may
     lack it.
     """
-    in_time = (row for row in record_of(folder).rows() if 1000 * row.written < played.stop_ms)
+    in_time = (row for row in record_of(folder).rows() if 1000 * row.written < run.stop_ms)
     recorded = list(in_time)
     trades = trades_of(folder)
     models = _Models(folder / "user_data" / "signals" / "models")
@@ -116,18 +114,18 @@ def outcome(
         for pair, frame in parity.expected.items()
     }
     scene = Scene(
-        stop=played.stop_ms // 1000,
-        speed=played.speed,
+        stop=run.stop_ms // 1000,
+        speed=run.speed,
         candle_seconds=settings.candle_seconds,
         horizon=settings.label_horizon_candles if settings.exits.horizon else None,
-        mishaps=played.mishaps,
+        incidents=run.incidents,
     )
     decided = {(row.pair, int(pd.Timestamp(row.date).timestamp())) for row in recorded}
     checks = [
-        no_crash(played.exit_status, log_of(folder), _OURS),
+        no_crash(run.exit_status, log_of(folder), _OURS),
         no_duplicate_entry(trades),
         no_missed_exit(trades, _exit_signals(frames, recorded, settings), scene),
-        flat_memory(played.memory),
+        flat_memory(run.memory),
     ]
     if view is not None:
         checks.append(no_lost_row(decided, view.predictions, tuple(candles), scene))
@@ -137,8 +135,8 @@ def outcome(
         parity=parity,
         frames=frames,
         trades=trades,
-        delays=_delays(rows, settings) / played.speed,
-        played=played,
+        delays=_delays(rows, settings) / run.speed,
+        run=run,
         checks=tuple(checks),
         folder=folder,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from freqai_signals.rehearsal.bot import STRATEGY
-from freqai_signals.rehearsal.incidents import Mishaps
+from freqai_signals.rehearsal.incidents import Incidents
 from freqai_signals.settings import SignalSettings
 from freqai_signals.trading.thresholds import Thresholds
 
@@ -16,7 +16,7 @@ PARAMETER_FILE: Final = "parameters.json"
 
 
 @dataclass(frozen=True)
-class Played:
+class RunRecord:
     """A finished rehearsal; times in ms since 1970.
 
     Attributes
@@ -29,7 +29,7 @@ class Played:
         Market time.
     speed
         Times the clock.
-    mishaps
+    incidents
         What went wrong with candles and exchange.
     faults
         Requests that failed, by kind.
@@ -44,7 +44,7 @@ class Played:
     start_ms: int
     stop_ms: int
     speed: float
-    mishaps: Mishaps
+    incidents: Incidents
     faults: Mapping[str, int]
     exit_status: int
     memory: tuple[tuple[float, float], ...]
@@ -54,7 +54,7 @@ class Played:
         (folder / FILE).write_text(json.dumps(asdict(self)))
 
     @classmethod
-    def read(cls, folder: Path) -> "Played":
+    def read(cls, folder: Path) -> "RunRecord":
         """The finished rehearsal of a folder.
 
         Raises
@@ -66,14 +66,14 @@ class Played:
             content = json.loads((folder / FILE).read_text())
         except FileNotFoundError as error:
             raise ValueError(f"{folder} holds no finished rehearsal (no {FILE})") from error
-        told = content["mishaps"]
-        mishaps = Mishaps(
+        told = content["incidents"]
+        incidents = Incidents(
             tuple((start, stop) for start, stop in told["outages"]),
             tuple((pair, start, stop, by) for pair, start, stop, by in told["late"]),
             told["missing"],
         )
         memory = tuple((hours, size) for hours, size in content["memory"])
-        return cls(**{**content, "mishaps": mishaps, "memory": memory})
+        return cls(**{**content, "incidents": incidents, "memory": memory})
 
 
 def keep_parameters(strategies: Path, folder: Path) -> None:

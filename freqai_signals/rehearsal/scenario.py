@@ -12,10 +12,10 @@ import pandas as pd
 
 from freqai_signals.rehearsal.fast_clock import FastClock
 from freqai_signals.sandbox.exchange.app import contracts_of
-from freqai_signals.sandbox.exchange.candle_store import CandleBook, CandleSeries
+from freqai_signals.sandbox.exchange.candle_store import CandleSeries, CandleStore
 from freqai_signals.sandbox.exchange.clock import WEEK_MS, wall_clock_ms, weeks_onto_clock
 from freqai_signals.sandbox.market.spec import MarketSpec
-from freqai_signals.sandbox.runner.bot_config import traded_in
+from freqai_signals.sandbox.runner.bot_config import bot_config_in
 from freqai_signals.sandbox.runner.live_folder import last_opening
 from freqai_signals.schema import OHLCV
 from freqai_signals.settings import SignalSettings
@@ -46,7 +46,7 @@ class Rehearsal:
         candles are moved onto the clock instead.
     faults
         Share of requests that fail.
-    mishaps
+    incidents
         Whether candles are missing and late, and the exchange is away for a while.
     code
         Folders of strategy and model.
@@ -61,7 +61,7 @@ class Rehearsal:
     pairs: tuple[str, ...] = ()
     start: dt.datetime | None = None
     faults: float = 0.0
-    mishaps: bool = False
+    incidents: bool = False
     code: tuple[Path, Path] = (Path("strategies"), Path("freqai_models"))
 
 
@@ -94,7 +94,7 @@ def rehearsed_time(request: Rehearsal, candles: Path) -> tuple[FastClock, int]:
     ValueError
         If a date to start at is given in real time.
     """
-    now, last = wall_clock_ms(), last_opening(candles, traded_in(rehearsed_config(request)))
+    now, last = wall_clock_ms(), last_opening(candles, bot_config_in(rehearsed_config(request)))
     if request.speed == 1:
         if request.start is not None:
             raise ValueError("--start needs a speed above 1: in real time it is now")
@@ -152,15 +152,15 @@ def load_candles(
         If the folder lacks a pair.
     """
     futures = any(":" in pair for pair in pairs)
-    book = contracts_of(folder).candles if futures else CandleBook(folder)
-    absent = [pair for pair in pairs if pair not in book.pairs]
+    store = contracts_of(folder).candles if futures else CandleStore(folder)
+    absent = [pair for pair in pairs if pair not in store.pairs]
     if absent:
-        held = ", ".join(book.pairs)
+        held = ", ".join(store.pairs)
         raise ValueError(f"{folder} has no candles of {', '.join(absent)}; it holds {held}")
     hidden = missing or {}
     return {
         pair: without_holes(
-            _frame(book.series(pair, settings.timeframe), shift_ms, hidden.get(pair, ())),
+            _frame(store.series(pair, settings.timeframe), shift_ms, hidden.get(pair, ())),
             settings.candle_seconds,
         )
         for pair in pairs

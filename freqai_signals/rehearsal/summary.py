@@ -73,8 +73,8 @@ def _running(outcome: Outcome) -> list[str]:
             f"Candle close to decision, seconds of the wall clock: median {median:.2f}, "
             f"95 % within {late:.2f}, longest {outcome.delays.max():.2f}"
         )
-    if outcome.played.faults:
-        met = ", ".join(f"{count} {kind}" for kind, count in sorted(outcome.played.faults.items()))
+    if outcome.run.faults:
+        met = ", ".join(f"{count} {kind}" for kind, count in sorted(outcome.run.faults.items()))
         lines.append(f"Faults met: {met}")
     return lines
 

@@ -18,7 +18,7 @@ from freqai_signals.signals.decide import NO_SIGNAL
 
 
 @dataclass(frozen=True)
-class Restraint:
+class HealthLimits:
     """What is asked beyond the settings.
 
     Attributes
@@ -40,8 +40,8 @@ class Restraint:
         return min(lowest + self.confidence_step, 1.0)
 
 
-def restrain(
-    decided: pd.DataFrame, frame: pd.DataFrame, restraint: Restraint, lowest: float
+def apply_health_limits(
+    decided: pd.DataFrame, frame: pd.DataFrame, health_limits: HealthLimits, lowest: float
 ) -> pd.DataFrame:
     """Decisions with signals taken away; none is ever added.
 
@@ -62,12 +62,12 @@ def restrain(
     """
     signal = decided[DECISION_SIGNAL_COLUMN].to_numpy()
     seconds = frame["date"].dt.as_unit("s").astype("int64").to_numpy()
-    asked = np.isin(signal, (SignalClass.BUY, SignalClass.SELL)) & (seconds >= restraint.since)
+    asked = np.isin(signal, (SignalClass.BUY, SignalClass.SELL)) & (seconds >= health_limits.since)
     if not asked.any():
         return decided
-    low = asked & (frame[CONFIDENCE_COLUMN].to_numpy() < restraint.confidence(lowest))
-    out = asked if restraint.blocked else low
-    reason = restraint.blocked or str(Reason.LOW_CONFIDENCE)
+    low = asked & (frame[CONFIDENCE_COLUMN].to_numpy() < health_limits.confidence(lowest))
+    out = asked if health_limits.blocked else low
+    reason = health_limits.blocked or str(Reason.LOW_CONFIDENCE)
     columns = {
         DECISION_SIGNAL_COLUMN: decided[DECISION_SIGNAL_COLUMN].mask(out, NO_SIGNAL),
         STRENGTH_COLUMN: decided[STRENGTH_COLUMN].mask(out, 0),

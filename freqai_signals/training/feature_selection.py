@@ -28,7 +28,7 @@ from freqai_signals.training.feature_clusters import (
     jaccard,
     permutation_losses,
 )
-from freqai_signals.training.row_checks import one_sided, unusable
+from freqai_signals.training.row_checks import missing_classes, why_not_trainable
 
 logger = logging.getLogger(__name__)
 
@@ -239,10 +239,12 @@ def _cut(
 def _unfit(parts: tuple[TrainingRows, ...], settings: SignalSettings) -> str:
     """Why these parts cannot judge features; empty if they can."""
     learn, *later = parts
-    if unusable(learn, settings):
-        return unusable(learn, settings)
+    if why_not_trainable(learn, settings):
+        return why_not_trainable(learn, settings)
     past, tail = _cut(learn, settings.validation_fraction, settings)
-    reasons = [unusable(rows, settings) for rows in (past, *later)] + [one_sided(tail)]
+    reasons = [why_not_trainable(rows, settings) for rows in (past, *later)] + [
+        missing_classes(tail)
+    ]
     return next((reason for reason in reasons if reason), "")
 
 

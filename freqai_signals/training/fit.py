@@ -25,7 +25,7 @@ from freqai_signals.model.ensemble import (
     mixed,
     weights,
 )
-from freqai_signals.model.reference import ClassReturns, MarginReference, PlaceReference
+from freqai_signals.model.reference import ClassReturns, MarginReference, NoveltyReference
 from freqai_signals.model.signal_model import Fit, SignalModel
 from freqai_signals.model.votes import fit_ballot, mute_votes
 from freqai_signals.provenance import digest
@@ -33,7 +33,7 @@ from freqai_signals.settings import SignalSettings
 from freqai_signals.training.boosting import first_history, fit_members, refit, rounds_of
 from freqai_signals.training.feature_selection import choose_features, group_shares
 from freqai_signals.training.request import Request, new_card
-from freqai_signals.training.row_checks import one_sided, unusable
+from freqai_signals.training.row_checks import missing_classes, why_not_trainable
 
 __all__ = ["Request", "train"]
 
@@ -63,21 +63,25 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     rows, settings = request.rows, request.settings
     card = new_card(request, key or request.key())
     history = _history(request)
-    reason = unusable(rows, settings)
+    reason = why_not_trainable(rows, settings)
     if reason:
         return SignalModel(replace(card, reason=reason), rows.names, history)
 
     past, tail = _split(rows, settings, settings.validation_fraction)
-    reason = unusable(past, settings) or one_sided(tail) or mute_votes(past, tail, settings)
+    reason = (
+        why_not_trainable(past, settings)
+        or missing_classes(tail)
+        or mute_votes(past, tail, settings)
+    )
     if reason:
         return SignalModel(replace(card, reason=reason), rows.names, history)
 
     card, kept = _chosen(card, past, request)
     window = _Window(*(part.columns(kept) for part in (rows, past, tail)))
-    held_out, history, honest = _held_out_fit(window, request, history)
+    held_out, history, calibrated = _held_out_fit(window, request, history)
     fit = _serving(held_out, window.rows, window.tail, settings)
-    held = Holdout.of(window.past, window.tail, honest)
-    measured = _measured(fit, window, honest)
+    held = Holdout.of(window.past, window.tail, calibrated)
+    measured = _measured(fit, window, calibrated)
     card = replace(
         card,
         metrics=measured,
@@ -125,28 +129,28 @@ def _held_out_fit(
         history,
         settings.calibration,
     )
-    honest = calibrator(raw)
+    calibrated = calibrator(raw)
     fit = Fit(
         generations=(_generation(stopped, past, settings), *older),
         calibrator=calibrator,
-        margins=MarginReference.of(honest),
-        places=PlaceReference.of(rows.features),
+        margins=MarginReference.of(calibrated),
+        places=NoveltyReference.of(rows.features),
         class_returns=ClassReturns.of(rows.label, rows.realised_return),
         prior=metrics.class_prior(rows.label),
         decay=settings.ensemble.decay,
         ballot=fit_ballot(past, tail, rows, stopped, settings),
     )
-    return fit, history, honest
+    return fit, history, calibrated
 
 
-def _measured(fit: Fit, window: _Window, honest: Probabilities) -> dict[str, dict[str, float]]:
+def _measured(fit: Fit, window: _Window, calibrated: Probabilities) -> dict[str, dict[str, float]]:
     """Metrics of a sample of all rows, and of the hold-out by those who did not know it."""
     rows, tail = window.rows, window.tail
     sample = rows.take(np.arange(len(rows)) % (len(rows) // _TRAIN_METRIC_ROWS + 1) == 0)
     prior = metrics.class_prior(window.past.label)
     return {
-        "train": metrics.summary(sample.label, fit.honest(sample.features), fit.prior),
-        "validation": metrics.summary(tail.label, honest, prior),
+        "train": metrics.summary(sample.label, fit.calibrated(sample.features), fit.prior),
+        "validation": metrics.summary(tail.label, calibrated, prior),
     }
 
 
@@ -177,7 +181,7 @@ def _serving(
     newest, *older = held_out.generations
     serving = refit(newest.serving, rows, settings, settings.model.refit_factor)
     refitted = replace(held_out, generations=(replace(newest, serving=serving), *older))
-    said = held_out.margins.percentile(refitted.honest(tail.features))
+    said = held_out.margins.percentile(refitted.calibrated(tail.features))
     return held_out if np.median(said) > _SUREST_MEDIAN else refitted
 
 
@@ -230,7 +234,7 @@ def _first_history(
     """History from the end of ``past``, as long as the hold-out; empty where rows are too few."""
     fraction = settings.validation_fraction / (1.0 - settings.validation_fraction)
     early, end = _split(past, settings, fraction)
-    if unusable(early, settings):
+    if why_not_trainable(early, settings):
         return DirectionHistory()
     return first_history(early, end, stopped, settings)
 

@@ -8,7 +8,7 @@ from freqai_signals.dataset.weights import effective_rows, training_weights
 from freqai_signals.settings import SignalSettings
 
 
-def unusable(rows: TrainingRows, settings: SignalSettings) -> str:
+def why_not_trainable(rows: TrainingRows, settings: SignalSettings) -> str:
     """Why these rows cannot train a model; empty if they can."""
     limits = settings.validation
     if len(rows) < limits.min_rows:
@@ -39,7 +39,7 @@ def _uneven(rows: TrainingRows, settings: SignalSettings) -> str:
     )
 
 
-def one_sided(tail: TrainingRows) -> str:
+def missing_classes(tail: TrainingRows) -> str:
     """Why these rows cannot judge a model; empty if they can."""
     missing = [name for name, count in metrics.class_counts(tail.label).items() if not count]
     return f"the hold-out has no row of class {', '.join(missing)}" if missing else ""

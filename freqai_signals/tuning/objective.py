@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.metrics import MeanTest, candle_means, class_prior, log_losses, mean_test
-from freqai_signals.registry.gate import honest
+from freqai_signals.registry.gate import calibrated
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.fit import Request, train
 from freqai_signals.tuning.search_space import TuningRows
@@ -123,7 +123,7 @@ def _losses(
     if model.fit is None:
         prior = np.broadcast_to(class_prior(trained.label), (len(tested), 3))
         return log_losses(tested.label, prior)
-    return log_losses(tested.label, honest(model, tested))
+    return log_losses(tested.label, calibrated(model, tested))
 
 
 def _quiet(settings: SignalSettings) -> SignalSettings:

@@ -5,10 +5,10 @@ import pytest
 from scipy.signal import lfilter
 
 from freqai_signals.drift.distributions import (
-    ShapeReference,
+    DistributionReference,
+    distribution_reference,
     kolmogorov_smirnov,
     population_stability,
-    shape_reference,
 )
 from freqai_signals.drift.training_reference import from_arrays, to_arrays
 from freqai_signals.model.artefact import from_bytes, to_bytes
@@ -37,10 +37,10 @@ def series(seed: int, rows: int, memory: float) -> np.ndarray:
     return lfilter([1.0], [1.0, -memory], noise)[500:, None].astype(np.float32)
 
 
-def reference(memory: float) -> ShapeReference:
+def reference(memory: float) -> DistributionReference:
     values = series(0, 20_000, memory)
     start, pair = np.arange(20_000), np.zeros(20_000, np.int16)
-    found = shape_reference(("x",), values, (start, pair), (100, 1))
+    found = distribution_reference(("x",), values, (start, pair), (100, 1))
     assert found is not None
     return found
 
@@ -53,7 +53,7 @@ def test_limits_hold_whatever_the_dependence(memory: float) -> None:
     assert (found > ref.limits[:, 1]).mean() < 0.005
 
 
-def statistics(ref: ShapeReference, live: np.ndarray) -> np.ndarray:
+def statistics(ref: DistributionReference, live: np.ndarray) -> np.ndarray:
     """Of each hundred rows."""
     codes = ref.codes(live)[:, 0].reshape(-1, 100)
     counts = np.stack([np.bincount(row, minlength=10) for row in codes]).astype(float)
@@ -88,14 +88,14 @@ def test_limits_are_wider_for_dependent_series() -> None:
 def test_too_few_stretches_give_no_reference() -> None:
     values = series(0, 500, 0.5)
     rows = (np.arange(500), np.zeros(500, np.int16))
-    assert shape_reference(("x",), values, rows, (100, 1)) is None
+    assert distribution_reference(("x",), values, rows, (100, 1)) is None
 
 
 def test_stretches_with_holes_are_left_out() -> None:
     values = series(0, 20_000, 0.5)
     start = np.arange(20_000)
     start[10_000:] += 5_050
-    assert shape_reference(("x",), values, (start, np.zeros(20_000, np.int16)), (100, 1))
+    assert distribution_reference(("x",), values, (start, np.zeros(20_000, np.int16)), (100, 1))
 
 
 def test_reference_is_stored_with_the_model() -> None:
@@ -129,7 +129,7 @@ def test_missing_candles_are_no_drift_of_the_calendar() -> None:
     """Whole days are all alike: only what is missing makes one differ."""
     hour = np.tile(np.arange(24.0), 400)[:, None].astype(np.float32)
     rows = (np.arange(len(hour)), np.zeros(len(hour), np.int16))
-    ref = shape_reference(("hour",), hour, rows, (72, 1))
+    ref = distribution_reference(("hour",), hour, rows, (72, 1))
     assert ref is not None
     kept = np.delete(hour[:74], [30, 31], axis=0)
     counts = np.bincount(ref.codes(kept)[:, 0], minlength=10).astype(float)[None, :]

@@ -3,22 +3,22 @@
 import numpy as np
 import pytest
 
-from freqai_signals.drift.distributions import ShapeReference, shape_reference
-from freqai_signals.drift.monitors import LossDrift, NoDrift, PairDrift, ShapeDrift
+from freqai_signals.drift.distributions import DistributionReference, distribution_reference
+from freqai_signals.drift.monitors import DistributionDrift, LossDrift, NoDrift, PairDrift
 from freqai_signals.drift.page_hinkley import PageHinkley
 from freqai_signals.drift.training_reference import LossReference
 
 
 @pytest.fixture(scope="module")
-def reference() -> ShapeReference:
+def reference() -> DistributionReference:
     values = np.random.default_rng(0).normal(size=(20_000, 2)).astype(np.float32)
     rows = (np.arange(20_000), np.zeros(20_000, np.int16))
-    found = shape_reference(("a", "b"), values, rows, (100, 1))
+    found = distribution_reference(("a", "b"), values, rows, (100, 1))
     assert found is not None
     return found
 
 
-def feed(watch: ShapeDrift, values: np.ndarray, first: int = 0) -> list[bool]:
+def feed(watch: DistributionDrift, values: np.ndarray, first: int = 0) -> list[bool]:
     found = []
     for i, row in enumerate(values.astype(np.float32)):
         watch.update(first + i, row)
@@ -30,13 +30,15 @@ def normal(rows: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(rows, 2))
 
 
-def test_its_own_kind_of_data_is_no_drift(reference: ShapeReference) -> None:
-    assert not any(feed(ShapeDrift(reference), normal(5000)))
+def test_its_own_kind_of_data_is_no_drift(reference: DistributionReference) -> None:
+    assert not any(feed(DistributionDrift(reference), normal(5000)))
 
 
 @pytest.mark.parametrize("change", ["mean", "variance", "sign"])
-def test_planted_change_is_found_within_a_stretch(reference: ShapeReference, change: str) -> None:
-    watch = ShapeDrift(reference)
+def test_planted_change_is_found_within_a_stretch(
+    reference: DistributionReference, change: str
+) -> None:
+    watch = DistributionDrift(reference)
     feed(watch, normal(200))
     values = normal(100, seed=2)
     if change == "mean":
@@ -49,21 +51,21 @@ def test_planted_change_is_found_within_a_stretch(reference: ShapeReference, cha
     assert "most in b" in watch.detail
 
 
-def test_drift_ends_with_its_cause(reference: ShapeReference) -> None:
-    watch = ShapeDrift(reference)
+def test_drift_ends_with_its_cause(reference: DistributionReference) -> None:
+    watch = DistributionDrift(reference)
     assert feed(watch, normal(100) + 3)[-1]
     assert not feed(watch, normal(100, 3), 100)[-1]
     assert not watch.warning_detected
 
 
-def test_nothing_is_said_before_a_whole_stretch(reference: ShapeReference) -> None:
-    watch = ShapeDrift(reference)
+def test_nothing_is_said_before_a_whole_stretch(reference: DistributionReference) -> None:
+    watch = DistributionDrift(reference)
     assert not any(feed(watch, normal(99) + 9))
     assert not watch.is_ready
 
 
-def test_old_candles_and_unknown_values_are_ignored(reference: ShapeReference) -> None:
-    one, other = ShapeDrift(reference), ShapeDrift(reference)
+def test_old_candles_and_unknown_values_are_ignored(reference: DistributionReference) -> None:
+    one, other = DistributionDrift(reference), DistributionDrift(reference)
     values = normal(150) + 3
     feed(one, values)
     for i, row in enumerate(values.astype(np.float32)):
@@ -73,9 +75,11 @@ def test_old_candles_and_unknown_values_are_ignored(reference: ShapeReference) -
     assert one.detail == other.detail
 
 
-def test_restart_that_feeds_the_newest_stretch_says_the_same(reference: ShapeReference) -> None:
+def test_restart_that_feeds_the_newest_stretch_says_the_same(
+    reference: DistributionReference,
+) -> None:
     values = normal(500) + 3
-    one, other = ShapeDrift(reference), ShapeDrift(reference)
+    one, other = DistributionDrift(reference), DistributionDrift(reference)
     feed(one, values)
     feed(other, values[-100:], 400)
     assert one.detail == other.detail
@@ -85,9 +89,9 @@ def test_restart_that_feeds_the_newest_stretch_says_the_same(reference: ShapeRef
 def test_candles_that_training_skips_are_skipped() -> None:
     values = normal(20_000)[::3].astype(np.float32)
     rows = (np.arange(0, 20_000, 3), np.zeros(len(values), np.int16))
-    reference = shape_reference(("a", "b"), values, rows, (300, 3))
+    reference = distribution_reference(("a", "b"), values, rows, (300, 3))
     assert reference is not None
-    watch = ShapeDrift(reference)
+    watch = DistributionDrift(reference)
     for candle in range(299):
         watch.update(candle, values[candle])
     assert watch.is_ready

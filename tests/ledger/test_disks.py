@@ -133,7 +133,7 @@ def test_a_bot_on_such_a_disk_goes_on_says_so_and_catches_up(disk: Path, trouble
             assert serving is not None
             assert serving.card.version == model_of(10).card.version
         assert wait_until(lambda: bool(bot.operation._ledger._writer.trouble))  # type: ignore[union-attr]
-        told = bot.news(FIRST + 3)
+        told = bot.alerts(FIRST + 3)
         assert any(text.startswith("ledger: cannot be written") for text in told), told
         assert any(text.startswith(f"registry {SCOPE}: cannot be used") for text in told), told
     finally:

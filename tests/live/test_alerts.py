@@ -2,15 +2,15 @@
 
 import pytest
 
-from freqai_signals.live.alerts import Alerts, News, ledger_news, level_news, model_news
+from freqai_signals.live.alerts import Alert, Alerts, ledger_alert, level_alert, model_alert
 from freqai_signals.live.health import Health, Level
 from freqai_signals.settings import AlertSettings
 
 SETTINGS = AlertSettings(cooldown_candles=10, summarise_from=3)
 
 
-def level(kind: Level, pair: str = "BTC/USDT") -> News:
-    return level_news(pair, Health(kind))
+def level(kind: Level, pair: str = "BTC/USDT") -> Alert:
+    return level_alert(pair, Health(kind))
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def alerts() -> Alerts:
 
 
 def test_what_is_normal_from_the_start_is_not_told(alerts: Alerts) -> None:
-    assert alerts.update(0, [level(Level.OK), ledger_news("", 0, 0)]) == []
+    assert alerts.update(0, [level(Level.OK), ledger_alert("", 0, 0)]) == []
 
 
 def test_a_state_is_told_once(alerts: Alerts) -> None:
@@ -46,36 +46,36 @@ def test_what_was_told_by_a_clock_that_was_ahead_holds_nothing_back(alerts: Aler
 
 
 def test_many_pairs_make_one_message(alerts: Alerts) -> None:
-    news = [level(Level.DRIFT, f"P{i}/USDT") for i in range(50)]
-    assert alerts.update(0, news) == [
+    alerts = [level(Level.DRIFT, f"P{i}/USDT") for i in range(50)]
+    assert alerts.update(0, alerts) == [
         "level 50 pairs (P0/USDT, P1/USDT, P10/USDT and 47 more): drift"
     ]
-    assert Alerts(SETTINGS).update(0, news[:2]) == [
+    assert Alerts(SETTINGS).update(0, alerts[:2]) == [
         "level P0/USDT: drift", "level P1/USDT: drift",
     ]  # fmt: skip
 
 
 def test_the_most_severe_comes_first(alerts: Alerts) -> None:
-    news = [level(Level.WARNING, "A"), level(Level.HALTED, "B"), level(Level.DRIFT, "C")]
-    assert [line.split(": ")[1] for line in alerts.update(0, news)] == [
+    alerts = [level(Level.WARNING, "A"), level(Level.HALTED, "B"), level(Level.DRIFT, "C")]
+    assert [line.split(": ")[1] for line in alerts.update(0, alerts)] == [
         "halted", "drift", "warning",
     ]  # fmt: skip
 
 
 def test_a_refused_model_is_told_with_its_reason(alerts: Alerts) -> None:
-    news = model_news("bot/pool", "v2", "refused", "worse than v1")
-    assert alerts.update(0, [news]) == ["model bot/pool: refused v2 (worse than v1)"]
-    assert alerts.update(1, [news]) == []
-    another = model_news("bot/pool", "v3", "refused", "worse")
+    alerts = model_alert("bot/pool", "v2", "refused", "worse than v1")
+    assert alerts.update(0, [alerts]) == ["model bot/pool: refused v2 (worse than v1)"]
+    assert alerts.update(1, [alerts]) == []
+    another = model_alert("bot/pool", "v3", "refused", "worse")
     assert alerts.update(2, [another]) == []
     assert alerts.update(10, [another]) == ["model bot/pool: refused v3 (worse)"]
 
 
 def test_ledger_trouble_and_its_end(alerts: Alerts) -> None:
-    assert "5 rows wait: locked" in alerts.update(0, [ledger_news("locked", 5, 0)])[0]
-    assert "7 rows" in alerts.update(1, [ledger_news("locked", 9, 7)])[0]
-    assert alerts.update(12, [ledger_news("", 0, 7)]) == []
-    assert Alerts(SETTINGS).update(0, [ledger_news("", 0, 0)]) == []
+    assert "5 rows wait: locked" in alerts.update(0, [ledger_alert("locked", 5, 0)])[0]
+    assert "7 rows" in alerts.update(1, [ledger_alert("locked", 9, 7)])[0]
+    assert alerts.update(12, [ledger_alert("", 0, 7)]) == []
+    assert Alerts(SETTINGS).update(0, [ledger_alert("", 0, 0)]) == []
 
 
 def test_a_restart_repeats_nothing(alerts: Alerts) -> None:

@@ -48,7 +48,7 @@ def live(folder: Path, turn: int, told: Connection, phase: Any) -> None:
         bot = Bot(operation, folder, settles=False)
         for number in range(CANDLES):
             candle = FIRST + min(3 * turn + cycle, 650) * CANDLES + number
-            bot.tell = lambda _text, candle=candle: told.send(("signal", candle))  # type: ignore[misc]
+            bot.send_signals = lambda _text, candle=candle: told.send(("signal", candle))  # type: ignore[misc]
             bot.candle(candle, signal=2)
 
 

@@ -19,7 +19,7 @@ from freqai_signals.registry.promotion import speaking
 from freqai_signals.registry.registry import Registry
 from freqai_signals.schema import PROBA_COLUMNS
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.health_limits import Restraint
+from freqai_signals.signals.health_limits import HealthLimits
 from freqai_signals.training.fit import Request, train
 from tests.registry.gate_rows import model_of, shuffled, small_settings, window
 from tests.waiting import PATIENCE
@@ -59,17 +59,17 @@ class Bot:
     folder: Path
     settles: bool = True
     sent: list[str] = field(default_factory=list)
-    tell: Callable[[str], None] | None = None
+    send_signals: Callable[[str], None] | None = None
 
-    def candle(self, number: int, shift: float = 0.0, signal: int = -1) -> Restraint:
+    def candle(self, number: int, shift: float = 0.0, signal: int = -1) -> HealthLimits:
         values = np.random.default_rng(number).normal(size=4) + shift
         date = pd.to_datetime([number * HOUR], unit="s", utc=True)
         features = pd.DataFrame([values], columns=["%-a", "%-b", "%-c", "%-d"]).assign(date=date)
         model = self.operation.model(PAIR, None)
         said = model.predict(features).probabilities[0] if model else np.array([0.0, 1.0, 0.0])
         outputs = pd.DataFrame([said], columns=list(PROBA_COLUMNS)).assign(do_predict=1)
-        self.operation.saw(PAIR, model, features, outputs)
-        restraint = self.operation.judge(PAIR, candles(number), COST)
+        self.operation.observe(PAIR, model, features, outputs)
+        health_limits = self.operation.judge(PAIR, candles(number), COST)
         strength = int(signal in (0, 2))
         frame = outputs.assign(
             date=date, close=100.0, confidence=0.9, expected_return=0.01, signal=signal,
@@ -77,10 +77,10 @@ class Bot:
             reject_reason="" if strength else "no_edge",
         )  # fmt: skip
         frame["&-signal"] = float(said.argmax())
-        self.operation.record(PAIR, frame, COST, self.tell or self.sent.append)
+        self.operation.record(PAIR, frame, COST, self.send_signals or self.sent.append)
         if self.settles:
             self.settle()
-        return restraint
+        return health_limits
 
     def settle(self) -> None:
         writer, until = self.operation._ledger._writer, time.monotonic() + PATIENCE
@@ -88,8 +88,8 @@ class Bot:
             assert time.monotonic() < until, "rows wait though nothing is wrong"
             time.sleep(0.002)
 
-    def news(self, number: int) -> list[str]:
-        return self.operation.news((number + 1) * HOUR + 5, [PAIR])
+    def alerts(self, number: int) -> list[str]:
+        return self.operation.alerts((number + 1) * HOUR + 5, [PAIR])
 
     def ledger(self) -> Ledger:
         self.operation._ledger.flush(PATIENCE)
@@ -207,12 +207,12 @@ def test_refused_model_does_not_serve_and_the_operator_is_told(start: Start) -> 
     refused = bot.operation.promote(PAIR, poisoned(), window(8))
     assert refused.fit is not None, "the next training carries on from it"
     assert bot.operation.model(PAIR, refused).card.version == champion.card.version  # type: ignore[union-attr]
-    (text,) = bot.news(FIRST)
+    (text,) = bot.alerts(FIRST)
     assert text.startswith(f"model {SCOPE}: refused {refused.card.version}")
-    assert bot.news(FIRST) == []
+    assert bot.alerts(FIRST) == []
     again = start()
     assert again.operation.model(PAIR, refused).card.version == champion.card.version  # type: ignore[union-attr]
-    assert again.news(FIRST + 1) == []
+    assert again.alerts(FIRST + 1) == []
 
 
 def test_refused_first_model_abstains_also_after_a_restart(start: Start) -> None:
@@ -239,7 +239,7 @@ def test_rollback_by_command_is_followed_and_told(start: Start) -> None:
     assert bot.operation.model(PAIR, None).card.version == new  # type: ignore[union-attr]
     Registry(bot.folder / "signals" / "registry").rollback(SCOPE, reason="it was better")
     assert bot.operation.model(PAIR, None).card.version == old  # type: ignore[union-attr]
-    assert bot.news(FIRST) == [f"model {SCOPE}: rolled back to {old} (it was better)"]
+    assert bot.alerts(FIRST) == [f"model {SCOPE}: rolled back to {old} (it was better)"]
 
 
 def test_signal_is_told_after_its_row_and_once(start: Start) -> None:
@@ -268,7 +268,7 @@ def test_message_that_a_kill_prevented_goes_out_after_the_restart(start: Start) 
     def killed(_text: str) -> None:
         raise RuntimeError
 
-    bot.tell = killed
+    bot.send_signals = killed
     bot.candle(FIRST + 1, signal=2)
     assert bot.ledger().unsent(PAIR, BOT) == (FIRST + 1) * HOUR
     again = start(settings)
@@ -286,16 +286,16 @@ def test_level_restrains_asks_for_training_and_survives_a_restart(start: Start) 
         [Entry("counters", [{"bot": BOT, "name": f"health {PAIR}", "content": halted.to_json()}])]
     )
     again = start(settings)
-    restraint = again.candle(FIRST + 1)
-    assert restraint.blocked == "halted"
-    assert restraint.confidence_step == settings.drift.confidence_step
+    health_limits = again.candle(FIRST + 1)
+    assert health_limits.blocked == "halted"
+    assert health_limits.confidence_step == settings.drift.confidence_step
     assert again.operation.columns(PAIR)["drift_level"] == 3
     asked = [again.operation.wants_training(PAIR)]
     for number in range(FIRST + 2, FIRST + 5):
         again.candle(number)
         asked.append(again.operation.wants_training(PAIR))
     assert asked == [True, False, False, False]
-    assert again.news(FIRST + 5)[0].startswith(f"level {PAIR}: halted")
+    assert again.alerts(FIRST + 5)[0].startswith(f"level {PAIR}: halted")
 
 
 def test_numbers_of_a_shorter_timeframe_hold_nothing_back(start: Start) -> None:
@@ -325,10 +325,10 @@ def test_a_clock_that_is_ahead_warns_and_holds_nothing_back(start: Start) -> Non
     bot.operation.promote(PAIR, model_of(0), window(0))
     bot.candle(FIRST)
     for _ in range(2):
-        bot.news(FIRST + 500)
+        bot.alerts(FIRST + 500)
     assert bot.operation.columns(PAIR)["drift_level"] == 1
     step = settings.drift.confidence_step
-    assert bot.candle(FIRST + 1) == Restraint(step, since=(FIRST + 1) * HOUR)
+    assert bot.candle(FIRST + 1) == HealthLimits(step, since=(FIRST + 1) * HOUR)
     for number in range(FIRST + 2, FIRST + 5):
         bot.candle(number)
     assert bot.operation.columns(PAIR)["drift_level"] == 0
@@ -338,8 +338,8 @@ def test_silence_is_noticed_where_no_candle_arrives(start: Start) -> None:
     bot = start()
     bot.operation.promote(PAIR, model_of(0), window(0))
     bot.candle(FIRST)
-    assert bot.news(FIRST) == []
-    (text,) = bot.news(FIRST + 3)
+    assert bot.alerts(FIRST) == []
+    (text,) = bot.alerts(FIRST + 3)
     assert text.startswith(f"level {PAIR}: warning (no trusted prediction for 3 candles")
 
 
@@ -350,7 +350,7 @@ def test_a_ledger_that_is_away_stops_nothing(start: Start, tmp_path: Path) -> No
     bot.operation.promote(PAIR, model_of(0), window(0))
     bot.candle(FIRST)
     bot.candle(FIRST + 1, signal=2)
-    assert any(text.startswith("ledger: cannot be written") for text in bot.news(FIRST + 1))
+    assert any(text.startswith("ledger: cannot be written") for text in bot.alerts(FIRST + 1))
 
 
 def test_switched_off_sections_do_nothing(start: Start, tmp_path: Path) -> None:
@@ -359,8 +359,8 @@ def test_switched_off_sections_do_nothing(start: Start, tmp_path: Path) -> None:
     alerts = settings.alerts.model_copy(update={"enabled": False, "every_signal": True})
     bot = start(settings.model_copy(update={"drift": drift, "alerts": alerts}))
     bot.operation.promote(PAIR, poisoned(), window(8))
-    assert bot.candle(FIRST, signal=2) == Restraint()
-    assert bot.news(FIRST + 9) == []
+    assert bot.candle(FIRST, signal=2) == HealthLimits()
+    assert bot.alerts(FIRST + 9) == []
     assert bot.sent == []
     assert not (tmp_path / "signals" / "ledger.sqlite").exists()
 
@@ -372,7 +372,7 @@ def test_nothing_is_raised_and_the_same_trouble_is_logged_once(
     for _ in range(2):
         bot.operation.record(PAIR, pd.DataFrame({"date": ["?"]}), COST, bot.sent.append)
     assert sum("something failed" in line for line in caplog.messages) <= 2
-    assert bot.operation.judge(PAIR, pd.DataFrame({"date": [1]}), COST) == Restraint()
+    assert bot.operation.judge(PAIR, pd.DataFrame({"date": [1]}), COST) == HealthLimits()
 
 
 def test_slow_database_is_left_alone_for_a_while(tmp_path: Path) -> None:

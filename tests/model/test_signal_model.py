@@ -9,7 +9,7 @@ import pytest
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.model import booster
 from freqai_signals.model.card import ModelCard
-from freqai_signals.model.reference import ClassReturns, MarginReference, PlaceReference
+from freqai_signals.model.reference import ClassReturns, MarginReference, NoveltyReference
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.training.fit import Request, train
 from tests.model_rows import make_rows, small
@@ -159,7 +159,7 @@ def test_confidence_by_hand_and_monotone_in_the_margin() -> None:
 def test_strange_rows_are_told_by_hand() -> None:
     """One feature between -1 and 1: at 3 it lies one width of its range outside."""
     features = np.linspace(-1, 1, 1001, dtype=np.float32)[:, None]
-    place = PlaceReference.of(features)
+    place = NoveltyReference.of(features)
     assert place.centre[0] == pytest.approx(0.0, abs=1e-3)
     assert place.half_width[0] == pytest.approx(0.99, abs=1e-3)
     distance = place.distance(np.array([[0.0], [3.0], [1000.0], [np.nan]], np.float32))
@@ -174,14 +174,14 @@ def test_telling_strange_rows_takes_memory_linear_in_rows() -> None:
     """A dissimilarity index would hold 20,000 x 20,000 distances, 3.2 GB."""
     features = np.random.default_rng(0).normal(size=(20_000, 30)).astype(np.float32)
     tracemalloc.start()
-    PlaceReference.of(features).distance(features)
+    NoveltyReference.of(features).distance(features)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 10 * 8 * features.size
 
 
 def test_a_constant_feature_has_no_zero_width() -> None:
-    place = PlaceReference.of(np.ones((50, 1), np.float32))
+    place = NoveltyReference.of(np.ones((50, 1), np.float32))
     assert np.isfinite(place.distance(np.array([[1.0], [2.0]], np.float32))).all()
 
 

@@ -157,10 +157,10 @@ def test_trap_10_a_changed_setting_does_not_reuse_predictions_and_is_named(
 
 def test_trap_10_freqais_own_check_would_reuse_them(first_run: Run) -> None:
     """Row count and dates match whatever the labels were: this is what the fingerprint guards."""
-    kitchen = FreqaiDataKitchen(first_run.config, False, "BTC/USDT")
-    stop = int(kitchen.training_timeranges[0].stopts)
-    kitchen.model_filename = f"cb_btc_usdt_{stop}"
-    assert kitchen.check_if_backtest_prediction_is_valid(2 * 96)
+    data_kitchen = FreqaiDataKitchen(first_run.config, False, "BTC/USDT")
+    stop = int(data_kitchen.training_timeranges[0].stopts)
+    data_kitchen.model_filename = f"cb_btc_usdt_{stop}"
+    assert data_kitchen.check_if_backtest_prediction_is_valid(2 * 96)
 
 
 @pytest.mark.parametrize("column", ["open", "high", "low", "close", "volume"])

@@ -47,11 +47,13 @@ class Bot:
 
     def train(self, pair: str = PAIR) -> Any:
         """What the scanning thread does for one pair."""
-        kitchen = FreqaiDataKitchen(self.config, True, pair)
+        data_kitchen = FreqaiDataKitchen(self.config, True, pair)
         _, trained = self.freqai.dd.get_pair_dict_info(pair)
-        _, training, loading = kitchen.check_if_new_training_required(trained)
-        kitchen.set_paths(pair, training.stopts)
-        self.freqai.extract_data_and_train_model(training, pair, self.strategy, kitchen, loading)
+        _, training, loading = data_kitchen.check_if_new_training_required(trained)
+        data_kitchen.set_paths(pair, training.stopts)
+        self.freqai.extract_data_and_train_model(
+            training, pair, self.strategy, data_kitchen, loading
+        )
         return self.freqai.dd.model_dictionary[pair]
 
 
@@ -167,9 +169,9 @@ def test_trap_05_a_new_candle_is_appended_with_our_columns(
 
 
 def test_trap_05_freqai_itself_would_raise_without_the_declared_statistics(bot: Bot) -> None:
-    kitchen = FreqaiDataKitchen(bot.config, True, PAIR)
-    kitchen.data["labels_mean"] = {"&-signal": 0.0}
-    kitchen.data["labels_std"] = {"&-signal": 0.0}
+    data_kitchen = FreqaiDataKitchen(bot.config, True, PAIR)
+    data_kitchen.data["labels_mean"] = {"&-signal": 0.0}
+    data_kitchen.data["labels_std"] = {"&-signal": 0.0}
     row = pd.DataFrame({name: [0.0] for name in MODEL_COLUMNS})
     before = bot.freqai.dd.historic_predictions.setdefault(PAIR, pd.DataFrame())
     history = before.copy()
@@ -179,7 +181,7 @@ def test_trap_05_freqai_itself_would_raise_without_the_declared_statistics(bot: 
                 PAIR,
                 row,
                 np.array([1]),
-                kitchen,
+                data_kitchen,
                 bot.candles().assign(date=bot.candles()["date"] + pd.Timedelta(days=1)),
             )
     finally:
@@ -243,10 +245,10 @@ def test_trap_11_live_files_carry_the_full_pair_name(bot: Bot, story: Any) -> No
 
 def test_a_model_survives_freqais_own_pickle(bot: Bot, story: Any) -> None:
     dd = bot.freqai.dd
-    kitchen = FreqaiDataKitchen(bot.config, True, PAIR)
+    data_kitchen = FreqaiDataKitchen(bot.config, True, PAIR)
     kept = dd.model_dictionary.pop(PAIR)
     try:
-        loaded = dd.load_data(PAIR, kitchen)
+        loaded = dd.load_data(PAIR, data_kitchen)
     finally:
         dd.model_dictionary[PAIR] = kept
     frame = bot.strategy.feature_engineering_standard(bot.candles(), {"pair": PAIR})

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from freqai_signals.plugin.state_files import HISTORY_FILE
-from freqai_signals.plugin.thread_priority import QUIET_SECONDS, SWITCH_SECONDS, Precedence
+from freqai_signals.plugin.thread_priority import QUIET_SECONDS, SWITCH_SECONDS, InferencePriority
 from freqai_signals.schema import PROBA_COLUMNS, TRUST_COLUMN
 from tests.plugin.conftest import PAIRS, Bench
 from tests.plugin.test_live import NEW_PAIR, PAIR, Bot, live_bench, make_bot
@@ -143,7 +143,7 @@ def test_a_training_leaves_the_interpreter_to_the_bot_that_decides(bot: Bot) -> 
         now[0] += seconds
         intervals.append(sys.getswitchinterval())
 
-    bot.freqai._precedence = Precedence(lambda: now[0], sleep)
+    bot.freqai._priority = InferencePriority(lambda: now[0], sleep)
     newest(bot)
     bot.train()
     assert now[0] >= 100.0 + QUIET_SECONDS, "it waits until the bot is through"

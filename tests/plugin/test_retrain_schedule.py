@@ -1,6 +1,6 @@
 import pytest
 
-from freqai_signals.plugin.retrain_schedule import Trained, Turn, newest, next_turn
+from freqai_signals.plugin.retrain_schedule import RetrainStep, Trained, newest, next_step
 
 HOUR = 3600
 PAIRS = tuple(f"{name}/USDT" for name in "ABCDE")
@@ -9,21 +9,23 @@ PAIRS = tuple(f"{name}/USDT" for name in "ABCDE")
 @pytest.mark.parametrize(
     ("own", "pool", "expected"),
     [
-        (0, None, Turn.TRAIN),
-        (0, Trained("A", 900), Turn.ADOPT),
-        (500, Trained("A", 900), Turn.ADOPT),
-        (900, Trained("A", 900), Turn.TRAIN),
-        (950, Trained("A", 900), Turn.TRAIN),
+        (0, None, RetrainStep.TRAIN),
+        (0, Trained("A", 900), RetrainStep.REUSE),
+        (500, Trained("A", 900), RetrainStep.REUSE),
+        (900, Trained("A", 900), RetrainStep.TRAIN),
+        (950, Trained("A", 900), RetrainStep.TRAIN),
     ],
 )
-def test_only_a_newer_model_is_adopted(own: int, pool: Trained | None, expected: Turn) -> None:
-    assert next_turn(own, pool, 1000, HOUR) is expected
+def test_only_a_newer_model_is_adopted(
+    own: int, pool: Trained | None, expected: RetrainStep
+) -> None:
+    assert next_step(own, pool, 1000, HOUR) is expected
 
 
 def test_a_model_that_is_due_itself_is_not_adopted() -> None:
     pool = Trained("A", 1000)
-    assert next_turn(0, pool, 1000 + HOUR, HOUR) is Turn.ADOPT
-    assert next_turn(0, pool, 1001 + HOUR, HOUR) is Turn.TRAIN
+    assert next_step(0, pool, 1000 + HOUR, HOUR) is RetrainStep.REUSE
+    assert next_step(0, pool, 1001 + HOUR, HOUR) is RetrainStep.TRAIN
 
 
 def test_there_is_no_newest_model_among_none() -> None:
@@ -39,8 +41,8 @@ def test_one_training_a_schedule_serves_all_pairs() -> None:
         pair = queue[0]
         if trained[pair] and now - trained[pair] <= 4 * HOUR:
             continue
-        turn = next_turn(trained[pair], newest(trained), now, 4 * HOUR)
-        if turn is Turn.TRAIN:
+        turn = next_step(trained[pair], newest(trained), now, 4 * HOUR)
+        if turn is RetrainStep.TRAIN:
             trainings.append(now)
             trained[pair] = now
         else:

@@ -6,16 +6,16 @@ from freqai_signals.plugin.thread_priority import (
     MOST_SECONDS,
     QUIET_SECONDS,
     SWITCH_SECONDS,
-    Precedence,
-    courteous,
+    InferencePriority,
+    low_priority,
 )
 
 
 def test_the_interval_is_short_inside_and_what_it_was_outside() -> None:
     before = sys.getswitchinterval()
-    with courteous():
+    with low_priority():
         assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS, abs=1e-5)
-        with courteous(1.0):
+        with low_priority(1.0):
             assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS, abs=1e-5), (
                 "never longer"
             )
@@ -24,7 +24,7 @@ def test_the_interval_is_short_inside_and_what_it_was_outside() -> None:
 
 def test_the_interval_is_put_back_after_an_error() -> None:
     before = sys.getswitchinterval()
-    with pytest.raises(ValueError, match="no rows"), courteous():
+    with pytest.raises(ValueError, match="no rows"), low_priority():
         raise ValueError("no rows")
     assert sys.getswitchinterval() == before
 
@@ -34,7 +34,7 @@ class Time:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.precedence = Precedence(lambda: self.now, self.sleep)
+        self.precedence = InferencePriority(lambda: self.now, self.sleep)
         self.decisions: list[float] = []
 
     def sleep(self, seconds: float) -> None:

@@ -17,7 +17,7 @@ from freqtrade.resolvers import StrategyResolver
 from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 from freqtrade.strategy import IStrategy
 
-from freqai_signals.plugin.data_kitchen import SignalKitchen
+from freqai_signals.plugin.data_kitchen import SignalDataKitchen
 from freqai_signals.schema import LABEL_COLUMN, MODEL_COLUMNS, PROBA_COLUMNS, TRUST_COLUMN
 from tests.plugin.conftest import REPO, Bench, Run, market_candles, small_config
 
@@ -35,7 +35,7 @@ def prepared(strategy: IStrategy, candles: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture
-def kitchen(first_run: Run) -> FreqaiDataKitchen:
+def data_kitchen(first_run: Run) -> FreqaiDataKitchen:
     return FreqaiDataKitchen(first_run.config, False, PAIR)
 
 
@@ -116,15 +116,15 @@ def test_adapter_files_hold_one_public_class_and_no_dataclass(folder: str) -> No
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_trap_01_rows_with_nan_or_infinite_features_are_not_trusted(
-    bad: float, first_run: Run, kitchen: FreqaiDataKitchen, features: pd.DataFrame, freqai: Any
+    bad: float, first_run: Run, data_kitchen: FreqaiDataKitchen, features: pd.DataFrame, freqai: Any
 ) -> None:
     """FreqAI's classifier overwrites the mask of such rows with ones (BaseClassifierModel:127)."""
     names = [name for name in features if name.startswith("%")]
     spoilt = features.copy()
     spoilt.iloc[3, spoilt.columns.get_loc(names[0])] = bad
     spoilt.iloc[7, spoilt.columns.get_loc(names[-1])] = bad
-    clean, trusted_before = freqai.predict(features, kitchen)
-    predicted, trusted = freqai.predict(spoilt, kitchen)
+    clean, trusted_before = freqai.predict(features, data_kitchen)
+    predicted, trusted = freqai.predict(spoilt, data_kitchen)
     assert trusted_before[[3, 7]].tolist() == [1, 1]
     assert trusted[[3, 7]].tolist() == [0, 0]
     assert (predicted.loc[[3, 7], list(PROBA_COLUMNS)].to_numpy() == [0, 1, 0]).all()
@@ -144,10 +144,10 @@ def test_trap_02_no_column_is_renamed_to_a_signal(first_run: Run) -> None:
 
 
 def test_trap_03_predictions_have_all_columns_for_any_number_of_rows(
-    first_run: Run, kitchen: FreqaiDataKitchen, features: pd.DataFrame, freqai: Any
+    first_run: Run, data_kitchen: FreqaiDataKitchen, features: pd.DataFrame, freqai: Any
 ) -> None:
     for rows in (1, 2, 200):
-        predicted, trusted = freqai.predict(features.tail(rows), kitchen)
+        predicted, trusted = freqai.predict(features.tail(rows), data_kitchen)
         assert list(predicted) == list(MODEL_COLUMNS)
         assert len(predicted) == len(trusted) == rows
 
@@ -158,13 +158,13 @@ def test_trap_06_extra_returns_are_scalars_and_no_dictionary_is_shared(
     """FreqAI hands the config's own dictionary to every kitchen (data_kitchen:99)."""
     config = first_run.config
     stock = [FreqaiDataKitchen(config, False, pair) for pair in ("BTC/USDT", "ETH/USDT")]
-    shared = [kitchen.data["extra_returns_per_train"] for kitchen in stock]
+    shared = [data_kitchen.data["extra_returns_per_train"] for data_kitchen in stock]
     configured = config["freqai"].get("extra_returns_per_train")
     if configured is not None:
         assert shared[0] is shared[1] is configured
-    for kitchen in stock:
-        freqai.predict(features, kitchen)
-    own = [kitchen.data["extra_returns_per_train"] for kitchen in stock]
+    for data_kitchen in stock:
+        freqai.predict(features, data_kitchen)
+    own = [data_kitchen.data["extra_returns_per_train"] for data_kitchen in stock]
     assert own[0] is not own[1]
     assert config["freqai"].get("extra_returns_per_train") == configured
     assert all(np.isscalar(value) for value in own[0].values())
@@ -218,12 +218,12 @@ def test_trap_18_models_lie_outside_what_the_analysis_commands_delete(first_run:
 
 
 def test_trap_20_telling_strange_rows_takes_no_square_of_rows(
-    first_run: Run, kitchen: FreqaiDataKitchen, features: pd.DataFrame, freqai: Any
+    first_run: Run, data_kitchen: FreqaiDataKitchen, features: pd.DataFrame, freqai: Any
 ) -> None:
     """FreqAI's dissimilarity index holds an N x N matrix: 20,000 rows are 3.2 GB."""
     many = pd.concat([features] * 100, ignore_index=True)
     tracemalloc.start()
-    freqai.predict(many, kitchen)
+    freqai.predict(many, data_kitchen)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 40 * many.to_numpy(dtype=object).size
@@ -248,12 +248,12 @@ def test_trap_21_pipelines_share_no_steps(
 
     model = freqai
     made: list[Any] = []
-    monkeypatch.setattr(model, "fit", lambda data, kitchen: model.model)
+    monkeypatch.setattr(model, "fit", lambda data, data_kitchen: model.model)
     for _ in range(2):
-        kitchen = FreqaiDataKitchen(first_run.config, False, PAIR)
-        kitchen.training_features_list = []
-        model.train(pd.DataFrame(), PAIR, kitchen)
-        made += [kitchen.feature_pipeline, kitchen.label_pipeline]
+        data_kitchen = FreqaiDataKitchen(first_run.config, False, PAIR)
+        data_kitchen.training_features_list = []
+        model.train(pd.DataFrame(), PAIR, data_kitchen)
+        made += [data_kitchen.feature_pipeline, data_kitchen.label_pipeline]
     made[0].append(("x", object()))
     assert [len(pipeline.steps) for pipeline in made] == [1, 0, 0, 0]
 
@@ -262,10 +262,10 @@ def test_features_added_by_the_user_elsewhere_are_named_as_unused(
     first_run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, freqai: Any
 ) -> None:
     model = freqai
-    monkeypatch.setattr(model, "fit", lambda data, kitchen: model.model)
-    kitchen = FreqaiDataKitchen(first_run.config, False, PAIR)
-    kitchen.training_features_list = ["%-mine"]
-    model.train(pd.DataFrame(), PAIR, kitchen)
+    monkeypatch.setattr(model, "fit", lambda data, data_kitchen: model.model)
+    data_kitchen = FreqaiDataKitchen(first_run.config, False, PAIR)
+    data_kitchen.training_features_list = ["%-mine"]
+    model.train(pd.DataFrame(), PAIR, data_kitchen)
     assert "%-mine" in caplog.text
     assert "not used" in caplog.text
 
@@ -273,8 +273,8 @@ def test_features_added_by_the_user_elsewhere_are_named_as_unused(
 def test_freqai_merges_nothing_for_hooks_that_expand_nothing(
     first_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kitchen = FreqaiDataKitchen(first_run.config, False, PAIR)
-    SignalKitchen.adopt(kitchen)
+    data_kitchen = FreqaiDataKitchen(first_run.config, False, PAIR)
+    SignalDataKitchen.adopt(data_kitchen)
     merged: list[str] = []
 
     def merge(self: Any, dataframe: pd.DataFrame, *others: Any) -> pd.DataFrame:
@@ -284,7 +284,7 @@ def test_freqai_merges_nothing_for_hooks_that_expand_nothing(
     monkeypatch.setattr(FreqaiDataKitchen, "merge_features", merge)
     strategy, candles = first_run.strategy, loaded_candles()
     frames = ({}, {first_run.config["timeframe"]: candles})
-    assert kitchen.populate_features(candles, PAIR, strategy, *frames) is candles
+    assert data_kitchen.populate_features(candles, PAIR, strategy, *frames) is candles
     assert merged == []
     # A user's subclass that expands gets its columns as from FreqAI itself.
     expanding = type(
@@ -292,29 +292,29 @@ def test_freqai_merges_nothing_for_hooks_that_expand_nothing(
     )
     user = expanding.__new__(expanding)
     user.__dict__.update(strategy.__dict__)
-    kitchen.populate_features(candles, PAIR, user, *frames)
+    data_kitchen.populate_features(candles, PAIR, user, *frames)
     assert "gen" in merged
 
 
 def test_a_live_frame_predicts_as_the_backtest_does(
-    first_run: Run, kitchen: FreqaiDataKitchen, freqai: Any
+    first_run: Run, data_kitchen: FreqaiDataKitchen, freqai: Any
 ) -> None:
     """The last 1000 candles alone give the same columns as the whole history."""
     strategy, candles = first_run.strategy, loaded_candles()
     whole = prepared(strategy, candles).tail(20)
     recent = candles.tail(strategy.startup_candle_count + 19).reset_index(drop=True)
     short = prepared(strategy, recent).tail(20)
-    one, trusted = freqai.predict(whole, kitchen)
-    other, _ = freqai.predict(short, kitchen)
+    one, trusted = freqai.predict(whole, data_kitchen)
+    other, _ = freqai.predict(short, data_kitchen)
     assert trusted.mean() > 0.8
     np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
 
 
 def test_do_predict_is_zero_or_one(
-    first_run: Run, kitchen: FreqaiDataKitchen, features: pd.DataFrame, freqai: Any
+    first_run: Run, data_kitchen: FreqaiDataKitchen, features: pd.DataFrame, freqai: Any
 ) -> None:
     halted = features.assign(volume=np.where(np.arange(len(features)) == 5, 0.0, 1.0))
-    _, trusted = freqai.predict(halted, kitchen)
+    _, trusted = freqai.predict(halted, data_kitchen)
     assert trusted.dtype.kind == "i"
     assert trusted[5] == 0
     assert set(trusted) == {0, 1}

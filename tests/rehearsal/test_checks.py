@@ -14,12 +14,12 @@ from freqai_signals.rehearsal.checks import (
     no_lost_row,
     no_missed_exit,
 )
-from freqai_signals.rehearsal.incidents import Mishaps
+from freqai_signals.rehearsal.incidents import Incidents
 
 PAIR = "BTC/USDT"
 START = int(pd.Timestamp("2024-01-01", tz="UTC").timestamp())
 OUTAGE = (1000 * (START + 7200), 1000 * (START + 10800))
-SCENE = Scene(START + 86_400, 1.0, 300, 24, Mishaps(outages=(OUTAGE,)))
+SCENE = Scene(START + 86_400, 1.0, 300, 24, Incidents(outages=(OUTAGE,)))
 SHORT = replace(SCENE, stop=START + 300)
 """Ends before anything was due."""
 
@@ -128,8 +128,8 @@ def test_a_pair_that_was_never_decided_is_told() -> None:
 def test_what_the_exchange_withheld_at_the_end_is_excused() -> None:
     stop = START + 3 * 3600 + 1200
     missing = {PAIR: [1000 * (START + 300 * 36)]}
-    mishaps = Mishaps(outages=(OUTAGE,), missing=missing)
-    scene = replace(SCENE, stop=stop, mishaps=mishaps)
+    incidents = Incidents(outages=(OUTAGE,), missing=missing)
+    scene = replace(SCENE, stop=stop, incidents=incidents)
     found = no_lost_row(decided(*range(23)), ledger(*range(23)), [PAIR], scene)
     assert found.kept
     assert "withheld at the end: 13 exchange away, 1 missing candle" in found.detail
@@ -140,11 +140,11 @@ def test_what_the_exchange_withheld_at_the_end_is_excused() -> None:
 
 
 def test_a_candle_that_was_found_later_is_told_with_its_cause() -> None:
-    mishaps = Mishaps(
+    incidents = Incidents(
         outages=(OUTAGE,), missing={PAIR: [1000 * (START + 300)]},
         late=((PAIR, 1000 * (START + 1200), 1000 * (START + 1500), 60_000),),
     )  # fmt: skip
-    scene = replace(SHORT, mishaps=mishaps)
+    scene = replace(SHORT, incidents=incidents)
     rows = pd.concat([ledger(0, 2, 4, 6), ledger(1, 3, 5, kind="gap")])
     found = no_lost_row(decided(0, 2, 4, 6), rows, [PAIR], scene)
     assert found.kept

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from freqai_signals.dataset.candles import PATIENCE_CANDLES
-from freqai_signals.rehearsal.incidents import Mishaps, plan_mishaps
-from freqai_signals.rehearsal.run_record import Played
+from freqai_signals.rehearsal.incidents import Incidents, plan_incidents
+from freqai_signals.rehearsal.run_record import RunRecord
 from freqai_signals.sandbox.exchange.faults import Faults
 
 PAIRS = ("BTC/USDT", "ETH/USDT")
@@ -13,7 +13,7 @@ CANDLE = 300_000
 
 
 def test_every_day_has_one_of_each() -> None:
-    plan = plan_mishaps(PAIRS, 0, 48 * HOUR, CANDLE)
+    plan = plan_incidents(PAIRS, 0, 48 * HOUR, CANDLE)
     assert [stop - start for start, stop in plan.outages] == [HOUR, HOUR]
     assert [pair for pair, *_ in plan.late] == ["ETH/USDT", "ETH/USDT"]
     gap = [18 * HOUR + place * CANDLE for place in range(6)]
@@ -25,7 +25,7 @@ def test_every_day_has_one_of_each() -> None:
 
 def test_no_gap_lasts_until_a_pair_counts_as_halted() -> None:
     for seed in range(20):
-        for opened in plan_mishaps(PAIRS, 0, 24 * HOUR, CANDLE, seed).missing.values():
+        for opened in plan_incidents(PAIRS, 0, 24 * HOUR, CANDLE, seed).missing.values():
             held = set(opened)
             for time in opened:
                 run = [time + place * CANDLE for place in range(PATIENCE_CANDLES)]
@@ -33,19 +33,19 @@ def test_no_gap_lasts_until_a_pair_counts_as_halted() -> None:
 
 
 def test_a_plan_repeats_with_its_seed() -> None:
-    first, again = (plan_mishaps(PAIRS, 0, 24 * HOUR, CANDLE, 7) for _ in range(2))
+    first, again = (plan_incidents(PAIRS, 0, 24 * HOUR, CANDLE, 7) for _ in range(2))
     assert first == again
-    assert first != plan_mishaps(PAIRS, 0, 24 * HOUR, CANDLE, 8)
+    assert first != plan_incidents(PAIRS, 0, 24 * HOUR, CANDLE, 8)
 
 
 def test_an_hour_has_smaller_ones() -> None:
-    plan = plan_mishaps(PAIRS, 0, HOUR, CANDLE)
+    plan = plan_incidents(PAIRS, 0, HOUR, CANDLE)
     assert [stop - start for start, stop in plan.outages] == [HOUR // 24]
     assert all(1 <= len(opened) <= 3 for opened in plan.missing.values())
 
 
-def test_mishaps_are_switched_on_and_off_in_time() -> None:
-    plan, faults = Mishaps(((100, 200),), (("A/B", 150, 300, 90),), {"A/B": [5]}), Faults()
+def test_incidents_are_switched_on_and_off_in_time() -> None:
+    plan, faults = Incidents(((100, 200),), (("A/B", 150, 300, 90),), {"A/B": [5]}), Faults()
     plan.begin(faults)
     assert faults.missing == {"A/B": {5}}
     seen = []
@@ -56,9 +56,9 @@ def test_mishaps_are_switched_on_and_off_in_time() -> None:
 
 
 def test_a_finished_rehearsal_can_be_read_again(tmp_path: Path) -> None:
-    plan = plan_mishaps(PAIRS, 0, 24 * HOUR, CANDLE)
-    played = Played("candles", 0, 0, 24 * HOUR, 40.0, plan, {"slow": 3}, 0, ((0.0, 1.5),))
-    played.write(tmp_path)
-    assert Played.read(tmp_path) == played
+    plan = plan_incidents(PAIRS, 0, 24 * HOUR, CANDLE)
+    run = RunRecord("candles", 0, 0, 24 * HOUR, 40.0, plan, {"slow": 3}, 0, ((0.0, 1.5),))
+    run.write(tmp_path)
+    assert RunRecord.read(tmp_path) == run
     with pytest.raises(ValueError, match="no finished rehearsal"):
-        Played.read(tmp_path / "elsewhere")
+        RunRecord.read(tmp_path / "elsewhere")

@@ -15,12 +15,12 @@ import pytest
 
 from freqai_signals.config import settings_from_config
 from freqai_signals.live.decision_log import LiveRow
-from freqai_signals.rehearsal.bot import Stage, write_config
+from freqai_signals.rehearsal.bot import RehearsedBot, write_config
 from freqai_signals.rehearsal.execution import bot_options
 from freqai_signals.rehearsal.fast_clock import FastClock
-from freqai_signals.rehearsal.incidents import Mishaps
+from freqai_signals.rehearsal.incidents import Incidents
 from freqai_signals.rehearsal.outcome import outcome
-from freqai_signals.rehearsal.run_record import Played
+from freqai_signals.rehearsal.run_record import RunRecord
 from freqai_signals.rehearsal.scenario import load_candles
 from freqai_signals.sandbox.exchange.app import create_exchange
 from freqai_signals.sandbox.exchange.clock import Clock
@@ -41,13 +41,13 @@ START = pd.Timestamp("2023-02-12 00:03", tz="UTC")
 
 @dataclass
 class Life:
-    stage: Stage
+    bot: RehearsedBot
     faults: Faults
     candles: dict[str, pd.DataFrame]
     config: dict[str, object]
 
     def rows(self) -> list[LiveRow]:
-        return list(self.stage.record.rows())
+        return list(self.bot.record.rows())
 
     def predicted(self) -> int:
         return sum(row.trust == 1 for row in self.rows())
@@ -55,8 +55,8 @@ class Life:
     def wait(self, condition: Callable[[], bool], seconds: float = 120.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
-            assert self.stage.is_running(), self.stage.log[-3000:]
-            assert time.monotonic() < deadline, self.stage.log[-3000:]
+            assert self.bot.is_running(), self.bot.log[-3000:]
+            assert time.monotonic() < deadline, self.bot.log[-3000:]
             time.sleep(0.1)
 
     def wait_for_predictions(self, more: int) -> None:
@@ -77,86 +77,86 @@ def life(market: Market, tmp_path: Path) -> Iterator[Life]:
     app = create_exchange(market.folder, Clock(now_ms=clock), log, faults)
     with closing(log), serving(app) as url:
         path = write_config(folder / "config.json", config)
-        stage = Stage(folder, market.folder, url, clock, bot_options(path, CODE))
+        bot = RehearsedBot(folder, market.folder, url, clock, bot_options(path, CODE))
         for pair, frame in candles.items():
-            stage.seed(pair, frame, "5m")
+            bot.seed(pair, frame, "5m")
         clock.begin()
         try:
-            yield Life(stage, faults, candles, config)
+            yield Life(bot, faults, candles, config)
         finally:
-            if stage.is_running():
-                stage.kill()
+            if bot.is_running():
+                bot.kill()
 
 
 def test_the_bot_survives(life: Life) -> None:
-    stage = life.stage
-    stage.start()
+    bot = life.bot
+    bot.start()
     life.wait_for_predictions(12)
 
     # Killed: it goes on with the model it had, without training anew.
-    stage.kill()
-    models = list((stage.folder / "user_data" / "signals" / "models").glob("*.model"))
-    stage.start()
+    bot.kill()
+    models = list((bot.folder / "user_data" / "signals" / "models").glob("*.model"))
+    bot.start()
     life.wait_for_predictions(6)
-    assert "is not used" not in stage.log
+    assert "is not used" not in bot.log
     assert len(models) >= 1
 
     # The exchange is away for an hour: nothing is predicted, the bot does not end, and it goes on
     # afterwards.
     life.faults.down = True
     before = life.predicted()
-    stage.wait_until(stage.clock() + 60 * 60_000)
+    bot.wait_until(bot.clock() + 60 * 60_000)
     assert life.predicted() <= before + 2
-    assert stage.is_running()
+    assert bot.is_running()
     life.faults.down = False
     life.wait_for_predictions(6)
 
     # Away for five hours: no row of that time, an expired model says nothing, the next one does.
-    assert stage.end(signal.SIGTERM) in (0, 130)
+    assert bot.end(signal.SIGTERM) in (0, 130)
     last = pd.Timestamp(life.rows()[-1].date)
-    opened = [trade["id"] for trade in stage.trades() if trade["is_open"]]
-    stage.clock.jump(5)
-    stage.start()
+    opened = [trade["id"] for trade in bot.trades() if trade["is_open"]]
+    bot.clock.jump(5)
+    bot.start()
     life.wait_for_predictions(6)
     assert next(row for row in life.rows() if pd.Timestamp(row.date) > last).trust != 1
     dates = pd.DatetimeIndex([row.date for row in life.rows()])
     away = (dates > last + pd.Timedelta("10min")) & (dates < last + pd.Timedelta("5h"))
     assert not away.any()
     # Whatever was open had outlived its horizon: it could leave.
-    life.wait(lambda: not any(t["is_open"] and t["id"] in opened for t in stage.trades()))
+    life.wait(lambda: not any(t["is_open"] and t["id"] in opened for t in bot.trades()))
 
-    played = Played("", 0, stage.clock.start_ms, stage.clock(), SPEED, Mishaps(), {}, 0, ())
-    found = outcome(stage.folder, played, life.candles, settings_from_config(life.config))
+    run = RunRecord("", 0, bot.clock.start_ms, bot.clock(), SPEED, Incidents(), {}, 0, ())
+    found = outcome(bot.folder, run, life.candles, settings_from_config(life.config))
     assert found.parity.mismatches == (), found.parity.mismatches[:5]
-    trades = [(trade["pair"], trade["open_date"]) for trade in stage.trades()]
+    trades = [(trade["pair"], trade["open_date"]) for trade in bot.trades()]
     assert len(trades) == len(set(trades))
     keys = [(row.pair, row.date) for row in life.rows() if row.trust == 1]
     assert len(keys) > 0
 
     # Another whitelist under the same identifier is another pool: a new model, no crash.
-    stage.end()
-    path = stage.folder / "config.json"
+    bot.end()
+    path = bot.folder / "config.json"
     config = json.loads(path.read_text())
     config["exchange"]["pair_whitelist"] = ["BTC/USDT"]
     path.write_text(json.dumps(config))
-    stage.start()
+    bot.start()
     life.wait_for_predictions(3)
-    assert re.search(r"stored model of BTC/USDT is not used, changed since: .*pool", stage.log)
+    assert re.search(r"stored model of BTC/USDT is not used, changed since: .*pool", bot.log)
     assert {row.pair for row in life.rows()[-3:]} == {"BTC/USDT"}
-    assert our_errors(stage.log) == []
-    assert stage.end(signal.SIGINT) in (0, 130)
+    assert our_errors(bot.log) == []
+    assert bot.end(signal.SIGINT) in (0, 130)
 
 
 def test_clocks_jump(life: Life) -> None:
-    stage = life.stage
-    stage.start()
+    bot = life.bot
+    bot.start()
     life.wait_for_predictions(8)
 
     # The machine slept for three hours: the model has expired, the next one goes on, and nothing
     # is said about the candles in between.
     last = pd.Timestamp(life.rows()[-1].date)
-    stage.clock.jump(3)
-    stage.jump(0)
+    bot.clock.jump(3)
+    bot.jump(0)
     life.wait_for_predictions(6)
     dates = pd.DatetimeIndex([row.date for row in life.rows()])
     slept = (dates > last + pd.Timedelta("10min")) & (dates < last + pd.Timedelta("2h50min"))
@@ -164,16 +164,16 @@ def test_clocks_jump(life: Life) -> None:
 
     # The bot's clock alone is an hour ahead: all that the exchange shows is old, so no trade is
     # opened. Put right again, the bot trades again.
-    before = {trade["id"] for trade in stage.trades()}
-    ahead = stage.clock() + 3_600_000
-    stage.jump(1)
-    stage.wait_until(stage.clock() + 30 * 60_000)
-    opened = [trade for trade in stage.trades() if trade["id"] not in before]
+    before = {trade["id"] for trade in bot.trades()}
+    ahead = bot.clock() + 3_600_000
+    bot.jump(1)
+    bot.wait_until(bot.clock() + 30 * 60_000)
+    opened = [trade for trade in bot.trades() if trade["id"] not in before]
     dates = [pd.Timestamp(trade["open_date"], tz="UTC").timestamp() * 1000 for trade in opened]
     assert [date for date in dates if date > ahead] == []
-    stage.jump(-1)
+    bot.jump(-1)
     life.wait_for_predictions(6)
-    assert our_errors(stage.log) == []
-    assert stage.end() in (0, 130)
+    assert our_errors(bot.log) == []
+    assert bot.end() in (0, 130)
     keys = [(row.pair, row.date) for row in life.rows()]
     assert len(keys) == len(set(keys))

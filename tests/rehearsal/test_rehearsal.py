@@ -40,7 +40,7 @@ def test_live_equals_history_though_requests_fail(
         speed=40.0,
         datadir=market.folder,
         faults=0.15,
-        mishaps=True,
+        incidents=True,
         code=(strategies, CODE[1]),
     )
     outcome = rehearse(request, lambda line: None)
@@ -58,13 +58,13 @@ def test_live_equals_history_though_requests_fail(
     assert "Parity: 100.00 %" in told
     assert "Kept: no lost ledger row" in told
     assert judged(request.folder).checks == outcome.checks
-    assert sum(outcome.played.faults.values()) > 20
+    assert sum(outcome.run.faults.values()) > 20
     # A candle that the bot was still deciding when it was asked to end has no row to lose.
     path = request.folder / "record.jsonl"
     text, last = path.read_text(), list(LiveRecord(path).rows())[-1]
     date = (pd.Timestamp(last.date) + pd.Timedelta("5min")).isoformat()
     for seconds, kept in ((-1, False), (1, True)):
-        row = replace(last, date=date, written=outcome.played.stop_ms / 1000 + seconds)
+        row = replace(last, date=date, written=outcome.run.stop_ms / 1000 + seconds)
         path.write_text(f"{text}{json.dumps(asdict(row))}\n")
         assert judged(request.folder).kept == kept
 

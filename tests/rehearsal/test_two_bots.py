@@ -17,7 +17,7 @@ import pytest
 
 from freqai_signals.commands.credentials import ensure_credentials
 from freqai_signals.config import settings_from_config
-from freqai_signals.rehearsal.bot import Stage, write_config
+from freqai_signals.rehearsal.bot import RehearsedBot, write_config
 from freqai_signals.rehearsal.execution import bot_options
 from freqai_signals.rehearsal.fast_clock import FastClock
 from freqai_signals.rehearsal.scenario import load_candles
@@ -40,8 +40,8 @@ START = pd.Timestamp("2023-02-19 22:13", tz="UTC")
 
 @dataclass
 class Bots:
-    producer: Stage
-    consumer: Stage
+    producer: RehearsedBot
+    consumer: RehearsedBot
     server: dict[str, Any]
 
     def api(self, path: str) -> Any:
@@ -71,13 +71,13 @@ def bots(market: Market, tmp_path: Path) -> Iterator[Bots]:
     app = create_exchange(market.folder, Clock(now_ms=clock), log)
     with closing(log), serving(app) as url:
         options = (*bot_options(path, CODE), "--config", str(secrets))
-        producer = Stage(tmp_path / "producer", market.folder, url, clock, options)
+        producer = RehearsedBot(tmp_path / "producer", market.folder, url, clock, options)
         overlay = CODE[0].parent / "config.consumer.json"
         options = (
             *("--config", str(path), "--config", str(overlay), "--config", str(listening)),
             *("--strategy", "SignalConsumerStrategy", "--strategy-path", str(CODE[0])),
         )
-        consumer = Stage(tmp_path / "consumer", market.folder, url, clock, options)
+        consumer = RehearsedBot(tmp_path / "consumer", market.folder, url, clock, options)
         for pair, frame in candles.items():
             producer.seed(pair, frame, "5m")
         clock.begin()
@@ -86,15 +86,15 @@ def bots(market: Market, tmp_path: Path) -> Iterator[Bots]:
         try:
             yield Bots(producer, consumer, json.loads(secrets.read_text())["api_server"])
         finally:
-            for stage in (producer, consumer):
-                stage.kill()
+            for bot in (producer, consumer):
+                bot.kill()
 
 
-def wait(condition: Callable[[], bool], stage: Stage, seconds: float = 240.0) -> None:
+def wait(condition: Callable[[], bool], bot: RehearsedBot, seconds: float = 240.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert stage.is_running(), stage.log[-3000:]
-        assert time.monotonic() < deadline, stage.log[-3000:]
+        assert bot.is_running(), bot.log[-3000:]
+        assert time.monotonic() < deadline, bot.log[-3000:]
         time.sleep(0.3)
 
 
@@ -116,5 +116,5 @@ def test_a_bot_without_a_model_trades_on_the_signals_of_another(bots: Bots) -> N
     assert named <= set(answer["columns"])
     assert "buy_" in producer.log
     assert "confidence" in producer.log
-    for stage in (producer, consumer):
-        assert our_errors(stage.log) == []
+    for bot in (producer, consumer):
+        assert our_errors(bot.log) == []

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from freqai_signals.sandbox.exchange.candle_store import FUNDING, FUTURES, CandleBook, CandleSeries
+from freqai_signals.sandbox.exchange.candle_store import FUNDING, FUTURES, CandleSeries, CandleStore
 from freqai_signals.sandbox.market.market_files import Market, write_feather
 from freqai_signals.sandbox.runner.datadir import DataDirectoryError, check_candles, exchange_folder
 
@@ -35,13 +35,13 @@ def test_rows_are_chosen_as_binance_does(
 
 
 def test_book_lists_pairs_and_timeframes(folder: Path) -> None:
-    book = CandleBook(folder)
-    assert book.pairs == ("BTC/USDT", "ETH/USDT")
-    assert book.timeframes("BTC/USDT") == ("5m", "15m", "1h", "4h", "1d")
+    store = CandleStore(folder)
+    assert store.pairs == ("BTC/USDT", "ETH/USDT")
+    assert store.timeframes("BTC/USDT") == ("5m", "15m", "1h", "4h", "1d")
 
 
 def test_a_missing_timeframe_is_made_of_shorter_candles(market: Market) -> None:
-    made = CandleBook(market.folder).series("BTC/USDT", "2h")
+    made = CandleStore(market.folder).series("BTC/USDT", "2h")
     hourly = market.candles("BTC/USDT", "1h")
     assert len(made.time) == len(hourly) // 2
     assert made.values[0, 1] == hourly["high"].iloc[:2].max()
@@ -49,11 +49,11 @@ def test_a_missing_timeframe_is_made_of_shorter_candles(market: Market) -> None:
 
 def test_a_timeframe_that_cannot_be_made_is_refused(folder: Path) -> None:
     with pytest.raises(LookupError, match=r"BTC/USDT has candles of 5m.*1m cannot"):
-        CandleBook(folder).series("BTC/USDT", "1m")
+        CandleStore(folder).series("BTC/USDT", "1m")
 
 
 def test_weeks_begin_on_monday(folder: Path) -> None:
-    weekly = pd.to_datetime(CandleBook(folder).series("BTC/USDT", "1w").time, unit="ms")
+    weekly = pd.to_datetime(CandleStore(folder).series("BTC/USDT", "1w").time, unit="ms")
     assert set(weekly.day_of_week) == {0}
 
 
@@ -61,8 +61,8 @@ def test_futures_files_are_a_layout_of_their_own(market: Market, tmp_path: Path)
     (tmp_path / "futures").mkdir()
     candles = market.candles("BTC/USDT").iloc[:10].reset_index(drop=True)
     write_feather(candles, tmp_path / "futures" / "BTC_USDT_USDT-5m-futures.feather")
-    assert CandleBook(tmp_path, FUTURES).pairs == ("BTC/USDT:USDT",)
-    assert CandleBook(tmp_path).pairs == ()
+    assert CandleStore(tmp_path, FUTURES).pairs == ("BTC/USDT:USDT",)
+    assert CandleStore(tmp_path).pairs == ()
     assert exchange_folder(tmp_path) == tmp_path
 
 
@@ -114,5 +114,5 @@ def test_funding_rates_are_read_under_either_name_of_their_column(tmp_path: Path
     old = dict.fromkeys(("open", "high", "low", "close"), rates)
     for columns in ({"funding_rate": rates}, old):
         write_feather(pd.DataFrame({"date": dates, **columns}), path)
-        found = CandleBook(tmp_path, FUNDING).series("BTC/USDT:USDT", "1h")
+        found = CandleStore(tmp_path, FUNDING).series("BTC/USDT:USDT", "1h")
         assert found.values[:, 0].tolist() == rates

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from freqai_signals.sandbox.exchange.app import create_exchange
 from freqai_signals.sandbox.exchange.clock import WEEK_MS, Clock, wall_clock_ms, weeks_onto_clock
 from freqai_signals.sandbox.market.market_files import Market
-from freqai_signals.sandbox.runner.bot_config import Traded, traded_by
+from freqai_signals.sandbox.runner.bot_config import BotConfig, bot_config_of
 from freqai_signals.sandbox.runner.environment import with_live_folder
 from freqai_signals.sandbox.runner.live_folder import LivePlace, last_opening, live_place
 
@@ -101,9 +101,9 @@ def test_prices_agree_with_the_open_candle(
     day = client.get("/api/v3/ticker/24hr", params=symbol).json()
     assert float(day["lastPrice"]) == now
     best = client.get("/api/v3/ticker/bookTicker", params=symbol).json()
-    book = client.get("/api/v3/depth", params=symbol).json()
+    store = client.get("/api/v3/depth", params=symbol).json()
     assert float(best["bidPrice"]) < now < float(best["askPrice"])
-    assert (book["bids"][0][0], book["asks"][0][0]) == (best["bidPrice"], best["askPrice"])
+    assert (store["bids"][0][0], store["asks"][0][0]) == (best["bidPrice"], best["askPrice"])
 
 
 def test_longer_candles_hold_what_has_happened_so_far(
@@ -170,8 +170,8 @@ def test_the_clock_is_set_by_what_the_bot_trades(mixed: Path, tmp_path: Path) ->
     """Set by the spot candles, it would put a futures bot behind the end of its own."""
     config = tmp_path / "config.json"
     config.write_text(json.dumps(FUTURES_CONFIG))
-    futures = traded_by(["freqtrade", "trade", "-c", str(config)])
-    place = live_place(mixed, root=tmp_path, traded=futures)
+    futures = bot_config_of(["freqtrade", "trade", "-c", str(config)])
+    place = live_place(mixed, root=tmp_path, bot_config=futures)
     clock = Clock(shift_ms=place.weeks * WEEK_MS)
     served = TestClient(create_exchange(mixed, clock, lambda line: None))
     query = {"symbol": "BTCUSDT", "interval": "5m", "limit": 1}
@@ -180,7 +180,7 @@ def test_the_clock_is_set_by_what_the_bot_trades(mixed: Path, tmp_path: Path) ->
     place.folder.mkdir(parents=True)
     spot = live_place(mixed, root=tmp_path)
     assert place.weeks - spot.weeks in (28, 29)
-    assert live_place(mixed, root=tmp_path, traded=futures) == place
+    assert live_place(mixed, root=tmp_path, bot_config=futures) == place
 
 
 def test_the_whitelisted_pair_that_ends_first_counts(mixed: Path) -> None:
@@ -188,7 +188,7 @@ def test_the_whitelisted_pair_that_ends_first_counts(mixed: Path) -> None:
     last = last_opening(mixed)
     for names, early in ((["BTC"], 200), (["ETH", "BTC", "SOL"], 210), ([".*"], 200)):
         pairs = tuple(f"{name}/USDT:USDT" for name in names)
-        assert last - last_opening(mixed, Traded(True, pairs)) == early * day
+        assert last - last_opening(mixed, BotConfig(True, pairs)) == early * day
 
 
 def test_what_a_bot_trades_is_read_as_freqtrade_reads_it(tmp_path: Path) -> None:
@@ -196,12 +196,12 @@ def test_what_a_bot_trades_is_read_as_freqtrade_reads_it(tmp_path: Path) -> None
     upper = tmp_path / "upper.json"
     upper.write_text('{"add_config_files": ["below.json",], // as freqtrade allows\n"x": 1}')
     command = ["freqtrade", "trade", f"--config={upper}"]
-    assert traded_by(command) == Traded(True, ("BTC/USDT:USDT", "SOL/USDT:USDT"))
-    assert traded_by(command, ["ETH/USDT:USDT"]).pairs == ("ETH/USDT:USDT",)
+    assert bot_config_of(command) == BotConfig(True, ("BTC/USDT:USDT", "SOL/USDT:USDT"))
+    assert bot_config_of(command, ["ETH/USDT:USDT"]).pairs == ("ETH/USDT:USDT",)
     later = tmp_path / "later.json"
     later.write_text('{"trading_mode": "spot", "exchange": {"name": "binance"}}')
-    assert traded_by([*command, "-c", str(later)]).futures is False
-    assert traded_by(["freqtrade", "trade", "-c", str(tmp_path / "none.json")]) == Traded()
+    assert bot_config_of([*command, "-c", str(later)]).futures is False
+    assert bot_config_of(["freqtrade", "trade", "-c", str(tmp_path / "none.json")]) == BotConfig()
 
 
 def test_the_bot_gets_folders_of_its_own_unless_it_names_some() -> None:

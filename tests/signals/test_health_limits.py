@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from freqai_signals.signals.health_limits import Restraint, restrain
+from freqai_signals.signals.health_limits import HealthLimits, apply_health_limits
 
 DECIDED = pd.DataFrame(
     {
@@ -22,24 +22,24 @@ FRAME = pd.DataFrame(
 
 
 def test_nothing_asked_changes_nothing() -> None:
-    assert restrain(DECIDED, FRAME, Restraint(), 0.9).equals(DECIDED)
+    assert apply_health_limits(DECIDED, FRAME, HealthLimits(), 0.9).equals(DECIDED)
 
 
 def test_higher_threshold_takes_weak_signals_from_its_first_candle_on() -> None:
-    found = restrain(DECIDED, FRAME, Restraint(0.02, since=300), 0.9)
+    found = apply_health_limits(DECIDED, FRAME, HealthLimits(0.02, since=300), 0.9)
     assert found["signal"].tolist() == [2, -1, 0, 1, -1]
     assert found["reject_reason"].tolist() == ["", "low_confidence", "", "", "no_edge"]
     assert found["signal_strength"].tolist() == [1, 0, 3, 0, 0]
 
 
 def test_blocked_pair_has_no_entries_and_says_why() -> None:
-    found = restrain(DECIDED, FRAME, Restraint(0.02, "halted", 300), 0.9)
+    found = apply_health_limits(DECIDED, FRAME, HealthLimits(0.02, "halted", 300), 0.9)
     assert found["signal"].tolist() == [2, -1, -1, 1, -1]
     assert found["reject_reason"].tolist() == ["", "halted", "halted", "", "no_edge"]
     assert found["signal_tag"].tolist() == ["buy_weak", "", "", "hold", ""]
 
 
 def test_step_is_added_to_the_confidence_that_was_asked_for_and_ends_at_one() -> None:
-    assert Restraint().confidence(0.97) == 0.97
-    assert Restraint(0.02).confidence(0.97) == pytest.approx(0.99)
-    assert Restraint(0.02).confidence(0.995) == 1.0
+    assert HealthLimits().confidence(0.97) == 0.97
+    assert HealthLimits(0.02).confidence(0.97) == pytest.approx(0.99)
+    assert HealthLimits(0.02).confidence(0.995) == 1.0

@@ -11,7 +11,7 @@ from freqai_signals.metrics import Probabilities
 from freqai_signals.model.calibration import Calibrator
 from freqai_signals.model.card import ModelCard
 from freqai_signals.model.ensemble import Generation, Head, Members
-from freqai_signals.model.reference import ClassReturns, MarginReference, PlaceReference
+from freqai_signals.model.reference import ClassReturns, MarginReference, NoveltyReference
 from freqai_signals.model.signal_model import Fit, SignalModel
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
@@ -55,7 +55,7 @@ def stating_model() -> SignalModel:
         generations=(Generation(Members((Stated("multiclass", ()),))),),
         calibrator=Calibrator(),
         margins=MarginReference(np.linspace(0.0, 1.0, 1001)),
-        places=PlaceReference(
+        places=NoveltyReference(
             centre=np.array([0.5, 0.5, 0.5, 0.0], dtype=np.float32),
             half_width=np.array([0.5, 0.5, 0.5, 1.0], dtype=np.float32),
             usual=0.0,

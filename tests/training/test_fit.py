@@ -110,11 +110,11 @@ def test_validation_numbers_are_of_purged_rows_and_of_the_model_before_the_refit
 ) -> None:
     _, tail_mask = purged_tail(rows.start, rows.event_end, 0.2, 0)
     tail = rows.take(tail_mask)
-    honest = train(Request(rows, small({"kind": kind, "refit": False})))
-    raw = np.mean([head.raw(tail.features) for head in honest.fit.heads], axis=0)  # type: ignore[union-attr]
-    expected = metrics.log_loss(tail.label, honest.fit.calibrator(raw))  # type: ignore[union-attr]
+    calibrated = train(Request(rows, small({"kind": kind, "refit": False})))
+    raw = np.mean([head.raw(tail.features) for head in calibrated.fit.heads], axis=0)  # type: ignore[union-attr]
+    expected = metrics.log_loss(tail.label, calibrated.fit.calibrator(raw))  # type: ignore[union-attr]
     refitted = train(Request(rows, small({"kind": kind})))
-    for model in (honest, refitted):
+    for model in (calibrated, refitted):
         assert model.card.metrics["validation"]["log_loss"] == pytest.approx(expected, abs=1e-12)
         assert model.card.metrics["validation"]["rows"] == tail_mask.sum()
     assert refitted.card.metrics["validation"]["skill"] > 0

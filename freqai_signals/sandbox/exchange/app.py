@@ -14,7 +14,7 @@ from freqai_signals.sandbox.exchange.candle_store import (
     MARK,
     PERPETUAL,
     SPOT,
-    CandleBook,
+    CandleStore,
 )
 from freqai_signals.sandbox.exchange.clock import Clock
 from freqai_signals.sandbox.exchange.faults import Dropped, Faults
@@ -43,7 +43,7 @@ def create_exchange(
     """
     faults = faults or Faults()
     app = FastAPI(title="freqai-signals sandbox", openapi_url=None)
-    app.include_router(spot_router(CandleBook(folder, SPOT), clock, faults))
+    app.include_router(spot_router(CandleStore(folder, SPOT), clock, faults))
     app.include_router(futures_router(contracts_of(folder), clock, faults))
 
     @app.exception_handler(BinanceError)
@@ -76,10 +76,10 @@ def create_exchange(
 
 def contracts_of(folder: Path) -> Contracts:
     """Books of the futures; without any, spot candles stand for contracts and mark prices."""
-    contracts, marks = CandleBook(folder, FUTURES), CandleBook(folder, MARK)
+    contracts, marks = CandleStore(folder, FUTURES), CandleStore(folder, MARK)
     if not contracts.pairs:
-        contracts = marks = CandleBook(folder, PERPETUAL)
-    return Contracts(contracts, marks, CandleBook(folder, FUNDING))
+        contracts = marks = CandleStore(folder, PERPETUAL)
+    return Contracts(contracts, marks, CandleStore(folder, FUNDING))
 
 
 class _CutResponse(Response):

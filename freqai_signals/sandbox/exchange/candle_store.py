@@ -89,7 +89,7 @@ class CandleSeries:
         return int(np.searchsorted(self.time, time_ms, side="right")) - 1
 
 
-class CandleBook:
+class CandleStore:
     """Lazy access to the candles of a data directory.
 
     Parameters

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freqai_signals.sandbox.exchange import protocol
-from freqai_signals.sandbox.exchange.candle_store import CandleBook, CandleSeries
+from freqai_signals.sandbox.exchange.candle_store import CandleSeries, CandleStore
 from freqai_signals.sandbox.exchange.clock import Clock
 from freqai_signals.sandbox.exchange.faults import Faults
 from freqai_signals.sandbox.exchange.partial_candle import merged, unfolded
@@ -25,7 +25,7 @@ class Limits:
     largest: int
 
 
-class Venue:
+class Endpoints:
     """Answers of a market whose candles are history.
 
     Parameters
@@ -41,13 +41,13 @@ class Venue:
     """
 
     def __init__(
-        self, book: CandleBook, clock: Clock, limits: Limits, faults: Faults | None = None
+        self, store: CandleStore, clock: Clock, limits: Limits, faults: Faults | None = None
     ) -> None:
-        self.book = book
+        self.store = store
         self.faults = faults or Faults()
         self.clock = clock
         self.limits = limits
-        self.symbols = {symbol_of(pair): pair for pair in book.pairs}
+        self.symbols = {symbol_of(pair): pair for pair in store.pairs}
 
     def time(self) -> Json:
         """Exchange time."""
@@ -132,7 +132,7 @@ class Venue:
 
     def _unfolding(self, pair: str, opened: int, now: int) -> NDArray[np.float64]:
         """A candle of any length that opened at a stored time, from the shortest candles."""
-        base = self._series(pair, self.book.timeframes(pair)[0])
+        base = self._series(pair, self.store.timeframes(pair)[0])
         first = int(np.searchsorted(base.time, opened, side="left"))
         last = max(base.last_opened(now), first)
         share = (now - int(base.time[last])) / base.length_ms
@@ -161,11 +161,11 @@ class Venue:
 
     def _base(self, symbol: str) -> CandleSeries:
         pair = self.symbols[symbol]
-        return self._series(pair, self.book.timeframes(pair)[0])
+        return self._series(pair, self.store.timeframes(pair)[0])
 
     def _series(self, pair: str, interval: str) -> CandleSeries:
         try:
-            return self.book.series(pair, interval)
+            return self.store.series(pair, interval)
         except KeyError:
             raise BinanceError(-1121, "Invalid symbol.") from None
         except LookupError as error:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 
-from freqai_signals.sandbox.exchange.candle_store import CandleBook
+from freqai_signals.sandbox.exchange.candle_store import CandleStore
 from freqai_signals.sandbox.exchange.clock import Clock
-from freqai_signals.sandbox.exchange.endpoints import Limits, Venue
+from freqai_signals.sandbox.exchange.endpoints import Endpoints, Limits
 from freqai_signals.sandbox.exchange.faults import Faults
 from freqai_signals.sandbox.exchange.protocol import Json, decimal, required, whole_number
 from freqai_signals.sandbox.exchange.spot import add_shared_routes, symbol_filters
@@ -26,9 +26,9 @@ _NEVER_MS = 4_133_404_800_000
 class Contracts:
     """Candles of the contracts and of their mark prices, and their funding rates, if known."""
 
-    candles: CandleBook
-    marks: CandleBook
-    funding: CandleBook
+    candles: CandleStore
+    marks: CandleStore
+    funding: CandleStore
 
 
 def futures_router(contracts: Contracts, clock: Clock, faults: Faults | None = None) -> APIRouter:
@@ -44,15 +44,15 @@ def futures_router(contracts: Contracts, clock: Clock, faults: Faults | None = N
         Candles that are missing, late or halted.
     """
     limits = Limits(default=500, largest=1500)
-    venue = Venue(contracts.candles, clock, limits, faults)
-    mark_venue = Venue(contracts.marks, clock, limits, faults)
+    endpoints = Endpoints(contracts.candles, clock, limits, faults)
+    mark_venue = Endpoints(contracts.marks, clock, limits, faults)
     router = APIRouter(prefix=PREFIX)
-    add_shared_routes(router, venue)
+    add_shared_routes(router, endpoints)
 
     @router.get("/exchangeInfo")
     async def exchange_info() -> Json:
-        symbols = [_contract(venue, symbol) for symbol in venue.symbols]
-        return {"timezone": "UTC", **venue.time(), "symbols": symbols}
+        symbols = [_contract(endpoints, symbol) for symbol in endpoints.symbols]
+        return {"timezone": "UTC", **endpoints.time(), "symbols": symbols}
 
     @router.get("/markPriceKlines")
     async def mark_klines(request: Request) -> list[list[object]]:
@@ -60,12 +60,12 @@ def futures_router(contracts: Contracts, clock: Clock, faults: Faults | None = N
 
     @router.get("/leverageBracket")
     async def leverage_bracket() -> list[Json]:
-        return [{"symbol": symbol, "brackets": [_bracket()]} for symbol in venue.symbols]
+        return [{"symbol": symbol, "brackets": [_bracket()]} for symbol in endpoints.symbols]
 
     @router.get("/fundingRate")
     async def funding_rate(request: Request) -> list[Json]:
         query = request.query_params
-        pair = venue.pair(required(query, "symbol"))
+        pair = endpoints.pair(required(query, "symbol"))
         now = clock.now_ms()
         end = min(whole_number(query, "endTime") or now, now)
         limit = min(whole_number(query, "limit") or 100, 1000)
@@ -85,8 +85,8 @@ def futures_router(contracts: Contracts, clock: Clock, faults: Faults | None = N
     @router.get("/premiumIndex")
     async def premium_index(request: Request) -> Json | list[Json]:
         query = request.query_params
-        asked = [query["symbol"]] if "symbol" in query else list(venue.symbols)
-        answers = [_premium(venue, mark_venue, contracts.funding, symbol) for symbol in asked]
+        asked = [query["symbol"]] if "symbol" in query else list(endpoints.symbols)
+        answers = [_premium(endpoints, mark_venue, contracts.funding, symbol) for symbol in asked]
         return answers[0] if "symbol" in query else answers
 
     @router.get("/fundingInfo")
@@ -96,22 +96,22 @@ def futures_router(contracts: Contracts, clock: Clock, faults: Faults | None = N
     return router
 
 
-def _premium(venue: Venue, marks: Venue, funding: CandleBook, symbol: str) -> Json:
-    pair, now = venue.pair(symbol), venue.clock.now_ms()
-    mark = decimal(marks.price(symbol) if symbol in marks.symbols else venue.price(symbol))
+def _premium(endpoints: Endpoints, marks: Endpoints, funding: CandleStore, symbol: str) -> Json:
+    pair, now = endpoints.pair(symbol), endpoints.clock.now_ms()
+    mark = decimal(marks.price(symbol) if symbol in marks.symbols else endpoints.price(symbol))
     return {
         "symbol": symbol,
         "markPrice": mark,
         "indexPrice": mark,
         "estimatedSettlePrice": mark,
-        "lastFundingRate": decimal(_rate(funding, pair, venue.clock.to_stored(now))),
+        "lastFundingRate": decimal(_rate(funding, pair, endpoints.clock.to_stored(now))),
         "interestRate": decimal(_USUAL_RATE),
         "nextFundingTime": (now // FUNDING_MS + 1) * FUNDING_MS,
         "time": now,
     }
 
 
-def _rate(funding: CandleBook, pair: str, time_ms: int) -> float:
+def _rate(funding: CandleStore, pair: str, time_ms: int) -> float:
     """Funding rate in force at a stored time, a fraction for eight hours."""
     if pair not in funding.pairs:
         return _USUAL_RATE
@@ -131,10 +131,10 @@ def _bracket() -> Json:
     }
 
 
-def _contract(venue: Venue, symbol: str) -> Json:
-    base, _, rest = venue.symbols[symbol].partition("/")
+def _contract(endpoints: Endpoints, symbol: str) -> Json:
+    base, _, rest = endpoints.symbols[symbol].partition("/")
     quote, _, settle = rest.partition(":")
-    decimals = venue.decimals(symbol)
+    decimals = endpoints.decimals(symbol)
     return {
         "symbol": symbol,
         "pair": symbol,

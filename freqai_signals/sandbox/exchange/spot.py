@@ -2,16 +2,16 @@
 
 from fastapi import APIRouter, Request
 
-from freqai_signals.sandbox.exchange.candle_store import CandleBook
+from freqai_signals.sandbox.exchange.candle_store import CandleStore
 from freqai_signals.sandbox.exchange.clock import Clock
-from freqai_signals.sandbox.exchange.endpoints import Limits, Venue
+from freqai_signals.sandbox.exchange.endpoints import Endpoints, Limits
 from freqai_signals.sandbox.exchange.faults import Faults
 from freqai_signals.sandbox.exchange.protocol import Json, decimal
 
 PREFIX = "/api/v3"
 
 
-def spot_router(book: CandleBook, clock: Clock, faults: Faults | None = None) -> APIRouter:
+def spot_router(store: CandleStore, clock: Clock, faults: Faults | None = None) -> APIRouter:
     """Endpoints below ``/api/v3``.
 
     Parameters
@@ -23,24 +23,24 @@ def spot_router(book: CandleBook, clock: Clock, faults: Faults | None = None) ->
     faults
         Candles that are missing, late or halted.
     """
-    venue = Venue(book, clock, Limits(default=500, largest=1000), faults)
+    endpoints = Endpoints(store, clock, Limits(default=500, largest=1000), faults)
     router = APIRouter(prefix=PREFIX)
-    add_shared_routes(router, venue)
+    add_shared_routes(router, endpoints)
 
     @router.get("/exchangeInfo")
     async def exchange_info() -> Json:
         return {
             "timezone": "UTC",
-            **venue.time(),
+            **endpoints.time(),
             "rateLimits": [],
             "exchangeFilters": [],
-            "symbols": [_symbol(venue, symbol) for symbol in venue.symbols],
+            "symbols": [_symbol(endpoints, symbol) for symbol in endpoints.symbols],
         }
 
     return router
 
 
-def add_shared_routes(router: APIRouter, venue: Venue) -> None:
+def add_shared_routes(router: APIRouter, endpoints: Endpoints) -> None:
     """Add the endpoints that spot and futures have in common to a router."""
 
     @router.get("/ping")
@@ -49,27 +49,27 @@ def add_shared_routes(router: APIRouter, venue: Venue) -> None:
 
     @router.get("/time")
     async def time() -> Json:
-        return venue.time()
+        return endpoints.time()
 
     @router.get("/klines")
     async def klines(request: Request) -> list[list[object]]:
-        return venue.klines(request.query_params)
+        return endpoints.klines(request.query_params)
 
     @router.get("/ticker/24hr")
     async def day_ticker(request: Request) -> Json | list[Json]:
-        return venue.day_ticker(request.query_params)
+        return endpoints.day_ticker(request.query_params)
 
     @router.get("/ticker/price")
     async def price_ticker(request: Request) -> Json | list[Json]:
-        return venue.price_ticker(request.query_params)
+        return endpoints.price_ticker(request.query_params)
 
     @router.get("/ticker/bookTicker")
     async def book_ticker(request: Request) -> Json | list[Json]:
-        return venue.book_ticker(request.query_params)
+        return endpoints.book_ticker(request.query_params)
 
     @router.get("/depth")
     async def depth(request: Request) -> Json:
-        return venue.depth(request.query_params)
+        return endpoints.depth(request.query_params)
 
 
 def symbol_filters(decimals: int) -> list[Json]:
@@ -92,8 +92,8 @@ def symbol_filters(decimals: int) -> list[Json]:
     ]
 
 
-def _symbol(venue: Venue, symbol: str) -> Json:
-    base, _, quote = venue.symbols[symbol].partition("/")
+def _symbol(endpoints: Endpoints, symbol: str) -> Json:
+    base, _, quote = endpoints.symbols[symbol].partition("/")
     return {
         "symbol": symbol,
         "status": "TRADING",
@@ -111,6 +111,6 @@ def _symbol(venue: Venue, symbol: str) -> Json:
         "allowTrailingStop": True,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
-        "filters": symbol_filters(venue.decimals(symbol)),
+        "filters": symbol_filters(endpoints.decimals(symbol)),
         "permissions": ["SPOT"],
     }

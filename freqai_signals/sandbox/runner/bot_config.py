@@ -13,18 +13,18 @@ _DEEPEST: Final = 5
 
 
 @dataclass(frozen=True)
-class Traded:
+class BotConfig:
     """Kind of market, and the whitelist; expressions in it name no pair of a folder."""
 
     futures: bool = False
     pairs: tuple[str, ...] = ()
 
 
-ANY_SPOT: Final = Traded()
+ANY_SPOT: Final = BotConfig()
 """What is known of a bot whose config is not."""
 
 
-def traded_in(config: Mapping[str, Any]) -> Traded:
+def bot_config_in(config: Mapping[str, Any]) -> BotConfig:
     """What a merged config says.
 
     Examples
@@ -33,10 +33,10 @@ def traded_in(config: Mapping[str, Any]) -> Traded:
     Traded(futures=True, pairs=())
     """
     whitelist = config.get("exchange", {}).get("pair_whitelist", ())
-    return Traded(config.get("trading_mode") == "futures", tuple(whitelist))
+    return BotConfig(config.get("trading_mode") == "futures", tuple(whitelist))
 
 
-def traded_by(command: Sequence[str], pairs: Sequence[str] = ()) -> Traded:
+def bot_config_of(command: Sequence[str], pairs: Sequence[str] = ()) -> BotConfig:
     """What the bot that COMMAND starts trades.
 
     Parameters
@@ -53,7 +53,7 @@ def traded_by(command: Sequence[str], pairs: Sequence[str] = ()) -> Traded:
         config["trading_mode"] = content.get("trading_mode", config.get("trading_mode"))
     if pairs:
         config["exchange"]["pair_whitelist"] = list(pairs)
-    return traded_in(config)
+    return bot_config_in(config)
 
 
 def _configs(command: Sequence[str]) -> list[Path]:

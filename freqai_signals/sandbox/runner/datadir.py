@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from freqai_signals.sandbox.exchange.candle_store import FUTURES, SPOT, CandleBook
+from freqai_signals.sandbox.exchange.candle_store import FUTURES, SPOT, CandleStore
 
 
 class DataDirectoryError(ValueError):
@@ -21,7 +21,7 @@ def exchange_folder(given: Path) -> Path:
     if not given.is_dir():
         raise DataDirectoryError(f"{given} is not a folder")
     for folder in (given, given / "binance"):
-        if CandleBook(folder, SPOT).pairs or CandleBook(folder, FUTURES).pairs:
+        if CandleStore(folder, SPOT).pairs or CandleStore(folder, FUTURES).pairs:
             return folder
     raise DataDirectoryError(
         f"{given} holds no candles: expected files such as BTC_USDT-5m.feather (freqtrade's "
@@ -44,15 +44,15 @@ def check_candles(folder: Path, pairs: Sequence[str]) -> None:
     DataDirectoryError
         Listing every missing pair and what there is, or naming the damaged file.
     """
-    books = (CandleBook(folder, SPOT), CandleBook(folder, FUTURES))
-    held = [pair for book in books for pair in book.pairs]
+    stores = (CandleStore(folder, SPOT), CandleStore(folder, FUTURES))
+    held = [pair for store in stores for pair in store.pairs]
     missing = [pair for pair in pairs if pair not in held]
     if missing:
         raise DataDirectoryError(
             f"{folder} has no candles of {', '.join(missing)}; it holds {', '.join(held)}"
         )
     try:
-        for book in books:
-            book.check(pair for pair in book.pairs if not pairs or pair in pairs)
+        for store in stores:
+            store.check(pair for pair in store.pairs if not pairs or pair in pairs)
     except ValueError as error:
         raise DataDirectoryError(str(error)) from error

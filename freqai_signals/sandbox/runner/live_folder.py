@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from freqai_signals.sandbox.exchange.app import contracts_of
-from freqai_signals.sandbox.exchange.candle_store import SPOT, CandleBook
+from freqai_signals.sandbox.exchange.candle_store import SPOT, CandleStore
 from freqai_signals.sandbox.exchange.clock import WEEK_MS, wall_clock_ms, weeks_onto_clock
 from freqai_signals.sandbox.market.market_files import DEFAULT_ROOT
-from freqai_signals.sandbox.runner.bot_config import ANY_SPOT, Traded
+from freqai_signals.sandbox.runner.bot_config import ANY_SPOT, BotConfig
 
 AHEAD_DAYS: Final = 28
 """Days of candles that lie ahead of a bot that starts anew."""
@@ -30,7 +30,7 @@ def live_place(
     candles: Path,
     weeks: int | None = None,
     root: Path = DEFAULT_ROOT / "live",
-    traded: Traded = ANY_SPOT,
+    bot_config: BotConfig = ANY_SPOT,
 ) -> LivePlace:
     """Place of the bot over a folder of candles.
 
@@ -50,28 +50,28 @@ def live_place(
         of its own.
     """
     name = f"{candles.name}-{hashlib.sha256(str(candles.resolve()).encode()).hexdigest()[:8]}"
-    name += "-futures" if traded.futures else ""
+    name += "-futures" if bot_config.futures else ""
     if weeks is None:
-        last, now = last_opening(candles, traded), wall_clock_ms()
+        last, now = last_opening(candles, bot_config), wall_clock_ms()
         begun = [int(match[1]) for match in _matches(root, rf"{re.escape(name)}-weeks(-?\d+)")]
         usable = [w for w in begun if last - (now - w * WEEK_MS) > _LEAST_AHEAD_MS]
         weeks = min(usable, default=weeks_onto_clock(last, now, AHEAD_DAYS))
     return LivePlace((root / f"{name}-weeks{weeks}").resolve(), weeks)
 
 
-def last_opening(candles: Path, traded: Traded = ANY_SPOT) -> int:
+def last_opening(candles: Path, bot_config: BotConfig = ANY_SPOT) -> int:
     """Opening (ms since 1970) of the last candle that a bot can still trade on.
 
     Of the whitelisted pairs the one that ends first counts, so that all have candles until then;
     where the folder holds none of them, the one of the mode's pairs that ends last. A spot bot over
     a folder of futures only gets the time of these.
     """
-    book = CandleBook(candles, SPOT)
-    if traded.futures or not book.pairs:
-        book = contracts_of(candles).candles
-    named = [pair for pair in book.pairs if pair in traded.pairs]
+    store = CandleStore(candles, SPOT)
+    if bot_config.futures or not store.pairs:
+        store = contracts_of(candles).candles
+    named = [pair for pair in store.pairs if pair in bot_config.pairs]
     ends = [
-        int(book.series(pair, book.timeframes(pair)[0]).time[-1]) for pair in named or book.pairs
+        int(store.series(pair, store.timeframes(pair)[0]).time[-1]) for pair in named or store.pairs
     ]
     return min(ends) if named else max(ends)
 

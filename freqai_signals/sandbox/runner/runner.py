@@ -19,7 +19,7 @@ from freqai_signals.sandbox.exchange.server import serving
 from freqai_signals.sandbox.market.market_files import DEFAULT_ROOT, ensure_market
 from freqai_signals.sandbox.market.spec import MarketSpec
 from freqai_signals.sandbox.runner import supervisor
-from freqai_signals.sandbox.runner.bot_config import traded_by
+from freqai_signals.sandbox.runner.bot_config import bot_config_of
 from freqai_signals.sandbox.runner.datadir import check_candles, exchange_folder
 from freqai_signals.sandbox.runner.environment import (
     child_environment,
@@ -112,8 +112,8 @@ def _placed(request: SandboxRequest, folder: Path, clock: Clock | None) -> tuple
         command = with_datadir(request.command, folder)
         weeks = request.weeks or 0
         return command, clock or Clock(shift_ms=weeks * WEEK_MS)
-    traded = traded_by(request.command, request.pairs)
-    place = live_place(folder, request.weeks, traded=traded)
+    bot_config = bot_config_of(request.command, request.pairs)
+    place = live_place(folder, request.weeks, bot_config=bot_config)
     command = with_live_folder(request.command, place.folder)
     return command, clock or Clock(shift_ms=place.weeks * WEEK_MS)
 

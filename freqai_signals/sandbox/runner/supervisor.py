@@ -28,7 +28,7 @@ _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
-class _Keeper:
+class _Supervisor:
     """State between the signal handler and the wait: what was asked, and until when."""
 
     def __init__(self, command: "subprocess.Popen[bytes]") -> None:
@@ -84,7 +84,7 @@ def keep(parent: int, command: Sequence[str]) -> int:
         return _refuse(f"{command[0]}: command not found", NOT_FOUND)
     except OSError as error:
         return _refuse(f"{command[0]}: {error.strerror}", NOT_EXECUTABLE)
-    keeper = _Keeper(process)
+    keeper = _Supervisor(process)
     for number in ours:
         signal.signal(number, keeper.end)
     if in_foreground():
