@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from freqai_signals.settings import SignalSettings
 from freqai_signals.settings.combinations import impossible
 from freqai_signals.settings.presets import PRESETS
+from freqai_signals.settings.removed import removed_preset, without_removed
 
 
 class SettingsError(ValueError):
@@ -104,13 +105,9 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
     freqai = _section(config, "freqai", problems)
     parameters = _section(freqai, "freqai.feature_parameters", problems)
     split = _section(freqai, "freqai.data_split_parameters", problems)
-    given = dict(_section(freqai, "freqai.signals", problems))
-    preset = given.pop("preset", "shipped")
-    problems += _unsupported(freqai, parameters, split)
-    if not isinstance(preset, str) or preset not in PRESETS:
-        names = ", ".join(map(repr, PRESETS))
-        problems.append(f"freqai.signals.preset: must be one of {names}, got {preset!r}")
-        preset = "shipped"
+    given, removed = without_removed(_section(freqai, "freqai.signals", problems))
+    preset = _preset(given.pop("preset", "shipped"), problems)
+    problems += removed + _unsupported(freqai, parameters, split)
 
     own_sections = {name for name, path in _PATHS.items() if path == f"freqai.signals.{name}"}
     values: dict[str, Any] = {}
@@ -128,12 +125,22 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
         "validation_fraction": split.get("test_size"),
     }
     values |= {key: value for key, value in foreign.items() if value is not None}
-    values = _merge(PRESETS[preset], values)
+    values = _merge(preset, values)
     settings = _validated(values, problems)
     problems += _trading_mode(config) + impossible(settings, parameters)
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def _preset(name: Any, problems: list[str]) -> Mapping[str, Any]:
+    if isinstance(name, str) and name in PRESETS:
+        return PRESETS[name]
+    names = ", ".join(map(repr, PRESETS))
+    problems.append(
+        removed_preset(str(name)) or f"freqai.signals.preset: must be one of {names}, got {name!r}"
+    )
+    return PRESETS["shipped"]
 
 
 def _section(above: Mapping[str, Any], path: str, problems: list[str]) -> Mapping[str, Any]:
@@ -180,7 +187,7 @@ _PATHS: Final = {
         name: f"freqai.signals.{name}"
         for name in (
             "labels", "features", "validation", "selection", "weights", "model", "direction",
-            "ensemble", "calibration", "tuning", "costs", "decision", "sizing", "exits", "gate",
+            "calibration", "tuning", "costs", "decision", "sizing", "exits", "gate",
             "registry",
             "ledger", "drift", "alerts",
         )

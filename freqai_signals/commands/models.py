@@ -88,9 +88,6 @@ def _show(registry: "Registry", arguments: argparse.Namespace) -> int:
     _print_table(version.version, [{"": k, "value": v} for k, v in shown.items()])
     numbers = [{"": k, "value": f"{v:.4f}"} for k, v in version.metrics.items()]
     _print_table("Purged validation", numbers)
-    if model.card.ensemble:
-        mixture = [{"": k, "value": v} for k, v in model.card.ensemble.items()]
-        _print_table("Ensemble", mixture)
     _print_table("Feature groups", _groups(model.card))
     if model.card.selection:
         facts = model.card.selection.items()

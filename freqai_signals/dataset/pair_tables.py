@@ -18,17 +18,14 @@ from freqai_signals.dataset.rows import (
     candle_numbers,
     pair_rows,
     pool_rows,
-    vote_names,
 )
 from freqai_signals.schema import (
     EVENT_END_COLUMN,
     LABEL_COLUMN,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
-    VOTES_END_COLUMN,
 )
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.make_votes import make_votes
 
 _SPARING = 4
 
@@ -61,8 +58,7 @@ def training_window(start: int, stop: int, settings: SignalSettings) -> Window:
     first, last = start // settings.candle_seconds, stop // settings.candle_seconds
     memory = row_memory(settings)
     spared = memory if last - first >= _SPARING * memory else 0
-    horizon = settings.longest_horizon_candles
-    return Window(first + spared, last, horizon, settings.model.row_step)
+    return Window(first + spared, last, settings.label_horizon_candles, settings.model.row_step)
 
 
 def add_labels(
@@ -81,9 +77,7 @@ def add_labels(
     )
     labels = make_labels(candles, *rule)
     labels[RETURN_SCALE_COLUMN] = return_scale(candles["close"].to_numpy(np.float64), *rule)
-    votes = make_votes(candles, settings, round_trip_cost)
-    kept = candles.drop(columns=[*_LABELS, *votes.columns], errors="ignore")
-    return pd.concat([kept, labels, votes], axis=1)
+    return pd.concat([candles.drop(columns=_LABELS, errors="ignore"), labels], axis=1)
 
 
 @dataclass(frozen=True)
@@ -98,9 +92,7 @@ class Table:
     def of(cls, frame: pd.DataFrame, candle_seconds: int) -> "Table":
         """Take the columns of a frame that carries ``date``, features and labels."""
         names = [name for name in frame.columns if "%" in name]
-        votes = vote_names(frame.columns)
-        known = [*_LABELS, *votes, *([VOTES_END_COLUMN] if votes else [])]
-        return cls(frame[names], frame[known], candle_numbers(frame["date"], candle_seconds))
+        return cls(frame[names], frame[_LABELS], candle_numbers(frame["date"], candle_seconds))
 
 
 def training_rows(tables: Mapping[str, Table], window: Window) -> TrainingRows:

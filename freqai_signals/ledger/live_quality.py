@@ -33,8 +33,7 @@ class LiveQuality:
     accuracy
         Share of rows whose predicted class happened.
     claimed
-        Mean probability of the predicted class: what accuracy should be. That is the top one,
-        unless a label ensemble predicts.
+        Mean probability of the predicted class, the top one: what accuracy should be.
     ece
         Expected calibration error of the top probability.
     coverage
@@ -86,7 +85,7 @@ def quality_of(name: str, scored: pd.DataFrame) -> LiveQuality:
         log_loss=loss,
         skill=1.0 - loss / prior_loss,
         accuracy=float((predicted == label).mean()),
-        claimed=float(proba[np.arange(len(proba)), predicted].mean()),
+        claimed=float(proba.max(axis=1).mean()),
         ece=expected_calibration_error(label, proba),
         coverage=float((acted > 0).mean()),
         precision={n: _mean((said == label)[rows]) for n, rows in tiers.items()},

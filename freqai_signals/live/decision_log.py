@@ -15,12 +15,11 @@ import pandas as pd
 
 from freqai_signals.schema import (
     DECISION_SIGNAL_COLUMN,
+    MODEL_COLUMNS,
     MODEL_ID_COLUMN,
     REASON_COLUMN,
-    SCORE_COLUMN,
     TRUST_COLUMN,
 )
-from freqai_signals.signals.outputs import model_columns
 
 RECORD_VARIABLE: Final = "FREQAI_SIGNALS_LIVE_RECORD"
 """Names the file; nothing is recorded without it."""
@@ -43,7 +42,7 @@ class LiveRow:
     trust
         ``do_predict`` as FreqAI gave it.
     values
-        The model's columns by name; ``score`` among them where a label ensemble gives one.
+        The model's columns by name.
     candle
         Open, high, low, close, volume.
     cost
@@ -108,7 +107,7 @@ def _row(pair: str, row: "pd.Series[Any]", cost: float) -> LiveRow:
         written=time.time(),
         model=int(row.get(MODEL_ID_COLUMN, 0)),
         trust=int(row[TRUST_COLUMN]),
-        values={name: float(row[name]) for name in model_columns(SCORE_COLUMN in row)},
+        values={name: float(row[name]) for name in MODEL_COLUMNS},
         candle=tuple(float(row[name]) for name in CANDLE_COLUMNS),
         cost=cost,
         signal=int(row[DECISION_SIGNAL_COLUMN]),

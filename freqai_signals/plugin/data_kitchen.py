@@ -12,7 +12,8 @@ from pandas import DataFrame
 
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin.prediction_cache import PredictionCache
-from freqai_signals.signals.outputs import model_columns, window_facts
+from freqai_signals.schema import MODEL_COLUMNS
+from freqai_signals.signals.outputs import window_facts
 
 _EXPANDING: Final = ("feature_engineering_expand_all", "feature_engineering_expand_basic")
 
@@ -97,8 +98,8 @@ def declare(dk: FreqaiDataKitchen, model: SignalModel | None) -> None:
 
     The dictionaries are new ones: FreqAI's own are shared between pairs and with the config.
     """
-    dk.data["labels_mean"] = dict.fromkeys(model_columns(True), 0.0)
-    dk.data["labels_std"] = dict.fromkeys(model_columns(True), 0.0)
+    dk.data["labels_mean"] = dict.fromkeys(MODEL_COLUMNS, 0.0)
+    dk.data["labels_std"] = dict.fromkeys(MODEL_COLUMNS, 0.0)
     dk.data["extra_returns_per_train"] = window_facts(model)
 
 

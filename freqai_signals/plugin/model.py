@@ -38,8 +38,8 @@ from freqai_signals.plugin.state_files import (
 )
 from freqai_signals.plugin.thread_priority import InferencePriority, low_priority
 from freqai_signals.provenance import method_files
-from freqai_signals.schema import INCOMPLETE_MARKET, LABEL_COLUMN, TRUST_COLUMN
-from freqai_signals.signals.outputs import model_columns, model_outputs
+from freqai_signals.schema import INCOMPLETE_MARKET, LABEL_COLUMN, MODEL_COLUMNS, TRUST_COLUMN
+from freqai_signals.signals.outputs import model_outputs
 from freqai_signals.training.model_store import ModelStore
 from freqai_signals.tuning.window_parameters import Tuning
 
@@ -64,7 +64,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         identifier = config["freqai"].get("identifier", "no_id_provided")
         repair_state(folder / "models" / identifier)
         super().__init__(config=config)
-        SignalDataDrawer.adopt(self.dd, bool(self.signal_settings.labels.ensemble))
+        SignalDataDrawer.adopt(self.dd)
         self.store = ModelStore(folder / "signals" / "models")
         self.strategy: Any = None
         self._tables = PairTables(self.signal_settings.candle_seconds)
@@ -238,13 +238,11 @@ class LightGBMSignalClassifier(IFreqaiModel):
         dk.find_features(unfiltered_df)
         if self.operation is not None:
             self.model = self.operation.model(dk.pair, self.model)
-        scored = bool(self.signal_settings.labels.ensemble)
         outputs = model_outputs(
             self.model,
             unfiltered_df,
             self.strategy.round_trip_cost(dk.pair),
             unfiltered_df["volume"].to_numpy() > 0,
-            scored,
         )
         declare(dk, self.model)
         if self.live and self._market_is_incomplete(unfiltered_df["date"].iloc[-1]):
@@ -253,7 +251,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         if self.operation is not None:
             self.operation.observe(dk.pair, self.model, unfiltered_df, outputs)
         dk.do_predict, dk.DI_values = outputs[TRUST_COLUMN].to_numpy(), np.zeros(len(outputs))
-        return outputs[list(model_columns(scored))], dk.do_predict
+        return outputs[list(MODEL_COLUMNS)], dk.do_predict
 
     def _on_stop(self) -> None:
         try:

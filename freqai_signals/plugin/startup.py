@@ -9,9 +9,7 @@ from freqai_signals.config import SettingsError, pool_pairs, settings_from_confi
 from freqai_signals.dataset.candles import Span, coverage_problems, needed_span
 from freqai_signals.dataset.features.inputs import lead_among
 from freqai_signals.dataset.pair_tables import row_memory
-from freqai_signals.profiles import expectation
 from freqai_signals.settings import FeatureSettings, SignalSettings
-from freqai_signals.signals.extremes import memory_candles
 
 logger = logging.getLogger(__name__)
 
@@ -50,18 +48,7 @@ def checked_settings(
         problems += _candle_problems(config, settings, backtest, read_span)
     if problems:
         raise SettingsError(problems)
-    for sentence in expectation(settings):
-        logger.warning("%s", sentence)
     return settings
-
-
-def startup_candles(settings: SignalSettings) -> int:
-    """Candles before the first one that is decided on: for its features, and for what is of late.
-
-    A prediction needs :func:`~freqai_signals.dataset.pair_tables.row_memory` candles; rules
-    that compare with the last days need predictions over those.
-    """
-    return row_memory(settings) + memory_candles(settings)
 
 
 def _lead_problems(config: Mapping[str, Any], settings: SignalSettings) -> list[str]:
@@ -115,7 +102,7 @@ def _candle_problems(
         except ValueError as error:
             problems.append(f"{pair}: {error}")
     start, stop = (datetime.fromtimestamp(seconds, UTC) for seconds in backtest)
-    needed = needed_span(start, stop, settings, startup_candles(settings))
+    needed = needed_span(start, stop, settings, row_memory(settings))
     problems += coverage_problems(spans, needed, settings)
     if not problems:
         _tell_late_pairs(spans, needed, start)

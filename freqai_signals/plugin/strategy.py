@@ -17,10 +17,10 @@ from pandas import DataFrame
 from freqai_signals.config import SettingsError, pool_pairs
 from freqai_signals.dataset.candles import Span
 from freqai_signals.dataset.features.cache import FeatureCache, with_features
-from freqai_signals.dataset.pair_tables import add_labels
+from freqai_signals.dataset.pair_tables import add_labels, row_memory
 from freqai_signals.live.live_candle import LiveCandle
 from freqai_signals.live.operation import LiveOperation
-from freqai_signals.plugin.startup import SpanReader, checked_settings, startup_candles
+from freqai_signals.plugin.startup import SpanReader, checked_settings
 from freqai_signals.report.backtest_record import BacktestRecord
 from freqai_signals.schema import LABEL_COLUMN, THRESHOLD_COLUMN, SignalClass
 from freqai_signals.settings import SignalSettings
@@ -68,7 +68,7 @@ class LightGBMSignalStrategy(IStrategy):
             raise OperationalException(str(error)) from error
         self.timeframe = self.signal_settings.timeframe
         self._candle_seconds = self.signal_settings.candle_seconds
-        self.startup_candle_count = startup_candles(self.signal_settings)
+        self.startup_candle_count = row_memory(self.signal_settings)
         self.can_short = config.get("trading_mode", "spot") == "futures"
         self._is_live = config.get("runmode") in (RunMode.DRY_RUN, RunMode.LIVE)
         super().__init__(config)

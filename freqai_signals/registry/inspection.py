@@ -1,9 +1,7 @@
 """Looking at versions: are they whole, how do two differ, and as plain files for other programs."""
 
 import io
-import json
 import zipfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -96,11 +94,6 @@ def read_export(folder: Path) -> SignalModel:
         for path in sorted(folder.iterdir()):
             archive.writestr(path.name, path.read_bytes())
     return artefact.from_bytes(buffer.getvalue(), str(folder))
-
-
-def as_json(registry: Registry) -> str:
-    """Everything the registry knows, as JSON."""
-    return json.dumps([asdict(scope) for scope in registry.scopes()], indent=1)
 
 
 def _common(one: SignalModel, two: SignalModel) -> dict[str, float]:

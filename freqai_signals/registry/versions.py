@@ -12,7 +12,6 @@ from freqai_signals.provenance import digest
 
 FORMAT: Final = 1
 MOST_EVENTS: Final = 500
-_SERVED: Final = ("serving", "rolled_back", "pinned")
 
 
 class RegistryError(ValueError):

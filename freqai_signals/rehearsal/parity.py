@@ -15,17 +15,15 @@ from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.schema import (
     DECISION_SIGNAL_COLUMN,
     INCOMPLETE_MARKET,
+    MODEL_COLUMNS,
     REASON_COLUMN,
     RETURN_SCALE_COLUMN,
-    SCORE_COLUMN,
     TRUST_COLUMN,
 )
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import PairContext, decide
-from freqai_signals.signals.extremes import with_marks
 from freqai_signals.signals.outputs import (
     complete_outputs,
-    model_columns,
     model_outputs,
     window_facts,
 )
@@ -175,12 +173,10 @@ def _expected(
             table.loc[chosen],
             cost,
             frame.loc[chosen, "volume"].to_numpy() > 0,
-            bool(history.settings.labels.ensemble),
         )
         parts.append(outputs.assign(**window_facts(model)).set_index(chosen))
     said = complete_outputs(pd.concat([frame, pd.concat(parts).sort_index()], axis=1))
-    whole = candles.join(said.drop(columns=candles.columns))
-    frame = with_marks(whole, history.settings)[inside].reset_index(drop=True)
+    frame = said.reset_index(drop=True)
     context = PairContext(history.settings.candle_seconds, tuple(history.stops.get(pair, ())))
     decided = decide(frame, history.settings.decision, context)
     return pd.concat([frame, decided], axis=1)
@@ -205,14 +201,11 @@ def _mismatches(
 
 
 def _row_mismatches(row: LiveRow, expected: "pd.Series[Any]", history: History) -> list[Mismatch]:
-    names = model_columns(bool(history.settings.labels.ensemble))
-    # A candle from before the first model has no score, which abstains like a score of 0.
-    said = {SCORE_COLUMN: 0.0, **row.values}
-    wanted = {name: float(expected[name]) for name in names}
+    wanted = {name: float(expected[name]) for name in MODEL_COLUMNS}
     wrong: list[tuple[str, float | str, float | str]] = [
-        (name, said[name], value)
+        (name, row.values[name], value)
         for name, value in wanted.items()
-        if not abs(said[name] - value) <= TOLERANCE
+        if not abs(row.values[name] - value) <= TOLERANCE
     ]
     trust = int(expected[TRUST_COLUMN])
     if row.trust not in (trust, *ABSTAINING):
@@ -232,6 +225,6 @@ def _cause(row: LiveRow, expected: "pd.Series[Any]", wrong: set[str], history: H
         return "the bot saw another candle"
     if _serving(row) and history.model(row.model) is None:
         return "the model is not in the store any more"
-    if wrong & {*model_columns(scored=True), TRUST_COLUMN}:
+    if wrong & {*MODEL_COLUMNS, TRUST_COLUMN}:
         return "the features differ"
     return "the decision remembers other signals"

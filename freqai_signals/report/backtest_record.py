@@ -162,6 +162,8 @@ def read_run(folder: Path) -> Run:
     try:
         facts = dict(json.loads((folder / _RUN_FILE).read_text()))
         files = dict(facts.pop("files"))
+        # A version with other settings may have written them.
+        SignalSettings.model_validate(facts["settings"])
     except FileNotFoundError:
         raise RecordMissing(f"no backtest to report on in {folder}; run one first") from None
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -21,7 +21,6 @@ from freqai_signals.settings.operation import (
     LedgerSettings,
     RegistrySettings,
 )
-from freqai_signals.settings.presets import ProfileName
 from freqai_signals.settings.section import Section
 from freqai_signals.settings.training import (
     FEATURE_GROUPS,
@@ -29,7 +28,6 @@ from freqai_signals.settings.training import (
     CalibrationMethod,
     CalibrationSettings,
     DirectionSettings,
-    EnsembleSettings,
     FeatureGroup,
     FeatureSettings,
     LabelKind,
@@ -53,7 +51,6 @@ __all__ = [
     "DecisionSettings",
     "DirectionSettings",
     "DriftSettings",
-    "EnsembleSettings",
     "ExitSettings",
     "FeatureGroup",
     "FeatureSettings",
@@ -87,7 +84,6 @@ class SignalSettings(Section):
     weights: WeightSettings = WeightSettings()
     model: ModelSettings = ModelSettings()
     direction: DirectionSettings = DirectionSettings()
-    ensemble: EnsembleSettings = EnsembleSettings()
     calibration: CalibrationSettings = CalibrationSettings()
     tuning: TuningSettings = TuningSettings()
     costs: CostSettings = CostSettings()
@@ -99,8 +95,6 @@ class SignalSettings(Section):
     ledger: LedgerSettings = LedgerSettings()
     drift: DriftSettings = DriftSettings()
     alerts: AlertSettings = AlertSettings()
-
-    profile: ProfileName = ""
 
     # FreqAI's and freqtrade's own keys.
     booster: BoosterSettings = BoosterSettings()
@@ -119,11 +113,6 @@ class SignalSettings(Section):
     def candle_seconds(self) -> int:
         """Length of a base candle in seconds."""
         return timeframe_seconds(self.timeframe)
-
-    @property
-    def longest_horizon_candles(self) -> int:
-        """Candles after which every label of a row is known."""
-        return max(self.label_horizon_candles, *self.labels.ensemble_horizons_candles, 0)
 
     @property
     def candles_per_day(self) -> int:

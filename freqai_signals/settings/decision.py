@@ -23,10 +23,6 @@ class DecisionSettings(Section):
     comparing thresholds, then raising one never adds a signal (see ``signals.emission``). Memory
     of emitted signals restarts every ``resync_candles``, counted from 1970. After a stop a pair
     pauses for ``cooldown_candles``; freqtrade's StoplossGuard makes that one candle at least.
-
-    ``score_share`` acts only on scores of a label ensemble among the highest (buy) or lowest (sell)
-    share of the pair's last ``score_window_days``; ``lively_window_days`` only while the pair's
-    1-day volatility is above its own median of that many days. Null switches either off.
     """
 
     weak: Fraction = 0.90
@@ -43,9 +39,6 @@ class DecisionSettings(Section):
     maximum_share: Annotated[float, Field(gt=0, le=1)] = 0.10
     maximum_share_window_candles: Annotated[int, Field(ge=1)] = 288
     resync_candles: Annotated[int, Field(ge=1)] = 288
-    score_share: Annotated[float, Field(gt=0, lt=0.5)] | None = None
-    score_window_days: Annotated[int, Field(ge=1, le=365)] = 60
-    lively_window_days: Annotated[int, Field(ge=1, le=365)] | None = None
 
     @property
     def lowest_confidence(self) -> float:

@@ -1,9 +1,8 @@
 """What is learnt from, and how: labels, features, rows, boosters, calibration."""
 
-from itertools import product
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, Strict
 
 from freqai_signals.settings.section import Fraction, Names, Section
 
@@ -30,10 +29,6 @@ class LabelSettings(Section):
     ``kind`` chooses the rule, the other keys belong to one rule each. ``threshold`` is a fraction
     of the close (0.002 = 0.2 %); ``k`` multiplies sigma * sqrt(horizon); ``floor`` is the smallest
     barrier or threshold, a fraction, and never below the round-trip cost of a trade.
-
-    ``ensemble_kinds`` x ``ensemble_horizons_candles`` are further labels that vote on direction:
-    then the predicted class is the sign of ``score``, the mean over their heads of the normal score
-    of buy minus sell, and ``confidence`` ranks its size. Empty: no ensemble.
     """
 
     kind: LabelKind = "triple_barrier"
@@ -42,30 +37,6 @@ class LabelSettings(Section):
     volatility_span_days: Annotated[float, Field(gt=0, le=30)] = 1.0
     floor: Annotated[float, Field(ge=0, lt=1)] = 0.004
     both_touched: Literal["hold", "lower_first"] = "hold"
-    ensemble_kinds: Annotated[tuple[LabelKind, ...], Strict(False), Field(max_length=3)] = ()
-    ensemble_horizons_candles: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=2000)], ...], Strict(False), Field(max_length=5)
-    ] = ()
-
-    @property
-    def ensemble(self) -> tuple[tuple[LabelKind, int], ...]:
-        """Kind and horizon of each label that votes on direction."""
-        return tuple(product(self.ensemble_kinds, self.ensemble_horizons_candles))
-
-    @model_validator(mode="after")
-    def _ensemble_is_whole(self) -> "LabelSettings":
-        given = (self.ensemble_kinds, self.ensemble_horizons_candles)
-        if bool(given[0]) != bool(given[1]):
-            raise ValueError(
-                "a label ensemble needs both ensemble_kinds and ensemble_horizons_candles, got "
-                f"{list(given[0])} and {list(given[1])}"
-            )
-        if any(len(set(values)) < len(values) for values in given):
-            raise ValueError(
-                "every kind and horizon of a label ensemble may be listed once, got "
-                f"{list(given[0])} and {list(given[1])}"
-            )
-        return self
 
 
 class FeatureSettings(Section):
@@ -121,19 +92,6 @@ class WeightSettings(Section):
     uniqueness: bool = False
     recency_half_life_days: Annotated[float, Field(ge=1, le=100_000)] | None = None
     class_balance: bool = False
-
-
-class EnsembleSettings(Section):
-    """What speaks beside the boosters of a window; ``model.seeds`` averages several of those.
-
-    ``snapshots``: members of that many earlier windows go on speaking, each with ``decay`` times
-    the weight of the next newer one. ``linear_weight`` is the share of a logistic regression in the
-    raw probabilities. Both are off: neither gain measured clearly (docs/measurements.md).
-    """
-
-    snapshots: Annotated[int, Field(ge=0, le=12)] = 0
-    decay: Annotated[float, Field(gt=0, le=1)] = 0.5
-    linear_weight: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class SelectionSettings(Section):

@@ -13,7 +13,6 @@ from freqai_signals.schema import (
     SignalClass,
 )
 from freqai_signals.settings import DecisionSettings
-from freqai_signals.signals.extremes import mark_rules
 from freqai_signals.signals.filters import (
     Reasons,
     first_refusals,
@@ -72,8 +71,8 @@ def decide(frame: pd.DataFrame, settings: DecisionSettings, context: PairContext
         ``signal_tag``      ``buy_strong``, ``sell_weak``, ``hold``; empty without signal
         ==================  ====================================================================
 
-        Row *t* uses candles up to the close of *t*, at most
-        :func:`~freqai_signals.signals.rate_limits.memory_candles` of them.
+        Row *t* uses candles up to the close of *t*, at most as many as
+        :mod:`~freqai_signals.signals.rate_limits` says.
     """
     if missing_columns(frame):
         nothing = np.full(len(frame), NO_SIGNAL, dtype=np.int8)
@@ -83,8 +82,7 @@ def decide(frame: pd.DataFrame, settings: DecisionSettings, context: PairContext
     if first:
         return _abstain_before(first, frame, decide(frame.iloc[first:], settings, context))
     rows = read_predictions(frame, context.candle_seconds)
-    trusted, *others = rules(rows, settings, context.stops)
-    asked = (trusted, *mark_rules(frame, settings), *others)
+    asked = rules(rows, settings, context.stops)
     refused = first_refusals(rows, asked)
     signal = np.where(refused == len(asked), rows.signal, NO_SIGNAL).astype(np.int8)
     directional = (signal == SignalClass.BUY) | (signal == SignalClass.SELL)

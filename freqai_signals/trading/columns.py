@@ -20,7 +20,6 @@ from freqai_signals.schema import (
 )
 from freqai_signals.settings import ExitSettings, SignalSettings, SizingSettings
 from freqai_signals.signals.expected_value import move_behind
-from freqai_signals.signals.extremes import with_marks
 from freqai_signals.signals.predictions import (
     first_trusted,
     missing_columns,
@@ -33,7 +32,7 @@ from freqai_signals.trading.sizing import Outlook, outlook
 def with_barriers(
     frame: pd.DataFrame, settings: SignalSettings, round_trip_cost: float
 ) -> pd.DataFrame:
-    """The frame with the label's own barrier width and return scale, and the marks of its rules.
+    """The frame with the label's own barrier width and return scale.
 
     So a trade can be what a label says, and be sized by what it is about.
     """
@@ -45,7 +44,7 @@ def with_barriers(
         round_trip_cost,
     )
     columns = {BARRIER_COLUMN: barrier_width(*rule), RETURN_SCALE_COLUMN: return_scale(*rule)}
-    return with_marks(frame.assign(**columns), settings)
+    return frame.assign(**columns)
 
 
 def entry_columns(decided: pd.DataFrame, can_short: bool) -> pd.DataFrame:

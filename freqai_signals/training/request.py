@@ -45,11 +45,6 @@ class Request:
         chosen["booster"].pop("threads")
         return chosen
 
-    def _leaves_members_out(self) -> bool:
-        """Whether a mixture is to be made, and the gate's verdict decides who joins it."""
-        asked = self.settings.ensemble.snapshots > 0
-        return asked and self.previous is not None and self.previous.card.refused
-
     def key(self) -> str:
         """SHA-256 of everything the model depends on."""
         history = self.previous.history if self.previous else DirectionHistory()
@@ -64,7 +59,6 @@ class Request:
                 ],
                 # Its boosters say what joins the history, so the history alone does not name it.
                 "previous": self.previous.card.key if self.previous else "",
-                "refused": self._leaves_members_out(),
                 "tuned": self.tuned,
                 "code": code_digest(),
                 "libraries": library_versions(),

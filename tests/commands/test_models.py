@@ -49,7 +49,6 @@ def test_show_tells_card_and_history(run: Any) -> None:
     assert [event["action"] for event in found["history"]] == ["registered", "serving"]
     shown = run("show")[1]
     assert "Purged validation" in shown
-    assert "linear_weight" in shown
     assert "share of gain" in shown
     assert "Feature selection" not in shown
 

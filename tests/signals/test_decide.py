@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from freqai_signals.schema import DECISION_COLUMNS, MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.settings import DecisionSettings
 from freqai_signals.signals.decide import NO_SIGNAL, PairContext, decide
-from freqai_signals.signals.rate_limits import memory_candles
 
 Frames = Callable[..., pd.DataFrame]
 CONTEXT = PairContext(candle_seconds=300)
@@ -27,6 +26,15 @@ def reasons(
     table = decide(frame, settings, PairContext(300, tuple(stops)))
     shown = np.where(table["signal"] == NO_SIGNAL, table["reject_reason"], "+")
     return ",".join(shown)
+
+
+def memory_candles(settings: DecisionSettings) -> int:
+    """Candles before a row that its decision may depend on, as ``rate_limits`` promises."""
+    return (
+        2 * settings.resync_candles
+        + settings.maximum_share_window_candles
+        + settings.repeat_window_candles
+    )
 
 
 # By hand
