@@ -74,11 +74,6 @@ class SignalModel:
     holdout: Holdout = field(default_factory=Holdout)
     drift: DriftReference | None = None
 
-    @property
-    def classes_(self) -> tuple[int, ...]:
-        """Column order of the probabilities: always sell, hold, buy."""
-        return tuple(int(kind) for kind in SignalClass)
-
     def predict(self, frame: pd.DataFrame) -> "Prediction":
         """Predict every row of a frame of features.
 
@@ -104,10 +99,6 @@ class SignalModel:
         trusted = known & (distance <= self.fit.places.limit)
         probabilities[~trusted] = ABSTAINING
         return Prediction(probabilities, trusted, distance)
-
-    def predict_row(self, row: Mapping[str, float]) -> "Prediction":
-        """Predict one row given as feature name to value."""
-        return self.predict(pd.DataFrame([dict(row)]))
 
     def feature_importance(self, most: int = 20) -> list[tuple[str, float]]:
         """The ``most`` features with the largest share of its boosters' gain, largest first."""

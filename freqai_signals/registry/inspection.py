@@ -81,21 +81,6 @@ def export(registry: Registry, name: str, version: str, folder: Path) -> Path:
     return target
 
 
-def read_export(folder: Path) -> SignalModel:
-    """Load what :func:`export` wrote; it predicts bit-identically.
-
-    Raises
-    ------
-    ArtefactError
-        If a file is missing or differs from its checksum.
-    """
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for path in sorted(folder.iterdir()):
-            archive.writestr(path.name, path.read_bytes())
-    return artefact.from_bytes(buffer.getvalue(), str(folder))
-
-
 def _common(one: SignalModel, two: SignalModel) -> dict[str, float]:
     keys = [dict(zip(_keys(model), range(len(model.holdout)), strict=True)) for model in (one, two)]
     shared = [key for key in keys[0] if key in keys[1]]

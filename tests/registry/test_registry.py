@@ -1,6 +1,7 @@
 """The registry: immutable versions, one pointer, and what damage, locks and kills leave."""
 
 import contextlib
+import io
 import json
 import multiprocessing
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -19,8 +21,9 @@ import pytest
 from filelock import FileLock
 
 from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.model import artefact
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.registry.inspection import compare, export, read_export, verify
+from freqai_signals.registry.inspection import compare, export, verify
 from freqai_signals.registry.promotion import Serving, promote, scope_name
 from freqai_signals.registry.registry import Registry
 from freqai_signals.registry.versions import RegistryError, Scope
@@ -492,15 +495,25 @@ def test_export_is_plain_files_that_predict_bit_identically(
     registry.register(NAME, model_of(0), serve=True)
     folder = export(registry, NAME, "", tmp_path / "out")
     names = {path.name for path in folder.iterdir()}
-    assert {"booster_0_0_0.txt", "card.json", "model.json", "arrays.npz", "manifest.json"} == names
+    assert {"booster_0_0.txt", "card.json", "model.json", "arrays.npz", "manifest.json"} == names
     assert json.loads((folder / "card.json").read_text())["version"] == model_of(0).card.version
     rows = frame(window(0))
     np.testing.assert_array_equal(
-        read_export(folder).predict(rows).probabilities, model_of(0).predict(rows).probabilities
+        artefact.from_bytes(zipped(folder)).predict(rows).probabilities,
+        model_of(0).predict(rows).probabilities,
     )
     (folder / "card.json").write_text("{}")
     with pytest.raises(ValueError, match="checksum"):
-        read_export(folder)
+        artefact.from_bytes(zipped(folder))
+
+
+def zipped(folder: Path) -> bytes:
+    """A model file of exported files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+    return buffer.getvalue()
 
 
 def test_comparison_covers_the_common_tail(registry: Registry) -> None:
