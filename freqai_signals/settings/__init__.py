@@ -14,7 +14,7 @@ from freqai_signals.settings.decision import (
     ExitSettings,
     SizingSettings,
 )
-from freqai_signals.settings.operation import (
+from freqai_signals.settings.monitoring import (
     AlertSettings,
     DriftSettings,
     GateSettings,
