@@ -1,4 +1,4 @@
-"""Opening a ledger: connection settings, creation, and the way from older versions."""
+"""Open a ledger: connection settings, creation, migration from older versions."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ _SQLITE_PRAGMAS: Final = ("busy_timeout = 5000", "journal_mode = WAL", "synchron
 
 
 class LedgerError(ValueError):
-    """The ledger cannot be opened as it is; the message says why and what to do."""
+    """The ledger cannot be opened; the message gives the reason and the remedy."""
 
 
 def ledger_url(settings: LedgerSettings, user_data: Path) -> str:
@@ -52,16 +52,16 @@ def open_engine(url: str) -> Engine:
 
 
 def prepare(engine: Engine) -> int:
-    """Create the tables or bring them up to date; returns the version that was found.
+    """Create or migrate the tables; returns the version that was found.
 
-    Two processes may call this at once: the second waits and finds nothing left to do.
+    Two processes may call this at once: the second waits and finds nothing to do.
 
     Raises
     ------
     LedgerError
         If a newer version of the package wrote the ledger.
     """
-    # Most find it ready, and need not wait for another who writes.
+    # Usually nothing is to be done, and a reader need not wait for a writer.
     with engine.connect().execution_options(reads=True) as connection:
         if _version(connection) == VERSION:
             return VERSION
@@ -91,12 +91,12 @@ def _version(connection: Connection) -> int:
 
 
 def _to_2(connection: Connection) -> None:
-    """Signals remember when their message was handed over."""
+    """Signals remember when their message was sent."""
     connection.execute(text("ALTER TABLE signals ADD COLUMN sent BIGINT"))
 
 
 STEPS: Final[Mapping[int, Callable[[Connection], None]]] = {2: _to_2}
-"""What leads to each version from the one before. A step is never changed once released."""
+"""Migration to each version from the one before. A step is never changed once released."""
 
 
 def _lock(connection: Connection) -> None:

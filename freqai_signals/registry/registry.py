@@ -1,15 +1,15 @@
-"""Every trained model as an immutable version, and which of them serves, safe against a kill.
+"""Every trained model as an immutable version, and which one serves; survives kill -9.
 
-A folder a scope (a pair or a pool)::
+One folder a scope (a pair or a pool)::
 
     <folder>/<scope>/20240305T0000-1a2b3c4d5e.model   one file a version, never changed
     <folder>/<scope>/scope.json                       versions, serving, pinned, history
-    <folder>/<scope>/scope.previous.json              the same one change ago
-    <folder>/<scope>/.lock                            held by whoever writes
+    <folder>/<scope>/scope.previous.json              the same before the last change
+    <folder>/<scope>/.lock                            held by the writer
 
 A version exists once ``scope.json`` names it: its file is written, flushed and renamed first, then
-``scope.json`` in the same way. A kill in between leaves a file that nobody names; the next writer
-sweeps it. Readers take no lock: they see the state before a change or after it.
+``scope.json`` in the same way. A kill in between leaves a file without a name in ``scope.json``;
+the next writer removes it. Readers take no lock: they see the state before a change or after it.
 """
 
 import logging
@@ -47,9 +47,9 @@ class Registry:
     folder
         Outside ``user_data/models``, parts of which freqtrade's analysis commands delete.
     keep
-        Newest versions kept in each scope; what serves or served last is never removed.
+        Newest versions kept in each scope, besides the serving one and those to roll back to.
     lock_seconds
-        Longest wait for another process that writes.
+        Longest wait for another writer, seconds.
     """
 
     folder: Path
@@ -94,7 +94,7 @@ class Registry:
         return load_version(self.path(name), scope.get(version or scope.serving))
 
     def register(self, name: str, model: SignalModel, serve: bool) -> Version:
-        """Store a model for good and, if asked to and nothing is pinned, let it serve.
+        """Store a model and, if asked to and nothing is pinned, let it serve.
 
         Registering the same version again adds nothing, but may let it serve.
 
@@ -148,7 +148,7 @@ class Registry:
         )
 
     def change(self, name: str, change: Callable[[Scope], Scope]) -> Scope:
-        """Read, change and write the pointer of a scope while nobody else does."""
+        """Read, change and write the pointer of a scope under its lock."""
         folder = self.path(name)
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the registry writes down: versions, events, and which version serves."""
+"""The registry's records: versions, events, and which version serves."""
 
 import hashlib
 import json
@@ -13,20 +13,21 @@ from freqai_signals.provenance import digest
 FORMAT: Final = 1
 MOST_EVENTS: Final = 500
 _SERVED: Final = ("serving", "rolled_back", "pinned")
+"""Actions after which the version of an event serves."""
 
 
 class RegistryError(ValueError):
-    """The registry cannot do what was asked; the message says why and what to do."""
+    """The registry cannot do this; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """One stored model. Never changes once written.
+    """One stored model. Immutable once written.
 
     Attributes
     ----------
     version, parent
-        Ids; parent is the model whose calibration history it carried on.
+        Ids; parent is the model whose calibration history it continues.
     sha256, size
         Of its file, in hexadecimal and in bytes.
     registered
@@ -34,13 +35,13 @@ class Version:
     first, last
         ISO times of its first and last training candle.
     settings_digest, features_digest
-        Of what shaped it and of its feature names.
+        Of its modelling settings and of its feature names.
     metrics
         Of its purged validation rows.
     verdict, reason
-        What the gate said, or why the model abstains.
+        Of the gate, or why the model abstains.
     libraries
-        Versions that made it.
+        Versions of the libraries that trained it.
     """
 
     version: str
@@ -79,7 +80,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a scope: registered, serving, refused, rolled_back, pinned ..."""
+    """An event of a scope: registered, serving, refused, rolled_back, pinned, unpinned, rebuilt."""
 
     at: str
     action: str
@@ -98,7 +99,7 @@ class Scope:
     serving
         Version that predicts; empty before the first.
     pinned
-        Whether ``serving`` stays whatever the gate says.
+        Whether ``serving`` stays, whatever the gate's verdicts.
     versions
         In the order of registration.
     history
@@ -124,8 +125,8 @@ class Scope:
         ]
         if len(found) != 1:
             ids = ", ".join(item.version for item in self.versions[-10:]) or "none"
-            what = "no version" if not found else f"{len(found)} versions"
-            raise RegistryError(f"{self.name}: {what} like {version!r}; the newest are: {ids}")
+            number = "no version" if not found else f"{len(found)} versions"
+            raise RegistryError(f"{self.name}: {number} like {version!r}; the newest are: {ids}")
         return found[0]
 
     def served_before(self) -> str:
@@ -150,7 +151,7 @@ class Scope:
 
     @classmethod
     def from_json(cls, text: str) -> "Scope":
-        """Read what :meth:`to_json` wrote; ValueError if it is anything else."""
+        """Read the text of :meth:`to_json`; ValueError if it is anything else."""
         try:
             given = json.loads(text)
             content = given["content"]
