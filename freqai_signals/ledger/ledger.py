@@ -14,7 +14,7 @@ import pandas as pd
 from sqlalchemy import Engine, Table, and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from freqai_signals.ledger.database import open_engine, prepare
+from freqai_signals.ledger.database import open_engine, prepare, require_current
 from freqai_signals.ledger.sql_tables import (
     COUNTERS,
     DRIFT_EVENTS,
@@ -47,11 +47,13 @@ class Ledger:
     ----------
     url
         SQLAlchemy URL; tables are created or migrated on opening.
+    read_only
+        Change nothing, not even by opening; LedgerError unless the tables are up to date.
     """
 
-    def __init__(self, url: str) -> None:
-        self.engine: Engine = open_engine(url)
-        self.found_version = prepare(self.engine)
+    def __init__(self, url: str, read_only: bool = False) -> None:
+        self.engine: Engine = open_engine(url, read_only)
+        self.found_version = require_current(self.engine) if read_only else prepare(self.engine)
         self._reading = self.engine.execution_options(reads=True)
 
     def close(self) -> None:

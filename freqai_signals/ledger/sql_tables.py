@@ -15,7 +15,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Raise it with every change below, and add the step to ``database.STEPS``."""
 
 METADATA: Final = MetaData()
@@ -109,6 +109,7 @@ TRAINING: Final = "training"
 DRIFT_EVENTS: Final = Table(
     "drift_events",
     METADATA,
+    Column("bot", String(64), primary_key=True),
     Column("pair", String(64), primary_key=True),
     Column("candle", BigInteger, primary_key=True, autoincrement=False),
     Column("detector", String(32), primary_key=True),
@@ -117,6 +118,8 @@ DRIFT_EVENTS: Final = Table(
     Column("detail", Text, nullable=False),
     Column("recorded", BigInteger, nullable=False),
 )
+
+"""Changes of levels and requests for training; ``bot`` since version 3, empty before."""
 
 OUTCOMES_BY_TIME: Final = Index("outcomes_event_end", OUTCOMES.c.event_end)
 PREDICTIONS_BY_TIME: Final = Index("predictions_candle", PREDICTIONS.c.candle)

@@ -16,13 +16,20 @@ def history(ledger: Ledger, registry: Registry, newest: int) -> list[dict[str, s
     Returns
     -------
     list of dict
-        ``time`` at which it was recorded (UTC); ``about`` a pair or a scope of models; ``what``
-        happened, for example ``level drift``, ``training requested`` or ``serving <version>``; and
-        ``why``.
+        ``time`` at which it was recorded (UTC); ``about`` a pair (after its bot, if there are
+        several) or a scope of models; ``what`` happened, for example ``level drift``,
+        ``training requested`` or ``serving <version>``; and ``why``.
     """
+    drift = _rows(ledger, "drift_events")
+    several = len({row["bot"] for row in drift}) > 1
     found = [
-        (row["recorded"], row["pair"], _event(row["detector"], row["level"]), row["detail"])
-        for row in _rows(ledger, "drift_events")
+        (
+            row["recorded"],
+            f"{row['bot']} {row['pair']}".strip() if several else row["pair"],
+            _event(row["detector"], row["level"]),
+            row["detail"],
+        )
+        for row in drift
     ]
     found += [
         (
@@ -49,7 +56,7 @@ def pair_health(ledger: Ledger) -> list[dict[str, str]]:
     last wrote about the pair.
     """
     entered = {
-        (row["pair"], row["level"]): row["recorded"]
+        (row["bot"], row["pair"], row["level"]): row["recorded"]
         for row in _rows(ledger, "drift_events")
         if row["detector"] == HEALTH
     }
@@ -59,12 +66,14 @@ def pair_health(ledger: Ledger) -> list[dict[str, str]]:
         if kind != HEALTH:
             continue
         health = Health.from_json(row["content"])
-        since = entered.get((pair, str(health.level)))
+        level = str(health.level)
+        # Events from before schema version 3 do not name their bot.
+        since = entered.get((row["bot"], pair, level)) or entered.get(("", pair, level))
         found.append(
             {
                 "bot": row["bot"],
                 "pair": pair,
-                "level": str(health.level),
+                "level": level,
                 "since": clock_text(since) if since else "",
                 "updated": clock_text(row["recorded"]),
                 "why": "; ".join(health.reasons),

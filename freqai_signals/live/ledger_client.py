@@ -47,9 +47,10 @@ class LiveLedger:
         return self._writer is not None
 
     def write(self, entries: list[Entry], wait: bool = False) -> None:
-        """Queue rows; see :meth:`LedgerWriter.record`."""
+        """Queue rows with the bot's name in them; see :meth:`LedgerWriter.record`."""
         if self._writer is not None:
-            self._writer.record(entries, wait)
+            named = [Entry(e.table, [{"bot": self.bot, **row} for row in e.rows]) for e in entries]
+            self._writer.record(named, wait)
 
     def ask(self, question: Callable[[Ledger], T], otherwise: T) -> T:
         """The ledger's answer; see :meth:`LedgerReader.ask`."""

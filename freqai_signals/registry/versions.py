@@ -129,13 +129,15 @@ class Scope:
             raise RegistryError(f"{self.name}: {number} like {version!r}; the newest are: {ids}")
         return found[0]
 
-    def served_before(self) -> str:
-        """The version that served before the present one and is still stored; empty if none."""
-        stored = {item.version for item in self.versions} - {self.serving}
-        served = [
-            e.version for e in self.history if e.action in ("serving", "rolled_back", "pinned")
-        ]
-        return next((version for version in reversed(served) if version in stored), "")
+    def rollback_targets(self) -> tuple[str, ...]:
+        """Stored versions that have served and are older than the serving one, newest first."""
+        served = {event.version for event in self.history if event.action in _SERVED}
+        return tuple(version for version in reversed(self.older()) if version in served)
+
+    def older(self) -> list[str]:
+        """Stored versions registered before the serving one, oldest first; all without one."""
+        ids = [item.version for item in self.versions]
+        return ids[: ids.index(self.serving)] if self.serving in ids else ids
 
     def noted(self, at: str, action: str, version: str, reason: str = "") -> "Scope":
         """The same with one more event."""

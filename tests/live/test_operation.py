@@ -239,7 +239,7 @@ def test_rollback_by_command_is_followed_and_told(start: Start) -> None:
     assert bot.operation.model(PAIR, None).card.version == new  # type: ignore[union-attr]
     Registry(bot.folder / "signals" / "registry").rollback(SCOPE, reason="it was better")
     assert bot.operation.model(PAIR, None).card.version == old  # type: ignore[union-attr]
-    assert bot.alerts(FIRST) == [f"model {SCOPE}: rolled back to {old} (it was better)"]
+    assert bot.alerts(FIRST) == [f"model {SCOPE}: rolled back to {old} (was {new}; it was better)"]
 
 
 def test_signal_is_told_after_its_row_and_once(start: Start) -> None:

@@ -114,12 +114,35 @@ def test_rollback_goes_to_the_version_that_served_before(registry: Registry) -> 
     assert registry.rollback(NAME, reason="looks odd").version == "v1"
     scope = registry.scope(NAME)
     assert scope.serving == "v1"
-    assert scope.history[-1].reason == "looks odd"
+    assert scope.history[-1].reason == "was v3; looks odd"
+
+
+def test_rollback_twice_goes_two_back_and_never_forward(registry: Registry) -> None:
+    for number in (1, 2, 3):
+        registry.register(NAME, version(number), serve=True)
+    assert [registry.rollback(NAME).version for _ in range(2)] == ["v2", "v1"]
+    with pytest.raises(RegistryError, match="no earlier version than v1 has served"):
+        registry.rollback(NAME)
+    for newer in ("v1", "v2"):
+        with pytest.raises(RegistryError, match=f"{newer} is not older than the serving v1; pin"):
+            registry.rollback(NAME, newer)
+    assert registry.scope(NAME).serving == "v1"
+    assert registry.pin(NAME, "v3").version == "v3"
+    assert registry.rollback(NAME).version == "v2"
+    assert registry.scope(NAME).pinned, "the pin moves along"
+
+
+def test_three_rollback_targets_outlive_many_refused_models(registry: Registry) -> None:
+    for number in range(1, 6):
+        registry.register(NAME, version(number), serve=True)
+    for number in range(6, 12):
+        registry.register(NAME, version(number), serve=False)
+    assert [registry.rollback(NAME).version for _ in range(3)] == ["v4", "v3", "v2"]
 
 
 def test_rollback_without_an_earlier_version_is_refused(registry: Registry) -> None:
     registry.register(NAME, version(1), serve=True)
-    with pytest.raises(RegistryError, match="no earlier version"):
+    with pytest.raises(RegistryError, match="no earlier version than v1 has served"):
         registry.rollback(NAME)
 
 
