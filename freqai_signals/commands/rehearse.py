@@ -17,7 +17,7 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
         help="run the bot against the loopback exchange on accelerated time",
         description=(
             "Runs `freqtrade trade --dry-run` with its own data folder and database against the "
-            "loopback exchange, faster than the clock, and ends with trades, signals, quality and "
+            "loopback exchange, faster than the clock, and prints trades, signals, quality and "
             "the comparison of every live candle with the history. Speeds above 1 need Debian's "
             "faketime. Exit status 1 if a live candle differs from the history, or if the bot "
             "crashed, stopped deciding, entered twice, missed an exit, lost a row of the ledger or "
@@ -52,16 +52,19 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="share of requests that fail in one way or another (default: 0)",
+        help="share of requests that fail or are slow (default: 0)",
     )
     parser.add_argument(
         "--incidents",
         "--mishaps",  # its name before 0.2
         action="store_true",
-        help="every day an hour without the exchange, a gap, missing and late candles",
+        help="every day an hour's outage, a gap, missing and late candles",
     )
     parser.add_argument(
-        "--again", type=Path, metavar="DIR", help="judge the finished rehearsal of DIR, run none"
+        "--again",
+        type=Path,
+        metavar="DIR",
+        help="check the finished rehearsal of DIR again, run none",
     )
     parser.add_argument("--strategy-path", type=Path, default=Path("strategies"))
     parser.add_argument("--freqaimodel-path", type=Path, default=Path("freqai_models"))
@@ -75,7 +78,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     outcome = judged(arguments.again) if arguments.again else rehearse(_request(arguments), _notify)
     print_outcome(outcome)
-    return 0 if outcome.kept else 1
+    return 0 if outcome.passed else 1
 
 
 def _request(arguments: argparse.Namespace) -> "Rehearsal":

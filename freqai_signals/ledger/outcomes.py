@@ -1,4 +1,4 @@
-"""What came of live predictions, once the end of their event is known."""
+"""Outcomes of live predictions, once the end of their event is known."""
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ _OUTCOME = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
 def resolve_outcomes(
     waiting: pd.DataFrame, candles: pd.DataFrame, settings: SignalSettings, cost: float
 ) -> Entry:
-    """Outcomes of predictions of one pair, as far as these candles tell.
+    """Outcomes of one pair's predictions, as far as these candles determine them.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def resolve_outcomes(
         Closed candles, oldest first, without holes. Predictions from before their beginning wait
         for another call with more candles.
     settings
-        The label's.
+        Label, horizon and timeframe.
     cost
         Round-trip cost that the label's barriers respect, a fraction.
 
@@ -45,7 +45,7 @@ def resolve_outcomes(
         Rows for ``outcomes``: class, close of the event's last candle (seconds since 1970), gross
         return of the event, return after cost of acting on the predicted class (0 for hold), log
         loss of the prediction and of the class prior. All but the key are None where the outcome
-        can never be known: nothing traded, or a price was missing.
+        can never be known: no trade within the event, or a missing price.
     """
     if candles.empty or waiting.empty:
         return Entry(OUTCOMES.name, [])

@@ -18,7 +18,6 @@ from freqai_signals.config import SettingsError, pool_pairs
 from freqai_signals.dataset.candles import Span
 from freqai_signals.dataset.features.cache import FeatureCache, with_features
 from freqai_signals.dataset.pair_tables import add_labels, row_memory
-from freqai_signals.live.live_candle import LiveCandle
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.plugin.startup import SpanReader, checked_settings
 from freqai_signals.report.backtest_record import BacktestRecord
@@ -179,20 +178,21 @@ class LightGBMSignalStrategy(IStrategy):
         stops = tuple(self._stop_candles(pair, dataframe["date"].min())) if self._is_live else ()
         decided = decide(dataframe, settings.decision, PairContext(settings.candle_seconds, stops))
         lowest = settings.decision.lowest_confidence
-        live: LiveCandle | None = None
-        if self._is_live:
-            live = LiveCandle(self.freqai.operation, pair, self.round_trip_cost(pair), lowest)
-            decided, lowest = live.limited(decided, dataframe, self.training_candles(pair))
+        operation: LiveOperation | None = self.freqai.operation if self._is_live else None
+        if operation is not None:
+            cost, kept = self.round_trip_cost(pair), self.training_candles(pair)
+            decided, lowest = operation.limit(pair, dataframe, decided, kept, cost, lowest)
         for part in (decided, entry_columns(decided, self.can_short)):
             for name in part:
                 dataframe[name] = part[name]
         dataframe[THRESHOLD_COLUMN] = lowest
         self._positions.decided(pair, dataframe)
         self.use_custom_roi = settings.exits.profit_multiple is not None
-        if live is not None:
-            for name, value in live.closed(dataframe, self.dp.send_msg).items():
+        if operation is not None:
+            operation.record(pair, dataframe, cost, self.dp.send_msg)
+            for name, value in operation.columns(pair).items():
                 dataframe[name] = value
-            if live.operation.wants_training(pair):
+            if operation.wants_training(pair):
                 self.freqai.retrain_early(pair)
         if self.dp.runmode == RunMode.BACKTEST:
             self._record(dataframe, metadata)

@@ -1,4 +1,4 @@
-"""Looking at versions: are they whole, how do two differ, and as plain files for other programs."""
+"""Verify, compare and export versions."""
 
 import io
 import zipfile
@@ -18,7 +18,7 @@ from freqai_signals.settings import timeframe_seconds
 
 
 def verify(registry: Registry) -> list[dict[str, str]]:
-    """Read every version: ``scope``, ``version`` and ``problem``, empty if it is whole."""
+    """Read every version: ``scope``, ``version`` and ``problem``, empty if it is intact."""
     found = []
     for scope in registry.scopes():
         for version in scope.versions:
@@ -39,7 +39,7 @@ def compare(registry: Registry, name: str, first: str, second: str) -> dict[str,
     """How two versions of a scope differ.
 
     Their purged tails are compared where they overlap, early-stopped boosters against early-stopped
-    boosters, so both speak about rows they were not trained on.
+    boosters, so neither is judged on rows it was trained on.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def _common(one: SignalModel, two: SignalModel) -> dict[str, float]:
     shared = [key for key in keys[0] if key in keys[1]]
     if not shared:
         return {"common_rows": 0.0}
-    rows = [np.array([places[key] for key in shared]) for places in keys]
+    rows = [np.array([row_of[key] for key in shared]) for row_of in keys]
     losses = [
         log_losses(one.holdout.label[rows[0]], model.holdout.probabilities[chosen].astype(float))
         for model, chosen in zip((one, two), rows, strict=True)

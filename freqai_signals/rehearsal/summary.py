@@ -1,4 +1,4 @@
-"""What a rehearsal showed, for people."""
+"""Print the result of a rehearsal."""
 
 from collections import Counter
 
@@ -21,7 +21,7 @@ def print_outcome(outcome: Outcome, console: Console | None = None) -> None:
     console.print(_signals(outcome))
     console.print(_quality(outcome))
     lines = (*_running(outcome), *_checks(outcome), *_parity(outcome))
-    # Paths and pairs may hold what rich would take for markup.
+    # Paths and pairs may contain square brackets, which rich would read as markup.
     for line in (*lines, f"All files: {outcome.folder}"):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
@@ -74,23 +74,23 @@ def _running(outcome: Outcome) -> list[str]:
             f"95 % within {late:.2f}, longest {outcome.delays.max():.2f}"
         )
     if outcome.run.faults:
-        met = ", ".join(f"{count} {kind}" for kind, count in sorted(outcome.run.faults.items()))
-        lines.append(f"Faults met: {met}")
+        listed = ", ".join(f"{count} {kind}" for kind, count in sorted(outcome.run.faults.items()))
+        lines.append(f"Injected request faults: {listed}")
     return lines
 
 
 def _checks(outcome: Outcome) -> list[str]:
     return [
-        f"{'Kept' if check.kept else 'BROKEN'}: {check.name} ({check.detail})"
+        f"{'Passed' if check.passed else 'FAILED'}: {check.name} ({check.detail})"
         for check in outcome.checks
     ]
 
 
 def _parity(outcome: Outcome) -> list[str]:
     parity = outcome.parity
-    broken = "BROKEN: " if parity.mismatches else ""
+    failed = "FAILED: " if parity.mismatches else ""
     lines = [
-        f"{broken}Parity: {100 * parity.share:.2f} % of {parity.candles} live candles equal the "
+        f"{failed}Parity: {100 * parity.share:.2f} % of {parity.candles} live candles equal the "
         f"history ({parity.predicted} predicted, {parity.models} models)"
     ]
     for item in parity.mismatches[:_MOST_MISMATCHES]:

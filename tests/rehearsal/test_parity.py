@@ -56,10 +56,10 @@ def test_what_the_bot_said_equals_the_history(live: list[LiveRow], history: Hist
 @pytest.mark.parametrize(
     ("changes", "columns", "cause"),
     [
-        ({"signal": 2}, ["signal"], "the decision remembers other signals"),
-        ({"reason": "repeat"}, ["reject_reason"], "the decision remembers other signals"),
+        ({"signal": 2}, ["signal"], "the decision depends on other earlier signals"),
+        ({"reason": "repeat"}, ["reject_reason"], "the decision depends on other earlier signals"),
         ({"trust": 1}, ["do_predict"], "the features differ"),
-        ({"candle": (1.0,) * 5, "signal": 2}, ["signal"], "the bot saw another candle"),
+        ({"candle": (1.0,) * 5, "signal": 2}, ["signal"], "the bot had another candle"),
         ({"model": 77, "signal": 2}, ["signal"], "the model is not in the store any more"),
     ],
 )
