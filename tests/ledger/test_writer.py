@@ -161,4 +161,4 @@ def test_a_row_that_can_never_be_written_does_not_hold_up_the_others(
     entry = Entry("predictions", [prediction(1), bad, strange, prediction(4)])
     assert writer.record([entry, predictions(5)], wait=True)
     assert stored(tmp_path) == [0, 1, 4, 5]
-    assert sum("cannot be kept" in record.getMessage() for record in caplog.records) == 2
+    assert sum("refuses a row" in record.getMessage() for record in caplog.records) == 2
