@@ -59,6 +59,11 @@ def impossible(settings: SignalSettings, parameters: Mapping[str, Any]) -> list[
             "cannot join a model of other features, which freqai.signals.selection chooses anew in "
             "each; switch one of the two off"
         )
+    if settings.tuning.scheme == "combinatorial" and settings.tuning.folds < 3:
+        problems.append(
+            "freqai.signals.tuning.folds: the combinatorial scheme holds two folds out at once and "
+            f"needs at least 3, got {settings.tuning.folds}"
+        )
     return problems + _too_short(settings) + _without_score(settings)
 
 

@@ -38,7 +38,7 @@ class TuningSettings(Section):
     )
     trials: Annotated[int, Field(ge=2, le=10_000)] = 40
     minutes: Annotated[float, Field(gt=0, le=10_000)] = 30.0
-    scheme: Literal["k_fold", "walk_forward"] = "k_fold"
+    scheme: Literal["k_fold", "walk_forward", "combinatorial"] = "k_fold"
     folds: Annotated[int, Field(ge=2, le=10)] = 3
     coarse_step: Annotated[int, Field(ge=1, le=100)] = 4
     held_out_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2

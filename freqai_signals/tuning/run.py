@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from statistics import fmean, stdev
 
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.provenance import code_digest, digest, library_versions
@@ -27,7 +28,7 @@ from freqai_signals.tuning.search_space import (
     tuning_rows,
     with_parameters,
 )
-from freqai_signals.tuning.study import Found, Search, judged_before, search
+from freqai_signals.tuning.study import Found, Search, judged_before, search, shared_level
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class Scope:
     ended
         Asked before every training; true ends the search.
     notify
-        Told what happens, line by line.
+        Called with one line at each step.
     """
 
     records: TuningRecords
@@ -109,6 +110,9 @@ def tune(rows: TrainingRows, settings: SignalSettings, scope: Scope) -> TuningRe
         "search_rows": len(given.rows.search),
         "seed": settings.tuning.seed,
     }
+    if given.rows.paths > 1:
+        evidence |= _path_losses("default", found.default_paths)
+        evidence |= _path_losses("tuned", found.paths) | {"paths": given.rows.paths}
     if dict(found.parameters) != default:
         evidence |= _judged(given, found, rows.digest())
     record = TuningRecord(
@@ -127,13 +131,18 @@ def tune(rows: TrainingRows, settings: SignalSettings, scope: Scope) -> TuningRe
     return record
 
 
+def _path_losses(name: str, losses: tuple[float, ...]) -> dict[str, float]:
+    """Mean and standard deviation of the log loss over backtest paths, nats."""
+    return {f"{name}_path_mean": fmean(losses), f"{name}_path_spread": stdev(losses)}
+
+
 def _judged(given: Search, found: Found, window: str) -> dict[str, float]:
     """Evidence of the paired test; its level is shared by all candidates judged on these rows."""
     given.notify("judging the best parameters on the rows that chose none")
     tuned = with_parameters(given.settings, found.parameters)
     compared = compare(given.rows, given.settings, tuned)
     candidates = judged_before(given, window, found.parameters)
-    significance = given.settings.tuning.significance / candidates
+    significance = shared_level(given.settings.tuning.significance, candidates)
     return {
         "gain": compared.gain.mean,
         "gain_error": compared.gain.standard_error,
