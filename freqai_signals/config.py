@@ -1,12 +1,14 @@
 """Settings from freqtrade's config, checked at once and in one message.
 
 Our own keys live under ``freqai.signals``. FreqAI's keys keep their meaning and are read here too,
-so that no other module looks into a config dictionary.
+so that no other module reads a config dictionary.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
+import rapidjson
 from pydantic import ValidationError
 
 from freqai_signals.settings import SignalSettings
@@ -40,7 +42,6 @@ BOOSTER_ALIASES: Final[Mapping[str, str]] = {
 }
 """Other names under which LightGBM and FreqAI configs give our booster settings."""
 
-
 # FreqAI switches that would act on a pipeline our model does not have: value that means "off".
 _UNSUPPORTED_FEATURE_PARAMETERS: Final = {
     "include_shifted_candles": 0,
@@ -55,7 +56,6 @@ _UNSUPPORTED_FEATURE_PARAMETERS: Final = {
     "plot_feature_importances": 0,
     "buffer_train_data_candles": 0,
 }
-
 
 _KNOWN_KEYS: Final[Mapping[str, frozenset[str]]] = {
     "freqai": frozenset({
@@ -128,7 +128,7 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
         "validation_fraction": split.get("test_size"),
     }
     values |= {key: value for key, value in foreign.items() if value is not None}
-    values = _merge(PRESETS[preset], values)
+    values = merged(PRESETS[preset], values)
     settings = _validated(values, problems)
     problems += _trading_mode(config) + impossible(settings, parameters)
     if problems:
@@ -181,8 +181,7 @@ _PATHS: Final = {
         for name in (
             "labels", "features", "validation", "selection", "weights", "model", "direction",
             "ensemble", "calibration", "tuning", "costs", "decision", "sizing", "exits", "gate",
-            "registry",
-            "ledger", "drift", "alerts",
+            "registry", "ledger", "drift", "alerts",
         )
     },
     "booster": "freqai.model_training_parameters",
@@ -219,7 +218,9 @@ def _unsupported(
             "a shuffled split would leak the future, got True, set it to false"
         )
     if freqai.get("continual_learning"):
-        problems.append("freqai.continual_learning: every window is trained anew; set it to false")
+        problems.append(
+            "freqai.continual_learning: every window is trained from scratch; set it to false"
+        )
     if freqai.get("conv_width", 1) != 1:
         problems.append(f"freqai.conv_width: must be 1, got {freqai['conv_width']!r}")
     return problems
@@ -245,15 +246,49 @@ def _problem(item: Any) -> str:
     )
 
 
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+def merged_config(paths: Sequence[Path], depth: int = 0) -> dict[str, Any]:
+    """Contents of config files as freqtrade merges them; later files win.
+
+    Comments and trailing commas are allowed. A file wins over those in its ``add_config_files``,
+    which are relative to it.
+
+    Raises
+    ------
+    SettingsError
+        If a file is not a JSON object; the message names it.
+    OSError
+        If it cannot be read.
+    """
+    if depth > 5:  # freqtrade's own limit
+        raise SettingsError([f"{paths[0]}: add_config_files are nested more than 5 deep"])
+    config: dict[str, Any] = {}
+    mode = rapidjson.PM_COMMENTS | rapidjson.PM_TRAILING_COMMAS
+    for path in paths:
+        try:
+            content = rapidjson.loads(path.read_text(), parse_mode=mode)
+        except ValueError as error:
+            raise SettingsError([f"{path}: not JSON: {error}"]) from error
+        if not isinstance(content, dict):
+            raise SettingsError([f"{path}: must hold an object {{...}}"])
+        added = [path.resolve().parent / name for name in content.get("add_config_files", ())]
+        config = merged(merged(config, merged_config(added, depth + 1)), content)
+    return config
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Two configs, section by section; other values of ``over`` replace those of ``base``.
+
+    Examples
+    --------
+    >>> merged({"exchange": {"name": "binance", "pairs": [1]}}, {"exchange": {"pairs": [2]}})
+    {'exchange': {'name': 'binance', 'pairs': [2]}}
+    """
+    result = dict(base)
     for key, value in over.items():
-        below = merged.get(key)
-        if isinstance(below, Mapping) and isinstance(value, Mapping):
-            merged[key] = _merge(below, value)
-        else:
-            merged[key] = value
-    return merged
+        below = result.get(key)
+        nested = isinstance(below, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(below, value) if nested else value  # type: ignore[arg-type]
+    return result
 
 
 def pool_pairs(settings: SignalSettings, config: Mapping[str, Any]) -> tuple[str, ...]:

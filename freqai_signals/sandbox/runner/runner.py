@@ -135,7 +135,7 @@ def _run(command: Sequence[str], environment: dict[str, str]) -> int:
     relay = _Relay()
     before = {number: signal.signal(number, relay.pass_on) for number in _ENDING_SIGNALS}
     try:
-        # -P: the keeper's folder holds modules of ours, which are no business of the keeper's.
+        # -P: otherwise Python puts the supervisor's folder first on its path, with modules of ours.
         arguments = [sys.executable, "-P", supervisor.__file__, str(os.getpid()), *command]
         return relay.wait(subprocess.Popen(arguments, env=environment))
     finally:
@@ -144,7 +144,7 @@ def _run(command: Sequence[str], environment: dict[str, str]) -> int:
 
 
 class _Relay:
-    """Passes requests to end on to the keeper, so that it ends before this process does."""
+    """Passes signals on to the supervisor, so that it ends before this process does."""
 
     def __init__(self) -> None:
         self._asked: list[int] = []
@@ -153,13 +153,13 @@ class _Relay:
     def pass_on(self, number: int, _frame: FrameType | None) -> None:
         """Note a signal."""
         if number == signal.SIGINT and supervisor.in_foreground():
-            # The terminal has told COMMAND too: a second Ctrl-C would cut its farewell short.
+            # The terminal has sent it to COMMAND too: a second one would cut its shutdown short.
             self._overdue = self._overdue or time.monotonic() + supervisor.GRACE_SECONDS
         else:
             self._asked.append(number)
 
     def wait(self, process: "subprocess.Popen[bytes]") -> int:
-        """Return the exit status of the keeper, which is that of COMMAND."""
+        """Return the exit status of the supervisor, which is that of COMMAND."""
         while True:
             if self._overdue is not None and time.monotonic() > self._overdue:
                 self._overdue = None
