@@ -47,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The subcommand's status; 2 for wrong use.
     """
-    given = list(sys.argv[1:] if argv is None else argv)
-    own, command = _split(given)
+    words = list(sys.argv[1:] if argv is None else argv)
+    own, command = _split(words)
     arguments = _parser(own[:1]).parse_args(own, argparse.Namespace(command=command))
     try:
         return int(arguments.run(arguments))
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser(chosen: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="freqai-signals", description="Signals for freqtrade that can be trusted."
+        prog="freqai-signals", description="Calibrated signals for freqtrade."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
@@ -72,12 +72,12 @@ def _parser(chosen: list[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _split(given: list[str]) -> tuple[list[str], list[str]]:
-    """What stands before the first ``--``, and the command after it."""
-    if "--" not in given:
-        return given, []
-    place = given.index("--")
-    return given[:place], given[place + 1 :]
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """Words before the first ``--``, and the command after it."""
+    if "--" not in words:
+        return words, []
+    place = words.index("--")
+    return words[:place], words[place + 1 :]
 
 
 if __name__ == "__main__":

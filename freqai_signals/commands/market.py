@@ -59,10 +59,10 @@ def market_spec(arguments: argparse.Namespace, *names: str) -> "MarketSpec":
     """Simulated market of the named options, defaults where they are not given."""
     from freqai_signals.sandbox.market.spec import MarketSpec
 
-    given = {name: getattr(arguments, name) for name in names}
+    options = {name: getattr(arguments, name) for name in names}
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in given.items()
+        for name, value in options.items()
         if value is not None
     }
     return MarketSpec(**values)

@@ -1,4 +1,4 @@
-"""Subcommand of this room: ``models``."""
+"""The subcommand ``models``: list versions and choose which one serves."""
 
 import argparse
 import json
@@ -16,12 +16,12 @@ _DAMAGED: Final = 1
 
 
 def add_models(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add ``models``: look at versions and choose which one serves."""
+    """Add ``models``: list versions and choose which one serves."""
     parser = commands.add_parser(
         "models",
         help="list, compare, roll back, pin, verify and export model versions",
         description=(
-            "Looks at the versions of models and chooses which one serves. A running bot follows "
+            "Lists the versions of models and chooses which one serves. A running bot follows "
             "at its next candle. VERSION may be any part of an id that names one version only."
         ),
     )
@@ -42,7 +42,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     if not arguments.registry.is_dir():
         raise ValueError(
-            f"no registry at {arguments.registry}; a dry or live run makes it, or name one with "
+            f"no registry at {arguments.registry}; a dry or live run creates it, or name one with "
             "--registry"
         )
     wanted = 2 if arguments.action == "compare" else 1
@@ -101,7 +101,7 @@ def _show(registry: "Registry", arguments: argparse.Namespace) -> int:
 
 
 def _groups(card: "ModelCard") -> list[dict[str, Any]]:
-    """What each feature group is worth: its share of gain, and of log loss where measured."""
+    """Importance of each feature group: its share of gain, and of log loss where measured."""
     lost = card.selection.get("groups", {})
     measured = {name: f"{lost[name]:+.5f}" if name in lost else "-" for name in card.groups}
     return [
@@ -132,19 +132,19 @@ def _compare(registry: "Registry", arguments: argparse.Namespace) -> int:
 def _rollback(registry: "Registry", arguments: argparse.Namespace) -> int:
     scope = _scope(registry, arguments)
     found = registry.rollback(scope.name, _one(arguments), arguments.reason)
-    return _say(arguments, {"scope": scope.name, "serving": found.version})
+    return _print_facts(arguments, {"scope": scope.name, "serving": found.version})
 
 
 def _pin(registry: "Registry", arguments: argparse.Namespace) -> int:
     scope = _scope(registry, arguments)
     found = registry.pin(scope.name, _one(arguments), arguments.reason)
-    return _say(arguments, {"scope": scope.name, "serving": found.version, "pinned": True})
+    return _print_facts(arguments, {"scope": scope.name, "serving": found.version, "pinned": True})
 
 
 def _unpin(registry: "Registry", arguments: argparse.Namespace) -> int:
     scope = _scope(registry, arguments)
     registry.unpin(scope.name, arguments.reason)
-    return _say(arguments, {"scope": scope.name, "serving": scope.serving, "pinned": False})
+    return _print_facts(arguments, {"scope": scope.name, "serving": scope.serving, "pinned": False})
 
 
 def _verify(registry: "Registry", arguments: argparse.Namespace) -> int:
@@ -154,7 +154,7 @@ def _verify(registry: "Registry", arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(found)
     else:
-        rows = [item | {"problem": item["problem"] or "whole"} for item in found]
+        rows = [item | {"problem": item["problem"] or "intact"} for item in found]
         _print_table("Versions", rows)
     return _DAMAGED if any(item["problem"] for item in found) else 0
 
@@ -164,7 +164,7 @@ def _export(registry: "Registry", arguments: argparse.Namespace) -> int:
 
     scope = _scope(registry, arguments)
     folder = export(registry, scope.name, _one(arguments) or scope.serving, arguments.out)
-    return _say(arguments, {"scope": scope.name, "folder": str(folder)})
+    return _print_facts(arguments, {"scope": scope.name, "folder": str(folder)})
 
 
 _ACTIONS: Final[Mapping[str, Callable[["Registry", argparse.Namespace], int]]] = {
@@ -199,7 +199,7 @@ def _mark(scope: "Scope", version: str) -> str:
     return "serving, pinned" if scope.pinned else "serving"
 
 
-def _say(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> int:
+def _print_facts(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> int:
     if arguments.json:
         _print_json(facts)
     else:

@@ -43,7 +43,7 @@ def add_sandbox(commands: "argparse._SubParsersAction[Any]") -> None:
         type=int,
         metavar="N",
         help="serve history as if it happened N weeks later (default: for freqtrade trade, as many "
-        "as bring it onto the clock with four weeks to come; else 0)",
+        "as make it end four weeks from now; else 0)",
     )
     parser.set_defaults(run=_run, usage_error=parser.error)
 
@@ -55,10 +55,10 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.usage_error("COMMAND is missing: freqai-signals sandbox [options] -- COMMAND ...")
     if not 0 <= arguments.port <= _LARGEST_PORT:
         arguments.usage_error(f"--port must lie between 0 and {_LARGEST_PORT}")
-    given = [name for name in MARKET_OPTIONS if getattr(arguments, name) is not None]
-    if arguments.datadir is not None and given:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        arguments.usage_error(f"{options}: shapes the simulated market, but --datadir is given")
+    shaped = [name for name in MARKET_OPTIONS if getattr(arguments, name) is not None]
+    if arguments.datadir is not None and shaped:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in shaped)
+        arguments.usage_error(f"{options}: chooses a simulated market, but --datadir is given")
     request = SandboxRequest(
         command=tuple(arguments.command),
         datadir=arguments.datadir,

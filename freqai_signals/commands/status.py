@@ -1,4 +1,4 @@
-"""Subcommand of this room: ``status``."""
+"""The subcommand ``status``: serving model, live quality, open problems."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ _FOLDER: Final = Path("user_data/signals")
 
 
 def add_status(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add ``status``: who speaks, how good it has been, what is wrong."""
+    """Add ``status``: serving model, live quality, open problems."""
     parser = commands.add_parser(
         "status",
         help="serving models, levels and live quality from the ledger",
@@ -26,7 +26,7 @@ def add_status(commands: "argparse._SubParsersAction[Any]") -> None:
         "--days",
         type=float,
         default=7.0,
-        help="span judged, back from the newest candle (default: 7)",
+        help="span evaluated, back from the newest candle (default: 7)",
     )
     parser.add_argument(
         "--events", type=int, default=30, help="newest events of the history (default: 30)"

@@ -1,4 +1,4 @@
-"""The subcommand ``tune``: better parameters for a training window, if there are any."""
+"""The subcommand ``tune``: search for better parameters on a training window."""
 
 import argparse
 import datetime as dt
@@ -42,7 +42,7 @@ def add_tune(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument("--minutes", type=float, help="default: freqai.signals.tuning.minutes")
     parser.add_argument("--seed", type=int, help="default: freqai.signals.tuning.seed")
     parser.add_argument(
-        "--storage", metavar="URL", help="of Optuna; default: SQLite beside the records"
+        "--storage", metavar="URL", help="of Optuna; default: SQLite next to the records"
     )
     parser.add_argument("--userdir", type=Path, default=Path("user_data"), metavar="DIR")
     parser.set_defaults(run=_run)
@@ -108,8 +108,8 @@ def _config(arguments: argparse.Namespace) -> dict[str, Any]:
         files = ", ".join(map(str, arguments.config))
         raise ValueError(f"{files}: exchange.pair_whitelist names no pair; name some with --pairs")
     options = {name: getattr(arguments, name) for name in ("trials", "minutes", "seed", "storage")}
-    given = {name: value for name, value in options.items() if value is not None}
-    return merged(config, {"freqai": {"signals": {"tuning": given}}}) if given else config
+    budget = {name: value for name, value in options.items() if value is not None}
+    return merged(config, {"freqai": {"signals": {"tuning": budget}}}) if budget else config
 
 
 def described(record: "TuningRecord") -> str:

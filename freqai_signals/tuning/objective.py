@@ -1,4 +1,4 @@
-"""How good some parameters are: on purged folds while searching, in a paired test at the end."""
+"""Scores of parameters: on purged folds in the search, in a paired test at the end."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -85,14 +85,14 @@ def steps(rows: TuningRows) -> int:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What tuned parameters gain over the default ones on rows that chose neither.
+    """Gain of the tuned over the default parameters on the held-out rows.
 
     Attributes
     ----------
     gain
         Mean of the default's log loss minus the tuned one's, nats a row, with its error.
     rows, days
-        What it was measured on.
+        Size of the held-out part.
     default_loss
         Log loss of the default there, nats.
     """
@@ -104,7 +104,7 @@ class Comparison:
 
 
 def compare(rows: TuningRows, default: SignalSettings, tuned: SignalSettings) -> Comparison:
-    """Train both on the rows of the search and compare them on those of the end of the window.
+    """Train both on the rows of the search and compare them on the held-out ones.
 
     Candle means are compared, with a standard error that allows for serial dependence.
 
@@ -113,12 +113,12 @@ def compare(rows: TuningRows, default: SignalSettings, tuned: SignalSettings) ->
     TooFewRows
         If either gives no model.
     """
-    usual, chosen = (
-        _losses(rows.search, rows.judge, settings, strict=True) for settings in (default, tuned)
+    default_losses, tuned_losses = (
+        _losses(rows.search, rows.held_out, settings, strict=True) for settings in (default, tuned)
     )
-    days = float(np.ptp(rows.judge.start) + 1) / default.candles_per_day
-    gain = mean_test(candle_means(rows.judge.start, usual - chosen), days)
-    return Comparison(gain, len(rows.judge), days, float(usual.mean()))
+    days = float(np.ptp(rows.held_out.start) + 1) / default.candles_per_day
+    gain = mean_test(candle_means(rows.held_out.start, default_losses - tuned_losses), days)
+    return Comparison(gain, len(rows.held_out), days, float(default_losses.mean()))
 
 
 def _fold_losses(
@@ -143,13 +143,13 @@ def _losses(
 
 
 def _quiet(settings: SignalSettings) -> SignalSettings:
-    """Without the warning of low accuracy, which is for models that serve."""
+    """Without the warning of low accuracy, which is for serving models."""
     limits = settings.validation.model_copy(update={"accuracy_warning": 0.0})
     return settings.model_copy(update={"validation": limits})
 
 
 def _for_sparse_rows(settings: SignalSettings, share: float) -> SignalSettings:
-    """The same parameters for fewer rows: a leaf needs as large a share of them as before."""
+    """The same parameters for fewer rows: a leaf needs the same share of them."""
     samples = max(1, round(settings.booster.min_child_samples * share))
     booster = settings.booster.model_copy(update={"min_child_samples": samples})
     return settings.model_copy(update={"booster": booster})

@@ -53,15 +53,15 @@ RANGES: Final[Mapping[TunableParameter, Range]] = {
 
 
 def search_space(settings: SignalSettings) -> dict[str, Range]:
-    """Ranges of the parameters that are to be tuned and that the model has."""
+    """Ranges of the parameters to tune that the model has."""
     has_direction = settings.model.kind == "two_stage"
     chosen = [
         name
         for name in settings.tuning.parameters
         if has_direction or not name.startswith("direction.")
     ]
-    usual = parameters_of(settings, chosen)
-    return {name: RANGES[name].holding(usual[name]) for name in chosen}
+    default = parameters_of(settings, chosen)
+    return {name: RANGES[name].holding(default[name]) for name in chosen}
 
 
 def parameters_of(settings: SignalSettings, names: Iterable[str]) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def parameters_of(settings: SignalSettings, names: Iterable[str]) -> dict[str, A
 
 
 def with_parameters(settings: SignalSettings, parameters: Parameters) -> SignalSettings:
-    """The settings with these parameters instead of their own, checked like any others.
+    """The settings with these parameters in place of their own, validated.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def with_parameters(settings: SignalSettings, parameters: Parameters) -> SignalS
     unknown = sorted(set(parameters) - set(RANGES))
     if unknown:
         raise ValueError(
-            f"{', '.join(unknown)}: no tunable parameter; there are {', '.join(RANGES)}"
+            f"{', '.join(unknown)}: not a tunable parameter; those are {', '.join(RANGES)}"
         )
     values = settings.model_dump()
     for name, value in parameters.items():
@@ -112,13 +112,13 @@ class Fold:
 
 @dataclass(frozen=True)
 class TuningRows:
-    """The rows of a training window, by what tuning may do with them.
+    """The rows of a training window, by their use in tuning.
 
     Attributes
     ----------
     search
         Rows on which parameters are chosen.
-    judge
+    held_out
         The purged end of the window, on which the best parameters are compared with the default.
     folds
         Of ``search``; no outcome of a fold's training rows reaches into its test rows.
@@ -127,7 +127,7 @@ class TuningRows:
     """
 
     search: TrainingRows
-    judge: TrainingRows
+    held_out: TrainingRows
     folds: tuple[Fold, ...]
     coarse: BoolArray
 
@@ -138,7 +138,7 @@ class TuningRows:
 
 
 def tuning_rows(rows: TrainingRows, settings: SignalSettings) -> TuningRows:
-    """Divide a window's rows.
+    """Split the rows of a window.
 
     Raises
     ------
@@ -147,19 +147,19 @@ def tuning_rows(rows: TrainingRows, settings: SignalSettings) -> TuningRows:
     """
     tuning, embargo = settings.tuning, settings.validation.embargo_candles
     before, after = purged_tail(rows.start, rows.event_end, tuning.held_out_fraction, embargo)
-    search, judge = rows.take(before), rows.take(after)
+    search, held_out = rows.take(before), rows.take(after)
     least = settings.validation.min_rows
     if len(search) < tuning.folds * least:
         raise ValueError(
-            f"{len(rows)} rows leave {len(search)} to search on, too few for {tuning.folds} folds "
-            f"of at least freqai.signals.validation.min_rows = {least} rows; give more candles or "
+            f"{len(rows)} rows leave {len(search)} for the search, too few for {tuning.folds} folds"
+            f" of at least freqai.signals.validation.min_rows = {least} rows; give more candles or "
             "lower freqai.signals.tuning.folds"
         )
     folds = _folds(search, settings)
     fewest = min(int(fold.train.sum()) for fold in folds)
     step = tuning.coarse_step if fewest // tuning.coarse_step >= 2 * least else 1
     _, candle = np.unique(search.start, return_inverse=True)
-    return TuningRows(search, judge, folds, np.asarray(candle % step == 0))
+    return TuningRows(search, held_out, folds, np.asarray(candle % step == 0))
 
 
 def _folds(rows: TrainingRows, settings: SignalSettings) -> tuple[Fold, ...]:

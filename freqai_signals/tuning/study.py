@@ -1,4 +1,4 @@
-"""The search itself: Optuna's trials in a storage that survives a kill and can be shared."""
+"""The search: an Optuna study in a storage that survives a kill and can be shared."""
 
 import hashlib
 import logging
@@ -67,16 +67,16 @@ class Search:
 
 @dataclass(frozen=True)
 class Found:
-    """What a search has found so far.
+    """Result of a search so far.
 
     Attributes
     ----------
     complete, pruned, running
-        Trials scored on all folds, ended early, and at work in other processes.
+        Trials scored on all folds, stopped early, and running in other processes.
     default_score
         Mean log loss of the default parameters over the folds, nats; None if it is not known.
     score
-        That of the best ones; they may be the default ones.
+        That of the best parameters, which may be the default.
     parameters
         The best ones.
     default_paths, paths
@@ -99,7 +99,7 @@ class _Ended(Exception):
 
 
 def search(request: Search) -> Found:
-    """Run trials until the study has as many as asked for, or the time is over.
+    """Run trials until the study has the number of the settings, or the time is over.
 
     Can be called again after a kill, and in several processes at a time, each of which may then
     run one trial more. Optuna marks trials of dead processes as failed and repeats them with the
@@ -196,15 +196,15 @@ def _found(study: optuna.Study, default: Mapping[str, float]) -> Found:
     trials = _counted(study)
     complete = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
     best = min(complete, key=lambda t: (t.value, t.number), default=None)
-    usual = next((t for t in complete if t.params == default), None)
+    default_trial = next((t for t in complete if t.params == default), None)
     return Found(
         complete=len(complete),
         pruned=sum(t.state == TrialState.PRUNED for t in trials),
         running=sum(t.state == TrialState.RUNNING for t in trials),
-        default_score=usual.value if usual else None,
+        default_score=default_trial.value if default_trial else None,
         score=best.value if best and best.value is not None else float("nan"),
         parameters=dict(best.params) if best else {},
-        default_paths=tuple(usual.user_attrs[_PATHS]) if usual else (),
+        default_paths=tuple(default_trial.user_attrs[_PATHS]) if default_trial else (),
         paths=tuple(best.user_attrs[_PATHS]) if best else (),
     )
 

@@ -17,7 +17,7 @@ _EXCHANGE_FEES: Final = {
     "spot": {"taker": 0.001, "maker": 0.001},
     "futures": {"taker": 0.0005, "maker": 0.0002},
 }
-"""Binance's fees for one side without discounts, which freqtrade takes where none is given."""
+"""Binance's fees for one side without discounts, which freqtrade uses where the config has none."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,6 @@ def tuning_window(
 def _round_trip_cost(config: Mapping[str, Any], settings: SignalSettings) -> float:
     """Cost as the strategy takes it, with Binance's fees because no exchange is connected."""
     fees = _EXCHANGE_FEES["spot" if config.get("trading_mode", "spot") == "spot" else "futures"]
-    given = config.get("fee")
-    taker, maker = (fees["taker"], fees["maker"]) if given is None else (given, given)
+    fee = config.get("fee")
+    taker, maker = (fees["taker"], fees["maker"]) if fee is None else (fee, fee)
     return round_trip_cost(settings.costs, taker, maker)

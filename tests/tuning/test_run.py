@@ -126,7 +126,7 @@ def test_on_rows_without_any_edge_the_default_stays(tmp_path: Path) -> None:
 def test_rows_that_judge_choose_nothing(tmp_path: Path) -> None:
     rows = make_rows()
     clean = tune(rows, tuning_settings(POOR), Scope(records(tmp_path / "clean"), POOL))
-    first = tuning_rows(rows, tuning_settings()).judge.start.min()
+    first = tuning_rows(rows, tuning_settings()).held_out.start.min()
     wrong = np.where(rows.start >= first, 2 - rows.label, rows.label).astype(np.int8)
     poisoned = tune(
         dataclasses.replace(rows, label=wrong),
@@ -179,7 +179,7 @@ def test_an_interrupted_search_is_finished_by_the_next_call(tmp_path: Path) -> N
     settings = tuning_settings(storage=sqlite(tmp_path))
     asked = iter(range(1000))
     scope = Scope(records(tmp_path), POOL, ended=lambda: next(asked) > 6)
-    with pytest.raises(Unfinished, match="stopped; run again, finished trials are kept"):
+    with pytest.raises(Unfinished, match="stopped; run again to resume, finished trials are kept"):
         tune(make_rows(), settings, scope)
     assert records(tmp_path).read(POOL) == []
     (study,) = studies(sqlite(tmp_path))
