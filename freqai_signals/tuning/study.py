@@ -210,12 +210,11 @@ def _found(study: optuna.Study, default: Mapping[str, float]) -> Found:
 
 
 def _enqueue_default(study: optuna.Study, default: Mapping[str, float]) -> None:
-    """Make the config's own parameters the next trial unless one that did not fail has them."""
-    for trial in study.get_trials(deepcopy=False):
-        taken = trial.params or trial.system_attrs.get("fixed_params", {})
-        if trial.state != TrialState.FAIL and taken == default:
-            return
-    study.enqueue_trial(dict(default))
+    """Make the config's own parameters the next trial unless a trial has them already."""
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    trials = [*_counted(study), *waiting]
+    if default not in [t.system_attrs.get("fixed_params", t.params) for t in trials]:
+        study.enqueue_trial(dict(default))
 
 
 class _Objective:

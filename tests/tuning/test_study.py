@@ -13,7 +13,12 @@ from optuna.trial import TrialState
 
 from freqai_signals.settings import SignalSettings
 from freqai_signals.tuning.objective import Score
-from freqai_signals.tuning.search_space import TuningRows, tuning_rows
+from freqai_signals.tuning.search_space import (
+    TuningRows,
+    parameters_of,
+    search_space,
+    tuning_rows,
+)
 from freqai_signals.tuning.study import Found, Search, search, shared_level
 from tests.model_rows import make_rows
 from tests.tuning.tuning_rows import tuning_settings
@@ -93,6 +98,16 @@ def test_a_trial_that_died_before_its_first_heartbeat_blocks_nothing(tmp_path: P
     found = search_in(tmp_path, "killed")
     assert found.running == 0
     assert found.complete + found.pruned == TRIALS
+
+
+def test_a_default_that_died_before_its_first_heartbeat_is_scored_again(tmp_path: Path) -> None:
+    settings = tuning_settings(trials=TRIALS)
+    default = parameters_of(settings, search_space(settings))
+    url = f"sqlite:///{tmp_path / 'killed'}.sqlite"
+    study = optuna.create_study(storage=url, study_name="killed")
+    died = {"fixed_params": default}
+    study.add_trial(optuna.trial.create_trial(state=TrialState.RUNNING, system_attrs=died))
+    assert search_in(tmp_path, "killed").default_score is not None
 
 
 def test_a_trial_of_another_process_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
