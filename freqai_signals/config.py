@@ -5,12 +5,11 @@ so that no other module reads a config dictionary.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
-import rapidjson
 from pydantic import ValidationError
 
+from freqai_signals.files import merged
 from freqai_signals.settings import SignalSettings
 from freqai_signals.settings.combinations import impossible
 from freqai_signals.settings.presets import PRESETS
@@ -181,7 +180,8 @@ _PATHS: Final = {
         for name in (
             "labels", "features", "validation", "selection", "weights", "model", "direction",
             "ensemble", "calibration", "tuning", "costs", "decision", "sizing", "exits", "gate",
-            "registry", "ledger", "drift", "alerts",
+            "registry",
+            "ledger", "drift", "alerts",
         )
     },
     "booster": "freqai.model_training_parameters",
@@ -244,51 +244,6 @@ def _problem(item: Any) -> str:
         if item["type"] == "value_error"
         else (f"{path}: {message}, got {item['input']!r}")
     )
-
-
-def merged_config(paths: Sequence[Path], depth: int = 0) -> dict[str, Any]:
-    """Contents of config files as freqtrade merges them; later files win.
-
-    Comments and trailing commas are allowed. A file wins over those in its ``add_config_files``,
-    which are relative to it.
-
-    Raises
-    ------
-    SettingsError
-        If a file is not a JSON object; the message names it.
-    OSError
-        If it cannot be read.
-    """
-    if depth > 5:  # freqtrade's own limit
-        raise SettingsError([f"{paths[0]}: add_config_files are nested more than 5 deep"])
-    config: dict[str, Any] = {}
-    mode = rapidjson.PM_COMMENTS | rapidjson.PM_TRAILING_COMMAS
-    for path in paths:
-        try:
-            content = rapidjson.loads(path.read_text(), parse_mode=mode)
-        except ValueError as error:
-            raise SettingsError([f"{path}: not JSON: {error}"]) from error
-        if not isinstance(content, dict):
-            raise SettingsError([f"{path}: must hold an object {{...}}"])
-        added = [path.resolve().parent / name for name in content.get("add_config_files", ())]
-        config = merged(merged(config, merged_config(added, depth + 1)), content)
-    return config
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Two configs, section by section; other values of ``over`` replace those of ``base``.
-
-    Examples
-    --------
-    >>> merged({"exchange": {"name": "binance", "pairs": [1]}}, {"exchange": {"pairs": [2]}})
-    {'exchange': {'name': 'binance', 'pairs': [2]}}
-    """
-    result = dict(base)
-    for key, value in over.items():
-        below = result.get(key)
-        nested = isinstance(below, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(below, value) if nested else value  # type: ignore[arg-type]
-    return result
 
 
 def pool_pairs(settings: SignalSettings, config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from freqai_signals.config import SettingsError, merged_config, settings_from_config
+from freqai_signals.config import SettingsError, settings_from_config
+from freqai_signals.files import merged_config
 from freqai_signals.settings import LabelSettings, SignalSettings, timeframe_seconds
 from freqai_signals.settings.presets import FOUNDING_PRESET
 
@@ -550,14 +551,14 @@ def test_configs_are_merged_as_freqtrade_does(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ('{"a": }', "not JSON"),
-        ("[1]", "must hold an object"),
+        ("[1]", "must hold a JSON object"),
         ('{"add_config_files": ["c.json"]}', "nested more than 5"),
     ],
 )
 def test_a_file_that_is_no_config_is_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "c.json"
     path.write_text(text)
-    with pytest.raises(SettingsError, match=rf"c\.json: .*{message}"):
+    with pytest.raises(ValueError, match=rf"c\.json:? .*{message}"):
         merged_config([path])
 
 

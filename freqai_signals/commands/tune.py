@@ -99,7 +99,7 @@ def open_window(arguments: argparse.Namespace) -> "TuningWindow":
 
 def _config(arguments: argparse.Namespace) -> dict[str, Any]:
     """The merged configs, with the options of the command line over them."""
-    from freqai_signals.config import merged, merged_config
+    from freqai_signals.files import merged, merged_config
 
     config = merged_config(arguments.config)
     if arguments.pairs:

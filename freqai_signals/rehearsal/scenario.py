@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from freqai_signals.config import merged_config
+from freqai_signals.files import merged_config
 from freqai_signals.rehearsal.fast_clock import FastClock
 from freqai_signals.sandbox.exchange.app import contracts_of
 from freqai_signals.sandbox.exchange.candle_store import CandleSeries, CandleStore

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from freqai_signals.config import merged, merged_config
+from freqai_signals.files import merged, merged_config
 
 _USUAL: Final = (Path("user_data/config.json"), Path("config.json"))
 
