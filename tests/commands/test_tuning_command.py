@@ -100,6 +100,20 @@ def test_pairs_with_models_of_their_own_are_tuned_one_by_one(tune: Tune, tmp_pat
     assert sorted(record["pool"] for record in stored(tmp_path)) == [["BTC/USDT"], ["ETH/USDT"]]  # type: ignore[type-var]
 
 
+def test_combinatorial_folds_print_the_losses_over_backtest_paths(
+    tune: Tune, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = json.loads(json.dumps(CONFIG))
+    config["freqai"]["signals"]["tuning"] |= {"scheme": "combinatorial", "folds": 3}
+    (tmp_path / "paths.json").write_text(json.dumps(config))
+    assert tune("--config", str(tmp_path / "paths.json"), "--trials", "2") == 0
+    (record,) = stored(tmp_path)
+    evidence = record["evidence"]
+    mean, spread = evidence["default_path_mean"], evidence["default_path_spread"]  # type: ignore[index]
+    expected = f"over 2 backtest paths: {mean:.5f} ± {spread:.5f} with the default"
+    assert expected in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
