@@ -1,7 +1,7 @@
 """Settings from freqtrade's config, checked at once and in one message.
 
 Our own keys live under ``freqai.signals``. FreqAI's keys keep their meaning and are read here too,
-so that no other module looks into a config dictionary.
+so that no other module reads a config dictionary.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from freqai_signals.files import merged
 from freqai_signals.settings import SignalSettings
 from freqai_signals.settings.combinations import impossible
 from freqai_signals.settings.presets import PRESETS
@@ -41,7 +42,6 @@ BOOSTER_ALIASES: Final[Mapping[str, str]] = {
 }
 """Other names under which LightGBM and FreqAI configs give our booster settings."""
 
-
 # FreqAI switches that would act on a pipeline our model does not have: value that means "off".
 _UNSUPPORTED_FEATURE_PARAMETERS: Final = {
     "include_shifted_candles": 0,
@@ -56,7 +56,6 @@ _UNSUPPORTED_FEATURE_PARAMETERS: Final = {
     "plot_feature_importances": 0,
     "buffer_train_data_candles": 0,
 }
-
 
 _KNOWN_KEYS: Final[Mapping[str, frozenset[str]]] = {
     "freqai": frozenset({
@@ -125,7 +124,7 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
         "validation_fraction": split.get("test_size"),
     }
     values |= {key: value for key, value in foreign.items() if value is not None}
-    values = _merge(preset, values)
+    values = merged(preset, values)
     settings = _validated(values, problems)
     problems += _trading_mode(config) + impossible(settings, parameters)
     if problems:
@@ -252,17 +251,6 @@ def _problem(item: Any) -> str:
         if item["type"] == "value_error"
         else (f"{path}: {message}, got {item['input']!r}")
     )
-
-
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        if isinstance(below, Mapping) and isinstance(value, Mapping):
-            merged[key] = _merge(below, value)
-        else:
-            merged[key] = value
-    return merged
 
 
 def pool_pairs(settings: SignalSettings, config: Mapping[str, Any]) -> tuple[str, ...]:

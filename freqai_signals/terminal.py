@@ -1,6 +1,7 @@
 """Tables, lines and JSON of the package's commands."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,14 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 
-def table_console(width: int = 160) -> Console:
-    """The terminal as it is; into a file or pipe, wide enough for every table.
+def table_console(width: int = 160) -> "Console":
+    """Console of the terminal's width; for a file or pipe, wide enough for every table.
 
     Parameters
     ----------
     width
         Columns of a file or pipe, for which rich would assume 80.
     """
+    from rich.console import Console
+
     console = Console()
     return console if console.is_terminal else Console(width=width)
 
@@ -65,3 +68,9 @@ def literal(value: object) -> Text:
     '[/red] ?[2J'
     """
     return Text("".join(c if c.isprintable() or c == "\n" else "?" for c in str(value)))
+
+
+def notify(line: str) -> None:
+    """Print a line of progress on standard error."""
+    sys.stderr.write(f"freqai-signals: {line}\n")
+    sys.stderr.flush()

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from freqtrade.configuration.load_config import load_from_files
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from freqai_signals.config import SettingsError, settings_from_config
+from freqai_signals.files import merged_config
 from freqai_signals.settings import LabelSettings, SignalSettings, timeframe_seconds
 from freqai_signals.settings.presets import FOUNDING_PRESET
 from freqai_signals.settings.removed import REMOVED
@@ -575,3 +577,45 @@ def test_futures_config_only_changes_the_market(repo: Path) -> None:
     assert set(given) == {"trading_mode", "margin_mode", "exchange"}
     assert set(given["exchange"]) == {"pair_whitelist"}
     assert all(pair.endswith(":USDT") for pair in given["exchange"]["pair_whitelist"])
+
+
+def test_configs_are_merged_as_freqtrade_does(tmp_path: Path) -> None:
+    (tmp_path / "below.json").write_text(
+        '{"timeframe": "1h", "stake_currency": "EUR", "exchange": {"name": "kraken"}}'
+    )
+    first = tmp_path / "first.json"
+    first.write_text(
+        '{"add_config_files": ["below.json"], "stake_currency": "USDT", // a comment\n'
+        ' "exchange": {"pair_whitelist": ["BTC/USDT", "ETH/USDT",]},}'
+    )
+    second = tmp_path / "second.json"
+    second.write_text('{"exchange": {"pair_whitelist": ["SOL/USDT"]}}')
+
+    ours = merged_config([first, second])
+
+    theirs = load_from_files([str(first), str(second)])
+    theirs.pop("config_files")
+    assert ours == theirs
+    assert ours["exchange"] == {"name": "kraken", "pair_whitelist": ["SOL/USDT"]}
+    assert (ours["timeframe"], ours["stake_currency"]) == ("1h", "USDT")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": }', "not JSON"),
+        ("[1]", "must hold a JSON object"),
+        ('{"add_config_files": ["c.json"]}', "nested more than 5"),
+    ],
+)
+def test_a_file_that_is_no_config_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "c.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=rf"c\.json:? .*{message}"):
+        merged_config([path])
+
+
+def test_combinatorial_tuning_needs_three_folds() -> None:
+    tuning = {"scheme": "combinatorial", "folds": 2}
+    with pytest.raises(SettingsError, match=r"tuning\.folds: .* at least 3, got 2"):
+        settings_from_config({"freqai": {"signals": {"tuning": tuning}}})

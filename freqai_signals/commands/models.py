@@ -1,4 +1,4 @@
-"""Subcommand ``models``."""
+"""The subcommand ``models``: list versions and choose which one serves."""
 
 import argparse
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ _OLD_DAYS: Final = 7.0
 
 
 def add_models(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add ``models``: inspect versions and choose which one serves."""
+    """Add ``models``: list versions and choose which one serves."""
     parser = commands.add_parser(
         "models",
         help="list, compare, roll back, pin, verify and export model versions",
@@ -103,7 +103,7 @@ def _show(registry: "Registry", arguments: argparse.Namespace) -> int:
 
 
 def _groups(card: "ModelCard") -> list[dict[str, Any]]:
-    """Importance of each feature group: share of gain, and loss without it where measured."""
+    """Importance of each feature group: its share of gain, and of log loss where measured."""
     lost = card.selection.get("groups", {})
     measured = {name: f"{lost[name]:+.5f}" if name in lost else "-" for name in card.groups}
     return [

@@ -1,10 +1,11 @@
-"""Subcommand ``rehearse``."""
+"""The subcommand ``rehearse``: the real bot on accelerated time."""
 
 import argparse
 import datetime as dt
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from freqai_signals.terminal import notify
 
 if TYPE_CHECKING:
     from freqai_signals.rehearsal.scenario import Rehearsal
@@ -61,10 +62,7 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
         help="every day an hour's outage, a gap, missing and late candles",
     )
     parser.add_argument(
-        "--again",
-        type=Path,
-        metavar="DIR",
-        help="check the finished rehearsal of DIR again, run none",
+        "--again", type=Path, metavar="DIR", help="evaluate the finished rehearsal in DIR, run none"
     )
     parser.add_argument("--strategy-path", type=Path, default=Path("strategies"))
     parser.add_argument("--freqaimodel-path", type=Path, default=Path("freqai_models"))
@@ -76,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from freqai_signals.rehearsal.outcome import judged
     from freqai_signals.rehearsal.summary import print_outcome
 
-    outcome = judged(arguments.again) if arguments.again else rehearse(_request(arguments), _notify)
+    outcome = judged(arguments.again) if arguments.again else rehearse(_request(arguments), notify)
     print_outcome(outcome)
     return 0 if outcome.passed else 1
 
@@ -105,8 +103,3 @@ def _request(arguments: argparse.Namespace) -> "Rehearsal":
         incidents=arguments.incidents,
         code=(arguments.strategy_path, arguments.freqaimodel_path),
     )
-
-
-def _notify(line: str) -> None:
-    sys.stderr.write(f"freqai-signals: {line}\n")
-    sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Subcommand ``status``."""
+"""The subcommand ``status``: serving model, live quality, open problems."""
 
 import argparse
 from contextlib import closing
@@ -27,7 +27,7 @@ def add_status(commands: "argparse._SubParsersAction[Any]") -> None:
         "--days",
         type=float,
         default=7.0,
-        help="days of live quality, back from the newest candle (default: 7)",
+        help="span evaluated, back from the newest candle (default: 7)",
     )
     parser.add_argument(
         "--events", type=int, default=30, help="newest events of the history (default: 30)"

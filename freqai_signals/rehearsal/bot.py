@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
+import psutil
 
 from freqai_signals.live.decision_log import RECORD_VARIABLE, LiveRecord
 from freqai_signals.rehearsal.fast_clock import (
@@ -124,8 +125,7 @@ class RehearsedBot:
     def kill(self) -> None:
         """Kill the bot without warning, as a power cut would."""
         assert self.process is not None
-        for process in supervisor.descendants(self.process.pid):
-            os.kill(process, signal.SIGKILL)
+        supervisor.kill_descendants(self.process.pid)
         self.process.wait(timeout=_STOP_SECONDS)
 
     def is_running(self) -> bool:
@@ -134,13 +134,11 @@ class RehearsedBot:
 
     def memory(self) -> int:
         """Resident bytes of the bot, 0 if it does not run."""
-        pages = 0
+        total = 0
         for process in supervisor.descendants(self.process.pid) if self.process else ():
-            try:
-                pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
-            except (OSError, IndexError):
-                continue
-        return pages * os.sysconf("SC_PAGE_SIZE")
+            with suppress(psutil.NoSuchProcess):
+                total += process.memory_info().rss
+        return total
 
     def wait_until(self, time_ms: int, poll_seconds: float = 0.2) -> bool:
         """Wait for a time of the rehearsal's clock; False if the bot ended before."""

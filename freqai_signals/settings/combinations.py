@@ -53,6 +53,11 @@ def impossible(settings: SignalSettings, parameters: Mapping[str, Any]) -> list[
             "freqai.feature_parameters.indicator_periods_candles: every period must be >= 2, "
             f"got {list(settings.indicator_periods_candles)}"
         )
+    if settings.tuning.scheme == "combinatorial" and settings.tuning.folds < 3:
+        problems.append(
+            "freqai.signals.tuning.folds: the combinatorial scheme holds two folds out at once and "
+            f"needs at least 3, got {settings.tuning.folds}"
+        )
     return problems + _too_short(settings)
 
 

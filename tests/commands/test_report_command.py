@@ -170,4 +170,4 @@ def test_signals_into_a_folder_that_is_not_there_are_refused(
 ) -> None:
     folder = tmp_path / "nowhere"
     assert report(backtest(tmp_path), "--signals", str(folder / "signals.jsonl")) == 2
-    assert f"there is no folder {folder}; make it first" in capsys.readouterr().err
+    assert f"there is no folder {folder}; create it first" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""How much of what a simulated market offers was found by the predictions of a backtest."""
+"""Share of the attainable skill that the predictions of a backtest reach in a simulated market."""
 
 import json
 from collections.abc import Mapping
@@ -25,13 +25,13 @@ _ROWS_PER_PAIR: Final = 1500
 def open_market(folder: Path) -> Market | None:
     """The simulated market whose exact posterior is known; None if the folder holds none.
 
-    None as well for a market of another format, and for one whose law changes on the way.
+    Also None for a market of another format, and for one whose dynamics change.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
-        given = dict(manifest["spec"])
-        given |= {"pairs": tuple(given["pairs"]), "start": date.fromisoformat(given["start"])}
-        spec = MarketSpec(**given)
+        values = dict(manifest["spec"])
+        values |= {"pairs": tuple(values["pairs"]), "start": date.fromisoformat(values["start"])}
+        spec = MarketSpec(**values)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     same = all(manifest.get(key) == value for key, value in _as_json(spec).items())
