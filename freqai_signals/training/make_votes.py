@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from freqai_signals.dataset.barriers import LabelRule
 from freqai_signals.dataset.labels import make_labels
 from freqai_signals.schema import (
     EVENT_END_COLUMN,
@@ -37,7 +38,9 @@ def make_votes(
     ends = []
     for place, (kind, horizon) in enumerate(settings.labels.ensemble):
         rule = settings.labels.model_copy(update={"kind": kind})
-        made = make_labels(candles, rule, horizon, settings.candles_per_day, round_trip_cost)
+        made = make_labels(
+            candles, LabelRule(rule, horizon, settings.candles_per_day, round_trip_cost)
+        )
         columns[f"{VOTE_PREFIX}{place}"] = made[LABEL_COLUMN]
         ends.append(made[EVENT_END_COLUMN])
     if ends:

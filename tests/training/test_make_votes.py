@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from freqai_signals.config import SettingsError, settings_from_config
+from freqai_signals.dataset.barriers import LabelRule
 from freqai_signals.dataset.labels import make_labels
 from freqai_signals.dataset.pair_tables import Table, add_labels, training_rows, training_window
 from freqai_signals.dataset.rows import Window, pool_rows
@@ -55,7 +56,7 @@ def test_each_vote_is_the_label_of_its_kind_and_horizon() -> None:
     )  # fmt: skip
     for place, (kind, horizon) in enumerate(chosen.labels.ensemble):
         rule = chosen.labels.model_copy(update={"kind": kind})
-        alone = make_labels(frame, rule, horizon, 24, 0.001)[LABEL_COLUMN]
+        alone = make_labels(frame, LabelRule(rule, horizon, 24, 0.001))[LABEL_COLUMN]
         np.testing.assert_array_equal(votes[f"{VOTE_PREFIX}{place}"], alone)
 
 
