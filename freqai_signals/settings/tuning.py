@@ -1,10 +1,10 @@
 """How LightGBM's parameters are searched for, and when what was found is used."""
 
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, ClassVar, Final, Literal, get_args
 
 from pydantic import Field, Strict
 
-from freqai_signals.settings.section import Section
+from freqai_signals.settings.section import Effect, Section
 
 TunableParameter = Literal[
     "booster.learning_rate",
@@ -31,6 +31,8 @@ class TuningSettings(Section):
     ``coarse_step``-th candle only (1: no such look), then fold by fold; the worse half stops
     early. ``storage`` is an Optuna URL, "" for a SQLite file beside the records.
     """
+
+    affects: ClassVar[Effect] = "nothing"
 
     when: Literal["never", "stored", "stale"] = "stored"
     parameters: Annotated[tuple[TunableParameter, ...], Strict(False), Field(min_length=1)] = (
