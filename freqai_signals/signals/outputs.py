@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from freqai_signals.model.card import ModelCard
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.schema import (
+    ABSTAINING_ROW,
     CONFIDENCE_COLUMN,
     EVENT_END_COLUMN,
     EXPECTED_RETURN_COLUMN,
@@ -70,7 +71,7 @@ def model_outputs(
     prediction = model.predict(features)
     scale = _column(features, RETURN_SCALE_COLUMN)
     trusted = prediction.trusted & (True if traded is None else traded) & (scale > 0)
-    probabilities = np.where(trusted[:, None], prediction.probabilities, [0.0, 1.0, 0.0])
+    probabilities = prediction.probabilities
     score = np.where(trusted, prediction.score, 0.0)
     predicted = np.sign(score) + 1.0 if scored else probabilities.argmax(axis=1)
     confidence = np.zeros(len(features))
@@ -79,16 +80,10 @@ def model_outputs(
         percentile = model.fit.margins.percentile(probabilities)
         if scored and model.fit.ballot is not None:
             percentile = model.fit.ballot.percentile(score)
-        confidence = np.where(
-            trusted, percentile * model.fit.places.familiarity(prediction.distance), 0.0
-        )
+        confidence = percentile * model.fit.places.familiarity(prediction.distance)
         returns = model.fit.class_returns
         usual = shrunk_class_returns(returns.mean, returns.count)
-        expected = np.where(
-            trusted,
-            expected_return(probabilities, usual, round_trip_cost, scale, predicted),
-            0.0,
-        )
+        expected = expected_return(probabilities, usual, round_trip_cost, scale, predicted)
     columns = {
         LABEL_COLUMN: np.asarray(predicted, dtype=np.float64),
         **dict(zip(PROBA_COLUMNS, probabilities.T, strict=True)),
@@ -98,7 +93,7 @@ def model_outputs(
         TRUST_COLUMN: trusted.astype(np.int64),
     }
     names = (*model_columns(scored), TRUST_COLUMN)
-    return pd.DataFrame({name: columns[name] for name in names})
+    return complete_outputs(pd.DataFrame({name: columns[name] for name in names}))
 
 
 def model_columns(scored: bool) -> tuple[str, ...]:
@@ -144,11 +139,9 @@ def complete_outputs(frame: pd.DataFrame) -> pd.DataFrame:
     about probabilities and are dropped.
     """
     abstains = ~(frame.get(TRUST_COLUMN, pd.Series(0, index=frame.index)) == 1)
-    values = dict(zip(PROBA_COLUMNS, (0.0, 1.0, 0.0), strict=True))
-    values |= {LABEL_COLUMN: 1.0, CONFIDENCE_COLUMN: 0.0, EXPECTED_RETURN_COLUMN: 0.0}
     columns = {
-        name: frame[name].where(~abstains, values[name]) if name in frame else values[name]
-        for name in MODEL_COLUMNS
+        name: frame[name].where(~abstains, value) if name in frame else value
+        for name, value in ABSTAINING_ROW.items()
     }
     if SCORE_COLUMN in frame:
         columns[SCORE_COLUMN] = frame[SCORE_COLUMN].where(~abstains, 0.0)
