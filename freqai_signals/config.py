@@ -4,9 +4,7 @@ Our own keys live under ``freqai.signals``. FreqAI's keys keep their meaning and
 so that no other module looks into a config dictionary.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -76,9 +74,6 @@ _KNOWN_KEYS: Final[Mapping[str, frozenset[str]]] = {
 }  # fmt: skip
 
 
-_READ_KEYS: Final = ("timeframe", "trading_mode", "margin_mode", "freqai")
-
-
 def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
     """Read and check every key that concerns us in a freqtrade config.
 
@@ -105,14 +100,6 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
     - freqai.signals.colour: unknown key, got 1
     - freqai.signals.labels.k: Input should be greater than 0, got -1
     """
-    read = {name: config[name] for name in _READ_KEYS if name in config}
-    return _parsed(json.dumps(read, default=str))
-
-
-@lru_cache(maxsize=8)
-def _parsed(text: str) -> SignalSettings:
-    """The settings of what is read of a config; strategy and model share one object."""
-    config = json.loads(text)
     problems: list[str] = []
     freqai = _section(config, "freqai", problems)
     parameters = _section(freqai, "freqai.feature_parameters", problems)
