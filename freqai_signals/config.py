@@ -182,21 +182,13 @@ def _validated(values: dict[str, Any], problems: list[str]) -> SignalSettings:
 
 
 _PATHS: Final = {
-    **{
-        name: f"freqai.signals.{name}"
-        for name in (
-            "labels", "features", "validation", "selection", "weights", "model", "direction",
-            "calibration", "tuning", "costs", "decision", "sizing", "exits", "gate",
-            "registry",
-            "ledger", "drift", "alerts",
-        )
-    },
+    **{name: f"freqai.signals.{name}" for name in SignalSettings.sections()},
     "booster": "freqai.model_training_parameters",
     "label_horizon_candles": "freqai.feature_parameters.label_period_candles",
     "indicator_periods_candles": "freqai.feature_parameters.indicator_periods_candles",
     "train_period_days": "freqai.train_period_days",
     "validation_fraction": "freqai.data_split_parameters.test_size",
-}  # fmt: skip
+}
 
 
 def key_path(name: str) -> str:

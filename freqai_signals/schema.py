@@ -31,6 +31,9 @@ own word for a model that has expired."""
 MODEL_COLUMNS: Final = (LABEL_COLUMN, *PROBA_COLUMNS, CONFIDENCE_COLUMN, EXPECTED_RETURN_COLUMN)
 """What the model returns for every row, in this order; FreqAI adds ``do_predict``."""
 
+ABSTAINING_ROW: Final = dict(zip(MODEL_COLUMNS, (1.0, 0.0, 1.0, 0.0, 0.0, 0.0), strict=True))
+"""What those columns hold wherever ``do_predict`` is not 1: hold, and nothing to act on."""
+
 STRENGTH_COLUMN: Final = "signal_strength"
 REASON_COLUMN: Final = "reject_reason"
 

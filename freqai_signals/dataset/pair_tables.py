@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.barriers import label_memory, return_scale
+from freqai_signals.dataset.barriers import LabelRule, return_scale
 from freqai_signals.dataset.features import feature_memory
 from freqai_signals.dataset.features.cache import candle_digest
 from freqai_signals.dataset.labels import make_labels
@@ -35,8 +35,7 @@ _LABELS = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, RETURN_SCALE_
 
 def row_memory(settings: SignalSettings) -> int:
     """Candles that a frame needs for its last row to have every feature and its barrier."""
-    labels = label_memory(settings.labels, settings.candles_per_day)
-    return max(feature_memory(settings), labels)
+    return max(feature_memory(settings), LabelRule.of(settings).memory)
 
 
 def training_window(start: int, stop: int, settings: SignalSettings) -> Window:
@@ -69,14 +68,9 @@ def add_labels(
     See :func:`~freqai_signals.dataset.labels.make_labels` for what is known when; the scale is
     known at the row's close.
     """
-    rule = (
-        settings.labels,
-        settings.label_horizon_candles,
-        settings.candles_per_day,
-        round_trip_cost,
-    )
-    labels = make_labels(candles, *rule)
-    labels[RETURN_SCALE_COLUMN] = return_scale(candles["close"].to_numpy(np.float64), *rule)
+    rule = LabelRule.of(settings, round_trip_cost)
+    labels = make_labels(candles, rule)
+    labels[RETURN_SCALE_COLUMN] = return_scale(candles["close"].to_numpy(np.float64), rule)
     return pd.concat([candles.drop(columns=_LABELS, errors="ignore"), labels], axis=1)
 
 
@@ -123,6 +117,10 @@ class PairTables:
         self._candle_seconds = candle_seconds
         self._kept: dict[str, tuple[str, Table]] = {}
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the tables: hyperopt sends the strategy to a worker in every epoch."""
+        return self.__dict__ | {"_kept": {}}
+
     def table(self, pair: str, strategy: Any) -> Table:
         """A pair's table, kept until its candles change.
 
@@ -137,6 +135,14 @@ class PairTables:
         if pair not in self._kept or self._kept[pair][0] != key:
             self._kept[pair] = (key, self.new_table(pair, strategy))
         return self._kept[pair][1]
+
+    def at_hand(self, pair: str, candles: pd.DataFrame) -> Table | None:
+        """The kept table of exactly these candles, indexed like them; None if there is none."""
+        digest, table = self._kept.get(pair, ("", None))
+        if table is None or digest != candle_digest(candles):
+            return None
+        features, labels = (part.set_axis(candles.index) for part in (table.features, table.labels))
+        return Table(features, labels, table.numbers)
 
     def new_table(self, pair: str, strategy: Any) -> Table:
         """A pair's table as above, neither looked up nor kept: for candles that come only once."""

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from freqai_signals.dataset.barriers import LabelRule
 from freqai_signals.dataset.labels import make_labels
 from freqai_signals.dataset.rows import candle_numbers
 from freqai_signals.ledger.ledger import Entry
@@ -54,11 +55,10 @@ def resolve_outcomes(
     due = waiting[(predicted >= numbers[0]) & (predicted <= _newest_due(numbers, settings))]
     if due.empty:
         return Entry(OUTCOMES.name, [])
-    start = max(int(np.searchsorted(numbers, _numbers(due, settings)[0])) - _memory(settings), 0)
+    rule = LabelRule.of(settings, cost)
+    start = max(int(np.searchsorted(numbers, _numbers(due, settings)[0])) - rule.memory, 0)
     part = candles.iloc[start:].reset_index(drop=True)
-    labels = make_labels(
-        part, settings.labels, settings.label_horizon_candles, settings.candles_per_day, cost
-    )
+    labels = make_labels(part, rule)
     labels.index = pd.Index(numbers[start:])
     found = labels.reindex(_numbers(due, settings))[_OUTCOME].to_numpy(np.float64)
     return Entry(OUTCOMES.name, _rows(due, found, numbers[start:], settings))
@@ -103,8 +103,3 @@ def _newest_due(numbers: NDArray[np.int64], settings: SignalSettings) -> int:
 
 def _numbers(due: pd.DataFrame, settings: SignalSettings) -> NDArray[np.int64]:
     return np.asarray(due["candle"].to_numpy(np.int64) // settings.candle_seconds)
-
-
-def _memory(settings: SignalSettings) -> int:
-    """Candles before a row that its label depends on: three spans of the volatility."""
-    return 3 * max(round(settings.labels.volatility_span_days * settings.candles_per_day), 1) + 1

@@ -16,9 +16,9 @@ from freqai_signals.model.calibration import Calibrator, DirectionHistory
 from freqai_signals.model.card import ModelCard
 from freqai_signals.model.ensemble import Head, raw_mean
 from freqai_signals.model.reference import ClassReturns, MarginReference, NoveltyReference
-from freqai_signals.schema import CLASS_COUNT, SignalClass
+from freqai_signals.schema import ABSTAINING_ROW, CLASS_COUNT, PROBA_COLUMNS, SignalClass
 
-ABSTAINING = np.array([0.0, 1.0, 0.0])
+ABSTAINING = np.array([ABSTAINING_ROW[name] for name in PROBA_COLUMNS])
 """Probabilities of a row that cannot be trusted: hold, and nothing to act on."""
 
 

@@ -42,7 +42,8 @@ class SignalDataKitchen(FreqaiDataKitchen):
 
         Six merges per pair and candle, a fifth of the time to a decision.
         """
-        if all(getattr(type(strategy), name) is getattr(IStrategy, name) for name in _EXPANDING):
+        hooks = {name: getattr(strategy, name) for name in _EXPANDING}
+        if all(hook.__func__ is getattr(IStrategy, name) for name, hook in hooks.items()):
             return dataframe
         expanded: DataFrame = super().populate_features(
             dataframe, pair, strategy, *frames, **kwargs

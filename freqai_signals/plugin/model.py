@@ -20,12 +20,12 @@ from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
 from freqai_signals.dataset.candles import late_pairs
-from freqai_signals.dataset.pair_tables import PairTables, training_window
+from freqai_signals.dataset.pair_tables import training_window
 from freqai_signals.dataset.rows import Window
 from freqai_signals.files import write_atomically
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.plugin.backtest_windows import WindowModels
+from freqai_signals.plugin.backtest_windows import LabelledOnce, WindowModels
 from freqai_signals.plugin.data_drawer import SignalDataDrawer
 from freqai_signals.plugin.data_kitchen import SignalDataKitchen, declare, keep_nothing_of_training
 from freqai_signals.plugin.prediction_cache import PredictionCache, Recipe, listed_costs
@@ -67,7 +67,6 @@ class LightGBMSignalClassifier(IFreqaiModel):
         SignalDataDrawer.adopt(self.dd)
         self.store = ModelStore(folder / "signals" / "models")
         self.strategy: Any = None
-        self._tables = PairTables(self.signal_settings.candle_seconds)
         self.windows = WindowModels(self.store, self.signal_settings)
         self.tuning = Tuning(self.signal_settings, folder, identifier, self._stop_event.is_set)
         self._priority = InferencePriority()
@@ -87,7 +86,8 @@ class LightGBMSignalClassifier(IFreqaiModel):
         # freqtrade keeps the candle that opens at the end of the timerange, FreqAI leaves it out.
         dk.backtesting_timeranges[-1].stopts += self.signal_settings.candle_seconds
         SignalDataKitchen.adopt(dk, self._prediction_cache(metadata["pair"], dk))
-        return super().start_backtesting(dataframe, metadata, dk, strategy)
+        labelled = LabelledOnce(strategy, self.signal_settings.candle_seconds)
+        return super().start_backtesting(dataframe, metadata, dk, labelled)
 
     def start_live(
         self, dataframe: DataFrame, metadata: dict[str, Any], strategy: IStrategy,
@@ -162,7 +162,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         Whether it serves is the gate's decision; either way the next one carries on from it.
         """
         wait, window = self._priority.wait, self._window(timerange)
-        rows = self._tables.new_rows(pool, self.strategy, window, wait)
+        rows = self.strategy.tables.new_rows(pool, self.strategy, window, wait)
         model = self.store.train(self.tuning.request(pool, rows, timerange.stopts, previous))
         if model.card.reason:
             logger.warning("The pool's new model abstains: %s", model.card.reason)
@@ -203,7 +203,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
     ) -> SignalModel:
         """The model of the current window; it abstains, with a reason, if it cannot be trained."""
         unused = set(dk.training_features_list) - set(
-            self._tables.table(pair, self.strategy).features.columns
+            self.strategy.tables.table(pair, self.strategy).features.columns
         )
         if unused:
             logger.warning(
@@ -228,7 +228,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         same whether or not the predictions of earlier windows came from the cache.
         """
         pool = self._pool(data_dictionary["pair"])
-        rows = partial(self._tables.kept_rows, pool, self.strategy)
+        rows = partial(self.strategy.tables.kept_rows, pool, self.strategy)
         return self.windows.serving(
             (*pool, dk.training_timeranges[0].startts),
             [w for w in dk.training_timeranges if w.stopts <= self.training_timerange.stopts],

@@ -5,6 +5,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from freqtrade.configuration import TimeRange
+from freqtrade.data.history import get_datahandler
+from freqtrade.enums import CandleType, RunMode
+
 from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
 from freqai_signals.dataset.candles import Span, coverage_problems, needed_span
 from freqai_signals.dataset.features.inputs import lead_among
@@ -49,6 +53,29 @@ def checked_settings(
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def backtest_span(config: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Start and end of what is to be backtested; None where nothing is, or start-up is varied."""
+    if config.get("runmode") not in (RunMode.BACKTEST, RunMode.HYPEROPT):
+        return None
+    timerange = TimeRange.parse_timerange(config.get("timerange"))
+    return (timerange.startts, timerange.stopts) if timerange.stopts else None
+
+
+def stored_spans(config: Mapping[str, Any]) -> SpanReader:
+    """Reads the span of a pair's stored candles."""
+
+    def read(pair: str, timeframe: str) -> Span | None:
+        folder, kind = config["datadir"], CandleType.get_default(config.get("trading_mode", "spot"))
+        handler = get_datahandler(folder, config.get("dataformat_ohlcv", "feather"))
+        first, last, count = handler.ohlcv_data_min_max(pair, timeframe, kind)
+        file = handler._pair_data_filename(folder, pair, timeframe, kind)
+        if not count and file.exists():
+            raise ValueError(f"candle file {file} is damaged or empty; delete it, download anew")
+        return Span(first, last) if count else None
+
+    return read
 
 
 def _lead_problems(config: Mapping[str, Any], settings: SignalSettings) -> list[str]:

@@ -30,6 +30,7 @@ from freqai_signals.rehearsal.run_record import RunRecord, tuned_settings
 from freqai_signals.rehearsal.scenario import load_candles
 from freqai_signals.schema import LABEL_COLUMN, OUTCOME_COLUMN, REALISED_RETURN_COLUMN
 from freqai_signals.settings import SignalSettings
+from freqai_signals.signals.predictions import read_frame
 from freqai_signals.trading.columns import exit_columns
 from freqai_signals.trading.protections import STOPPED
 
@@ -177,7 +178,8 @@ def _exit_signals(
     signals: dict[str, list[int]] = {}
     for pair, frame in frames.items():
         cost = next(row.cost for row in rows if row.pair == pair)
-        columns = exit_columns(frame, settings.exits, cost, settings.candle_seconds)
+        read = read_frame(frame, settings.candle_seconds)
+        columns = exit_columns(frame, read, settings.exits, cost)
         for side, name in (("exit_long", pair), ("exit_short", f"{pair} short")):
             dates = frame.loc[columns[side] == 1, "date"].map(lambda date: date.isoformat())
             times = [written[pair, date].written for date in dates if (pair, date) in written]

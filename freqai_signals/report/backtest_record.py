@@ -93,8 +93,8 @@ class BacktestRecord:
     def add(
         self,
         pair: str,
-        labelled: pd.DataFrame,
-        predicted: pd.Series,
+        frame: pd.DataFrame,
+        labels: pd.DataFrame,
         features: pd.DataFrame | None = None,
     ) -> None:
         """Store the rows of one pair.
@@ -103,17 +103,17 @@ class BacktestRecord:
         ----------
         pair
             Full name.
-        labelled
-            The strategy's frame after its decisions, with ``set_freqai_targets`` applied on all of
-            its candles: there, ``&-signal`` is what happened.
-        predicted
-            The predicted class of the same rows, which the label's column has replaced.
+        frame
+            The strategy's frame after its decisions; its ``&-signal`` is the predicted class.
+        labels
+            Labels of the same rows, in the same order: there, ``&-signal`` is what happened.
         features
-            What the model was given, indexed like ``labelled`` or a part of it; those of signals
-            are kept.
+            What the model was given, indexed like ``frame`` or a part of it; those of signals are
+            kept.
         """
-        frame = labelled.rename(columns={LABEL_COLUMN: OUTCOME_COLUMN})
-        frame = frame.assign(**{LABEL_COLUMN: predicted.to_numpy()})
+        outcome = {OUTCOME_COLUMN: LABEL_COLUMN}
+        outcome |= {name: name for name in (EVENT_END_COLUMN, REALISED_RETURN_COLUMN)}
+        frame = frame.assign(**{new: labels[name].to_numpy() for new, name in outcome.items()})
         wanted = ["date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS]
         wanted += [OUTCOME_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
         rows = frame.reindex(columns=wanted)

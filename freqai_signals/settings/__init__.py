@@ -21,7 +21,7 @@ from freqai_signals.settings.monitoring import (
     LedgerSettings,
     RegistrySettings,
 )
-from freqai_signals.settings.section import Section
+from freqai_signals.settings.section import Effect, Section, Strictly
 from freqai_signals.settings.training import (
     FEATURE_GROUPS,
     BoosterSettings,
@@ -74,7 +74,7 @@ __all__ = [
 _TIMEFRAME_SECONDS: Final = {"m": 60, "h": 3600, "d": 86400}
 
 
-class SignalSettings(Section):
+class SignalSettings(Strictly):
     """Everything the package needs to know; immutable and hashable by its JSON."""
 
     labels: LabelSettings = LabelSettings()
@@ -108,6 +108,23 @@ class SignalSettings(Section):
     )
     train_period_days: Annotated[int, Field(ge=1)] = 360
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
+
+    @classmethod
+    def sections(cls) -> dict[str, type[Section]]:
+        """Every section by its name here."""
+        fields = {name: field.annotation for name, field in cls.model_fields.items()}
+        return {
+            name: kind
+            for name, kind in fields.items()
+            if isinstance(kind, type) and issubclass(kind, Section)
+        }
+
+    @classmethod
+    def without_effect_on(cls, what: Effect) -> set[str]:
+        """Sections whose keys do not change models, or neither models nor ``predictions``."""
+        effects: tuple[Effect, ...] = ("model", "predictions", "nothing")
+        weaker = effects[effects.index(what) + 1 :]
+        return {name for name, section in cls.sections().items() if section.affects in weaker}
 
     @property
     def candle_seconds(self) -> int:

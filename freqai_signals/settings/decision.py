@@ -1,14 +1,16 @@
 """From predictions to trades: costs, thresholds, sizes, exits."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from freqai_signals.settings.section import Fraction, Section
+from freqai_signals.settings.section import Effect, Fraction, Section
 
 
 class CostSettings(Section):
     """What a trade costs. ``fee`` is one side as a fraction; null takes the exchange's."""
+
+    affects: ClassVar[Effect] = "nothing"
 
     fee: Annotated[float, Field(ge=0, lt=0.1)] | None = None
     liquidity: Literal["taker", "maker"] = "taker"
@@ -24,6 +26,8 @@ class DecisionSettings(Section):
     of emitted signals restarts every ``resync_candles``, counted from 1970. After a stop a pair
     pauses for ``cooldown_candles``; freqtrade's StoplossGuard makes that one candle at least.
     """
+
+    affects: ClassVar[Effect] = "nothing"
 
     weak: Fraction = 0.90
     medium: Fraction = 0.97
@@ -72,6 +76,8 @@ class SizingSettings(Section):
     ``leverage`` applies to futures only and never exceeds what the exchange allows.
     """
 
+    affects: ClassVar[Effect] = "nothing"
+
     method: Literal["fixed", "kelly"] = "fixed"
     kelly_fraction: Annotated[float, Field(gt=0, le=1)] = 0.25
     maximum_stake_share: Annotated[float, Field(gt=0, le=1)] = 0.20
@@ -86,6 +92,8 @@ class ExitSettings(Section):
     barrier off; 1.0 for both trades exactly what a triple-barrier label describes. An opposite
     prediction ends a trade from ``opposite_confidence`` up.
     """
+
+    affects: ClassVar[Effect] = "nothing"
 
     horizon: bool = True
     opposite_signal: bool = True

@@ -1,10 +1,10 @@
 """What is learnt from, and how: labels, features, rows, boosters, calibration."""
 
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, ClassVar, Final, Literal, get_args
 
 from pydantic import Field, Strict
 
-from freqai_signals.settings.section import Fraction, Names, Section
+from freqai_signals.settings.section import Effect, Fraction, Names, Section
 
 LabelKind = Literal["fixed", "volatility", "triple_barrier"]
 ModelKind = Literal["multiclass", "two_stage"]
@@ -31,6 +31,8 @@ class LabelSettings(Section):
     barrier or threshold, a fraction, and never below the round-trip cost of a trade.
     """
 
+    affects: ClassVar[Effect] = "model"
+
     kind: LabelKind = "triple_barrier"
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.002
     k: Annotated[float, Field(gt=0)] = 1.0
@@ -46,6 +48,8 @@ class FeatureSettings(Section):
     leads, and any other name that is not there is refused.
     """
 
+    affects: ClassVar[Effect] = "predictions"
+
     groups: Annotated[tuple[FeatureGroup, ...], Strict(False), Field(min_length=1)] = FEATURE_GROUPS
     higher_timeframes: Names = ("1h", "4h")
     lead_pair: str = "BTC"
@@ -53,6 +57,8 @@ class FeatureSettings(Section):
 
 class ValidationSettings(Section):
     """How rows are held out inside a training window."""
+
+    affects: ClassVar[Effect] = "model"
 
     embargo_candles: Annotated[int, Field(ge=0)] = 0
     min_rows: Annotated[int, Field(ge=50)] = 500
@@ -70,6 +76,8 @@ class ModelSettings(Section):
     of the hour is seen); ``refit`` trains once more on all rows with
     ``refit_factor`` times the best number of rounds; ``seeds`` averages that many boosters.
     """
+
+    affects: ClassVar[Effect] = "model"
 
     kind: ModelKind = "two_stage"
     pool: Literal["pair", "whitelist"] = "whitelist"
@@ -89,6 +97,8 @@ class WeightSettings(Section):
     ``class_balance`` gives all classes the same sum, which distorts probabilities. They multiply.
     """
 
+    affects: ClassVar[Effect] = "model"
+
     uniqueness: bool = False
     recency_half_life_days: Annotated[float, Field(ge=1, le=100_000)] | None = None
     class_balance: bool = False
@@ -103,6 +113,8 @@ class SelectionSettings(Section):
     ``significance``, or all features are kept. At most ``max_rows`` rows are looked at.
     """
 
+    affects: ClassVar[Effect] = "model"
+
     enabled: bool = False
     methods: Annotated[tuple[SelectionMethod, ...], Strict(False), Field(min_length=1)] = (
         "duplicates",
@@ -116,6 +128,8 @@ class SelectionSettings(Section):
 
 class BoosterSettings(Section):
     """LightGBM's parameters (FreqAI's ``model_training_parameters``); the usual aliases work."""
+
+    affects: ClassVar[Effect] = "model"
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.05
     num_leaves: Annotated[int, Field(ge=2, le=4096)] = 15
@@ -141,6 +155,8 @@ class DirectionSettings(Section):
     them; where there is more to learn, early stopping lets it go on.
     """
 
+    affects: ClassVar[Effect] = "model"
+
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.02
     feature_fraction: Annotated[float, Field(gt=0, le=1)] = 0.2
     rounds: Annotated[int, Field(ge=1, le=100_000)] = 100
@@ -148,6 +164,8 @@ class DirectionSettings(Section):
 
 class CalibrationSettings(Section):
     """How raw probabilities are calibrated, on purged rows that trained no tree."""
+
+    affects: ClassVar[Effect] = "model"
 
     method: CalibrationMethod = "direction_shrink"
     min_rows: Annotated[int, Field(ge=50)] = 1000

@@ -1,10 +1,10 @@
 """Search for LightGBM parameters, and use of its result."""
 
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, ClassVar, Final, Literal, get_args
 
 from pydantic import Field, Strict
 
-from freqai_signals.settings.section import Section
+from freqai_signals.settings.section import Effect, Section
 
 TunableParameter = Literal[
     "booster.learning_rate",
@@ -32,6 +32,8 @@ class TuningSettings(Section):
     ``combinatorial`` holds out every pair of ``folds``, which gives several backtest paths.
     ``storage`` is an Optuna URL, "" for a SQLite file next to the records.
     """
+
+    affects: ClassVar[Effect] = "nothing"
 
     when: Literal["never", "stored", "stale"] = "stored"
     parameters: Annotated[tuple[TunableParameter, ...], Strict(False), Field(min_length=1)] = (

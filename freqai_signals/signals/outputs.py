@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from freqai_signals.model.card import ModelCard
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.schema import (
+    ABSTAINING_ROW,
     CONFIDENCE_COLUMN,
     EVENT_END_COLUMN,
     EXPECTED_RETURN_COLUMN,
@@ -64,21 +65,15 @@ def model_outputs(
     prediction = model.predict(features)
     scale = _column(features, RETURN_SCALE_COLUMN)
     trusted = prediction.trusted & (True if traded is None else traded) & (scale > 0)
-    probabilities = np.where(trusted[:, None], prediction.probabilities, [0.0, 1.0, 0.0])
+    probabilities = prediction.probabilities
     confidence = np.zeros(len(features))
     expected = np.zeros(len(features))
     if model.fit is not None:
         percentile = model.fit.margins.percentile(probabilities)
-        confidence = np.where(
-            trusted, percentile * model.fit.places.familiarity(prediction.distance), 0.0
-        )
+        confidence = percentile * model.fit.places.familiarity(prediction.distance)
         returns = model.fit.class_returns
         usual = shrunk_class_returns(returns.mean, returns.count)
-        expected = np.where(
-            trusted,
-            expected_return(probabilities, usual, round_trip_cost, scale),
-            0.0,
-        )
+        expected = expected_return(probabilities, usual, round_trip_cost, scale)
     columns = {
         LABEL_COLUMN: probabilities.argmax(axis=1).astype(np.float64),
         **dict(zip(PROBA_COLUMNS, probabilities.T, strict=True)),
@@ -86,7 +81,8 @@ def model_outputs(
         EXPECTED_RETURN_COLUMN: expected,
         TRUST_COLUMN: trusted.astype(np.int64),
     }
-    return pd.DataFrame({name: columns[name] for name in (*MODEL_COLUMNS, TRUST_COLUMN)})
+    names = (*MODEL_COLUMNS, TRUST_COLUMN)
+    return complete_outputs(pd.DataFrame({name: columns[name] for name in names}))
 
 
 def _column(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
@@ -127,11 +123,9 @@ def complete_outputs(frame: pd.DataFrame) -> pd.DataFrame:
     about probabilities and are dropped.
     """
     abstains = ~(frame.get(TRUST_COLUMN, pd.Series(0, index=frame.index)) == 1)
-    values = dict(zip(PROBA_COLUMNS, (0.0, 1.0, 0.0), strict=True))
-    values |= {LABEL_COLUMN: 1.0, CONFIDENCE_COLUMN: 0.0, EXPECTED_RETURN_COLUMN: 0.0}
     columns = {
-        name: frame[name].where(~abstains, values[name]) if name in frame else values[name]
-        for name in MODEL_COLUMNS
+        name: frame[name].where(~abstains, value) if name in frame else value
+        for name, value in ABSTAINING_ROW.items()
     }
     trust = frame.get(TRUST_COLUMN, 0)
     dropped = [f"{name}_{what}" for name in MODEL_COLUMNS for what in ("mean", "std")]

@@ -12,11 +12,6 @@ from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.provenance import code_digest, digest, library_versions
 from freqai_signals.settings import SignalSettings
 
-_NOT_SHAPING = {
-    "features", "tuning", "decision", "costs", "sizing", "exits",
-    "gate", "registry", "ledger", "drift", "alerts",
-}  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Request:
@@ -41,7 +36,9 @@ class Request:
 
     def shaping(self) -> dict[str, Any]:
         """The settings that shape a model, without those that change speed only."""
-        chosen = self.settings.model_dump(mode="json", exclude=_NOT_SHAPING)
+        chosen = self.settings.model_dump(
+            mode="json", exclude=SignalSettings.without_effect_on("model")
+        )
         chosen["booster"].pop("threads")
         return chosen
 

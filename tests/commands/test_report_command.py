@@ -33,11 +33,10 @@ def backtest(
     They are the first 60 candles of 2024, of five minutes.
     """
     rows = rows_of("BSh" * 20, "BBh" * 20, signal=2, signal_strength=1)
-    predicted = rows[LABEL_COLUMN]
     happened = rows.drop(columns=LABEL_COLUMN).rename(columns={OUTCOME_COLUMN: LABEL_COLUMN})
     folder = userdir / "signals" / "reports" / identifier
     made = BacktestRecord(folder, settings, 0.002, f"{identifier}-range", str(datadir))
-    made.add(pair, happened, predicted)
+    made.add(pair, rows.drop(columns=OUTCOME_COLUMN), happened)
     return userdir
 
 

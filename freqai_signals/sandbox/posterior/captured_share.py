@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.barriers import barrier_width
+from freqai_signals.dataset.barriers import LabelRule, barrier_width
 from freqai_signals.sandbox.market.market_files import MANIFEST, Market
 from freqai_signals.sandbox.market.spec import MarketSpec
 from freqai_signals.sandbox.posterior.barrier_posterior import SimulatedPosterior, barrier_posterior
@@ -76,14 +76,14 @@ def _share_of_pair(
     place = pd.DatetimeIndex(candles["date"]).get_indexer(pd.DatetimeIndex(chosen["date"]))
     chosen, place = chosen[place >= 0], place[place >= 0].astype(np.int64)
     close = candles["close"].to_numpy(np.float64)
-    horizon = settings.label_horizon_candles
-    width = barrier_width(close, settings.labels, horizon, settings.candles_per_day, cost)[place]
+    rule = LabelRule.of(settings, cost)
+    width = barrier_width(close, rule)[place]
     state = latent_state(market, pair, place)
     best: NDArray[np.float64] | SimulatedPosterior
-    if settings.labels.kind == "triple_barrier":
-        best = barrier_posterior(state, width, horizon, settings.labels.both_touched)
+    if rule.settings.kind == "triple_barrier":
+        best = barrier_posterior(state, width, rule.horizon, rule.settings.both_touched)
     else:
-        best = horizon_posterior(state, width, horizon)
+        best = horizon_posterior(state, width, rule.horizon)
     return share_of_attainable_skill(
         chosen[list(PROBA_COLUMNS)].to_numpy(np.float64),
         best,
