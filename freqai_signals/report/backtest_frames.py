@@ -115,7 +115,7 @@ def _observations(run: Run, models: RunModels) -> tuple[pd.DataFrame, pd.DataFra
     versions = [digits if model is None else model.card.version for digits, model in found.items()]
     code = np.repeat(np.arange(len(pairs)), [len(frame) for frame in kept])
     keys = {
-        "pair": pd.Categorical.from_codes(code, pairs),
+        "pair": pd.Categorical.from_codes(code, pd.Index(pairs)),
         "date": pd.to_datetime(rows["date"], utc=True),
         "model_version": pd.Categorical(np.array(versions, dtype=object)[place])
         if len(rows)
@@ -125,13 +125,13 @@ def _observations(run: Run, models: RunModels) -> tuple[pd.DataFrame, pd.DataFra
     predictions = pd.DataFrame(
         {
             **keys,
-            "kind": pd.Categorical.from_codes(np.zeros(len(rows), np.int8), ["backtest"]),
+            "kind": pd.Categorical(["backtest"] * len(rows), ["backtest"]),
             "trusted": rows[TRUST_COLUMN].to_numpy() == 1,
             "predicted": rows[LABEL_COLUMN].fillna(SignalClass.HOLD).astype(np.int8),
             **{name: rows[name] for name in (*PROBA_COLUMNS, *PRIOR_COLUMNS)},
             "confidence": rows[CONFIDENCE_COLUMN],
             "expected_return": rows[EXPECTED_RETURN_COLUMN],
-            "signal": pd.Categorical.from_codes(signal, _SIGNALS),
+            "signal": pd.Categorical.from_codes(signal, pd.Index(_SIGNALS)),
             "strength": rows[STRENGTH_COLUMN].astype(np.int8),
             "reason": rows[REASON_COLUMN].astype("category"),
         }

@@ -1,4 +1,4 @@
-"""freqtrade's own result of a backtest: its trades, the market's change, how often a span was run."""
+"""freqtrade's own result of a backtest: trades, the market's change, looks at the span."""
 
 import io
 import json

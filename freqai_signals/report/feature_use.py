@@ -59,10 +59,11 @@ def _signal_features(run: Run) -> dict[str, pd.DataFrame]:
     if not rows:
         return {}
     together = pd.concat(rows, ignore_index=True).dropna(subset=MODEL_ID_COLUMN)
-    return {
-        key_digits(number): part.iloc[:: max(len(part) // _MOST_ROWS, 1)]
-        for number, part in together.groupby(MODEL_ID_COLUMN)
+    parts = {
+        key_digits(number): together[together[MODEL_ID_COLUMN] == number]
+        for number in together[MODEL_ID_COLUMN].unique()
     }
+    return {key: part.iloc[:: max(len(part) // _MOST_ROWS, 1)] for key, part in parts.items()}
 
 
 def _shap_shares(

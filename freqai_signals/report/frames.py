@@ -58,8 +58,8 @@ class SignalFrames:
         (``sell``, ``hold``, ``buy`` or empty), its ``strength`` 0 to 3 and the ``reason`` why there
         was none. Known at the candle's close.
     outcomes
-        The same keys and index where the outcome is known: the class, when it was ``known_at`` (NaT in
-        records of versions that did not keep it), ``gross_return`` of the price over the label's
+        The same keys and index where the outcome is known: the class, when it was ``known_at`` (NaT
+        in records of versions that did not keep it), ``gross_return`` of the price over the label's
         event, and ``net_return`` after costs of the predicted action (0 for a hold).
     signals
         Emitted predictions with what came of them; NaN where that is not known yet.

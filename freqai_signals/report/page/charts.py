@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -12,6 +13,9 @@ VERMILION: Final = "#D55E00"
 GREEN: Final = "#009E73"
 PURPLE: Final = "#CC79A7"
 GREY: Final = "#808080"
+
+WHISKER: Final = {"thickness": 1.5, "color": GREY}
+"""Error bars; plotly's own colour would vanish on dark paper."""
 
 CLASS_COLOURS: Final = {"sell": VERMILION, "hold": GREY, "buy": BLUE}
 _SEQUENTIAL: Final = "Cividis"
@@ -108,17 +112,22 @@ def heatmap(
     if over_time:
         table = table.T
     height = 140 + 22 * len(table)
+    values = table.to_numpy(dtype=float)
     drawn = figure(height=max(height, 220))
     drawn.add_heatmap(
         x=list(table.columns) if over_time else [str(name) for name in table.columns],
         y=[str(name) for name in table.index],
-        z=table.to_numpy(dtype=float),
+        z=values,
         colorscale=_DIVERGING if sign else _SEQUENTIAL,
         zmid=0 if sign else None,
+        zmin=None if sign else 0,
+        zmax=None
+        if sign
+        else max(float(np.nanmax(values)) if np.isfinite(values).any() else 0, 0.1),
         colorbar={"tickformat": number, "thickness": 10, "outlinewidth": 0},
         texttemplate=f"%{{z:{number}}}" if text else None,
         hovertemplate=f"%{{y}}, %{{x}}: %{{z:{number}}}<extra></extra>",
-        xgap=1,
+        xgap=1 if table.shape[1] < 40 else 0,
         ygap=1,
     )
     drawn.update_xaxes(type="date" if over_time else "category", showgrid=False)
@@ -133,11 +142,11 @@ def whiskers(table: pd.DataFrame, value: str) -> dict[str, Any]:
         "symmetric": False,
         "array": (table["high"] - table[value]).fillna(0.0),
         "arrayminus": (table[value] - table["low"]).fillna(0.0),
-        "thickness": 1.5,
+        **WHISKER,
     }
 
 
-def mark(drawn: go.Figure, x: float, text: str, colour: str = GREY, **place: Any) -> None:
+def mark(drawn: go.Figure, x: Any, text: str, colour: str = GREY, **place: Any) -> None:
     """A vertical line with a name."""
     drawn.add_vline(
         x=x, line={"color": colour, "dash": "dash", "width": 1}, annotation_text=text,

@@ -1,7 +1,7 @@
 """Intervals of ratios by resampling whole days: rows of one day are not independent."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -59,11 +59,13 @@ class DayBlocks:
         ) if self.count else np.zeros((RESAMPLES, 0))  # fmt: skip
         self._draws = draws.astype(np.float64)
 
-    def sums(self, values: ArrayLike, bins: NDArray[np.intp] | None = None, k: int = 1) -> Floats:
+    def sums(
+        self, values: ArrayLike, bins: NDArray[np.integer[Any]] | None = None, k: int = 1
+    ) -> Floats:
         """Sum of the rows of each block, shape ``(blocks, k)``; by bin, if rows have one."""
         place = self.place if bins is None else self.place * k + bins
         found = np.bincount(place, weights=np.asarray(values, np.float64), minlength=self.count * k)
-        return found.reshape(self.count, k)
+        return np.asarray(found.reshape(self.count, k), dtype=np.float64)
 
     def ratio(self, numerator: ArrayLike, denominator: ArrayLike) -> Interval:
         """Sum over sum of rows, for example a mean; shape ``(1,)``."""

@@ -1,5 +1,6 @@
 """Drawings of the sections, made from their tables alone."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -28,6 +29,8 @@ from freqai_signals.report.page.section import Section
 
 Tables = Mapping[str, pd.DataFrame]
 Drawn = dict[str, go.Figure]
+
+_CONFIDENCES: Final = (0.0, 0.5, 0.75, 0.9, 0.97, 0.99, 0.995)
 
 
 def figures(section: Section) -> Drawn:
@@ -95,26 +98,35 @@ def _tiers(tables: Tables) -> Drawn:
     dots.update_yaxes(tickformat=".0%")
     dots.update_xaxes(type="category")
     curve = tables["Precision and coverage by confidence"]
-    curve = curve[curve["rows"] > 0]
+    curve = curve[(curve["rows"] > 0) & (curve["confidence"] < 1)]
+    # The upper tail is what is traded: it gets the room.
+    curve = curve.assign(rest=1.0 - curve["confidence"])
     line = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
     style(line, 380)
-    band(line, curve["confidence"], curve, BLUE, row=1, col=1)
+    band(line, curve["rest"], curve, BLUE, row=1, col=1)
     line.add_scatter(
-        x=curve["confidence"], y=curve["right"], mode="lines+markers", name="precision",
+        x=curve["rest"], y=curve["right"], mode="lines+markers", name="precision",
         line_color=BLUE, row=1, col=1,
     )  # fmt: skip
     line.add_scatter(
-        x=curve["confidence"], y=curve["coverage"], mode="lines+markers", name="coverage",
+        x=curve["rest"], y=curve["coverage"], mode="lines+markers", name="coverage",
         line_color=GREEN, row=2, col=1,
     )  # fmt: skip
     line.update_yaxes(tickformat=".0%")
     line.update_yaxes(title_text="right", row=1)
-    line.update_yaxes(title_text="rows", rangemode="tozero", row=2)
-    line.update_xaxes(tickformat=".0%")
+    line.update_yaxes(title_text="rows", type="log", row=2)
+    line.update_xaxes(
+        type="log", autorange="reversed", tickvals=[1.0 - value for value in _CONFIDENCES],
+        ticktext=[f"{value * 100:g} %" for value in _CONFIDENCES],
+    )  # fmt: skip
     line.update_xaxes(title_text="confidence at least", row=2)
     for name, limit in tables["Thresholds"].itertuples(index=False):
-        mark(line, limit, name, row=1, col=1)
-        line.add_vline(x=limit, line={"color": GREY, "dash": "dash", "width": 1}, row=2, col=1)
+        if limit < 1:
+            line.add_vline(x=1.0 - limit, line={"color": GREY, "dash": "dash", "width": 1})
+            line.add_annotation(
+                x=math.log10(1.0 - limit), y=1, yref="y domain", text=name, showarrow=False,
+                xanchor="right", yanchor="top", font_size=11,
+            )  # fmt: skip
     return {"Right against stated": dots, "Precision and coverage": line}
 
 
@@ -155,13 +167,9 @@ def _fees(tables: Tables) -> Drawn:
         x=table["cost"], y=table["trades"], name="trades left", marker_color=faint(GREEN, 0.7),
         row=2, col=1,
     )  # fmt: skip
-    own = marks[marks["who"] == "this run"]["cost"]
-    for name, cost in marks.itertuples(index=False):
-        colour = VERMILION if name == "this run" else GREY
-        if name == "this run" or not (own == cost).any():
-            mark(plot, cost, name, colour, row=1, col=1)
-        else:
-            mark(plot, cost, f"{name} = this run", VERMILION, row=1, col=1)
+    for cost, names in marks.groupby("cost")["who"]:
+        colour = VERMILION if "this run" in set(names) else GREY
+        mark(plot, cost, ", ".join(names), colour, row=1, col=1)
     plot.update_yaxes(title_text="net return", tickformat="+.2%", row=1)
     plot.update_yaxes(title_text="trades", rangemode="tozero", row=2)
     plot.update_xaxes(tickformat=".2%")
@@ -177,7 +185,7 @@ def _rules(tables: Tables) -> Drawn:
     plot = figure(height=120 + 44 * len(names))
     plot.add_funnel(
         y=names, x=left, marker_color=[BLUE] * (len(names) - 1) + [GREEN],
-        texttemplate="%{value:,} (%{percentInitial:.1%})", textposition="auto",
+        texttemplate="%{percentInitial:.1%}", textposition="auto", cliponaxis=False,
         hovertemplate="%{y}: %{x:,} left<extra></extra>", connector={"fillcolor": faint(BLUE)},
     )  # fmt: skip
     plot.update_xaxes(visible=False)
@@ -230,7 +238,7 @@ _DRAW: Final[dict[str, Callable[[Tables], Drawn]]] = {
     "trades": run_figures.draw_trades,
     "features": run_figures.draw_features,
     "models": run_figures.draw_timeline,
-    "drift": run_figures.draw_wide(".2f"),
+    "drift": run_figures.draw_wide("+.2f", sign=True),
     "luck": run_figures.draw_luck,
-    "gaps": run_figures.draw_wide(".0%"),
+    "gaps": run_figures.draw_wide(".1%"),
 }

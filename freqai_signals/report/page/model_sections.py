@@ -5,8 +5,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from freqai_signals.report.page.page_data import PageData, as_percent, listed
+from freqai_signals.report.page.page_data import PageData, as_percent, counted, listed
 from freqai_signals.report.page.section import Section, absent
+from freqai_signals.schema import FEATURE_PREFIX
 
 _MOST_DAYS: Final = 130
 """Days that a heatmap shows one by one; beyond, weeks."""
@@ -19,7 +20,8 @@ def feature_section(data: PageData) -> Section:
     """Section 13: gain and SHAP by feature group, and how they changed over windows."""
     key, title = "features", "What do the models look at?"
     method = (
-        "Gain: share of the trees' total gain. SHAP: share of the mean absolute contribution to the "
+        "Gain: share of the trees' total gain. SHAP: share of the mean absolute "
+        "contribution to the "
         "log-odds of buy against sell, on rows that became signals. Least and most are among the "
         "models of this run: groups whose share moves much from window to window are not to be "
         "relied on."
@@ -41,17 +43,17 @@ def feature_section(data: PageData) -> Section:
     table = table.dropna(axis="columns", how="all").sort_values("gain", ascending=False)
     models = use["model_version"].nunique()
     first = table.index[0]
-    spread = (table["gain most"] - table["gain least"]).idxmax()
+    wide = table.iloc[int((table["gain most"] - table["gain least"]).argmax())]
     finding = (
-        f"{first} gives {as_percent(table.loc[first, 'gain'])} of the gain of {models} models"
+        f"{first} gives {as_percent(float(table['gain'].iloc[0]))} of the gain of {models} models"
         + (
             f" and {table['shap'].idxmax()} moves direction most "
             f"({as_percent(table['shap'].max())} of SHAP)"
             if "shap" in table
             else ""
         )
-        + f"; {spread} varies most between windows ({as_percent(table.loc[spread, 'gain least'])} "
-        f"to {as_percent(table.loc[spread, 'gain most'])})."
+        + f"; {wide.name} varies most between windows ({as_percent(float(wide['gain least']))} "
+        f"to {as_percent(float(wide['gain most']))})."
     )
     windows = use.pivot_table(index="model_version", columns="group", values="gain")
     tables = {
@@ -65,7 +67,8 @@ def timeline_section(data: PageData) -> Section:
     """Section 14: which model predicted when, and what happened to models and detectors."""
     key, title = "models", "Which models predicted when?"
     method = (
-        "A bar runs from a model's first to its last prediction. Skill is that on purged validation "
+        "A bar runs from a model's first to its last prediction. Skill is that on purged "
+        "validation "
         "rows within its training window, known before it predicted. Events are those of the "
         "registry, the gate and the drift detectors; a backtest has none of its own."
     )
@@ -74,7 +77,7 @@ def timeline_section(data: PageData) -> Section:
         return absent(key, title, "Nothing was predicted.", method)
     used = models.dropna(subset="first_used")
     refused = int(models["verdict"].astype(str).str.startswith("refuse").sum())
-    finding = f"{len(used)} models predicted"
+    finding = f"{counted(len(used), 'model')} predicted"
     lag = (used["first_used"] - used["trained_until"]).dropna()
     if len(lag):
         finding += f"; the newest training outcome was at most {_span(lag.max())} old at first use"
@@ -93,28 +96,37 @@ def drift_section(data: PageData) -> Section:
     key, title = "drift", "Did the inputs drift?"
     method = (
         "Population stability index of each day's values against those of the whole span, in "
-        "deciles of each pair, mean over pairs: above 0.25 is usually called a large shift. It is "
-        "hindsight, and a slow feature lies far from the span on every single day: compare the days "
-        f"of one feature. Shown are the {_MOST_FEATURES} features whose days differ most."
+        "deciles of each pair, mean over pairs; less the feature's median day, because a slow "
+        "feature lies far from the span on every single day. It is hindsight: 0 is a usual "
+        "day, above "
+        f"1 a very unusual one. Shown are the {_MOST_FEATURES} features whose days differ most."
     )
     drift = data.frames.drift
     if not len(drift):
         if data.frames.facts.get("source") == "ledger":
             return _live_drift(data, key, title)
         why = (
-            "This record was written by an older version, which did not keep the shift of features; "
+            "This record was written by an older version, which did not keep the shift of "
+            "features; "
             "backtest again."
         )
         return absent(key, title, why, method)
     wide = drift.pivot_table(index="date", columns="feature", values="shift")
-    spread = wide.std().sort_values(ascending=False)
-    chosen = spread.index[:_MOST_FEATURES]
+    day = data.frames.predictions["date"].dt.floor("D")
+    rows = day.value_counts()
+    # A day of few candles lies far from any span.
+    wide = wide[rows.reindex(wide.index, fill_value=0).to_numpy() >= rows.median() / 2]
+    wide = wide - wide.median()
+    chosen = wide.std().sort_values(ascending=False).index[:_MOST_FEATURES]
     mean = wide.mean(axis=1)
     day = mean.idxmax()
     finding = (
-        f"The day whose inputs were least like the rest is {day:%Y-%m-%d} (mean index "
-        f"{mean.max():.2f}, usual {mean.median():.2f}), most of all in {wide.loc[day].idxmax()}."
+        f"The day whose inputs were least like the rest is {day:%Y-%m-%d} (index {mean.max():+.2f} "
+        f"over a usual day, mean of all features), most of all in "
+        f"{str(wide.loc[day].idxmax()).removeprefix(FEATURE_PREFIX)}."
     )
+    wide.columns = [str(name).removeprefix(FEATURE_PREFIX) for name in wide.columns]
+    chosen = [str(name).removeprefix(FEATURE_PREFIX) for name in chosen]
     shown, word = wide[chosen], "day"
     if len(shown) > _MOST_DAYS:
         shown, word = shown.resample("W").mean(), "week"
@@ -144,7 +156,8 @@ def gap_section(data: PageData) -> Section:
     key, title = "gaps", "Where was nothing predicted?"
     method = (
         "For each day and pair, the share of candles without a trusted prediction: the candle is "
-        "missing (exchange or bot was away), the input was incomplete, unlike the training rows, or "
+        "missing (exchange or bot was away), the input was incomplete, unlike the training "
+        "rows, or "
         "the model had expired or could not be trained. Counted between a pair's first and last "
         "prediction."
     )
@@ -163,8 +176,8 @@ def gap_section(data: PageData) -> Section:
     missing, abstained = int(table["missing"].sum()), int(table["abstained"].sum())
     worst = share.max(axis=1)
     finding = (
-        f"{missing:,} candles are missing and {abstained:,} predictions abstained, of "
-        f"{int(table['candles'].sum()):,}"
+        f"{counted(missing, 'candle')} missing and {counted(abstained, 'abstention')}, of "
+        f"{counted(int(table['candles'].sum()), 'candle')}"
     )
     finding += (
         f"; the worst day is {worst.idxmax():%Y-%m-%d} ({as_percent(worst.max())} of a pair)."
@@ -194,10 +207,10 @@ def _gap_shares(data: PageData, predictions: pd.DataFrame) -> pd.DataFrame:
     expected = pd.DataFrame(index=days, columns=count.columns, dtype=np.float64)
     candle = pd.Timedelta(seconds=data.settings.candle_seconds)
     for pair in count.columns:
-        first, last = spans.loc[pair, "min"], spans.loc[pair, "max"] + candle
-        begin = np.maximum(days, first)
-        end = np.minimum(days + pd.Timedelta(days=1), last)
-        expected[pair] = np.maximum((end - begin) / candle, 0.0)
+        begin = days.to_series().clip(lower=spans["min"][pair])
+        end = (days + pd.Timedelta(days=1)).to_series(index=days)
+        end = end.clip(upper=spans["max"][pair] + candle)
+        expected[pair] = ((end - begin) / candle).clip(lower=0.0)
     share = 1.0 - count / expected.where(expected > 0)
     return share.clip(lower=0.0).round(6)
 

@@ -16,6 +16,7 @@ from freqai_signals.report.page.page_data import (
     PageData,
     as_basis_points,
     as_percent,
+    counted,
     listed,
 )
 from freqai_signals.report.page.reliability_sections import calibration_error
@@ -97,6 +98,18 @@ def verdict_section(data: PageData) -> Section:
     return Section("verdict", "Verdict", finding, method, tables)
 
 
+def verdict_text(section: Section) -> list[str]:
+    """The cards as sentences, for a terminal."""
+    cards = section.tables["Verdict"].to_dict("records")
+    sentences = [f"{card['answer']} ({_lowered(card['detail'])})." for card in cards[:3]]
+    days = cards[4]
+    return [*sentences, f"Days needed to know: {days['answer']} ({_lowered(days['detail'])})."]
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
 def _card(question: str, state: str, answer: str, detail: str) -> dict[str, str]:
     return {"question": question, "state": state, "answer": answer, "detail": detail}
 
@@ -112,7 +125,8 @@ def _calibrated(data: PageData) -> dict[str, str]:
         text = f"Off by {as_percent(error)} on average, over fewer than {FEWEST_BLOCKS} days"
         return _card(question, UNKNOWN, "Too few days to know whether the probabilities hold", text)
     detail = (
-        f"Off by {as_percent(error)} on average; noise alone gives {as_percent(noise)}, and as much "
+        f"Off by {as_percent(error)} on average; noise alone gives {as_percent(noise)}, "
+        "and as much "
         f"in {as_percent(chance, 0)} of cases; {len(data.rows):,} rows on {data.blocks.count} days"
     )
     if chance >= 0.05:
@@ -199,20 +213,26 @@ def facts_section(data: PageData) -> Section:
         f"{len(data.rows):,} scored",
         "label": f"{settings.labels.kind}, horizon {settings.label_horizon_candles} candles",
         "round-trip cost": as_percent(data.cost, 2),
-        "looks at this span": "not known" if looks is None else f"{looks} backtests still stored",
+        "looks at this span": "not known"
+        if looks is None
+        else f"{counted(looks, 'backtest')} still stored",
         "models": f"{data.frames.models['first_used'].notna().sum()}",
         "written": _minute(facts.get("at")),
         "fingerprint": str(facts.get("fingerprint", "")),
     }
     if missing:
         items["not finished"] = f"no rows of {listed(missing, 24)}: the backtest ended before"
-    finding = f"{len(pairs)} pairs over {data.days:.0f} days, {len(data.rows):,} scored predictions"
+    finding = (
+        f"{counted(len(pairs), 'pair')} over {data.days:.0f} days, "
+        f"{counted(len(data.rows), 'scored prediction')}"
+    )
     finding += f"; {items['not finished']}." if missing else "."
     if looks and looks > 1:
         finding += f" This span was looked at {looks} times, so the best of it is partly luck."
     table = pd.DataFrame({"what": list(items), "value": list(items.values())})
     method = (
-        "Looks are backtests whose result is still stored and whose span overlaps this one; deleted "
+        "Looks are backtests whose result is still stored and whose span overlaps this "
+        "one; deleted "
         "ones are not counted. The fingerprint covers settings, pairs, rows and models."
     )
     return Section("facts", "What this is about", finding, method, {"Facts": table})
@@ -249,7 +269,8 @@ def reproduce_section(data: PageData, command: str) -> Section:
         + f" Made by `{command}`."
     )
     method = (
-        "Settings are those of the run; for a ledger, which does not store them, those of the given "
+        "Settings are those of the run; for a ledger, which does not store them, those of "
+        "the given "
         "config. Versions are those installed where the page was made."
     )
     tables = {"Command": commands, "Settings": table, "Versions": versions}

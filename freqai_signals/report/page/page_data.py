@@ -44,10 +44,8 @@ class PageData:
     def rows(self) -> pd.DataFrame:
         """Trusted rows with a known outcome of pairs that moved at all, a fresh index."""
         rows = self.frames.scored()
-        still = rows.groupby("pair", observed=True)["gross_return"].agg(lambda x: (x == 0).all())
-        if still.any():
-            rows = rows[~rows["pair"].isin(still.index[still])]
-        return rows.reset_index(drop=True)
+        largest = rows["gross_return"].abs().groupby(rows["pair"], observed=True).max()
+        return rows[~rows["pair"].isin(largest.index[largest == 0])].reset_index(drop=True)
 
     @cached_property
     def labels(self) -> Labels:
@@ -103,7 +101,7 @@ class PageData:
 
     @property
     def period(self) -> tuple[str, str]:
-        """pandas' alias and the word for the pieces in which time is shown."""
+        """Pandas' alias and the word for the pieces in which time is shown."""
         return next((alias, word) for most, alias, word in _PERIODS if self.days <= most)
 
     def period_of(self, dates: "pd.Series[pd.Timestamp]") -> "pd.Series[pd.Timestamp]":
@@ -122,12 +120,11 @@ class PageData:
     @property
     def blocks_text(self) -> str:
         """How intervals were made, for the methods."""
-        word = "day" if self.block_days == 1 else f"{self.block_days} days"
         return (
-            f"Intervals are 95 % and come from resampling whole blocks of one {word}"
-            if self.block_days == 1
-            else f"Intervals are 95 % and come from resampling whole blocks of {word}"
-        ) + ", all pairs together, because neighbouring rows share their outcome."
+            "Intervals are 95 % and come from resampling whole blocks of "
+            f"{counted(self.block_days, 'day')}, all pairs together, because neighbouring rows "
+            "share their outcome."
+        )
 
 
 def as_percent(value: float, digits: int = 1) -> str:
@@ -153,6 +150,17 @@ def as_basis_points(value: float, error: float = math.nan) -> str:
         return "unknown"
     spread = f" ± {error * 1e4:.1f}" if math.isfinite(error) else ""
     return f"{value * 1e4:+.1f}{spread} bp"
+
+
+def counted(number: int, word: str) -> str:
+    """A number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "look"), counted(1200, "pair")
+    ('1 look', '1,200 pairs')
+    """
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:

@@ -24,7 +24,9 @@ _HOW: Final = (
 )
 
 
-def reliability_table(stated: Floats, happened: NDArray[np.bool_], blocks: DayBlocks) -> pd.DataFrame:
+def reliability_table(
+    stated: Floats, happened: NDArray[np.bool_], blocks: DayBlocks
+) -> pd.DataFrame:
     """How often what was stated came true, by bin of the stated probability.
 
     Parameters
@@ -114,6 +116,8 @@ def class_reliability(data: PageData, raw: NDArray[np.float64] | None) -> Sectio
     else:
         before = summary[summary["probability"] == "raw"]["gap"].mean()
         finding += f" Before calibration it was {as_percent(before)}."
+        if np.allclose(raw, data.proba, atol=1e-3, equal_nan=True):
+            finding += " Calibration changed nothing: both lines are one."
     columns = ["class", "probability", "stated", "happened", "low", "high", "rows"]
     tables = {"Reliability of classes": pd.concat(parts)[columns], "Calibration error": summary}
     return Section(key, title, finding, method, tables)
@@ -141,7 +145,8 @@ def direction_reliability(data: PageData) -> Section:
     right = float(((stated >= 0.5) == happened).mean())
     finding = (
         f"Of {int(moved.sum()):,} rows that moved, the more probable direction was right in "
-        f"{as_percent(right)}, stated {as_percent(float(sure.mean()))} (AUC {auc:.3f}, 0.5 is a coin "
+        f"{as_percent(right)}, stated {as_percent(float(sure.mean()))} (AUC {auc:.3f}, 0.5 "
+        "is a coin "
         f"flip); stated and true differ by {as_percent(error)}, noise alone gives "
         f"{as_percent(noise)}."
     )
@@ -152,7 +157,8 @@ def move_section(data: PageData) -> Section:
     """Section 10: are calm and lively candles told apart, by hour."""
     key, title = "move", "Are calm and lively candles told apart?"
     method = (
-        "P(move) is 1 − P(hold). AUC is the chance that a row that moved was given a higher P(move) "
+        "P(move) is 1 − P(hold). AUC is the chance that a row that moved was given a "
+        "higher P(move) "
         "than one that did not; by hour of the day (UTC), so that knowing the hour does not help. "
         + _HOW
         + data.blocks_text
@@ -177,7 +183,8 @@ def move_section(data: PageData) -> Section:
         finding = "Every scored row had the same outcome here: there is nothing to tell apart."
     else:
         finding = (
-            f"P(move) ranks a lively candle above a calm one in {as_percent(auc)} of cases (50 % is "
+            f"P(move) ranks a lively candle above a calm one in {as_percent(auc)} of cases "
+            "(50 % is "
             f"chance); within one hour of the day in {as_percent(float(table['auc'].mean()))}. "
             f"{as_percent(float(moved.mean()))} of rows moved, "
             f"{as_percent(float(data.move.mean()))} were expected to."

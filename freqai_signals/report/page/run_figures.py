@@ -13,6 +13,7 @@ from freqai_signals.report.page.charts import (
     GREY,
     PURPLE,
     VERMILION,
+    WHISKER,
     faint,
     figure,
     heatmap,
@@ -47,7 +48,7 @@ def draw_trades(tables: Tables) -> Drawn:
     bars.add_bar(
         x=groups["net"], y=names, orientation="h", name="net per trade",
         marker_color=[BLUE if value >= 0 else VERMILION for value in groups["net"]],
-        error_x={"type": "data", "array": (1.96 * groups["error"]).fillna(0.0), "thickness": 1.5},
+        error_x={"type": "data", "array": (1.96 * groups["error"]).fillna(0.0), **WHISKER},
         customdata=groups[["trades"]], showlegend=False,
         hovertemplate="%{y}: %{x:+.3%} each, %{customdata[0]:,} trades<extra></extra>",
     )  # fmt: skip
@@ -72,7 +73,7 @@ def draw_features(tables: Tables) -> Drawn:
             marker_color=colour,
             error_x={
                 "type": "data", "symmetric": False, "array": table[f"{kind} most"] - table[kind],
-                "arrayminus": table[kind] - table[f"{kind} least"], "thickness": 1.5,
+                "arrayminus": table[kind] - table[f"{kind} least"], **WHISKER,
             },
         )  # fmt: skip
     bars.update_xaxes(tickformat=".0%", rangemode="tozero")
@@ -107,12 +108,12 @@ def draw_timeline(tables: Tables) -> Drawn:
     return {"Models in time": bars}
 
 
-def draw_wide(number: str) -> Any:
+def draw_wide(number: str, *, sign: bool = False) -> Any:
     """A drawing of a wide table over time: the last of a section's tables."""
 
     def draw(tables: Tables) -> Drawn:
         name, table = list(tables.items())[-1]
-        return {name: heatmap(table, str(table.columns[0]), number)}
+        return {name: heatmap(table, str(table.columns[0]), number, sign=sign)}
 
     return draw
 

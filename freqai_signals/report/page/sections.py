@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from freqai_signals.report.frames import SignalFrames
 from freqai_signals.report.model_usage import RunModels
 from freqai_signals.report.page.decision_sections import (
-    fee_section,
     return_section,
     rule_section,
     tier_section,
 )
+from freqai_signals.report.page.fee_section import fee_section
 from freqai_signals.report.page.model_sections import (
     drift_section,
     feature_section,

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from freqai_signals.report.page.page_data import PageData, as_basis_points, as_percent
+from freqai_signals.report.page.page_data import PageData, as_basis_points, as_percent, counted
 from freqai_signals.report.page.section import Section, absent
 from freqai_signals.report.sharpe import (
     Moments,
@@ -31,7 +31,8 @@ def trade_section(data: PageData) -> Section:
     """Section 12: equity, drawdown, and where it came from."""
     key, title = "trades", "What did the trades earn?"
     method = (
-        "freqtrade's closed trades after fees, counted on the day of their close; the wallet starts "
+        "freqtrade's closed trades after fees, counted on the day of their close; the "
+        "wallet starts "
         "at freqtrade's starting balance. Buy and hold is the mean of all pairs, without fees. "
         "Lively: P(move) at entry above the median of all scored rows. Errors come from resampling "
         "whole days. A backtest fills at the candle's price: slippage is not in it."
@@ -53,15 +54,13 @@ def trade_section(data: PageData) -> Section:
     parts = [_group(data, rows, kind, column) for kind, column in kinds.items()]
     total = data.blocks_of(trades["close_date"]).ratio(trades["net_return"], np.ones(len(trades)))
     last = equity.iloc[-1]
+    held = float(last["buy and hold"])
+    market = f", buy and hold at {held * 100:+.1f} %" if math.isfinite(held) else ""
     finding = (
-        f"{len(trades):,} trades earned {as_basis_points(total.value[0], total.error[0])} each after "
-        f"fees; the wallet ended at {last['wallet'] * 100:+.1f} %, buy and hold at "
-        f"{last['buy and hold'] * 100:+.1f} %, and was at worst {-equity['under water'].min():.1%} "
-        "below its high."
-        if math.isfinite(float(last["buy and hold"]))
-        else f"{len(trades):,} trades earned {as_basis_points(total.value[0], total.error[0])} each "
-        f"after fees; the wallet ended at {last['wallet'] * 100:+.1f} % and was at worst "
-        f"{-equity['under water'].min():.1%} below its high."
+        f"{counted(len(trades), 'trade')} earned "
+        f"{as_basis_points(total.value[0], total.error[0])} each after fees; the wallet ended at "
+        f"{last['wallet'] * 100:+.1f} %{market}, and was at worst "
+        f"{as_percent(-equity['under water'].min())} below its high."
     )
     tables = {
         "Equity": _thinned(equity),
@@ -113,8 +112,8 @@ def _regime(data: PageData, trades: pd.DataFrame) -> "pd.Series[str]":
     found = pd.merge_asof(
         left, right, left_on="open_date", right_on="date", by="pair", allow_exact_matches=False
     ).set_index("index")["move"]
-    word = np.where(found > median, "lively", np.where(found.isna(), "unknown", "calm"))
-    return pd.Series(word, index=found.index).reindex(trades.index)
+    words = ["unknown" if np.isnan(x) else "lively" if x > median else "calm" for x in found]
+    return pd.Series(words, index=found.index, dtype=object).reindex(trades.index)
 
 
 def _group(data: PageData, rows: pd.DataFrame, kind: str, column: str) -> pd.DataFrame:
@@ -139,9 +138,11 @@ def _months(equity: pd.DataFrame) -> pd.DataFrame:
     """A row per year, a column per month: return of the wallet in that month."""
     value = (1.0 + equity.set_index("date")["wallet"]).resample("ME").last()
     change = value / value.shift(1, fill_value=1.0) - 1.0
-    table = change.groupby([change.index.year, change.index.strftime("%m")]).first().unstack()
-    table.index.name = "year"
-    return table.reset_index().assign(year=lambda frame: frame["year"].astype(str))
+    ends = pd.DatetimeIndex(change.index)
+    frame = pd.DataFrame(
+        {"year": ends.strftime("%Y"), "month": ends.strftime("%m"), "change": change.to_numpy()}
+    )
+    return frame.pivot(index="year", columns="month", values="change").reset_index()
 
 
 def luck_section(data: PageData) -> Section:
@@ -153,7 +154,8 @@ def luck_section(data: PageData) -> Section:
         "reached. Minimum track record: days after which a ratio like this one is above 0 with "
         "95 %. Overfitting (PBO): "
         f"{len(_LIMITS)} confidence thresholds compete on scored rows; in each way to split the "
-        f"days into two halves of {_BLOCKS // 2} blocks, the best of one half is ranked in the other. "
+        f"days into two halves of {_BLOCKS // 2} blocks, the best of one half is ranked in "
+        "the other. "
         "0.5 is what picking by chance gives; a logit below 0 means it came out below the median. "
         "Effective trials: independent ones that the thresholds amount to."
     )
@@ -203,11 +205,10 @@ def _sharpe_rows(found: Moments, looks: int) -> list[dict[str, Any]]:
 
 
 def _sharpe_finding(found: Moments, looks: int) -> str:
-    word = "look" if looks == 1 else "looks"
     chance = deflated_sharpe(found, looks, 1.0 / max(found.observations - 1, 1))
     return (
         f"The Sharpe ratio is {found.sharpe * _DAYS_A_YEAR**0.5:.2f} a year; the chance that it is "
-        f"more than the luck of {looks} {word} is {as_percent(chance)}. "
+        f"more than the luck of {counted(looks, 'look')} is {as_percent(chance)}. "
     )
 
 
