@@ -105,7 +105,8 @@ def print_table(
     console.print(table)
     gone = [column.name for column in columns if column not in kept]
     if gone:
-        _line(console, f"(no room here for {', '.join(gone)}; a wider terminal or a pipe has all)")
+        left_out = f"(no room here for {', '.join(gone)}; a wider terminal or a pipe has all)"
+        console.print(Text(left_out))
 
 
 def fitting(

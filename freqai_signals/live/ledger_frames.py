@@ -146,7 +146,8 @@ def _models(predictions: pd.DataFrame, registry: Path | None) -> pd.DataFrame:
     table = pd.DataFrame(list(found.values()), columns=list(MODEL_COLUMNS))
     for name in ("trained_from", "trained_until", "first_used", "last_used"):
         table[name] = pd.to_datetime(table[name].replace("", None), utc=True, format="ISO8601")
-    table[["verdict", "reason"]] = table[["verdict", "reason"]].fillna("")
+    for name in ("verdict", "reason"):
+        table[name] = table[name].astype(object).fillna("")
     return table.sort_values("first_used", ignore_index=True)
 
 

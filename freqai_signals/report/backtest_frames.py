@@ -171,4 +171,6 @@ def _models(run: Run, models: RunModels, predictions: pd.DataFrame) -> pd.DataFr
     table = pd.DataFrame(rows, columns=list(MODEL_COLUMNS))
     for name in ("trained_from", "trained_until"):
         table[name] = pd.to_datetime(table[name].replace("", None), utc=True, format="ISO8601")
+    for name in ("verdict", "reason"):
+        table[name] = table[name].astype(object).fillna("")
     return table

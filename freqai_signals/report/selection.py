@@ -31,7 +31,7 @@ def select(run: Run, pair: str = "", tier: str = "") -> Run:
         name: frame[strengths(frame[CONFIDENCE_COLUMN].to_numpy(np.float64), decision) == level]
         for name, frame in run.frames.items()
     }
-    return replace(run, frames=frames)
+    return replace(run, frames=frames, facts=run.facts | {"tier": tier})
 
 
 def select_trades(frames: SignalFrames, tier: str = "") -> SignalFrames:
@@ -70,6 +70,7 @@ def select_frames(frames: SignalFrames, pair: str = "", tier: str = "") -> Signa
     kept = frames.predictions.index[mine]
     return replace(
         frames,
+        facts={**frames.facts, "tier": tier},
         predictions=frames.predictions.loc[kept],
         outcomes=frames.outcomes.loc[frames.outcomes.index.intersection(kept)],
         signals=frames.signals.loc[frames.signals.index.intersection(kept)],

@@ -164,6 +164,10 @@ def gap_section(data: PageData) -> Section:
     predictions = data.frames.predictions
     if not len(predictions):
         return absent(key, title, "Nothing was predicted.", method)
+    tier = data.frames.facts.get("tier")
+    if tier:
+        why = f"Only candles of tier {tier} were chosen; the others are no holes."
+        return absent(key, title, why, method)
     share = _gap_shares(data, predictions)
     gaps = predictions.groupby("pair", observed=True)["date"].agg(["min", "max"])
     candles = ((gaps["max"] - gaps["min"]).dt.total_seconds() / data.settings.candle_seconds) + 1

@@ -22,6 +22,7 @@ from freqai_signals.schema import SignalClass
 _NO_TRADES: Final = (
     "freqtrade's result of this run is not at hand, or it closed no trade: nothing to draw."
 )
+_NOT_LIVE: Final = "The ledger does not hold freqtrade's trades; FreqUI shows them."
 _LIMITS: Final = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.99)
 _BLOCKS: Final = 10
 _DAYS_A_YEAR: Final = 365
@@ -39,7 +40,8 @@ def trade_section(data: PageData) -> Section:
     )
     trades = data.frames.trades
     if not len(trades):
-        return absent(key, title, _NO_TRADES, method)
+        live = data.frames.facts.get("source") == "ledger"
+        return absent(key, title, _NOT_LIVE if live else _NO_TRADES, method)
     equity = equity_table(data)
     rows = trades.assign(
         strength=trades["enter_tag"].str.extract(r"_(weak|medium|strong)", expand=False),
