@@ -26,7 +26,8 @@ def chromium() -> str:
 class Page:
     """An open page.
 
-    ``complaints`` are errors and warnings of its console, uncaught exceptions, and refused loads.
+    ``complaints`` are errors and warnings of its console, uncaught exceptions, and refused loads;
+    ``requests`` are addresses that it asked for.
     """
 
     socket: aiohttp.ClientWebSocketResponse
@@ -55,7 +56,8 @@ class Page:
         if spoken and params["type"] in ("error", "warning", "assert"):
             self.complaints.append(json.dumps(params["args"])[:500])
         if message.get("method") == "Network.requestWillBeSent":
-            self.requests.append(params["request"]["url"])
+            url = params["request"]["url"]
+            self.requests += [] if url.startswith("data:") else [url]
 
     async def ask(self, expression: str) -> Any:
         """Value of a JavaScript expression."""

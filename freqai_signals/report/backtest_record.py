@@ -221,6 +221,8 @@ def read_run(folder: Path) -> Run:
             f"{folder / _RUN_FILE} has format {facts['format']}, this version reads up to "
             f"{FORMAT}: upgrade freqai-signals, or backtest again"
         )
+    if not files:
+        raise RecordMissing(f"{folder / _RUN_FILE} names no pair; backtest again")
     frames = {pair: _read(folder / name, _NEEDED) for pair, name in files.items()}
     return Run(
         facts,

@@ -114,6 +114,14 @@ def test_a_file_that_lacks_columns_or_is_half_written_is_named(tmp_path: Path) -
         load_backtest(tmp_path)
 
 
+def test_a_record_without_pairs_is_no_record(tmp_path: Path) -> None:
+    folder = recorded(tmp_path, rows_of("B", "B"))
+    facts = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(facts | {"files": {}}))
+    with pytest.raises(RecordMissing, match="names no pair"):
+        load_backtest(tmp_path)
+
+
 def test_no_backtest_at_all_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="run `make backtest` first"):
         newest_folder(tmp_path)

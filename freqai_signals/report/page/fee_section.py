@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.report.page.page_data import PageData, as_basis_points, as_percent
+from freqai_signals.report.page.page_data import PageData, as_basis_points, as_percent, counted
 from freqai_signals.report.page.section import Section, absent
 from freqai_signals.schema import SignalClass
 
@@ -36,11 +36,12 @@ def fee_section(data: PageData) -> Section:
     table = pd.DataFrame([_at_cost(data, candidates, cost) for cost in costs])
     here = table.iloc[(table["cost"] - data.cost).abs().argmin()]
     paying = table[(table["low"] > 0) & (table["trades"] > 0)]
-    finding = (
-        f"At this run's {as_percent(data.cost, 2)} a round trip, {here['trades']:,.0f} trades are "
-        f"left, with {as_basis_points(here['net'], here['error'])} each after costs. "
+    finding = f"At this run's {as_percent(data.cost, 2)} a round trip "
+    finding += (
+        f"{counted(int(here['trades']), 'trade')} would be left, with "
+        f"{as_basis_points(here['net'], here['error'])} each after costs. "
         if here["trades"]
-        else f"At this run's {as_percent(data.cost, 2)} a round trip no trade is left. "
+        else "no trade would be left. "
     )
     finding += (
         f"A gain that chance does not explain is seen up to {as_percent(paying['cost'].max(), 2)}."

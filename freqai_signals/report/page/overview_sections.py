@@ -16,6 +16,7 @@ from freqai_signals.report.page.page_data import (
     PageData,
     as_basis_points,
     as_percent,
+    as_range,
     counted,
     listed,
 )
@@ -146,7 +147,7 @@ def _informed(data: PageData) -> dict[str, str]:
         return _card(
             question, UNKNOWN, "Too few days to know what they know", f"Skill {as_percent(value)}"
         )
-    detail = f"Skill {as_percent(value)}, 95 %: {as_percent(low)} to {as_percent(high)}"
+    detail = f"Skill {as_percent(value)}, {as_range(low, high)}"
     if low > 0:
         return _card(question, YES, "They know more than the class shares", detail)
     if high < 0:

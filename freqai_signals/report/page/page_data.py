@@ -152,6 +152,31 @@ def as_basis_points(value: float, error: float = math.nan) -> str:
     return f"{value * 1e4:+.1f}{spread} bp"
 
 
+def as_range(low: float, high: float) -> str:
+    """A 95 % interval in per cent, or why there is none.
+
+    Examples
+    --------
+    >>> as_range(0.01, 0.02), as_range(float("nan"), float("nan"))
+    ('95 %: 1.0 % to 2.0 %', 'too few days for an interval')
+    """
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return "too few days for an interval"
+    return f"95 %: {as_percent(low)} to {as_percent(high)}"
+
+
+def against_noise(noise: float) -> str:
+    """How far noise alone is off, for sentences on a calibration error.
+
+    Examples
+    --------
+    >>> against_noise(0.01)
+    'noise alone gives 1.0 %'
+    """
+    known = math.isfinite(noise)
+    return f"noise alone gives {as_percent(noise)}" if known else "too few days to know the noise"
+
+
 def counted(number: int, word: str) -> str:
     """A number with its noun.
 

@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 
 from freqai_signals.metrics import direction_auc, move_auc
 from freqai_signals.report.page.day_blocks import DayBlocks
-from freqai_signals.report.page.page_data import Floats, PageData, as_percent
+from freqai_signals.report.page.page_data import (
+    Floats,
+    PageData,
+    against_noise,
+    as_percent,
+    counted,
+)
 from freqai_signals.report.page.section import Section, absent
 from freqai_signals.schema import SignalClass
 
@@ -108,8 +114,8 @@ def class_reliability(data: PageData, raw: NDArray[np.float64] | None) -> Sectio
     worst = mine.iloc[-1]
     finding = (
         f"Stated probabilities miss what happened by {as_percent(mine['gap'].mean())} on average; "
-        f"{worst['class']} is the furthest off with {as_percent(worst['gap'])}, where noise alone "
-        f"gives {as_percent(worst['noise'])}."
+        f"{worst['class']} is the furthest off with {as_percent(worst['gap'])} "
+        f"({against_noise(worst['noise'])})."
     )
     if raw is None:
         finding += " Raw probabilities cannot be recovered from this record."
@@ -142,13 +148,12 @@ def direction_reliability(data: PageData) -> Section:
     sure = np.maximum(stated, 1.0 - stated)
     error, noise, _ = calibration_error(stated, happened, blocks)
     auc = direction_auc(data.labels, data.proba)
+    ranked = f" (AUC {auc:.3f}, 0.5 is a coin flip)" if np.isfinite(auc) else ""
     right = float(((stated >= 0.5) == happened).mean())
     finding = (
-        f"Of {int(moved.sum()):,} rows that moved, the more probable direction was right in "
-        f"{as_percent(right)}, stated {as_percent(float(sure.mean()))} (AUC {auc:.3f}, 0.5 "
-        "is a coin "
-        f"flip); stated and true differ by {as_percent(error)}, noise alone gives "
-        f"{as_percent(noise)}."
+        f"Of {counted(int(moved.sum()), 'row')} that moved, the more probable direction was right "
+        f"in {as_percent(right)}, stated {as_percent(float(sure.mean()))}{ranked}; stated and true "
+        f"differ by {as_percent(error)} ({against_noise(noise)})."
     )
     return Section(key, title, finding, method, {"Reliability of direction": table})
 

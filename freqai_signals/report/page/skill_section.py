@@ -7,7 +7,14 @@ import pandas as pd
 
 from freqai_signals.metrics import Probabilities, log_losses
 from freqai_signals.report.page.day_blocks import Interval
-from freqai_signals.report.page.page_data import Floats, PageData, as_percent, listed
+from freqai_signals.report.page.page_data import (
+    Floats,
+    PageData,
+    as_percent,
+    as_range,
+    counted,
+    listed,
+)
 from freqai_signals.report.page.section import Section, absent
 from freqai_signals.schema import CLASS_COUNT
 
@@ -78,10 +85,10 @@ def skill_section(data: PageData) -> Section:
     beyond = data.blocks.ratio(tally - data.losses[0], tally)
     poor = by_pair[by_pair["high"] < 0]["pair"].tolist()
     finding = (
-        f"Skill is {as_percent(total.value[0])} (95 %: {as_percent(total.low[0])} to "
-        f"{as_percent(total.high[0])}) over the prior and {as_percent(beyond.value[0])} over "
-        f"climatology; it was above 0 in {int((by_time['skill'] > 0).sum())} of {len(by_time)} "
-        f"{word}s and {int((by_pair['skill'] > 0).sum())} of {len(by_pair)} pairs"
+        f"Skill is {as_percent(total.value[0])} ({as_range(total.low[0], total.high[0])}) over "
+        f"the prior and {as_percent(beyond.value[0])} over climatology; it was above 0 in "
+        f"{int((by_time['skill'] > 0).sum())} of {counted(len(by_time), word)} and "
+        f"{int((by_pair['skill'] > 0).sum())} of {counted(len(by_pair), 'pair')}"
         + (f", and surely below in {listed(poor)}." if poor else ".")
     )
     idle = [str(name) for name in pairs.categories if name not in set(present.categories)]
