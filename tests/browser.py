@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -135,3 +136,18 @@ async def _port(file: Path) -> int:
             return int(text[0])
         await asyncio.sleep(0.1)
     raise TimeoutError("the browser did not start")
+
+
+async def _photograph(file: Path, picture: Path, width: int, height: int) -> None:
+    async with browser() as page:
+        await page.open(file, width, height=height)
+        await page.until("document.documentElement.dataset.ready === 'yes'")
+        await page.until("document.querySelector('#reliability-0 .main-svg') !== null")
+        await asyncio.sleep(1)
+        found = await page.call("Page.captureScreenshot")
+        picture.write_bytes(base64.b64decode(found["data"]))
+
+
+if __name__ == "__main__":
+    # python -m tests.browser PAGE.html PICTURE.png: the picture in README.md.
+    asyncio.run(_photograph(Path(sys.argv[1]), Path(sys.argv[2]), 1200, 1480))

@@ -55,7 +55,8 @@ def _shown(section: Section, drawn: list[tuple[str, str, int, str]]) -> dict[str
     return {
         "key": section.key,
         "title": section.title,
-        "finding": section.finding,
+        # A number and its sign stay on one line.
+        "finding": section.finding.replace(" %", "\u00a0%"),
         "method": section.method,
         "missing": section.missing,
         "cards": cards,
