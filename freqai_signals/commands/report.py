@@ -130,7 +130,7 @@ def _backtest(arguments: argparse.Namespace) -> _Report:
     from freqai_signals.report.backtest_frames import run_frames
     from freqai_signals.report.backtest_record import RecordMissing, newest_folder, read_run
     from freqai_signals.report.model_usage import RunModels
-    from freqai_signals.report.page.sections import page_sections
+    from freqai_signals.report.page.sections import page_sections, verdict
     from freqai_signals.report.printing import as_json
     from freqai_signals.report.selection import select, select_trades
 
@@ -146,7 +146,9 @@ def _backtest(arguments: argparse.Namespace) -> _Report:
     models = RunModels(arguments.userdir / "signals" / "models")
     if arguments.signals is not None:
         _write_signals(arguments.signals, run, models)
-    frames = select_trades(run_frames(run, arguments.userdir, folder, models), arguments.tier)
+    whole = bool(arguments.html or arguments.open or arguments.json)
+    frames = run_frames(run, arguments.userdir, folder, models, with_features=whole)
+    frames = select_trades(frames, arguments.tier)
     share = _captured(run)
     notes = [*_chosen(arguments), *expectation(run.settings), *_market_notes(run, share)]
     tables: dict[str, Any] = {}
@@ -154,8 +156,10 @@ def _backtest(arguments: argparse.Namespace) -> _Report:
         captured = None if share is None else {**share.__dict__, "share": share.share}
         tables = as_json(run, models) | {"captured": captured}
     title = f"Signal report · {folder.name} · {run.facts['timerange']}"
+    command = _command(arguments)
+    sections = page_sections(frames, models, command) if whole else [verdict(frames)]
     return _Report(
-        frames, page_sections(frames, models, _command(arguments)), title,
+        frames, sections, title,
         folder / "report.html", notes, tables, run, models,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ import pandas as pd
 from freqai_signals.provenance import digest
 from freqai_signals.report.backtest_record import KNOWN_AT_COLUMN, Run, newest_folder, read_run
 from freqai_signals.report.backtest_result import find_result
-from freqai_signals.report.feature_use import feature_use
+from freqai_signals.report.feature_use import feature_use, no_feature_use
 from freqai_signals.report.frames import MODEL_COLUMNS, SignalFrames, empty, with_outcomes
 from freqai_signals.report.model_usage import RunModels, key_digits
 from freqai_signals.schema import (
@@ -48,7 +48,12 @@ def backtest_frames(userdir: Path, identifier: str | None = None) -> SignalFrame
 
 
 def run_frames(
-    run: Run, userdir: Path, folder: Path, models: RunModels | None = None
+    run: Run,
+    userdir: Path,
+    folder: Path,
+    models: RunModels | None = None,
+    *,
+    with_features: bool = True,
 ) -> SignalFrames:
     """The frames of a run that has been read.
 
@@ -62,6 +67,8 @@ def run_frames(
         Of the record; its name is the FreqAI identifier.
     models
         Those of the user's folder, if they have been opened already.
+    with_features
+        Whether to ask the models what they make of the features, which takes seconds.
     """
     settings = run.settings
     models = models or RunModels(userdir / "signals" / "models")
@@ -93,7 +100,7 @@ def run_frames(
         signals=with_outcomes(predictions[kept], outcomes),
         trades=trades.reset_index(drop=True),
         models=_models(run, models, predictions),
-        feature_groups=feature_use(run, models),
+        feature_groups=feature_use(run, models) if with_features else no_feature_use(),
         drift=drift,
         market=result.market,
     )

@@ -39,8 +39,9 @@ def feature_shift(dates: "pd.Series[pd.Timestamp]", features: pd.DataFrame) -> p
             continue
         edges = np.unique(np.quantile(values[known], np.linspace(0.1, 0.9, 9)))
         codes = np.searchsorted(edges, values[known], side="left")
-        counts = np.zeros((len(days), len(edges) + 1))
-        np.add.at(counts, (place[known], codes), 1.0)
+        bins = len(edges) + 1
+        flat = np.bincount(place[known] * bins + codes, minlength=len(days) * bins)
+        counts = flat.reshape(len(days), bins).astype(np.float64)
         shift = population_stability(counts, counts.mean(axis=0))
         shift = np.where(counts.sum(axis=1) > 0, shift, np.nan)
         found.append(pd.DataFrame({"date": days, "feature": name, "shift": shift}))

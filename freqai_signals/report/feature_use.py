@@ -44,8 +44,13 @@ def feature_use(run: Run, models: RunModels) -> pd.DataFrame:
         table.insert(0, "model_version", model.card.version)
         parts.append(table)
     if not parts:
-        return pd.DataFrame(columns=["model_version", "group", "gain", "shap"])
+        return no_feature_use()
     return pd.concat(parts, ignore_index=True)
+
+
+def no_feature_use() -> pd.DataFrame:
+    """The same without rows."""
+    return pd.DataFrame(columns=["model_version", "group", "gain", "shap"])
 
 
 def _signal_features(run: Run) -> dict[str, pd.DataFrame]:
