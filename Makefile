@@ -65,11 +65,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 install: $(INSTALLED) ## create .venv with the tested versions (every other target does so too)
 
-backtest: $(INSTALLED) ## freqtrade's backtest through our model and strategy, then the signal report
+backtest: $(INSTALLED) ## freqtrade's backtest through our model and strategy, then the signal report and its page
 	@started=$$(date +%s); \
 	$(SANDBOX) freqtrade backtesting $(STRATEGY) --cache none --enable-protections \
 		--timerange $(TIMERANGE) $(ARGS) && \
-	$(RUN) freqai-signals report --since $$started
+	$(RUN) freqai-signals report --since $$started --html
 
 trade: $(INSTALLED) ## the bot's dry run over history that is served as if it happened now
 	$(RUN) freqai-signals credentials

@@ -41,6 +41,10 @@ class RunModels:
             self._read[digits] = self._load(digits)
         return self._read[digits]
 
+    def by_version(self, version: str) -> SignalModel | None:
+        """One of those that were read, by the version on its card."""
+        return next((m for m in self._read.values() if m and m.card.version == version), None)
+
     def of(self, run: Run) -> Iterator[SignalModel]:
         """Those of a backtest that are still there, each once."""
         frames = [frame for frame in run.frames.values() if len(frame)]
