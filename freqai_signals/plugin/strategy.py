@@ -17,7 +17,7 @@ from freqai_signals.dataset.features.cache import FeatureCache, with_features
 from freqai_signals.dataset.pair_tables import PairTables, add_labels, row_memory
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.plugin.startup import backtest_span, checked_settings, stored_spans
-from freqai_signals.report.backtest_record import BacktestRecord
+from freqai_signals.report.data.backtest_record import BacktestRecord
 from freqai_signals.schema import THRESHOLD_COLUMN, SignalClass
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import PairContext, decide

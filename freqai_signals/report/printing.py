@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.text import Text
 
 from freqai_signals.report import quality
-from freqai_signals.report.backtest_record import Run
+from freqai_signals.report.data.backtest_record import Run
 from freqai_signals.report.model_usage import RunModels, group_table
-from freqai_signals.report.page.section import Section
+from freqai_signals.report.page.parts.page_section import Section
 from freqai_signals.terminal import TableColumn, print_table, utc_text
 
 _SHARES: Final = (

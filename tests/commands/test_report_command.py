@@ -9,7 +9,7 @@ import pytest
 
 from freqai_signals.commands.cli import main
 from freqai_signals.ledger.ledger import Entry, Ledger
-from freqai_signals.report.backtest_record import BacktestRecord
+from freqai_signals.report.data.backtest_record import BacktestRecord
 from freqai_signals.report.page.json_form import ReportJson
 from freqai_signals.sandbox.market.market_files import Market, ensure_market
 from freqai_signals.sandbox.market.spec import MarketSpec
@@ -172,7 +172,7 @@ def test_signals_into_a_folder_that_is_not_there_are_refused(
 ) -> None:
     folder = tmp_path / "nowhere"
     assert report(backtest(tmp_path), "--signals", str(folder / "signals.jsonl")) == 2
-    assert f"there is no folder {folder}; make it first" in capsys.readouterr().err
+    assert f"there is no folder {folder}; create it first" in capsys.readouterr().err
 
 
 # The page
@@ -196,7 +196,7 @@ def test_without_html_no_page_is_written(tmp_path: Path) -> None:
 
 def test_a_page_into_a_folder_that_is_not_there_is_refused(tmp_path: Path, capsys: Capture) -> None:
     assert report(backtest(tmp_path), "--html", str(tmp_path / "nowhere" / "a.html")) == 2
-    assert f"there is no folder {tmp_path / 'nowhere'}; make it first" in capsys.readouterr().err
+    assert f"there is no folder {tmp_path / 'nowhere'}; create it first" in capsys.readouterr().err
 
 
 def test_open_writes_the_page_and_starts_a_browser(

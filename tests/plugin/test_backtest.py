@@ -13,7 +13,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from freqai_signals.dataset.pair_tables import add_labels
 from freqai_signals.plugin.strategy import LightGBMSignalStrategy
-from freqai_signals.report.backtest_record import read_run
+from freqai_signals.report.data.backtest_record import read_run
 from freqai_signals.report.quality import known_together, tier_table
 from freqai_signals.schema import LABEL_COLUMN, MODEL_COLUMNS, PROBA_COLUMNS, TRUST_COLUMN
 from freqai_signals.settings import SignalSettings

@@ -8,15 +8,15 @@ import pandas as pd
 import pytest
 
 from freqai_signals import load_backtest
-from freqai_signals.report.backtest_record import (
+from freqai_signals.report.data.backtest_record import (
     KNOWN_AT_COLUMN,
     BacktestRecord,
     RecordMissing,
     newest_folder,
     read_run,
 )
-from freqai_signals.report.feature_shift import feature_shift
-from freqai_signals.report.frames import (
+from freqai_signals.report.data.feature_shift import feature_shift
+from freqai_signals.report.data.frames import (
     OUTCOME_COLUMNS,
     PREDICTION_COLUMNS,
     SignalFrames,
@@ -30,10 +30,10 @@ from tests.report.run_rows import rows_of
 def recorded(userdir: Path, frame: pd.DataFrame, pair: str = "BTC/USDT") -> Path:
     """A record of one pair; returns its folder."""
     folder = userdir / "signals" / "reports" / "first"
-    happened = frame.drop(columns=LABEL_COLUMN).rename(columns={OUTCOME_COLUMN: LABEL_COLUMN})
+    labels = frame.assign(**{LABEL_COLUMN: frame[OUTCOME_COLUMN]})
     record = BacktestRecord(folder, SignalSettings(), 0.002, "range", pairs=(pair, "ETH/USDT"))
     features = pd.DataFrame({"%-a": np.arange(len(frame), dtype=float)}, index=frame.index)
-    record.add(pair, happened, frame[LABEL_COLUMN], features)
+    record.add(pair, frame, labels, features)
     return folder
 
 

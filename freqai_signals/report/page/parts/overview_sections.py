@@ -20,9 +20,9 @@ from freqai_signals.report.page.page_data import (
     counted,
     listed,
 )
-from freqai_signals.report.page.reliability_sections import calibration_error
-from freqai_signals.report.page.section import Section
-from freqai_signals.report.page.skill_section import total_skill
+from freqai_signals.report.page.parts.page_section import Section
+from freqai_signals.report.page.parts.reliability_sections import calibration_error
+from freqai_signals.report.page.parts.skill_section import total_skill
 from freqai_signals.settings import SignalSettings
 
 SMALL_ERROR: Final = 0.02

@@ -12,7 +12,7 @@ from freqai_signals.report.page.page_data import (
     as_basis_points,
     as_percent,
 )
-from freqai_signals.report.page.section import Section, absent
+from freqai_signals.report.page.parts.page_section import Section, absent
 from freqai_signals.schema import Reason, SignalClass
 from freqai_signals.signals.strength import Strength, strengths
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals.report.page.page_data import PageData, as_basis_points, as_percent, counted
-from freqai_signals.report.page.section import Section, absent
+from freqai_signals.report.page.parts.page_section import Section, absent
 from freqai_signals.report.sharpe import (
     Moments,
     backtest_overfitting,

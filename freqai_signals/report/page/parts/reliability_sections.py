@@ -15,7 +15,7 @@ from freqai_signals.report.page.page_data import (
     as_percent,
     counted,
 )
-from freqai_signals.report.page.section import Section, absent
+from freqai_signals.report.page.parts.page_section import Section, absent
 from freqai_signals.schema import SignalClass
 
 BINS: Final = 20

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from freqai_signals.report import backtest_record
-from freqai_signals.report.backtest_record import BacktestRecord, RecordMissing, read_run
+from freqai_signals.report.data import backtest_record
+from freqai_signals.report.data.backtest_record import BacktestRecord, RecordMissing, read_run
 from freqai_signals.schema import LABEL_COLUMN, OUTCOME_COLUMN
 from freqai_signals.settings import SignalSettings
 from tests.report.run_rows import rows_of

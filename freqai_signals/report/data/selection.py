@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from freqai_signals.report.backtest_record import Run
-from freqai_signals.report.frames import SignalFrames
+from freqai_signals.report.data.backtest_record import Run
+from freqai_signals.report.data.frames import SignalFrames
 from freqai_signals.schema import CONFIDENCE_COLUMN
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.strength import Strength, strengths

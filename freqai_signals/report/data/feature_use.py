@@ -11,7 +11,7 @@ from freqai_signals.dataset.rows import feature_matrix
 from freqai_signals.model import booster
 from freqai_signals.model.ensemble import Head
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.report.backtest_record import Run
+from freqai_signals.report.data.backtest_record import Run
 from freqai_signals.report.model_usage import RunModels, key_digits
 from freqai_signals.schema import CLASS_COUNT, MODEL_ID_COLUMN, SignalClass
 

@@ -15,7 +15,7 @@ from freqai_signals.report.page.page_data import (
     counted,
     listed,
 )
-from freqai_signals.report.page.section import Section, absent
+from freqai_signals.report.page.parts.page_section import Section, absent
 from freqai_signals.schema import CLASS_COUNT
 
 _PRIOR_ROWS: Final = 200.0

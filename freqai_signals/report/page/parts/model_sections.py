@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals.report.page.page_data import PageData, as_percent, counted, listed
-from freqai_signals.report.page.section import Section, absent
+from freqai_signals.report.page.parts.page_section import Section, absent
 from freqai_signals.schema import FEATURE_PREFIX
 
 _MOST_DAYS: Final = 130

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from freqai_signals.report.page.page_data import PageData, as_basis_points, as_percent, counted
-from freqai_signals.report.page.section import Section, absent
+from freqai_signals.report.page.parts.page_section import Section, absent
 from freqai_signals.schema import SignalClass
 
 ROUND_TRIPS: Final = {"spot taker": 0.002, "futures taker": 0.001, "maker": 0.0004}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from freqai_signals.report.backtest_result import find_result
+from freqai_signals.report.data.backtest_result import find_result
 
 START = datetime(2024, 6, 1, 12, tzinfo=UTC).timestamp()
 DAY = 86_400

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from freqai_signals.files import write_atomically
-from freqai_signals.report.feature_shift import feature_shift
+from freqai_signals.report.data.feature_shift import feature_shift
 from freqai_signals.schema import (
     DECISION_SIGNAL_COLUMN,
     EVENT_END_COLUMN,

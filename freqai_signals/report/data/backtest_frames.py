@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals.provenance import digest
-from freqai_signals.report.backtest_record import KNOWN_AT_COLUMN, Run, newest_folder, read_run
-from freqai_signals.report.backtest_result import find_result
-from freqai_signals.report.feature_use import feature_use, no_feature_use
-from freqai_signals.report.frames import MODEL_COLUMNS, SignalFrames, empty, with_outcomes
+from freqai_signals.report.data.backtest_record import KNOWN_AT_COLUMN, Run, newest_folder, read_run
+from freqai_signals.report.data.backtest_result import find_result
+from freqai_signals.report.data.feature_use import feature_use, no_feature_use
+from freqai_signals.report.data.frames import MODEL_COLUMNS, SignalFrames, empty, with_outcomes
 from freqai_signals.report.model_usage import RunModels, key_digits
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
@@ -60,7 +60,7 @@ def run_frames(
     Parameters
     ----------
     run
-        Of :func:`~freqai_signals.report.backtest_record.read_run`.
+        Of :func:`~freqai_signals.report.data.backtest_record.read_run`.
     userdir
         Where freqtrade's result and the models lie; what is not there is left out.
     folder

@@ -12,7 +12,7 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 
-from freqai_signals.report.frames import TRADE_COLUMNS, empty
+from freqai_signals.report.data.frames import TRADE_COLUMNS, empty
 
 _UNREADABLE: Final = (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, pa.ArrowInvalid)
 _SLACK_SECONDS: Final = 600
@@ -30,7 +30,7 @@ class BacktestResult:
     facts
         freqtrade's statistics without trades.
     trades
-        Columns of :data:`~freqai_signals.report.frames.TRADE_COLUMNS`.
+        Columns of :data:`~freqai_signals.report.data.frames.TRADE_COLUMNS`.
     market
         ``date`` (days) and ``buy_and_hold``, a fraction since the start.
     looks
