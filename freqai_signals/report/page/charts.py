@@ -109,8 +109,12 @@ def heatmap(
     """A wide table as colours: a row of it is a column of the map if ``index`` is a time."""
     table = wide.set_index(index)
     over_time = pd.api.types.is_datetime64_any_dtype(table.index)
+    if over_time and len(table) < 2:
+        # One day has no width on an axis of time.
+        table.index = pd.Index([f"{day:%Y-%m-%d}" for day in table.index])
     if over_time:
         table = table.T
+        over_time = table.shape[1] > 1
     height = 140 + 22 * len(table)
     values = table.to_numpy(dtype=float)
     drawn = figure(height=max(height, 220))

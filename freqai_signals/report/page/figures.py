@@ -131,8 +131,10 @@ def _tiers(tables: Tables) -> Drawn:
 
 
 def _returns(tables: Tables) -> Drawn:
-    drawn = {}
+    drawn: Drawn = {}
     for (name, table), colour in zip(tables.items(), (BLUE, GREEN), strict=False):
+        if len(table) < 2 and drawn:
+            continue
         plot = figure(x="predicted net return", y="realised net return")
         ends = [table["predicted"].min(), table["predicted"].max()]
         plot.add_scatter(
@@ -238,7 +240,7 @@ _DRAW: Final[dict[str, Callable[[Tables], Drawn]]] = {
     "trades": run_figures.draw_trades,
     "features": run_figures.draw_features,
     "models": run_figures.draw_timeline,
-    "drift": run_figures.draw_wide("+.2f", sign=True),
+    "drift": run_figures.draw_wide(".2f"),
     "luck": run_figures.draw_luck,
     "gaps": run_figures.draw_wide(".1%"),
 }

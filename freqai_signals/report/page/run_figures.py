@@ -98,8 +98,9 @@ def draw_timeline(tables: Tables) -> Drawn:
     )  # fmt: skip
     events = tables.get("Events")
     if events is not None and len(models):
+        rows = events["subject"].where(events["subject"].isin(models["model_version"]), "events")
         bars.add_scatter(
-            x=events["date"], y=[models["model_version"].iloc[0]] * len(events), mode="markers",
+            x=events["date"], y=rows, mode="markers",
             name="event", text=events["what"] + " " + events["subject"],
             marker={"color": PURPLE, "symbol": "triangle-down", "size": 9},
         )  # fmt: skip
@@ -108,12 +109,14 @@ def draw_timeline(tables: Tables) -> Drawn:
     return {"Models in time": bars}
 
 
-def draw_wide(number: str, *, sign: bool = False) -> Any:
-    """A drawing of a wide table over time: the last of a section's tables."""
+def draw_wide(number: str) -> Any:
+    """A drawing of a wide table over time, the last of a section's tables."""
 
     def draw(tables: Tables) -> Drawn:
         name, table = list(tables.items())[-1]
-        return {name: heatmap(table, str(table.columns[0]), number, sign=sign)}
+        index = str(table.columns[0])
+        sign = bool((table.drop(columns=index) < 0).any(axis=None))
+        return {name: heatmap(table, index, number, sign=sign)}
 
     return draw
 

@@ -112,6 +112,11 @@ def test_printing_draws_everything(file: Path, tmp_path: Path) -> None:
         await page.until("document.documentElement.dataset.ready === 'yes'")
         await page.printed(tmp_path / "report.pdf")
         assert await page.ask(ALL_DRAWN)
+        assert await page.ask("document.documentElement.dataset.theme") is None
+        scheme = {"name": "prefers-color-scheme", "value": "dark"}
+        await page.call("Emulation.setEmulatedMedia", media="print", features=[scheme])
+        paper = await page.ask("getComputedStyle(document.body).backgroundColor")
+        assert paper == "rgb(255, 255, 255)", "paper is white, whatever the screen was"
 
     see(steps)
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")

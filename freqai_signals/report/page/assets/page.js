@@ -80,9 +80,15 @@ async function start() {
     }
   }, {rootMargin: '400px'});
   for (const box of boxes) watch.observe(box);
+  let theme;
   addEventListener('beforeprint', () => {
+    theme = root.dataset.theme;
+    root.dataset.theme = 'light';
     for (const box of boxes) { watch.unobserve(box); draw(box); Plotly.relayout(box, {width: 680}); }
   });
-  addEventListener('afterprint', redraw);
+  addEventListener('afterprint', () => {
+    if (theme) root.dataset.theme = theme; else delete root.dataset.theme;
+    redraw();
+  });
   root.dataset.ready = 'yes';
 }

@@ -219,8 +219,9 @@ def facts_section(data: PageData) -> Section:
         else f"{counted(looks, 'backtest')} still stored",
         "models": f"{data.frames.models['first_used'].notna().sum()}",
         "written": _minute(facts.get("at")),
-        "fingerprint": str(facts.get("fingerprint", "")),
     }
+    if facts.get("fingerprint"):
+        items["fingerprint"] = str(facts["fingerprint"])
     if missing:
         items["not finished"] = f"no rows of {listed(missing, 24)}: the backtest ended before"
     finding = (
