@@ -21,6 +21,7 @@ SUBCOMMANDS: Final[Mapping[str, str]] = {
     "rehearse": "freqai_signals.commands.rehearse:add_rehearse",
     "report": "freqai_signals.commands.report:add_report",
     "settings": "freqai_signals.commands.settings:add_settings",
+    "init": "freqai_signals.commands.init:add_init",
     "search": "freqai_signals.report.hyperopt_verdict:add_search",
     "models": "freqai_signals.commands.models:add_models",
     "tune": "freqai_signals.commands.tune:add_tune",

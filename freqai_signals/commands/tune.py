@@ -2,12 +2,13 @@
 
 import argparse
 import datetime as dt
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from freqai_signals.config_files import merge_configs, read_config_files
 
 if TYPE_CHECKING:
     from freqai_signals.dataset.pair_tables import Table
@@ -171,12 +172,7 @@ def open_window(arguments: argparse.Namespace) -> TuningWindow:
 
 def merged_config(arguments: argparse.Namespace) -> dict[str, Any]:
     """The configs, later ones over earlier ones, with what the command line says in its place."""
-    config: dict[str, Any] = {}
-    for path in arguments.config:
-        try:
-            config = _over(config, json.loads(path.read_text()))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path} is not plain JSON: {error}") from error
+    config = read_config_files(arguments.config)
     if arguments.pairs:
         config.setdefault("exchange", {})["pair_whitelist"] = list(arguments.pairs)
     if not (config.get("exchange") or {}).get("pair_whitelist"):
@@ -187,16 +183,7 @@ def merged_config(arguments: argparse.Namespace) -> dict[str, Any]:
         for name in ("trials", "minutes", "seed", "storage")
         if getattr(arguments, name) is not None
     }
-    return _over(config, {"freqai": {"signals": {"tuning": given}}}) if given else config
-
-
-def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        nested = isinstance(old, Mapping) and isinstance(value, Mapping)
-        merged[key] = _over(old, value) if nested else value  # type: ignore[arg-type]
-    return merged
+    return merge_configs(config, {"freqai": {"signals": {"tuning": given}}}) if given else config
 
 
 def _round_trip_cost(config: Mapping[str, Any], settings: "SignalSettings") -> float:

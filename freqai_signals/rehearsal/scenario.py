@@ -1,7 +1,6 @@
 """What is to be rehearsed: config, candles, time."""
 
 import datetime as dt
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from freqai_signals.config_files import read_config_files
 from freqai_signals.rehearsal.fast_clock import FastClock
 from freqai_signals.sandbox.exchange.app import contracts_of
 from freqai_signals.sandbox.exchange.candle_store import CandleSeries, CandleStore
@@ -30,7 +30,7 @@ class Rehearsal:
     Attributes
     ----------
     config
-        freqtrade's config files, plain JSON; later ones win.
+        freqtrade's config files; later ones win.
     folder
         Where everything of this rehearsal is kept.
     days
@@ -71,14 +71,9 @@ def rehearsed_config(request: Rehearsal) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If a file is not plain JSON; the message names it.
+        If a file cannot be read; the message names it.
     """
-    config: dict[str, Any] = {}
-    for path in request.config:
-        try:
-            config = _merged(config, json.loads(path.read_text()))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path} is not plain JSON: {error}") from error
+    config = read_config_files(request.config)
     if request.pairs:
         config["exchange"]["pair_whitelist"] = list(request.pairs)
     for section in ("api_server", "telegram", "webhook", "discord"):
@@ -111,16 +106,6 @@ def announcement(request: Rehearsal, clock: FastClock) -> str:
     hours = request.days * 24 / request.speed
     pace = "in real time" if request.speed == 1 else f"at {request.speed:g} times the clock"
     return f"Rehearsing {request.days:g} days from {start:%Y-%m-%d %H:%M} on {pace}: {hours:.2f} h"
-
-
-def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Two configs as freqtrade merges them: section by section, lists and values replaced."""
-    merged = dict(under)
-    for key, value in over.items():
-        below = merged.get(key)
-        nested = isinstance(value, dict) and isinstance(below, dict)
-        merged[key] = _merged(below or {}, value) if nested else value
-    return merged
 
 
 def load_candles(
