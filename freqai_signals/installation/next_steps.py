@@ -9,8 +9,8 @@ from typing import Final
 
 from freqai_signals.config import settings_from_config
 from freqai_signals.config_files import read_config_files
+from freqai_signals.dataset.pair_tables import row_memory
 from freqai_signals.installation.adapters import MODEL, STRATEGY
-from freqai_signals.plugin.startup import startup_candles
 
 _WINDOWS: Final = 2
 _SPARE_DAYS: Final = 2
@@ -36,7 +36,7 @@ def next_steps(folder: Path, configs: Sequence[Path], today: dt.date) -> str:
     config = read_config_files(configs)
     settings, freqai = settings_from_config(config), config["freqai"]
     backtested = _WINDOWS * int(freqai["backtest_period_days"])
-    memory = math.ceil(startup_candles(settings) / settings.candles_per_day)
+    memory = math.ceil(row_memory(settings) / settings.candles_per_day)
     days = settings.train_period_days + memory + backtested + _SPARE_DAYS
     start = today - dt.timedelta(days=backtested)
     where = ["--userdir", str(folder)]

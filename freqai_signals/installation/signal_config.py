@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from freqai_signals.config import BOOSTER_ALIASES, settings_from_config
 from freqai_signals.config_files import merge_configs
+from freqai_signals.dataset.pair_tables import row_memory
 from freqai_signals.dataset.timeframe_defaults import timeframe_defaults
-from freqai_signals.plugin.startup import startup_candles
 from freqai_signals.settings import SignalSettings
 
 _WINDOWS_A_TRAINING: Final = 12
@@ -185,7 +185,7 @@ def _corrections(needed: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str
 
 def _start_up(settings: SignalSettings, base: Mapping[str, Any]) -> dict[str, Any]:
     """Start-up candles, where the user's config would cut ours short."""
-    needed = startup_candles(settings)
+    needed = row_memory(settings)
     given = base.get("startup_candle_count")
     return {"startup_candle_count": needed} if given is not None and given < needed else {}
 
