@@ -219,7 +219,9 @@ def _unsupported(
             "a shuffled split would leak the future, got True, set it to false"
         )
     if freqai.get("continual_learning"):
-        problems.append("freqai.continual_learning: every window is trained anew; set it to false")
+        problems.append(
+            "freqai.continual_learning: every window is trained from scratch; set it to false"
+        )
     if freqai.get("conv_width", 1) != 1:
         problems.append(f"freqai.conv_width: must be 1, got {freqai['conv_width']!r}")
     return problems

@@ -1,4 +1,4 @@
-"""Making probabilities honest, on purged rows that trained no tree."""
+"""Calibration: probabilities that hold, fitted on purged rows that trained no tree."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""FreqAI's kitchen, mended. A module of its own name, unlike the adapter: it can be imported."""
+"""FreqAI's data kitchen with fixes, in a module that hyperopt's workers can import by name."""
 
 import logging
 from pathlib import Path
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class SignalDataKitchen(FreqaiDataKitchen):
-    """FreqAI's kitchen with mends: files named by the full pair, caches with a fingerprint.
+    """FreqAI's data kitchen with fixes: files named by the full pair, caches with a fingerprint.
 
     FreqAI names folders and files after the base coin, so BTC/USDT and BTC/USDC would share them.
     """
@@ -29,7 +29,7 @@ class SignalDataKitchen(FreqaiDataKitchen):
 
     @classmethod
     def adopt(cls, dk: FreqaiDataKitchen, cache: PredictionCache | None = None) -> None:
-        """Mend a kitchen that FreqAI has made; it does so itself, without a hook."""
+        """Turn a kitchen that FreqAI has made into this class; FreqAI offers no hook for it."""
         # Its state is all in the instance.
         dk.__class__ = cls
         dk.prediction_cache = cache
@@ -88,7 +88,7 @@ class SignalDataKitchen(FreqaiDataKitchen):
         try:
             return "training_features_list" in pd.read_json(path, typ="series")
         except (OSError, ValueError):
-            logger.info("%s is missing or damaged; its window is made anew", path.name)
+            logger.info("%s is missing or damaged; its window is predicted again", path.name)
             return False
 
 

@@ -113,14 +113,14 @@ class LightGBMSignalClassifier(IFreqaiModel):
         super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
         if only_fills:
             super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
-        # What was said must survive a kill: repeats and shares of signals are counted on it.
-        self.dd.said(pair, self.strategy.dp.current_whitelist())
+        # Predictions must survive a kill: repeats and shares of signals are counted on it.
+        self.dd.store_predictions(pair, self.strategy.dp.current_whitelist())
 
     def extract_data_and_train_model(
         self, new_trained_timerange: TimeRange, pair: str, strategy: IStrategy,
         dk: FreqaiDataKitchen, data_load_timerange: TimeRange,
     ) -> None:  # fmt: skip
-        """A pair's turn: adopt the pool's newest model, or train the next one for all."""
+        """When a pair is due: reuse the pool's newest model, or train the next one for all."""
         SignalDataKitchen.adopt(dk)
         pool = self._pool(pair)
         known = [p for p in pool if p in self.dd.pair_dict]
@@ -139,7 +139,11 @@ class LightGBMSignalClassifier(IFreqaiModel):
             trained = now
         else:
             trained = latest.time
-            logger.info("%s adopts the pool's model %s", pair, model.card.version)
+            logger.info(
+                "%s: the pool's newest model %s is at hand, nothing is trained",
+                pair,
+                model.card.version,
+            )
         self._serve(pair, model, trained, dk)
 
     def retrain_early(self, pair: str) -> None:
@@ -155,7 +159,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
     ) -> SignalModel:
         """The next model from all candles at hand; one pair's features are kept at a time.
 
-        Whether it serves is for the gate to say; either way the next one carries on from it.
+        Whether it serves is the gate's decision; either way the next one carries on from it.
         """
         wait, window = self._priority.wait, self._window(timerange)
         rows = self._tables.new_rows(pool, self.strategy, window, wait)

@@ -186,7 +186,7 @@ def _unreadable(path: Path) -> str:
     try:
         pd.read_feather(path, columns=["date"])
     except (OSError, pa.ArrowInvalid, ValueError, KeyError) as error:
-        return f"the file is damaged ({error}); they are made anew"
+        return f"the file is damaged ({error}); they are predicted again"
     return ""
 
 

@@ -1,6 +1,6 @@
-"""Every setting, with its type, its limits and its default: one frozen class a stage.
+"""Every setting, with its type, its limits and its default: one frozen class a section.
 
-A new key goes into the class of its stage; ``config`` reads it from freqtrade's config by itself.
+A new key goes into the class of its section; ``config`` reads it from freqtrade's config by itself.
 """
 
 import re
@@ -14,7 +14,7 @@ from freqai_signals.settings.decision import (
     ExitSettings,
     SizingSettings,
 )
-from freqai_signals.settings.operation import (
+from freqai_signals.settings.monitoring import (
     AlertSettings,
     DriftSettings,
     GateSettings,

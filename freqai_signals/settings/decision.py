@@ -20,7 +20,7 @@ class DecisionSettings(Section):
 
     A signal needs ``minimum_confidence`` and at least the ``weak`` tier. From
     ``reference_confidence`` up, repeats and the share are counted exactly; keep it fixed while
-    comparing thresholds, then raising one never adds a signal (see ``signals.emission``). Memory
+    comparing thresholds, then raising one never adds a signal (see ``signals.rate_limits``). Memory
     of emitted signals restarts every ``resync_candles``, counted from 1970. After a stop a pair
     pauses for ``cooldown_candles``; freqtrade's StoplossGuard makes that one candle at least.
 

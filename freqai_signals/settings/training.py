@@ -193,7 +193,7 @@ class DirectionSettings(Section):
 
 
 class CalibrationSettings(Section):
-    """How raw probabilities are made honest, on purged rows that trained no tree."""
+    """How raw probabilities are calibrated, on purged rows that trained no tree."""
 
     method: CalibrationMethod = "direction_shrink"
     min_rows: Annotated[int, Field(ge=50)] = 1000

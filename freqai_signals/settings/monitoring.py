@@ -67,9 +67,9 @@ class DriftSettings(Section):
 
 
 class AlertSettings(Section):
-    """How often the operator is told: a repeat after ``cooldown_candles`` at the earliest.
+    """How often a message is sent: a repeat after ``cooldown_candles`` at the earliest.
 
-    ``summarise_from`` pairs or more with the same news become one message. ``every_signal`` sends
+    ``summarise_from`` pairs or more with the same alert become one message. ``every_signal`` sends
     each emitted signal too.
     """
 
