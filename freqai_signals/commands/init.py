@@ -47,9 +47,9 @@ def add_init(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from freqai_signals.installation.next_steps import next_steps
-    from freqai_signals.installation.owned_files import owned_files, write_owned
-    from freqai_signals.installation.setup import SetupOptions, planned_setup
+    from freqai_signals.plugin.installation.next_steps import next_steps
+    from freqai_signals.plugin.installation.owned_files import owned_files, write_owned
+    from freqai_signals.plugin.installation.setup import SetupOptions, planned_setup
 
     where = locations(arguments)
     _check_user_folder(where.userdir)
@@ -99,8 +99,8 @@ def _prove(folder: Path, configs: tuple[Path, ...]) -> None:
     ValueError
         If freqtrade refuses it, or finds a class of ours in another file.
     """
-    from freqai_signals.installation.adapters import LOSS, MODEL, STRATEGY
-    from freqai_signals.plugin.installed import resolved_files
+    from freqai_signals.plugin.installation.adapters import LOSS, MODEL, STRATEGY
+    from freqai_signals.plugin.installation.resolved import resolved_files
 
     wanted = (STRATEGY, MODEL, LOSS)
     found = resolved_files(configs, folder, *(adapter.name for adapter in wanted))

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from freqtrade.configuration.directory_operations import create_userdata_dir
 from freqai_signals.commands.cli import main
 from freqai_signals.config import settings_from_config
 from freqai_signals.config_files import read_config_files
-from freqai_signals.installation.adapters import ADAPTERS
-from freqai_signals.installation.setup import base_config, example_strategies
+from freqai_signals.plugin.installation.adapters import ADAPTERS
+from freqai_signals.plugin.installation.setup import base_config, example_strategies
 
 PAIRS = ["BTC/USDT", "ETH/USDT"]
 
@@ -108,8 +109,6 @@ def test_an_edited_file_stays_and_an_upgrade_keeps_a_copy(init: Any, userdir: Pa
     manifest = userdir / "signals" / "installed.json"
     written = json.loads(manifest.read_text())
     outdated.write_text("class LightGBMSignalStrategy(object): pass\n")
-    from hashlib import sha256
-
     written[ADAPTERS[1].path] = sha256(outdated.read_bytes()).hexdigest()
     manifest.write_text(json.dumps(written))
 
@@ -227,7 +226,8 @@ def test_keys_for_another_freqai_model_are_set_right(init: Any, userdir: Path) -
     status, _, error = init("--config", str(mine))
     assert status == 0, error
     written = signals(userdir)
-    assert written["use_exit_signal"] and written["process_only_new_candles"]
+    assert written["use_exit_signal"]
+    assert written["process_only_new_candles"]
     assert written["startup_candle_count"] == 2017
     assert written["freqai"]["feature_parameters"]["DI_threshold"] == 0
     assert "reverse_train_test_order" not in written["freqai"]["feature_parameters"]

@@ -9,9 +9,9 @@ from typing import Any, Final
 import rapidjson
 
 from freqai_signals.config_files import ConfigFileError, merge_configs, read_config_files
-from freqai_signals.installation.adapters import adapter_files
-from freqai_signals.installation.signal_config import SignalRequest, as_text, signal_config
-from freqai_signals.plugin.installed import most_startup_candles
+from freqai_signals.plugin.installation.adapters import adapter_files
+from freqai_signals.plugin.installation.resolved import most_startup_candles
+from freqai_signals.plugin.installation.signal_config import SignalRequest, as_text, signal_config
 
 SIGNALS_FILE: Final = "config-signals.json"
 BASE_FILE: Final = "config.json"
@@ -60,7 +60,7 @@ class Setup:
 
 def base_config() -> str:
     """A dry run on Binance spot, for who has no config yet."""
-    return (files("freqai_signals.installation") / "config.example.json").read_text()
+    return (files("freqai_signals.plugin.installation") / "config.example.json").read_text()
 
 
 def example_strategies() -> dict[str, str]:

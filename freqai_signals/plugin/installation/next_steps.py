@@ -10,7 +10,7 @@ from typing import Final
 from freqai_signals.config import settings_from_config
 from freqai_signals.config_files import read_config_files
 from freqai_signals.dataset.pair_tables import row_memory
-from freqai_signals.installation.adapters import MODEL, STRATEGY
+from freqai_signals.plugin.installation.adapters import MODEL, STRATEGY
 
 _WINDOWS: Final = 2
 _SPARE_DAYS: Final = 2
