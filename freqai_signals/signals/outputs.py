@@ -17,15 +17,18 @@ from freqai_signals.schema import (
     MODEL_ID_COLUMN,
     PRIOR_COLUMNS,
     PROBA_COLUMNS,
+    PROBA_MOVE_COLUMN,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
     SCORE_COLUMN,
     SQUARE_COLUMNS,
     TRUST_COLUMN,
     USUAL_COLUMNS,
+    SignalClass,
 )
 from freqai_signals.signals.expected_value import expected_return, shrunk_class_returns
 
+_HOLD_COLUMN: Final = PROBA_COLUMNS[SignalClass.HOLD]
 _NO_MODEL: Final = SignalModel(ModelCard(version="none", reason="no model yet"))
 
 
@@ -140,8 +143,8 @@ def complete_outputs(frame: pd.DataFrame) -> pd.DataFrame:
 
     FreqAI returns zeros (class sell!) before a backtest, in gaps, for expired models, and leaves
     our columns out while there is no model. Wherever ``do_predict`` is not 1 the row becomes hold,
-    (0, 1, 0), confidence 0, expected return 0. Its ``*_mean`` and ``*_std`` columns say nothing
-    about probabilities and are dropped.
+    (0, 1, 0), confidence 0, expected return 0. ``proba_move`` is one minus hold, so 0 there.
+    FreqAI's ``*_mean`` and ``*_std`` columns say nothing about probabilities and are dropped.
     """
     abstains = ~(frame.get(TRUST_COLUMN, pd.Series(0, index=frame.index)) == 1)
     values = dict(zip(PROBA_COLUMNS, (0.0, 1.0, 0.0), strict=True))
@@ -152,6 +155,7 @@ def complete_outputs(frame: pd.DataFrame) -> pd.DataFrame:
     }
     if SCORE_COLUMN in frame:
         columns[SCORE_COLUMN] = frame[SCORE_COLUMN].where(~abstains, 0.0)
+    columns[PROBA_MOVE_COLUMN] = 1.0 - columns[_HOLD_COLUMN]
     trust = frame.get(TRUST_COLUMN, 0)
     dropped = [f"{name}_{what}" for name in model_columns(True) for what in ("mean", "std")]
     dropped += [EVENT_END_COLUMN, REALISED_RETURN_COLUMN]  # of the live frame's own labels
