@@ -22,6 +22,7 @@ from freqai_signals.schema import (
     MODEL_ID_COLUMN,
     PRIOR_COLUMNS,
     PROBA_COLUMNS,
+    PROBA_MOVE_COLUMN,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
     SQUARE_COLUMNS,
@@ -239,7 +240,11 @@ def test_means_deviations_and_live_labels_are_dropped() -> None:
     told = model_outputs(MODEL, features_of(BUY), COST)
     named = [f"{name}_{what}" for name in MODEL_COLUMNS for what in ("mean", "std")]
     more = dict.fromkeys([*named, EVENT_END_COLUMN, REALISED_RETURN_COLUMN], 0.0)
-    assert set(complete_outputs(told.assign(**more, close=1.0))) == {*told.columns, "close"}
+    assert set(complete_outputs(told.assign(**more, close=1.0))) == {
+        *told.columns,
+        PROBA_MOVE_COLUMN,
+        "close",
+    }
 
 
 def test_the_given_frame_is_left_alone() -> None:
@@ -247,3 +252,11 @@ def test_the_given_frame_is_left_alone() -> None:
     before = frame.copy()
     complete_outputs(frame)
     pd.testing.assert_frame_equal(frame, before)
+
+
+def test_a_move_is_as_likely_as_no_hold_and_never_where_the_model_abstains() -> None:
+    told = model_outputs(MODEL, features_of(BUY), COST)
+    trusted = complete_outputs(told)
+    assert (trusted[PROBA_MOVE_COLUMN] == 1.0 - trusted["proba_hold"]).all()
+    assert trusted[PROBA_MOVE_COLUMN].iloc[0] > 0
+    assert (complete_outputs(told.assign(do_predict=0))[PROBA_MOVE_COLUMN] == 0.0).all()
