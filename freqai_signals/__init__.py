@@ -1,3 +1,3 @@
 """Signals for freqtrade that can be trusted: labels, features, models, decisions, judgement."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
