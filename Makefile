@@ -112,7 +112,7 @@ hyperopt: $(INSTALLED) ## freqtrade's hyperopt of SPACES= over EPOCHS= trials; l
 	$(SANDBOX) freqtrade hyperopt $(STRATEGY) --enable-protections --timerange $(TIMERANGE) --epochs $(EPOCHS) \
 		--spaces $(SPACES) --hyperopt-path user_data/hyperopts --hyperopt-loss $(LOSS) \
 		--job-workers $(WORKERS) $(ARGS)
-	$(RUN) freqai-signals search
+	$(RUN) freqai-signals hyperopt
 
 hyperopt-honest: ## hyperopt before the day SPLIT=, then a backtest from that day on
 	rm -f $(PARAMETERS)

@@ -33,6 +33,13 @@ class Locations:
     config: Mapping[str, Any] = field(default_factory=dict)
     named: bool = False
 
+    def section(self, name: str) -> dict[str, Any]:
+        """Keys of ``freqai.signals.NAME``, none where the configs give none."""
+        found: Any = self.config
+        for key in ("freqai", "signals", name):
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return dict(found) if isinstance(found, Mapping) else {}
+
     @property
     def identifier(self) -> str:
         """FreqAI's, "" where the configs say none."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from freqai_signals.commands.locations import add_locations, locations
 from freqai_signals.report.backtest_record import RecordMissing, Run, read_run
 from freqai_signals.report.model_usage import RunModels
 from freqai_signals.report.printing import as_json, print_report
@@ -24,8 +25,10 @@ from freqai_signals.terminal import table_console
 def add_report(commands: "argparse._SubParsersAction[Any]") -> None:
     """Add the subcommand ``report``."""
     parser = commands.add_parser("report", help="quality of the last backtest's signals")
-    parser.add_argument("--userdir", type=Path, default=Path("user_data"))
-    parser.add_argument("--identifier", help="FreqAI identifier; default: the newest backtest")
+    add_locations(parser)
+    parser.add_argument(
+        "--identifier", help="FreqAI's (default: that of --config, else of the newest backtest)"
+    )
     parser.add_argument(
         "--since", type=float, default=0.0, help="refuse a backtest older than this Unix time"
     )
@@ -40,7 +43,9 @@ def add_report(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    folder = _folder(arguments.userdir / "signals" / "reports", arguments.identifier)
+    where = locations(arguments)
+    identifier = arguments.identifier or (where.identifier if where.named else "")
+    folder = _folder(where.userdir / "signals" / "reports", identifier)
     run = read_run(folder)
     made = datetime.fromisoformat(run.facts["at"])
     if made.timestamp() < int(arguments.since):
@@ -48,7 +53,7 @@ def _run(arguments: argparse.Namespace) -> int:
             f"the newest backtest in {folder} is of {made:%Y-%m-%d %H:%M:%S} UTC, older than the "
             "command that was to make one: that ended without a backtest, see its messages above"
         )
-    models = RunModels(arguments.userdir / "signals" / "models")
+    models = RunModels(where.userdir / "signals" / "models")
     if arguments.signals is not None:
         _write_signals(arguments.signals, run, models)
     share = _captured(run)
@@ -90,10 +95,10 @@ def _captured(run: Run) -> SkillShare | None:
     return captured_share(market, rows, settings, float(run.facts["round_trip_cost"]))
 
 
-def _folder(reports: Path, identifier: str | None) -> Path:
+def _folder(reports: Path, identifier: str) -> Path:
     if identifier:
         return reports / identifier
     runs = sorted(reports.glob("*/run.json"), key=lambda file: file.stat().st_mtime)
     if not runs:
-        raise RecordMissing(f"no backtest to report on in {reports}; run `make backtest` first")
+        raise RecordMissing(f"no backtest to report on in {reports}; run one first")
     return runs[-1].parent

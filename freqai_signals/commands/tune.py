@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from freqai_signals.config_files import merge_configs, read_config_files
+from freqai_signals.commands.locations import add_locations, locations
+from freqai_signals.config_files import merge_configs
 
 if TYPE_CHECKING:
     from freqai_signals.dataset.pair_tables import Table
@@ -36,10 +37,7 @@ def add_tune(commands: "argparse._SubParsersAction[Any]") -> None:
             "several at a time share the work."
         ),
     )
-    parser.add_argument(
-        "--config", type=Path, nargs="+", default=[Path("config.json")], metavar="FILE",
-        help="freqtrade's configs, later ones win",
-    )  # fmt: skip
+    add_locations(parser, several=True)
     parser.add_argument(
         "--datadir", type=Path, metavar="DIR", help="candles (default: the simulated market)"
     )
@@ -54,7 +52,6 @@ def add_tune(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument(
         "--storage", metavar="URL", help="of Optuna; default: SQLite beside the records"
     )
-    parser.add_argument("--userdir", type=Path, default=Path("user_data"), metavar="DIR")
     parser.set_defaults(run=_run)
 
 
@@ -70,7 +67,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from freqai_signals.tuning.run import Scope, StillRunning, tune
 
     window = open_window(arguments)
-    records = TuningRecords(arguments.userdir / "signals" / "tuning", window.identifier)
+    records = TuningRecords(locations(arguments).userdir / "signals" / "tuning", window.identifier)
     for pool in window.pools():
         rows = window.rows(pool)
         _notify(f"{len(rows)} rows of {', '.join(rows.pairs)} up to {window.until:%Y-%m-%d %H:%M}")
@@ -172,11 +169,14 @@ def open_window(arguments: argparse.Namespace) -> TuningWindow:
 
 def merged_config(arguments: argparse.Namespace) -> dict[str, Any]:
     """The configs, later ones over earlier ones, with what the command line says in its place."""
-    config = read_config_files(arguments.config)
+    where = locations(arguments)
+    if not where.configs:
+        raise ValueError("there is no config.json in --userdir or here; name one with --config")
+    config = dict(where.config)
     if arguments.pairs:
-        config.setdefault("exchange", {})["pair_whitelist"] = list(arguments.pairs)
+        config = merge_configs(config, {"exchange": {"pair_whitelist": list(arguments.pairs)}})
     if not (config.get("exchange") or {}).get("pair_whitelist"):
-        files = ", ".join(map(str, arguments.config))
+        files = ", ".join(map(str, where.configs))
         raise ValueError(f"{files}: exchange.pair_whitelist names no pair; name some with --pairs")
     given = {
         name: getattr(arguments, name)

@@ -30,6 +30,7 @@ from freqai_signals.plugin.data_drawer import SignalDataDrawer
 from freqai_signals.plugin.data_kitchen import SignalDataKitchen, declare, keep_nothing_of_training
 from freqai_signals.plugin.prediction_cache import PredictionCache, Recipe, listed_costs
 from freqai_signals.plugin.retrain_schedule import RetrainStep, newest, next_step
+from freqai_signals.plugin.signal_columns import MODEL_HOOKS
 from freqai_signals.plugin.state_files import (
     INPUTS_FILE,
     all_inputs,
@@ -37,7 +38,7 @@ from freqai_signals.plugin.state_files import (
     repair_state,
 )
 from freqai_signals.plugin.thread_priority import InferencePriority, low_priority
-from freqai_signals.provenance import method_files
+from freqai_signals.provenance import hook_files, method_files
 from freqai_signals.schema import INCOMPLETE_MARKET, LABEL_COLUMN, TRUST_COLUMN
 from freqai_signals.signals.outputs import model_columns, model_outputs
 from freqai_signals.training.model_store import ModelStore
@@ -300,8 +301,9 @@ class LightGBMSignalClassifier(IFreqaiModel):
             settings=self.signal_settings,
             pair=pair,
             pool=pool,
-            adapter_files=method_files(
-                type(self.strategy), type(self), SignalDataKitchen, SignalDataDrawer
+            adapter_files=(
+                *hook_files(type(self.strategy), MODEL_HOOKS),
+                *method_files(type(self), SignalDataKitchen, SignalDataDrawer),
             ),
             costs=listed_costs(pool, self.strategy.round_trip_cost),
         )

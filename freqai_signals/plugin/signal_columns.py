@@ -43,6 +43,16 @@ from freqai_signals.trading.own_strategy import (
 
 logger = logging.getLogger(__name__)
 
+MODEL_HOOKS = (
+    "feature_engineering_expand_all",
+    "feature_engineering_expand_basic",
+    "feature_engineering_standard",
+    "set_freqai_targets",
+    "round_trip_cost",
+    "training_candles",
+)
+"""Methods of a strategy that shape the model: where one changes, models are trained anew."""
+
 
 class SignalColumns(IStrategy):
     """Gives a strategy of your own the columns of LightGBMSignalClassifier.

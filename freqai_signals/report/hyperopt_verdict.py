@@ -1,8 +1,6 @@
 """What a finished hyperopt is worth: deflated Sharpe ratio, probability of overfitting."""
 
-import argparse
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -124,25 +122,3 @@ def read_epochs(file: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         raise SearchMissing(f"{file} cannot be read: {error}; search again") from error
-
-
-def add_search(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add the subcommand ``search``."""
-    parser = commands.add_parser(
-        "search",
-        help="how credible the result of the last hyperopt is",
-        description="Deflated Sharpe ratio and probability of overfitting of a hyperopt.",
-    )
-    parser.add_argument("--userdir", type=Path, default=Path("user_data"))
-    parser.add_argument("--file", type=Path, help=".fthypt file; default: the newest")
-    parser.set_defaults(run=_run)
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    folder = arguments.userdir / "hyperopt_results"
-    files = sorted(folder.glob("*.fthypt"), key=lambda file: file.stat().st_mtime)
-    if arguments.file is None and not files:
-        raise SearchMissing(f"no hyperopt to judge in {folder}; run `make hyperopt` first")
-    file = arguments.file or files[-1]
-    sys.stdout.write(f"{file}:\n{judge(read_epochs(file))}\n")
-    return 0

@@ -88,7 +88,11 @@ def _set(frame: pd.DataFrame, name: str) -> Any:
 
 
 def features_completed(own: Hook, ours: Hook) -> Hook:
-    """A strategy's own features with ours beside them; the model learns ours only."""
+    """A strategy's own features with ours beside them; the model learns both.
+
+    Of its own ones the strategy has to see to it that they look at no later candle, and that
+    ``startup_candle_count`` covers them.
+    """
 
     @wraps(own)
     def hook(self: Any, dataframe: pd.DataFrame, metadata: Any, **kwargs: Any) -> pd.DataFrame:

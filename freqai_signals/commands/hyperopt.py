@@ -1,0 +1,33 @@
+"""The subcommand ``hyperopt``: what the last hyperopt is worth."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from freqai_signals.commands.locations import add_locations, locations
+from freqai_signals.report.hyperopt_verdict import SearchMissing, judge, read_epochs
+
+
+def add_hyperopt(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Add the subcommand ``hyperopt``."""
+    parser = commands.add_parser(
+        "hyperopt",
+        help="how credible the result of the last hyperopt is",
+        description="Deflated Sharpe ratio and probability of overfitting of a hyperopt.",
+    )
+    add_locations(parser)
+    parser.add_argument("--file", type=Path, help=".fthypt file (default: the newest)")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    file: Path | None = arguments.file
+    if file is None:
+        folder = locations(arguments).userdir / "hyperopt_results"
+        files = sorted(folder.glob("*.fthypt"), key=lambda file: file.stat().st_mtime)
+        if not files:
+            raise SearchMissing(f"no hyperopt to judge in {folder}; run one first")
+        file = files[-1]
+    sys.stdout.write(f"{file}:\n{judge(read_epochs(file))}\n")
+    return 0
