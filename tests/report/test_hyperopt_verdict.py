@@ -62,11 +62,11 @@ def test_one_trial_or_a_few_days_have_no_probability_of_overfitting() -> None:
 def test_command_judges_the_newest_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "hyperopt_results"
     folder.mkdir()
-    assert main(["search", "--userdir", str(tmp_path)]) == WRONG_USE
-    assert "make hyperopt" in capsys.readouterr().err
+    assert main(["hyperopt", "--userdir", str(tmp_path)]) == WRONG_USE
+    assert "run one first" in capsys.readouterr().err
     file = folder / "strategy.fthypt"
     file.write_text("".join(json.dumps(one) + "\n" for one in luck(5)))
-    assert main(["search", "--userdir", str(tmp_path)]) == 0
+    assert main(["hyperopt", "--userdir", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "5 trials over 60 days" in out
     assert "Probability of overfitting" in out
