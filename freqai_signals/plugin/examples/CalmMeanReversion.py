@@ -20,7 +20,7 @@ class CalmMeanReversion(SignalColumns, IStrategy):
     stoploss = -0.02
     startup_candle_count = 40
 
-    calm = DecimalParameter(0.05, 0.60, default=0.35, decimals=2, space="buy")
+    calm = DecimalParameter(0.05, 0.95, default=0.35, decimals=2, space="buy")
 
     @informative("4h")
     def populate_indicators_4h(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:

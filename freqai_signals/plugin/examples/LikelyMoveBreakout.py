@@ -21,7 +21,7 @@ class LikelyMoveBreakout(SignalColumns, IStrategy):
     # Our own need; the model's is more and wins.
     startup_candle_count = 48
 
-    move = DecimalParameter(0.40, 0.90, default=0.60, decimals=2, space="buy")
+    move = DecimalParameter(0.05, 0.95, default=0.60, decimals=2, space="buy")
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """The channel up to the candle before; the model's columns are there already."""
