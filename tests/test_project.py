@@ -15,7 +15,7 @@ import pytest
 import freqai_signals
 
 LEVELS = (
-    {"schema", "settings", "config", "config_files", "metrics", "provenance", "files", "terminal"},
+    {"schema", "settings", "config", "metrics", "provenance", "files", "terminal"},
     {"dataset"},
     {"drift"},
     {"model"},

@@ -1,4 +1,4 @@
-"""The subcommand ``hyperopt``: what the last hyperopt is worth."""
+"""The subcommand ``hyperopt``: how credible the result of freqtrade's last hyperopt is."""
 
 import argparse
 import sys
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from freqai_signals.commands.locations import add_locations, locations
-from freqai_signals.report.hyperopt_verdict import SearchMissing, judge, read_epochs
 
 
 def add_hyperopt(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -17,17 +16,19 @@ def add_hyperopt(commands: "argparse._SubParsersAction[Any]") -> None:
         description="Deflated Sharpe ratio and probability of overfitting of a hyperopt.",
     )
     add_locations(parser)
-    parser.add_argument("--file", type=Path, help=".fthypt file (default: the newest)")
+    parser.add_argument("--file", type=Path, help=".fthypt file; default: the newest")
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from freqai_signals.report.hyperopt_verdict import HyperoptMissing, judge, read_epochs
+
     file: Path | None = arguments.file
     if file is None:
         folder = locations(arguments).userdir / "hyperopt_results"
         files = sorted(folder.glob("*.fthypt"), key=lambda file: file.stat().st_mtime)
         if not files:
-            raise SearchMissing(f"no hyperopt to judge in {folder}; run one first")
+            raise HyperoptMissing(f"no hyperopt results in {folder}; run one first")
         file = files[-1]
     sys.stdout.write(f"{file}:\n{judge(read_epochs(file))}\n")
     return 0

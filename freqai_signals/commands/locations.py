@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from freqai_signals.config_files import read_config_files
+from freqai_signals.files import merged_config
 
 _CONFIG: Final = Path("config.json")
 _USERDIR: Final = Path("user_data")
@@ -74,12 +74,12 @@ def locations(arguments: argparse.Namespace) -> Locations:
 
     Raises
     ------
-    ConfigFileError
+    ValueError
         If a config is named but missing, or cannot be read.
     """
     given: Path | None = arguments.userdir
     configs = tuple(arguments.config or ()) or _default_configs(given or _USERDIR)
-    config = read_config_files(configs)
+    config = merged_config(configs)
     userdir = given or Path(config.get("user_data_dir") or _USERDIR)
     return Locations(userdir, configs, config, bool(arguments.config))
 

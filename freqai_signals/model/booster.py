@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from freqai_signals.settings import BoosterSettings
 
-LIBRARY_VERSION: Final = lgb.__version__
-
 Features = NDArray[np.float32]
 Target = NDArray[np.int8]
 

@@ -19,8 +19,8 @@ from freqai_signals.files import write_atomically
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin.data_kitchen import SignalDataKitchen
 from freqai_signals.plugin.state_files import with_columns
-from freqai_signals.schema import TRUST_COLUMN
-from freqai_signals.signals.outputs import model_columns, window_facts
+from freqai_signals.schema import MODEL_COLUMNS, TRUST_COLUMN
+from freqai_signals.signals.outputs import window_facts
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +39,11 @@ class SignalDataDrawer(FreqaiDataDrawer):
     _unstored: set[Path]
 
     @classmethod
-    def adopt(cls, data_drawer: FreqaiDataDrawer, scored: bool = False) -> None:
+    def adopt(cls, data_drawer: FreqaiDataDrawer) -> None:
         """Turn the drawer that FreqAI has made, and the predictions it has read, into ours."""
         data_drawer.__class__ = cls
         data_drawer._pairs_to_store, data_drawer._unstored = set(), set()
-        columns = [
-            f"{name}{kind}" for name in model_columns(scored) for kind in ("", "_mean", "_std")
-        ]
+        columns = [f"{name}{kind}" for name in MODEL_COLUMNS for kind in ("", "_mean", "_std")]
         wanted = {**dict.fromkeys((*columns, TRUST_COLUMN), 0.0), **window_facts(None)}
         for pair, history in data_drawer.historic_predictions.items():
             data_drawer.historic_predictions[pair] = with_columns(history, wanted)

@@ -12,7 +12,8 @@ from pandas import DataFrame
 
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin.prediction_cache import PredictionCache
-from freqai_signals.signals.outputs import model_columns, window_facts
+from freqai_signals.schema import MODEL_COLUMNS
+from freqai_signals.signals.outputs import window_facts
 
 _EXPANDING: Final = ("feature_engineering_expand_all", "feature_engineering_expand_basic")
 
@@ -41,7 +42,8 @@ class SignalDataKitchen(FreqaiDataKitchen):
 
         Six merges per pair and candle, a fifth of the time to a decision.
         """
-        if all(getattr(type(strategy), name) is getattr(IStrategy, name) for name in _EXPANDING):
+        hooks = {name: getattr(strategy, name) for name in _EXPANDING}
+        if all(hook.__func__ is getattr(IStrategy, name) for name, hook in hooks.items()):
             return dataframe
         expanded: DataFrame = super().populate_features(
             dataframe, pair, strategy, *frames, **kwargs
@@ -97,8 +99,8 @@ def declare(dk: FreqaiDataKitchen, model: SignalModel | None) -> None:
 
     The dictionaries are new ones: FreqAI's own are shared between pairs and with the config.
     """
-    dk.data["labels_mean"] = dict.fromkeys(model_columns(True), 0.0)
-    dk.data["labels_std"] = dict.fromkeys(model_columns(True), 0.0)
+    dk.data["labels_mean"] = dict.fromkeys(MODEL_COLUMNS, 0.0)
+    dk.data["labels_std"] = dict.fromkeys(MODEL_COLUMNS, 0.0)
     dk.data["extra_returns_per_train"] = window_facts(model)
 
 

@@ -20,12 +20,12 @@ from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
 from freqai_signals.dataset.candles import late_pairs
-from freqai_signals.dataset.pair_tables import PairTables, training_window
+from freqai_signals.dataset.pair_tables import training_window
 from freqai_signals.dataset.rows import Window
 from freqai_signals.files import write_atomically
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.plugin.backtest_windows import WindowModels
+from freqai_signals.plugin.backtest_windows import LabelledOnce, WindowModels
 from freqai_signals.plugin.data_drawer import SignalDataDrawer
 from freqai_signals.plugin.data_kitchen import SignalDataKitchen, declare, keep_nothing_of_training
 from freqai_signals.plugin.prediction_cache import PredictionCache, Recipe, listed_costs
@@ -39,8 +39,8 @@ from freqai_signals.plugin.state_files import (
 )
 from freqai_signals.plugin.thread_priority import InferencePriority, low_priority
 from freqai_signals.provenance import hook_files, method_files
-from freqai_signals.schema import INCOMPLETE_MARKET, LABEL_COLUMN, TRUST_COLUMN
-from freqai_signals.signals.outputs import model_columns, model_outputs
+from freqai_signals.schema import INCOMPLETE_MARKET, LABEL_COLUMN, MODEL_COLUMNS, TRUST_COLUMN
+from freqai_signals.signals.outputs import model_outputs
 from freqai_signals.training.model_store import ModelStore
 from freqai_signals.tuning.window_parameters import Tuning
 
@@ -65,10 +65,9 @@ class LightGBMSignalClassifier(IFreqaiModel):
         identifier = config["freqai"].get("identifier", "no_id_provided")
         repair_state(folder / "models" / identifier)
         super().__init__(config=config)
-        SignalDataDrawer.adopt(self.dd, bool(self.signal_settings.labels.ensemble))
+        SignalDataDrawer.adopt(self.dd)
         self.store = ModelStore(folder / "signals" / "models")
         self.strategy: Any = None
-        self._tables = PairTables(self.signal_settings.candle_seconds)
         self.windows = WindowModels(self.store, self.signal_settings)
         self.tuning = Tuning(self.signal_settings, folder, identifier, self._stop_event.is_set)
         self._priority = InferencePriority()
@@ -88,7 +87,8 @@ class LightGBMSignalClassifier(IFreqaiModel):
         # freqtrade keeps the candle that opens at the end of the timerange, FreqAI leaves it out.
         dk.backtesting_timeranges[-1].stopts += self.signal_settings.candle_seconds
         SignalDataKitchen.adopt(dk, self._prediction_cache(metadata["pair"], dk))
-        return super().start_backtesting(dataframe, metadata, dk, strategy)
+        labelled = LabelledOnce(strategy, self.signal_settings.candle_seconds)
+        return super().start_backtesting(dataframe, metadata, dk, labelled)
 
     def start_live(
         self, dataframe: DataFrame, metadata: dict[str, Any], strategy: IStrategy,
@@ -163,7 +163,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         Whether it serves is the gate's decision; either way the next one carries on from it.
         """
         wait, window = self._priority.wait, self._window(timerange)
-        rows = self._tables.new_rows(pool, self.strategy, window, wait)
+        rows = self.strategy.tables.new_rows(pool, self.strategy, window, wait)
         model = self.store.train(self.tuning.request(pool, rows, timerange.stopts, previous))
         if model.card.reason:
             logger.warning("The pool's new model abstains: %s", model.card.reason)
@@ -204,7 +204,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
     ) -> SignalModel:
         """The model of the current window; it abstains, with a reason, if it cannot be trained."""
         unused = set(dk.training_features_list) - set(
-            self._tables.table(pair, self.strategy).features.columns
+            self.strategy.tables.table(pair, self.strategy).features.columns
         )
         if unused:
             logger.warning(
@@ -229,7 +229,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         same whether or not the predictions of earlier windows came from the cache.
         """
         pool = self._pool(data_dictionary["pair"])
-        rows = partial(self._tables.kept_rows, pool, self.strategy)
+        rows = partial(self.strategy.tables.kept_rows, pool, self.strategy)
         return self.windows.serving(
             (*pool, dk.training_timeranges[0].startts),
             [w for w in dk.training_timeranges if w.stopts <= self.training_timerange.stopts],
@@ -243,13 +243,11 @@ class LightGBMSignalClassifier(IFreqaiModel):
         dk.find_features(unfiltered_df)
         if self.operation is not None:
             self.model = self.operation.model(dk.pair, self.model)
-        scored = bool(self.signal_settings.labels.ensemble)
         outputs = model_outputs(
             self.model,
             unfiltered_df,
             self.strategy.round_trip_cost(dk.pair),
             unfiltered_df["volume"].to_numpy() > 0,
-            scored,
         )
         declare(dk, self.model)
         if self.live and self._market_is_incomplete(unfiltered_df["date"].iloc[-1]):
@@ -258,7 +256,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         if self.operation is not None:
             self.operation.observe(dk.pair, self.model, unfiltered_df, outputs)
         dk.do_predict, dk.DI_values = outputs[TRUST_COLUMN].to_numpy(), np.zeros(len(outputs))
-        return outputs[list(model_columns(scored))], dk.do_predict
+        return outputs[list(MODEL_COLUMNS)], dk.do_predict
 
     def _on_stop(self) -> None:
         try:

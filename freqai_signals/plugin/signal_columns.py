@@ -6,25 +6,20 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from freqtrade.configuration import TimeRange
 from freqtrade.constants import Config
-from freqtrade.data.history import get_datahandler
-from freqtrade.enums import CandleType, RunMode
+from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, pool_pairs
-from freqai_signals.dataset.candles import Span
 from freqai_signals.dataset.features.cache import FeatureCache, with_features
-from freqai_signals.dataset.pair_tables import add_labels
-from freqai_signals.live.live_candle import LiveCandle
+from freqai_signals.dataset.pair_tables import PairTables, add_labels, row_memory
 from freqai_signals.live.operation import LiveOperation
-from freqai_signals.plugin.startup import SpanReader, checked_settings, startup_candles
+from freqai_signals.plugin.startup import backtest_span, checked_settings, stored_spans
 from freqai_signals.report.backtest_record import BacktestRecord
 from freqai_signals.schema import (
     DECISION_SIGNAL_COLUMN,
-    LABEL_COLUMN,
     PROBA_MOVE_COLUMN,
 )
 from freqai_signals.settings import SignalSettings
@@ -77,16 +72,19 @@ class SignalColumns(IStrategy):
             # As freqtrade does a little later; the model must not read another one.
             config.setdefault("timeframe", own_timeframe)
         try:
-            self.signal_settings = checked_settings(config, _backtest(config), _spans(config))
+            self.signal_settings = checked_settings(
+                config, backtest_span(config), stored_spans(config)
+            )
         except SettingsError as error:
             raise OperationalException(str(error)) from error
         self.timeframe = self.signal_settings.timeframe
         self._candle_seconds = self.signal_settings.candle_seconds
         own_startup = getattr(self, "startup_candle_count", 0) or 0
-        self.startup_candle_count = max(own_startup, startup_candles(self.signal_settings))
+        self.startup_candle_count = max(own_startup, row_memory(self.signal_settings))
         self._is_live = config.get("runmode") in (RunMode.DRY_RUN, RunMode.LIVE)
         super().__init__(config)
         self.features = FeatureCache(self.signal_settings, pool_pairs(self.signal_settings, config))
+        self.tables = PairTables(self._candle_seconds)
         self._costs: dict[str, float] = {}
         self._report: BacktestRecord | None = None
 
@@ -191,37 +189,41 @@ class SignalColumns(IStrategy):
         if is_kept and DECISION_SIGNAL_COLUMN not in frame:
             frame = self._own_entries(frame, pair)
         if self._is_live:
-            live = self._live_candle(pair)
-            for name, value in live.closed(frame, self.dp.send_msg).items():
+            operation: LiveOperation = self.freqai.operation
+            operation.record(pair, frame, self.round_trip_cost(pair), self.dp.send_msg)
+            for name, value in operation.columns(pair).items():
                 frame[name] = value
-            if live.operation.wants_training(pair):
+            if operation.wants_training(pair):
                 self.freqai.retrain_early(pair)
         elif is_kept:
-            self._record(frame, metadata)
+            self._record(frame, pair)
         return frame
 
     def _own_entries(self, frame: DataFrame, pair: str) -> DataFrame:
         """Entries of a strategy's own rules as decisions; a blocked pair enters nothing."""
         decided = decisions_of_entries(frame, self._settings_now().decision)
         if self._is_live:
-            live = self._live_candle(pair)
-            kept, _ = live.limited(decided, frame, self.training_candles(pair))
-            frame, decided = without_blocked(frame, kept), kept
+            operation, cost = self.freqai.operation, self.round_trip_cost(pair)
+            kept = self.training_candles(pair)
+            # Own rules ask for no confidence: nothing but a block takes an entry away.
+            allowed, _ = operation.limit(pair, frame, decided, kept, cost, lowest=-1.0)
+            frame, decided = without_blocked(frame, allowed), allowed
         return frame.assign(**decided)
 
-    def _live_candle(self, pair: str) -> LiveCandle:
-        # Own rules need no confidence: nothing is taken from them but where a pair is blocked.
-        return LiveCandle(self.freqai.operation, pair, self.round_trip_cost(pair), lowest=-1.0)
-
-    def _record(self, dataframe: DataFrame, metadata: dict[str, Any]) -> None:
-        """Keep what a backtest said and what happened, for the report."""
+    def _record(self, dataframe: DataFrame, pair: str) -> None:
+        """Keep predictions, decisions and outcomes of a backtest for the report."""
         if self._report is None:
             cost = self.round_trip_cost(self.config["exchange"]["pair_whitelist"][0])
             self._report = BacktestRecord.of(self.config, self._settings_now(), cost)
-        labelled = SignalColumns.set_freqai_targets(self, dataframe, metadata)
-        recent = predicted_part(dataframe, self.startup_candle_count)
-        features = self.features.compute(metadata["pair"], recent, self._candles)
-        self._report.add(metadata["pair"], labelled, dataframe[LABEL_COLUMN], features)
+        made = self.tables.at_hand(pair, dataframe)
+        if made is None:
+            # Every prediction came from the cache, so no model was trained on this pair's rows.
+            labels = SignalColumns.set_freqai_targets(self, dataframe, {"pair": pair})
+            recent = predicted_part(dataframe, self.startup_candle_count)
+            features = self.features.compute(pair, recent, self._candles)
+        else:
+            labels, features = made.labels, made.features
+        self._report.add(pair, dataframe, labels, features)
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Tell the operator what has changed."""
@@ -242,26 +244,3 @@ _COMPLETED: dict[str, Callable[[Hook], Hook]] = {
     ),
     "bot_loop_start": lambda own: followed(own, SignalColumns.bot_loop_start),
 }
-
-
-def _backtest(config: Config) -> tuple[int, int] | None:
-    """Start and end of what is to be backtested; None where nothing is, or start-up is varied."""
-    if config.get("runmode") not in (RunMode.BACKTEST, RunMode.HYPEROPT):
-        return None
-    timerange = TimeRange.parse_timerange(config.get("timerange"))
-    return (timerange.startts, timerange.stopts) if timerange.stopts else None
-
-
-def _spans(config: Config) -> SpanReader:
-    """Reads the span of a pair's stored candles."""
-
-    def read(pair: str, timeframe: str) -> Span | None:
-        folder, kind = config["datadir"], CandleType.get_default(config.get("trading_mode", "spot"))
-        handler = get_datahandler(folder, config.get("dataformat_ohlcv", "feather"))
-        first, last, count = handler.ohlcv_data_min_max(pair, timeframe, kind)
-        file = handler._pair_data_filename(folder, pair, timeframe, kind)
-        if not count and file.exists():
-            raise ValueError(f"candle file {file} is damaged or empty; delete it, download anew")
-        return Span(first, last) if count else None
-
-    return read

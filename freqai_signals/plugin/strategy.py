@@ -9,11 +9,12 @@ from freqtrade.persistence import Trade
 from freqtrade.strategy import DecimalParameter, IntParameter, IStrategy, stoploss_from_absolute
 from pandas import DataFrame
 
-from freqai_signals.live.live_candle import LiveCandle
+from freqai_signals.live.operation import LiveOperation
 from freqai_signals.plugin.signal_columns import SignalColumns
 from freqai_signals.schema import THRESHOLD_COLUMN, SignalClass
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import PairContext, decide
+from freqai_signals.signals.predictions import PredictionReader
 from freqai_signals.trading.columns import (
     entry_columns,
     exit_columns,
@@ -48,6 +49,7 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.can_short = config.get("trading_mode", "spot") == "futures"
+        self._reader = PredictionReader(self._candle_seconds)
         self._tuned = TunedSettings(self.signal_settings)
         self._positions = Positions(self._settings_now, self._is_live)
         self._stop_is_placed = False
@@ -75,11 +77,16 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
         """Enter on signals that pass every rule; the first rule that says no is shown."""
         pair, settings = metadata["pair"], self._settings_now()
         stops = tuple(self._stop_candles(pair, dataframe["date"].min())) if self._is_live else ()
-        decided = decide(dataframe, settings.decision, PairContext(settings.candle_seconds, stops))
+        context, read = (
+            PairContext(settings.candle_seconds, stops),
+            self._reader.for_entries(dataframe),
+        )
+        decided = decide(dataframe, settings.decision, context, read)
         lowest = settings.decision.lowest_confidence
         if self._is_live:
-            live = LiveCandle(self.freqai.operation, pair, self.round_trip_cost(pair), lowest)
-            decided, lowest = live.limited(decided, dataframe, self.training_candles(pair))
+            cost, kept = self.round_trip_cost(pair), self.training_candles(pair)
+            operation: LiveOperation = self.freqai.operation
+            decided, lowest = operation.limit(pair, dataframe, decided, kept, cost, lowest)
         for part in (decided, entry_columns(decided, self.can_short)):
             for name in part:
                 dataframe[name] = part[name]
@@ -96,8 +103,8 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Leave when the model says the opposite; time and barriers are callbacks."""
         cost = self.round_trip_cost(metadata["pair"])
-        exits = self._settings_now().exits
-        columns = exit_columns(dataframe, exits, cost, self._candle_seconds, self.can_short)
+        exits, read = self._settings_now().exits, self._reader.for_exits(dataframe)
+        columns = exit_columns(dataframe, read, exits, cost, self.can_short)
         for name in columns:
             dataframe[name] = columns[name]
         return dataframe

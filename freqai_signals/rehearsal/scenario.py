@@ -1,4 +1,4 @@
-"""What is to be rehearsed: config, candles, time."""
+"""Scenario of a rehearsal: config, candles, time."""
 
 import datetime as dt
 from collections.abc import Collection, Mapping
@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from freqai_signals.config_files import read_config_files
+from freqai_signals.files import merged_config
 from freqai_signals.rehearsal.fast_clock import FastClock
 from freqai_signals.sandbox.exchange.app import contracts_of
 from freqai_signals.sandbox.exchange.candle_store import CandleSeries, CandleStore
@@ -25,14 +25,14 @@ DAY_MS: Final = 86_400_000
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What is to be rehearsed.
+    """Request of a rehearsal.
 
     Attributes
     ----------
     config
         freqtrade's config files; later ones win.
     folder
-        Where everything of this rehearsal is kept.
+        Folder of this rehearsal.
     days
         Market days.
     speed
@@ -47,7 +47,7 @@ class Rehearsal:
     faults
         Share of requests that fail.
     incidents
-        Whether candles are missing and late, and the exchange is away for a while.
+        Whether candles are missing and late, and the exchange is down for a while.
     code
         Folders of strategy and model.
     """
@@ -66,14 +66,14 @@ class Rehearsal:
 
 
 def rehearsed_config(request: Rehearsal) -> dict[str, Any]:
-    """The bot's config, without what two bots would fight for: ports and chats.
+    """The bot's config, without what two bots cannot share: ports and chats.
 
     Raises
     ------
     ValueError
-        If a file cannot be read; the message names it.
+        If a file is not JSON; the message names it.
     """
-    config = read_config_files(request.config)
+    config = merged_config(request.config)
     if request.pairs:
         config["exchange"]["pair_whitelist"] = list(request.pairs)
     for section in ("api_server", "telegram", "webhook", "discord"):
@@ -82,7 +82,7 @@ def rehearsed_config(request: Rehearsal) -> dict[str, Any]:
 
 
 def rehearsed_time(request: Rehearsal, candles: Path) -> tuple[FastClock, int]:
-    """The rehearsal's clock, and what is added to the dates of stored candles.
+    """The rehearsal's clock, and the ms to add to the dates of stored candles.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def rehearsed_time(request: Rehearsal, candles: Path) -> tuple[FastClock, int]:
     now, last = wall_clock_ms(), last_opening(candles, bot_config_in(rehearsed_config(request)))
     if request.speed == 1:
         if request.start is not None:
-            raise ValueError("--start needs a speed above 1: in real time it is now")
+            raise ValueError("--start needs --speed above 1: in real time a rehearsal starts now")
         return FastClock(now, now), weeks_onto_clock(last, now, request.days) * WEEK_MS
     start = last - int(request.days * DAY_MS)
     if request.start is not None:
@@ -101,7 +101,7 @@ def rehearsed_time(request: Rehearsal, candles: Path) -> tuple[FastClock, int]:
 
 
 def announcement(request: Rehearsal, clock: FastClock) -> str:
-    """What is about to happen, and how long it takes."""
+    """What is rehearsed, and how long it takes."""
     start = dt.datetime.fromtimestamp(clock.start_ms / 1000, dt.UTC)
     hours = request.days * 24 / request.speed
     pace = "in real time" if request.speed == 1 else f"at {request.speed:g} times the clock"
@@ -126,9 +126,9 @@ def load_candles(
     settings
         Timeframe.
     shift_ms
-        What is added to the dates of stored candles.
+        Added to the dates of stored candles.
     missing
-        Pair to the openings (ms since 1970) of candles that the exchange never shows; they are
+        Pair to the openings (ms since 1970) of candles that the exchange never serves; they are
         filled like any hole.
 
     Raises

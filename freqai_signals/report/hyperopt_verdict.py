@@ -20,13 +20,13 @@ _MOST_BLOCKS: Final = 16
 _DAYS_A_BLOCK: Final = 3
 
 
-class SearchMissing(ValueError):
-    """There is no hyperopt to judge, or it cannot be read; the message says what to do."""
+class HyperoptMissing(ValueError):
+    """No hyperopt results, or they cannot be read; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How credible the best trial of a search is.
+    """How credible the best trial of a hyperopt is.
 
     Attributes
     ----------
@@ -78,12 +78,12 @@ def judge(epochs: list[dict[str, Any]]) -> Verdict:
 
     Raises
     ------
-    SearchMissing
+    HyperoptMissing
         If no trial traded.
     """
     traded = [epoch for epoch in epochs if epoch["results_metrics"]["total_trades"] > 0]
     if not traded:
-        raise SearchMissing(f"none of the {len(epochs)} trials traded; there is nothing to judge")
+        raise HyperoptMissing(f"none of the {len(epochs)} trials traded; there is nothing to judge")
     table = np.column_stack([_returns(epoch["results_metrics"]) for epoch in traded])
     ratios = np.array([moments(column).sharpe for column in table.T])
     place = int(np.argmin([epoch["loss"] for epoch in traded]))
@@ -115,10 +115,10 @@ def read_epochs(file: Path) -> list[dict[str, Any]]:
 
     Raises
     ------
-    SearchMissing
+    HyperoptMissing
         If it cannot be read; the message names it.
     """
     try:
         return [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
     except (OSError, ValueError) as error:
-        raise SearchMissing(f"{file} cannot be read: {error}; search again") from error
+        raise HyperoptMissing(f"{file} cannot be read: {error}; run hyperopt again") from error

@@ -1,10 +1,10 @@
 """What watches a running bot: gate, registry, ledger, drift, alerts."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from freqai_signals.settings.section import Fraction, Section
+from freqai_signals.settings.section import Effect, Fraction, Section
 
 
 class GateSettings(Section):
@@ -15,6 +15,8 @@ class GateSettings(Section):
     ``significance``, or does not beat the class prior at ``prior_significance`` and by
     ``minimum_skill``: of models fitted to shuffled labels, 7 % would pass at 0.05, 0.2 % at 0.001.
     """
+
+    affects: ClassVar[Effect] = "predictions"
 
     where: Literal["live", "always", "never"] = "live"
     significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
@@ -30,6 +32,8 @@ class RegistrySettings(Section):
     The newest ``keep`` stay, beside those that serve, are pinned or were served last.
     """
 
+    affects: ClassVar[Effect] = "nothing"
+
     folder: str = ""
     keep: Annotated[int, Field(ge=2)] = 20
 
@@ -40,6 +44,8 @@ class LedgerSettings(Section):
     Up to ``queue_rows`` wait while the database is away; a message waits at most ``wait_seconds``
     for its row to be written.
     """
+
+    affects: ClassVar[Effect] = "nothing"
 
     enabled: bool = True
     url: str = ""
@@ -54,6 +60,8 @@ class DriftSettings(Section):
     ``confidence_step`` is added to the confidence that a signal needs. A pair is halted after
     ``halt_after_candles`` of drift, and improves a level after ``resume_candles`` without a reason.
     """
+
+    affects: ClassVar[Effect] = "nothing"
 
     enabled: bool = True
     live_skill_floor: Annotated[float, Field(ge=-10, lt=1)] = -0.05
@@ -72,6 +80,8 @@ class AlertSettings(Section):
     ``summarise_from`` pairs or more with the same alert become one message. ``every_signal`` sends
     each emitted signal too.
     """
+
+    affects: ClassVar[Effect] = "nothing"
 
     enabled: bool = True
     cooldown_candles: Annotated[int, Field(ge=0)] = 72

@@ -11,7 +11,7 @@ from freqtrade.configuration.directory_operations import create_userdata_dir
 
 from freqai_signals.commands.cli import main
 from freqai_signals.config import settings_from_config
-from freqai_signals.config_files import read_config_files
+from freqai_signals.files import merged_config
 from freqai_signals.plugin.installation.adapters import ADAPTERS
 from freqai_signals.plugin.installation.setup import base_config, example_strategies
 
@@ -71,7 +71,7 @@ def test_the_work_trees_config_has_the_settings_that_init_writes_for_5m(
     repo: Path, init: Any, userdir: Path
 ) -> None:
     init("--timeframe", "5m")
-    written = read_config_files([userdir / "config.json", userdir / "config-signals.json"])
+    written = merged_config([userdir / "config.json", userdir / "config-signals.json"])
     assert settings_from_config(written) == settings_from_config(
         json.loads((repo / "config.json").read_text())
     )
@@ -231,7 +231,7 @@ def test_keys_for_another_freqai_model_are_set_right(init: Any, userdir: Path) -
     assert written["startup_candle_count"] == 2017
     assert written["freqai"]["feature_parameters"]["DI_threshold"] == 0
     assert "reverse_train_test_order" not in written["freqai"]["feature_parameters"]
-    settings = settings_from_config(read_config_files([mine, userdir / "config-signals.json"]))
+    settings = settings_from_config(merged_config([mine, userdir / "config-signals.json"]))
     assert (settings.booster.rounds, settings.booster.learning_rate) == (600, 0.05)
     assert (settings.booster.threads, settings.booster.seed) == (1, 7)
 

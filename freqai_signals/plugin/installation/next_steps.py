@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from freqai_signals.config import settings_from_config
-from freqai_signals.config_files import read_config_files
 from freqai_signals.dataset.pair_tables import row_memory
+from freqai_signals.files import merged_config
 from freqai_signals.plugin.installation.adapters import MODEL, STRATEGY
 
 _WINDOWS: Final = 2
@@ -33,7 +33,7 @@ def next_steps(folder: Path, configs: Sequence[Path], today: dt.date) -> str:
     str
         Comments start with ``#``; every other line is a command.
     """
-    config = read_config_files(configs)
+    config = merged_config(configs)
     settings, freqai = settings_from_config(config), config["freqai"]
     backtested = _WINDOWS * int(freqai["backtest_period_days"])
     memory = math.ceil(row_memory(settings) / settings.candles_per_day)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import rapidjson
 
-from freqai_signals.config_files import ConfigFileError, merge_configs, read_config_files
+from freqai_signals.files import merged, merged_config
 from freqai_signals.plugin.installation.adapters import adapter_files
 from freqai_signals.plugin.installation.resolved import most_startup_candles
 from freqai_signals.plugin.installation.signal_config import SignalRequest, as_text, signal_config
@@ -94,7 +94,7 @@ def planned_setup(folder: Path, configs: tuple[Path, ...], options: SetupOptions
         contents[BASE_FILE] = base_config()
         base: dict[str, Any] = rapidjson.loads(base_config())
     else:
-        base = read_config_files(configs)
+        base = merged_config(configs)
     contents[SIGNALS_FILE] = as_text(signal_config(_request(options, base, _last_time(ours)), base))
     return Setup(contents, (*configs, ours))
 
@@ -102,8 +102,8 @@ def planned_setup(folder: Path, configs: tuple[Path, ...], options: SetupOptions
 def _last_time(ours: Path) -> Mapping[str, Any]:
     """Our config as it was written before; nothing where it cannot be read."""
     try:
-        return read_config_files([ours])
-    except ConfigFileError:
+        return merged_config([ours])
+    except ValueError:
         return {}
 
 
@@ -117,5 +117,5 @@ def _request(
     )
     pairs = options.pairs or tuple((last.get("exchange") or {}).get("pair_whitelist") or ())
     market = {"trading_mode": "futures", "margin_mode": "isolated"} if futures else {}
-    limit = most_startup_candles(merge_configs(base, market), timeframe)
+    limit = most_startup_candles(merged(base, market), timeframe)
     return SignalRequest(timeframe, limit, pairs, futures)

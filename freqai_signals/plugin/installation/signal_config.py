@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from freqai_signals.config import BOOSTER_ALIASES, settings_from_config
-from freqai_signals.config_files import merge_configs
 from freqai_signals.dataset.pair_tables import row_memory
 from freqai_signals.dataset.timeframe_defaults import timeframe_defaults
+from freqai_signals.files import merged
 from freqai_signals.settings import SignalSettings
 
 _WINDOWS_A_TRAINING: Final = 12
@@ -87,10 +87,10 @@ def signal_config(request: SignalRequest, base: Mapping[str, Any]) -> dict[str, 
     wanted = {"timeframe": request.timeframe, **_market(request, base)}
     mode = {**base, **wanted}.get("trading_mode", "spot")
     wanted["freqai"] = _freqai(settings, "" if mode == "spot" else f"{mode}-")
-    wanted = merge_configs(wanted, _corrections(_NEEDED, base))
-    wanted = merge_configs(wanted, _start_up(settings, base))
+    wanted = merged(wanted, _corrections(_NEEDED, base))
+    wanted = merged(wanted, _start_up(settings, base))
     wanted["freqai"]["model_training_parameters"] = _shipped_booster(base)
-    settings_from_config(merge_configs(base, wanted))
+    settings_from_config(merged(base, wanted))
     return wanted
 
 

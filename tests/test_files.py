@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from freqtrade.configuration.load_config import load_from_files
 
-from freqai_signals.config_files import ConfigFileError, read_config_files
+from freqai_signals.files import merged_config
 
 
 def write(folder: Path, **texts: str) -> list[Path]:
@@ -23,12 +23,12 @@ def test_files_are_merged_as_freqtrade_merges_them(tmp_path: Path) -> None:
     )
     expected = load_from_files([str(path) for path in files])
     expected.pop("config_files")
-    assert read_config_files(files) == expected
+    assert merged_config(files) == expected
     assert expected["a"] == {"x": 2, "y": [3], "z": 9}
 
 
 def test_no_file_is_an_empty_config() -> None:
-    assert read_config_files([]) == {}
+    assert merged_config([]) == {}
 
 
 @pytest.mark.parametrize(
@@ -42,5 +42,5 @@ def test_no_file_is_an_empty_config() -> None:
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, text: str, words: str) -> None:
     (path,) = write(tmp_path, bad=text)
-    with pytest.raises(ConfigFileError, match=words):
-        read_config_files([path])
+    with pytest.raises(ValueError, match=words):
+        merged_config([path])
