@@ -34,9 +34,9 @@ def test_no_file_is_an_empty_config() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "cannot be read"),
-        ("[]", "one JSON object"),
-        ('{"add_config_files": ["bad.json"]}', "in a circle"),
+        ("{", "is not JSON"),
+        ("[]", "must hold a JSON object"),
+        ('{"add_config_files": ["bad.json"]}', "nested more than 5 deep"),
         ('{"add_config_files": ["absent.json"]}', "absent.json: there is no such"),
     ],
 )

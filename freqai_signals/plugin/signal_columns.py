@@ -24,7 +24,7 @@ from freqai_signals.schema import (
 )
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.expected_value import round_trip_cost
-from freqai_signals.signals.outputs import complete_outputs
+from freqai_signals.signals.outputs import complete_outputs, with_move
 from freqai_signals.trading.columns import predicted_part, with_barriers, without_report_columns
 from freqai_signals.trading.own_strategy import (
     Hook,
@@ -175,7 +175,7 @@ class SignalColumns(IStrategy):
         """Let FreqAI predict, and make sure that every column of the contract is there."""
         if PROBA_MOVE_COLUMN in dataframe:
             return dataframe
-        frame = complete_outputs(self.freqai.start(dataframe, metadata, self))
+        frame = with_move(complete_outputs(self.freqai.start(dataframe, metadata, self)))
         frame = with_barriers(frame, self.signal_settings, self.round_trip_cost(metadata["pair"]))
         if self.dp.runmode == RunMode.HYPEROPT:
             return without_report_columns(frame, self.signal_settings.sizing)

@@ -122,16 +122,20 @@ def complete_outputs(frame: pd.DataFrame) -> pd.DataFrame:
 
     FreqAI returns zeros (class sell!) before a backtest, in gaps, for expired models, and leaves
     our columns out while there is no model. Wherever ``do_predict`` is not 1 the row becomes hold,
-    (0, 1, 0), confidence 0, expected return 0. ``proba_move`` is one minus hold, so 0 there.
-    FreqAI's ``*_mean`` and ``*_std`` columns say nothing about probabilities and are dropped.
+    (0, 1, 0), confidence 0, expected return 0. Its ``*_mean`` and ``*_std`` columns say nothing
+    about probabilities and are dropped.
     """
     abstains = ~(frame.get(TRUST_COLUMN, pd.Series(0, index=frame.index)) == 1)
     columns = {
         name: frame[name].where(~abstains, value) if name in frame else value
         for name, value in ABSTAINING_ROW.items()
     }
-    columns[PROBA_MOVE_COLUMN] = 1.0 - columns[_HOLD_COLUMN]
     trust = frame.get(TRUST_COLUMN, 0)
     dropped = [f"{name}_{what}" for name in MODEL_COLUMNS for what in ("mean", "std")]
     dropped += [EVENT_END_COLUMN, REALISED_RETURN_COLUMN]  # of the live frame's own labels
     return frame.drop(columns=dropped, errors="ignore").assign(**columns, **{TRUST_COLUMN: trust})
+
+
+def with_move(frame: pd.DataFrame) -> pd.DataFrame:
+    """A complete frame with ``proba_move``: one minus hold, so 0 where the model abstains."""
+    return frame.assign(**{PROBA_MOVE_COLUMN: 1.0 - frame[_HOLD_COLUMN]})

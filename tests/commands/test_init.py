@@ -270,8 +270,8 @@ def test_a_timeframe_that_the_exchange_has_too_few_candles_for(init: Any, userdi
     [
         (["--timeframe", "7m"], "there is a rule for 1m"),
         (["--config", "absent.json"], "absent.json: there is no such config file"),
-        (["--config", "broken.json"], "broken.json cannot be read"),
-        (["--config", "list.json"], "a config is one JSON object"),
+        (["--config", "broken.json"], "broken.json is not JSON"),
+        (["--config", "list.json"], "must hold a JSON object"),
         (["--config", "unknown.json"], "not supported by ccxt"),
         (["--config", "typo.json"], "freqai.signals.lables: unknown key"),
     ],

@@ -29,7 +29,7 @@ from freqai_signals.schema import (
     TRUST_COLUMN,
     USUAL_COLUMNS,
 )
-from freqai_signals.signals.outputs import complete_outputs, model_outputs, window_facts
+from freqai_signals.signals.outputs import complete_outputs, model_outputs, window_facts, with_move
 
 NAMES = ("%-sell", "%-hold", "%-buy", "%-far")
 COST = 0.002
@@ -242,7 +242,6 @@ def test_means_deviations_and_live_labels_are_dropped() -> None:
     more = dict.fromkeys([*named, EVENT_END_COLUMN, REALISED_RETURN_COLUMN], 0.0)
     assert set(complete_outputs(told.assign(**more, close=1.0))) == {
         *told.columns,
-        PROBA_MOVE_COLUMN,
         "close",
     }
 
@@ -256,7 +255,8 @@ def test_the_given_frame_is_left_alone() -> None:
 
 def test_a_move_is_as_likely_as_no_hold_and_never_where_the_model_abstains() -> None:
     told = model_outputs(MODEL, features_of(BUY), COST)
-    trusted = complete_outputs(told)
+    trusted = with_move(complete_outputs(told))
     assert (trusted[PROBA_MOVE_COLUMN] == 1.0 - trusted["proba_hold"]).all()
     assert trusted[PROBA_MOVE_COLUMN].iloc[0] > 0
-    assert (complete_outputs(told.assign(do_predict=0))[PROBA_MOVE_COLUMN] == 0.0).all()
+    abstaining = complete_outputs(told.assign(do_predict=0))
+    assert (with_move(abstaining)[PROBA_MOVE_COLUMN] == 0.0).all()
