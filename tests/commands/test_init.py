@@ -13,6 +13,7 @@ from freqai_signals.commands.cli import main
 from freqai_signals.config import settings_from_config
 from freqai_signals.files import merged_config
 from freqai_signals.plugin.installation.adapters import ADAPTERS
+from freqai_signals.plugin.installation.resolved import most_startup_candles
 from freqai_signals.plugin.installation.setup import base_config, example_strategies
 
 PAIRS = ["BTC/USDT", "ETH/USDT"]
@@ -243,6 +244,20 @@ def test_pairs_that_are_named_are_not_left_to_a_dynamic_pairlist(init: Any, user
     assert "pairlists" not in signals(userdir)
     init("--config", str(mine), "--pairs", *PAIRS, "--upgrade")
     assert signals(userdir)["pairlists"] == [{"method": "StaticPairList"}]
+
+
+def test_the_documents_limits_are_freqtrades(repo: Path) -> None:
+    lines = (repo / "docs" / "install.md").read_text().splitlines()
+    start = next(place for place, line in enumerate(lines) if line.startswith("| Exchange"))
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[start + 2 :]]
+    table = {row[0]: row[1:] for row in rows[: rows.index([])]}
+    assert len(table) == 8
+    for name, (spot, futures) in table.items():
+        config: dict[str, Any] = {"exchange": {"name": name.lower()}}
+        assert str(most_startup_candles(config, "5m")) == spot, name
+        if futures != "–":
+            config |= {"trading_mode": "futures", "margin_mode": "isolated"}
+            assert str(most_startup_candles(config, "5m")) == futures, name
 
 
 # What cannot work

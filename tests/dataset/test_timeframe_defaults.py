@@ -1,6 +1,7 @@
 """The rule for a timeframe: its values, and that they fit what an exchange allows."""
 
 from math import gcd
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,6 +67,27 @@ def test_the_memory_is_shortened_only_where_it_must_be() -> None:
     assert (narrow.features.season_days, narrow.features.volatility_span_days) == (2, 0.5)
     assert narrow.labels.volatility_span_days == 0.5
     assert timeframe_defaults("1d").features.volatility_span_days == 24
+
+
+def test_the_documents_table_holds_the_rules_values(repo: Path) -> None:
+    lines = (repo / "docs" / "install.md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "|" in line]
+    head = next(row for row in rows if row[-1] == "1d")
+    table = {row[0].strip("`"): row[2:] for row in rows if len(row) == len(head)}
+    settings = [timeframe_defaults(timeframe) for timeframe in head[2:]]
+    values = {
+        "label_period_candles": [str(s.label_horizon_candles) for s in settings],
+        "model.row_step": [str(s.model.row_step) for s in settings],
+        "indicator_periods_candles": [
+            f"{s.indicator_periods_candles[0]}…{s.indicator_periods_candles[-1]}" for s in settings
+        ],
+        "features.higher_timeframes": [
+            " ".join(s.features.higher_timeframes) or "–" for s in settings
+        ],
+        "train_period_days": [str(s.train_period_days) for s in settings],
+        "start-up candles": [str(row_memory(s)) for s in settings],
+    }
+    assert {name: table[name] for name in values} == values
 
 
 def test_an_unknown_timeframe_is_refused_with_the_known_ones() -> None:

@@ -175,6 +175,21 @@ def test_an_example_trades_only_on_its_side_of_the_gate(
         assert frame["mean_4h"].notna().any()
 
 
+def test_the_strategy_of_the_documents_runs_as_it_stands(
+    bench: Bench, tmp_path: Path, repo: Path
+) -> None:
+    text = (repo / "docs" / "your-strategy.md").read_text()
+    code = text.split("```python\n")[1].split("```")[0]
+    run, _ = backtested(bench, tmp_path, code.replace("MyStrategy", "Own").replace("> 0.6", "> 0"))
+    frame = run.predictions()
+    documented = [line.split("`")[1::2] for line in text.splitlines() if line.startswith("| `")]
+    assert {name for names in documented for name in names if "_" in name} <= {
+        *frame, "do_predict"
+    }  # fmt: skip
+    report = read_run(run.user_data / "signals" / "reports" / "test")
+    assert (report.frames["BTC/USDT"]["signal"] == 2).any()
+
+
 # What is missing is said once
 
 

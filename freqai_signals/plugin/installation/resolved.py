@@ -42,6 +42,7 @@ def most_startup_candles(config: Mapping[str, Any], timeframe: str) -> int:
         "runmode": RunMode.OTHER,
         "trading_mode": config.get("trading_mode", "spot"),
         "margin_mode": config.get("margin_mode", ""),
+        "stake_currency": config.get("stake_currency", "USDT"),
     }
     with _quiet(), _as_value_error():
         exchange = ExchangeResolver.load_exchange(wanted, validate=False)
