@@ -64,6 +64,11 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument(
         "--again", type=Path, metavar="DIR", help="evaluate the finished rehearsal in DIR, run none"
     )
+    parser.add_argument(
+        "--strategy", metavar="NAME",
+        help="class to run (default: LightGBMSignalStrategy); of one with its own rules the "
+        "model's columns are compared, not its decisions",
+    )  # fmt: skip
     parser.add_argument("--strategy-path", type=Path, default=Path("strategies"))
     parser.add_argument("--freqaimodel-path", type=Path, default=Path("freqai_models"))
     parser.set_defaults(run=_run, usage_error=parser.error)
@@ -80,6 +85,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _request(arguments: argparse.Namespace) -> "Rehearsal":
+    from freqai_signals.rehearsal.bot import STRATEGY
     from freqai_signals.rehearsal.scenario import Rehearsal
 
     if not arguments.days > 0:
@@ -102,4 +108,5 @@ def _request(arguments: argparse.Namespace) -> "Rehearsal":
         faults=arguments.faults,
         incidents=arguments.incidents,
         code=(arguments.strategy_path, arguments.freqaimodel_path),
+        strategy=arguments.strategy or STRATEGY,
     )
