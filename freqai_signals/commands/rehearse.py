@@ -64,6 +64,12 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument(
         "--again", type=Path, metavar="DIR", help="evaluate the finished rehearsal in DIR, run none"
     )
+    _add_code_options(parser)
+    parser.set_defaults(run=_run, usage_error=parser.error)
+
+
+def _add_code_options(parser: argparse.ArgumentParser) -> None:
+    """Which strategy runs, and where it and the model lie."""
     parser.add_argument(
         "--strategy", metavar="NAME",
         help="class to run (default: LightGBMSignalStrategy); of one with its own rules the "
@@ -71,7 +77,6 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
     )  # fmt: skip
     parser.add_argument("--strategy-path", type=Path, default=Path("strategies"))
     parser.add_argument("--freqaimodel-path", type=Path, default=Path("freqai_models"))
-    parser.set_defaults(run=_run, usage_error=parser.error)
 
 
 def _run(arguments: argparse.Namespace) -> int:
