@@ -378,11 +378,13 @@ OLD_DEFAULTS = {
     "ensemble": {"snapshots": 0, "decay": 0.5, "linear_weight": 0.0},
     "labels": {"ensemble_kinds": [], "ensemble_horizons_candles": []},
     "decision": {"score_share": None, "score_window_days": 60, "lively_window_days": None},
+    "weights": {"uniqueness": False, "recency_half_life_days": None, "class_balance": False},
 }
 SWITCHED_ON = {
     "ensemble": {"snapshots": 2, "decay": 0.9, "linear_weight": 0.2},
     "labels": {"ensemble_kinds": ["fixed"], "ensemble_horizons_candles": [4]},
     "decision": {"score_share": 0.03, "score_window_days": 30, "lively_window_days": 60},
+    "weights": {"uniqueness": True, "recency_half_life_days": 90, "class_balance": True},
 }
 
 
@@ -390,7 +392,7 @@ SWITCHED_ON = {
 def test_every_removed_key_is_named_with_what_it_was(given: dict[str, dict[str, Any]]) -> None:
     lines = {line.split(": ")[0]: line for line in problems(given)}
     keys = [f"{section}.{key}" for section, inside in given.items() for key in inside]
-    assert sorted([*keys, "ensemble"]) == sorted(REMOVED)
+    assert sorted([*keys, "ensemble", "weights"]) == sorted(REMOVED)
     assert set(lines) == {f"freqai.signals.{key}" for key in keys}
     for key in keys:
         assert lines[f"freqai.signals.{key}"] == (

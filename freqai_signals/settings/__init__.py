@@ -36,7 +36,6 @@ from freqai_signals.settings.training import (
     ModelSettings,
     SelectionSettings,
     ValidationSettings,
-    WeightSettings,
 )
 from freqai_signals.settings.tuning import TUNABLE_PARAMETERS, TunableParameter, TuningSettings
 
@@ -67,7 +66,6 @@ __all__ = [
     "TunableParameter",
     "TuningSettings",
     "ValidationSettings",
-    "WeightSettings",
     "timeframe_seconds",
 ]
 
@@ -81,7 +79,6 @@ class SignalSettings(Strictly):
     features: FeatureSettings = FeatureSettings()
     validation: ValidationSettings = ValidationSettings()
     selection: SelectionSettings = SelectionSettings()
-    weights: WeightSettings = WeightSettings()
     model: ModelSettings = ModelSettings()
     direction: DirectionSettings = DirectionSettings()
     calibration: CalibrationSettings = CalibrationSettings()

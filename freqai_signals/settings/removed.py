@@ -16,6 +16,10 @@ REMOVED: Final[Mapping[str, str]] = {
     "labels.ensemble_horizons_candles": _VOTES,
     "decision.score_share": f"acting on the most extreme scores of {_VOTES}",
     "decision.score_window_days": f"acting on the most extreme scores of {_VOTES}",
+    "weights.uniqueness": "counting rows by the uniqueness of their events",
+    "weights.recency_half_life_days": "counting newer rows more",
+    "weights.class_balance": "giving all classes the same sum of weights",
+    "weights": "weighing training rows",
     "decision.lively_window_days": "acting on lively pairs only, a rule of the futures-1h profile,",
 }
 """Key under ``freqai.signals`` to what it did; a section stands after its keys."""

@@ -8,7 +8,7 @@ from freqai_signals.settings.section import Effect, Fraction, Names, Section
 
 LabelKind = Literal["fixed", "volatility", "triple_barrier"]
 ModelKind = Literal["multiclass", "two_stage"]
-CalibrationMethod = Literal["auto", "none", "temperature", "vector", "isotonic", "direction_shrink"]
+CalibrationMethod = Literal["none", "temperature", "direction_shrink"]
 SelectionMethod = Literal["duplicates", "groups", "clusters"]
 FeatureGroup = Literal[
     "momentum",
@@ -91,21 +91,6 @@ class ModelSettings(Section):
     refit_factor: Annotated[float, Field(ge=0.5, le=3)] = 1.1
     early_stopping_rounds: Annotated[int, Field(ge=1)] = 30
     seeds: Annotated[int, Field(ge=1, le=20)] = 1
-
-
-class WeightSettings(Section):
-    """How much each row counts in training; all off, none paid on real candles.
-
-    ``uniqueness`` counts a row by the share of its event that no other row of its pair has too;
-    ``recency_half_life_days`` halves the weight of rows that much older than the newest;
-    ``class_balance`` gives all classes the same sum, which distorts probabilities. They multiply.
-    """
-
-    affects: ClassVar[Effect] = "model"
-
-    uniqueness: bool = False
-    recency_half_life_days: Annotated[float, Field(ge=1, le=100_000)] | None = None
-    class_balance: bool = False
 
 
 class SelectionSettings(Section):

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from freqai_signals.dataset.rows import TrainingRows
-from freqai_signals.dataset.weights import Weights, of_mean_one, training_weights
 from freqai_signals.model import booster
 from freqai_signals.model.calibration import DirectionHistory
 from freqai_signals.model.ensemble import Head
@@ -42,34 +41,26 @@ class _Task:
         return booster.parameters(self.settings, self.objective, seed)
 
 
-def _tasks(
-    rows: TrainingRows, settings: SignalSettings, weight: Weights | None = None
-) -> list[_Task]:
-    """One task for each booster of a head; without ``weight`` every row counts the same."""
+def _tasks(rows: TrainingRows, settings: SignalSettings) -> list[_Task]:
+    """One task for each booster of a head."""
     usual = settings.booster
     if settings.model.kind == "multiclass":
-        return [_Task(booster.MULTICLASS, booster.Sample(rows.features, rows.label, weight), usual)]
+        return [_Task(booster.MULTICLASS, booster.Sample(rows.features, rows.label), usual)]
     moved = rows.label != SignalClass.HOLD
     of_moves = booster.Sample(
         rows.features[moved],
         (rows.label[moved] == SignalClass.BUY).astype(np.int8),
-        None if weight is None else of_mean_one(weight[moved]),
     )
     slow = usual.model_copy(update=settings.direction.model_dump(exclude={"rounds"}))
     return [
-        _Task(booster.BINARY, booster.Sample(rows.features, moved.astype(np.int8), weight), usual),
+        _Task(booster.BINARY, booster.Sample(rows.features, moved.astype(np.int8)), usual),
         _Task(booster.BINARY, of_moves, slow, settings.direction.rounds),
     ]
 
 
-def _weighted(rows: TrainingRows, settings: SignalSettings) -> list[_Task]:
-    """Tasks of rows that are trained on; those held out are not weighted."""
-    return _tasks(rows, settings, training_weights(rows, settings))
-
-
 def fit_heads(past: TrainingRows, tail: TrainingRows, settings: SignalSettings) -> tuple[Head, ...]:
     """Fit one head a seed on ``past``; the purged ``tail`` chooses the number of rounds."""
-    pairs = list(zip(_weighted(past, settings), _tasks(tail, settings), strict=True))
+    pairs = list(zip(_tasks(past, settings), _tasks(tail, settings), strict=True))
     return tuple(
         Head(
             settings.model.kind,
@@ -92,7 +83,7 @@ def refit(
     heads: tuple[Head, ...], rows: TrainingRows, settings: SignalSettings
 ) -> tuple[Head, ...]:
     """Fit the same heads once more on other rows, ``refit_factor`` times as many rounds."""
-    tasks, factor = _weighted(rows, settings), settings.model.refit_factor
+    tasks, factor = _tasks(rows, settings), settings.model.refit_factor
     return tuple(
         Head(
             head.kind,
@@ -127,7 +118,7 @@ def first_history(
     Boosters of direction are fitted on the ``early`` rows and asked about those of the ``end``,
     purged of each other. The hold-out after both chose the number of rounds, so they chose nothing.
     """
-    task = _weighted(early, settings)[-1]
+    task = _tasks(early, settings)[-1]
     raws = []
     for head, seed in zip(heads, _seeds(settings), strict=True):
         fitted = task.fit(seed, head.boosters[-1].best_rounds)
