@@ -48,6 +48,16 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="default: user_data/rehearsals/<now>"
     )
+    _add_error_options(parser)
+    parser.add_argument(
+        "--again", type=Path, metavar="DIR", help="evaluate the finished rehearsal in DIR, run none"
+    )
+    _add_code_options(parser)
+    parser.set_defaults(run=_run, usage_error=parser.error)
+
+
+def _add_error_options(parser: argparse.ArgumentParser) -> None:
+    """What goes wrong on purpose."""
     parser.add_argument(
         "--faults",
         type=float,
@@ -61,11 +71,6 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
         action="store_true",
         help="every day an hour's outage, a gap, missing and late candles",
     )
-    parser.add_argument(
-        "--again", type=Path, metavar="DIR", help="evaluate the finished rehearsal in DIR, run none"
-    )
-    _add_code_options(parser)
-    parser.set_defaults(run=_run, usage_error=parser.error)
 
 
 def _add_code_options(parser: argparse.ArgumentParser) -> None:

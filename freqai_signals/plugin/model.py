@@ -140,11 +140,8 @@ class LightGBMSignalClassifier(IFreqaiModel):
             trained = now
         else:
             trained = latest.time
-            logger.info(
-                "%s: the pool's newest model %s is at hand, nothing is trained",
-                pair,
-                model.card.version,
-            )
+            version = model.card.version
+            logger.info("%s: the pool's newest model %s is at hand, none is trained", pair, version)
         self._serve(pair, model, trained, dk)
 
     def retrain_early(self, pair: str) -> None:
@@ -207,12 +204,8 @@ class LightGBMSignalClassifier(IFreqaiModel):
             self.strategy.tables.table(pair, self.strategy).features.columns
         )
         if unused:
-            logger.warning(
-                "%d features do not come from feature_engineering_standard and are not used, "
-                "for example %s",
-                len(unused),
-                min(unused),
-            )
+            origin = "do not come from feature_engineering_standard and are not used"
+            logger.warning("%d features %s, for example %s", len(unused), origin, min(unused))
         keep_nothing_of_training(dk)
         model: SignalModel = self.fit({"pair": pair}, dk)
         declare(dk, model)
@@ -243,12 +236,11 @@ class LightGBMSignalClassifier(IFreqaiModel):
         dk.find_features(unfiltered_df)
         if self.operation is not None:
             self.model = self.operation.model(dk.pair, self.model)
-        outputs = model_outputs(
-            self.model,
-            unfiltered_df,
+        cost, traded = (
             self.strategy.round_trip_cost(dk.pair),
             unfiltered_df["volume"].to_numpy() > 0,
         )
+        outputs = model_outputs(self.model, unfiltered_df, cost, traded)
         declare(dk, self.model)
         if self.live and self._market_is_incomplete(unfiltered_df["date"].iloc[-1]):
             outputs.loc[outputs.index[-1], TRUST_COLUMN] = INCOMPLETE_MARKET
