@@ -96,13 +96,16 @@ def resolved_files(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without freqtrade's log lines, which belong to its own commands."""
-    before = logging.root.manager.disable
+    """Without freqtrade's log lines, which belong to its own commands, nor its way of logging."""
+    root = logging.root
+    before, level, handlers = root.manager.disable, root.level, list(root.handlers)
     logging.disable(logging.WARNING)
     try:
         yield
     finally:
         logging.disable(before)
+        root.setLevel(level)
+        root.handlers[:] = handlers
 
 
 @contextmanager
