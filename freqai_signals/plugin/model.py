@@ -30,6 +30,7 @@ from freqai_signals.plugin.data_drawer import SignalDataDrawer
 from freqai_signals.plugin.data_kitchen import SignalDataKitchen, declare, keep_nothing_of_training
 from freqai_signals.plugin.prediction_cache import PredictionCache, Recipe, listed_costs
 from freqai_signals.plugin.retrain_schedule import RetrainStep, newest, next_step
+from freqai_signals.plugin.signal_columns import MODEL_HOOKS
 from freqai_signals.plugin.state_files import (
     INPUTS_FILE,
     all_inputs,
@@ -37,7 +38,7 @@ from freqai_signals.plugin.state_files import (
     repair_state,
 )
 from freqai_signals.plugin.thread_priority import InferencePriority, low_priority
-from freqai_signals.provenance import method_files
+from freqai_signals.provenance import hook_files, method_files
 from freqai_signals.schema import INCOMPLETE_MARKET, LABEL_COLUMN, MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.signals.outputs import model_outputs
 from freqai_signals.training.model_store import ModelStore
@@ -139,11 +140,8 @@ class LightGBMSignalClassifier(IFreqaiModel):
             trained = now
         else:
             trained = latest.time
-            logger.info(
-                "%s: the pool's newest model %s is at hand, nothing is trained",
-                pair,
-                model.card.version,
-            )
+            version = model.card.version
+            logger.info("%s: the pool's newest model %s is at hand, none is trained", pair, version)
         self._serve(pair, model, trained, dk)
 
     def retrain_early(self, pair: str) -> None:
@@ -206,12 +204,8 @@ class LightGBMSignalClassifier(IFreqaiModel):
             self.strategy.tables.table(pair, self.strategy).features.columns
         )
         if unused:
-            logger.warning(
-                "%d features do not come from feature_engineering_standard and are not used, "
-                "for example %s",
-                len(unused),
-                min(unused),
-            )
+            origin = "do not come from feature_engineering_standard and are not used"
+            logger.warning("%d features %s, for example %s", len(unused), origin, min(unused))
         keep_nothing_of_training(dk)
         model: SignalModel = self.fit({"pair": pair}, dk)
         declare(dk, model)
@@ -242,12 +236,11 @@ class LightGBMSignalClassifier(IFreqaiModel):
         dk.find_features(unfiltered_df)
         if self.operation is not None:
             self.model = self.operation.model(dk.pair, self.model)
-        outputs = model_outputs(
-            self.model,
-            unfiltered_df,
+        cost, traded = (
             self.strategy.round_trip_cost(dk.pair),
             unfiltered_df["volume"].to_numpy() > 0,
         )
+        outputs = model_outputs(self.model, unfiltered_df, cost, traded)
         declare(dk, self.model)
         if self.live and self._market_is_incomplete(unfiltered_df["date"].iloc[-1]):
             outputs.loc[outputs.index[-1], TRUST_COLUMN] = INCOMPLETE_MARKET
@@ -298,8 +291,9 @@ class LightGBMSignalClassifier(IFreqaiModel):
             settings=self.signal_settings,
             pair=pair,
             pool=pool,
-            adapter_files=method_files(
-                type(self.strategy), type(self), SignalDataKitchen, SignalDataDrawer
+            adapter_files=(
+                *hook_files(type(self.strategy), MODEL_HOOKS),
+                *method_files(type(self), SignalDataKitchen, SignalDataDrawer),
             ),
             costs=listed_costs(pool, self.strategy.round_trip_cost),
         )

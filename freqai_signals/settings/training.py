@@ -45,7 +45,9 @@ class FeatureSettings(Section):
     """Which columns are computed; FreqAI's ``indicator_periods_candles`` gives their spans.
 
     ``lead_pair`` is a pair of the pool, or its coin; where the default is none of them, their mean
-    leads, and any other name that is not there is refused.
+    leads, and any other name that is not there is refused. Moves are measured in units of a
+    volatility with a span of ``volatility_span_days``, and against the same time of day of the last
+    ``season_days``: three times the one and once the other is how far features look back.
     """
 
     affects: ClassVar[Effect] = "predictions"
@@ -53,6 +55,8 @@ class FeatureSettings(Section):
     groups: Annotated[tuple[FeatureGroup, ...], Strict(False), Field(min_length=1)] = FEATURE_GROUPS
     higher_timeframes: Names = ("1h", "4h")
     lead_pair: str = "BTC"
+    volatility_span_days: Annotated[float, Field(gt=0, le=30)] = 1.0
+    season_days: Annotated[int, Field(ge=1, le=30)] = 7
 
 
 class ValidationSettings(Section):

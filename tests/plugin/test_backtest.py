@@ -69,10 +69,10 @@ def test_report_counts_tiers_by_the_thresholds_that_hyperopt_found(
 ) -> None:
     run = bench.backtest(user_data_of_first_run)
     strategy = run.strategy
+    strategy.ft_bot_start()
     strategy.minimum_confidence.value, strategy.medium_step.value = 0.8, 0.2
-    strategy.bot_start()
     for pair in PAIRS:
-        strategy.populate_entry_trend(run.frames[pair], {"pair": pair})
+        strategy.advise_entry(run.frames[pair], {"pair": pair})
     found = read_run(user_data_of_first_run / "signals" / "reports" / "test")
     settings = SignalSettings.model_validate(found.facts["settings"])
     assert settings.decision.lowest_confidence == 0.8
