@@ -20,6 +20,7 @@ from freqai_signals.dataset.features.cache import FeatureCache, with_features
 from freqai_signals.dataset.pair_tables import add_labels
 from freqai_signals.live.live_candle import LiveCandle
 from freqai_signals.live.operation import LiveOperation
+from freqai_signals.plugin.pool import freqai_config, run_pool, using_config
 from freqai_signals.plugin.startup import SpanReader, checked_settings, startup_candles
 from freqai_signals.report.backtest_record import BacktestRecord
 from freqai_signals.schema import LABEL_COLUMN, THRESHOLD_COLUMN, SignalClass
@@ -95,6 +96,21 @@ class LightGBMSignalStrategy(IStrategy):
     def _settings_now(self) -> SignalSettings:
         """The settings with what hyperopt or its parameter file put in their place."""
         return self._tuned.at(tuple(getattr(self, name).value for name in Thresholds.LIMITS))
+
+    def load_freqAI_model(self) -> None:
+        """Settle the pool of the run, and show FreqAI the config that goes with it."""
+        pool = run_pool(self.signal_settings, self.config, self.dp, self._is_live)
+        self.features = FeatureCache(self.signal_settings, pool)
+        with using_config(self, freqai_config(self.config, self.signal_settings, pool)):
+            super().load_freqAI_model()
+
+    def gather_informative_pairs(self) -> list[tuple[str, str, CandleType]]:
+        """Beside others, the candles of the whole pool, whatever pairlists leave of it."""
+        pool = self.features.pool
+        with using_config(self, freqai_config(self.config, self.signal_settings, pool)):
+            asked = super().gather_informative_pairs()
+        kind = self.config["candle_type_def"]
+        return [*asked, *((pair, self.timeframe, kind) for pair in pool)]
 
     # What FreqAI asks for
 
