@@ -268,13 +268,20 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+POOL_KEY: Final = "signals_pool"
+"""Top-level key under which the config that FreqAI sees holds the pool, once it is settled."""
+
+
 def pool_pairs(settings: SignalSettings, config: Mapping[str, Any]) -> tuple[str, ...]:
     """The pairs whose rows train the pool and whose mean is the market, sorted.
 
     ``freqai.signals.model.pool_pairs`` if given, else the pairs that the command named. The latter
     stay in ``config["pairs"]`` when freqtrade's analysis commands narrow the whitelist to the pair
     of one trade; the model must not change with that. FreqAI's ``include_corr_pairlist`` join it.
+    Patterns are not resolved here; where that has been done, the result stands in the config.
     """
+    if POOL_KEY in config:
+        return tuple(config[POOL_KEY])
     given = settings.model.pool_pairs or config.get("pairs")
     chosen = given or config["exchange"].get("pair_whitelist") or ()
     parameters = _section(_section(config, "freqai", []), "freqai.feature_parameters", [])

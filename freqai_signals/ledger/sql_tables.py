@@ -15,8 +15,8 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION: Final = 2
-"""Raise it with every change below, and add the step to ``ledger_migration.STEPS``."""
+VERSION: Final = 3
+"""Raise it with every change below, and add the step to ``database.STEPS``."""
 
 METADATA: Final = MetaData()
 
@@ -49,8 +49,12 @@ PREDICTIONS: Final = Table(
     Column("strength", SmallInteger, nullable=False),
     Column("reason", String(32), nullable=False),
     Column("recorded", BigInteger, nullable=False),
+    Column("new_pair", SmallInteger, nullable=False, server_default="0"),
 )
-"""What was said of every closed candle. ``kind``: only ``live`` rows are ever scored."""
+"""What was said of every closed candle. ``kind``: only ``live`` rows are ever scored.
+
+``new_pair``, since version 3: 1 where the model had no row of the pair in its training.
+"""
 
 SIGNALS: Final = Table(
     "signals",

@@ -19,7 +19,7 @@ from freqtrade.data.dataprovider import DataProvider
 from freqtrade.exceptions import OperationalException
 from freqtrade.plugins.pairlist.pairlist_helpers import expand_pairlist
 
-from freqai_signals.config import pool_pairs
+from freqai_signals.config import POOL_KEY, pool_pairs
 from freqai_signals.files import write_atomically
 from freqai_signals.settings import SignalSettings
 from freqai_signals.settings.freqai_keys import plain_freqai
@@ -112,7 +112,8 @@ def freqai_config(
         "live_retrain_hours": hours,
     }
     exchange = {**config["exchange"], "pair_whitelist": list(pool)}
-    return {**config, "freqai": plain, "pairs": list(pool), "exchange": exchange}
+    settled = {"freqai": plain, "pairs": list(pool), "exchange": exchange, POOL_KEY: list(pool)}
+    return {**config, **settled}
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def checked_settings(
     except SettingsError as error:
         problems += error.problems
         settings = _readable(config)
-    problems += _lead_problems(config, settings) + _pool_problems(config, settings)
+    problems += _lead_problems(config, settings)
     if backtest is not None:
         problems += _candle_problems(config, settings, backtest, read_span)
     if problems:
@@ -79,24 +79,6 @@ def _lead_problems(config: Mapping[str, Any], settings: SignalSettings) -> list[
         f"freqai.signals.features.lead_pair: {lead!r} is none of the pool's pairs "
         f"({', '.join(pool)}); name one of them or its coin, or leave the key out, then their mean "
         f"leads where {FeatureSettings().lead_pair} is missing"
-    ]
-
-
-def _pool_problems(config: Mapping[str, Any], settings: SignalSettings) -> list[str]:
-    """Pairs of the pool that a running bot would train without, though backtests have them.
-
-    Live, FreqAI loads the candles of the config's own whitelist, whatever pairlists make of it.
-    """
-    if config.get("runmode") not in ("dry_run", "live"):
-        return []
-    whitelist = config["exchange"].get("pair_whitelist") or []
-    missing = [pair for pair in settings.model.pool_pairs if pair not in whitelist]
-    if not missing:
-        return []
-    return [
-        f"freqai.signals.model.pool_pairs: {', '.join(missing)} are not in "
-        f"exchange.pair_whitelist ({', '.join(whitelist)}), and a running bot has candles of those "
-        "pairs only; add them there, where they are traded too, or take them out of pool_pairs"
     ]
 
 

@@ -158,6 +158,7 @@ def make_version_1(url: str) -> None:
     with engine.begin() as connection:
         METADATA.create_all(connection)
         connection.execute(text("ALTER TABLE signals DROP COLUMN sent"))
+        connection.execute(text("ALTER TABLE predictions DROP COLUMN new_pair"))
         connection.execute(SCHEMA.insert().values(version=1))
         connection.execute(
             text(
