@@ -8,7 +8,6 @@ trading, not out of the market, and a pair that joins is served by the pool's mo
 
 import json
 import logging
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from freqtrade.plugins.pairlist.pairlist_helpers import expand_pairlist
 
 from freqai_signals.config import POOL_KEY, pool_pairs
 from freqai_signals.files import write_atomically
+from freqai_signals.preflight.situation import is_named
 from freqai_signals.settings import SignalSettings
 from freqai_signals.settings.freqai_keys import plain_freqai
 
@@ -28,19 +28,6 @@ logger = logging.getLogger(__name__)
 
 POOL_FILE: Final = "pool.json"
 """In the identifier's folder: a resolved pool, so that a restart does not change it."""
-
-_NAME: Final = re.compile(r"[\w-]+/[\w-]+(:[\w-]+)?")
-
-
-def is_named(pairs: Sequence[str]) -> bool:
-    """Whether these are names of pairs, and not patterns or nothing.
-
-    Examples
-    --------
-    >>> is_named(["BTC/USDT", "ETH/USDT:USDT"]), is_named([".*/USDT"]), is_named([])
-    (True, False, False)
-    """
-    return bool(pairs) and all(_NAME.fullmatch(pair) for pair in pairs)
 
 
 def blacklisted(config: Mapping[str, Any], pairs: Sequence[str]) -> frozenset[str]:

@@ -5,9 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
-from freqtrade.configuration import TimeRange
 from freqtrade.constants import Config
-from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType, RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.persistence import Trade
@@ -15,13 +13,12 @@ from freqtrade.strategy import DecimalParameter, IntParameter, IStrategy, stoplo
 from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, pool_pairs
-from freqai_signals.dataset.candles import Span
 from freqai_signals.dataset.features.cache import FeatureCache, with_features
 from freqai_signals.dataset.pair_tables import add_labels
 from freqai_signals.live.live_candle import LiveCandle
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.plugin.pool import freqai_config, run_pool, using_config
-from freqai_signals.plugin.startup import SpanReader, checked_settings, startup_candles
+from freqai_signals.plugin.startup import checked_settings, startup_candles
 from freqai_signals.report.backtest_record import BacktestRecord
 from freqai_signals.schema import LABEL_COLUMN, THRESHOLD_COLUMN, SignalClass
 from freqai_signals.settings import SignalSettings
@@ -64,7 +61,7 @@ class LightGBMSignalStrategy(IStrategy):
 
     def __init__(self, config: Config) -> None:
         try:
-            self.signal_settings = checked_settings(config, _backtest(config), _spans(config))
+            self.signal_settings = checked_settings(config)
         except SettingsError as error:
             raise OperationalException(str(error)) from error
         self.timeframe = self.signal_settings.timeframe
@@ -308,26 +305,3 @@ class LightGBMSignalStrategy(IStrategy):
     ) -> str | None:
         """Leave at the horizon or beyond a barrier; a running bot's stop is freqtrade's own."""
         return self._positions.exit(trade, current_time, current_rate)
-
-
-def _backtest(config: Config) -> tuple[int, int] | None:
-    """Start and end of what is to be backtested; None where nothing is, or start-up is varied."""
-    if config.get("runmode") not in (RunMode.BACKTEST, RunMode.HYPEROPT):
-        return None
-    timerange = TimeRange.parse_timerange(config.get("timerange"))
-    return (timerange.startts, timerange.stopts) if timerange.stopts else None
-
-
-def _spans(config: Config) -> SpanReader:
-    """Reads the span of a pair's stored candles."""
-
-    def read(pair: str, timeframe: str) -> Span | None:
-        folder, kind = config["datadir"], CandleType.get_default(config.get("trading_mode", "spot"))
-        handler = get_datahandler(folder, config.get("dataformat_ohlcv", "feather"))
-        first, last, count = handler.ohlcv_data_min_max(pair, timeframe, kind)
-        file = handler._pair_data_filename(folder, pair, timeframe, kind)
-        if not count and file.exists():
-            raise ValueError(f"candle file {file} is damaged or empty; delete it, download anew")
-        return Span(first, last) if count else None
-
-    return read
