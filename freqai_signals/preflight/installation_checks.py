@@ -13,11 +13,11 @@ from freqai_signals.preflight.findings import Finding, ok, warning
 from freqai_signals.preflight.situation import Situation
 
 _PACKAGE: Final = "freqai-signals"
-_ADAPTERS: Final = {
-    "LightGBMSignalClassifier": ("freqai_models", "freqaimodels"),
-    "LightGBMSignalStrategy": ("strategies", "strategies"),
-}
-"""Class and the folders, of a checkout and of a user's data, where freqtrade finds it."""
+_ADAPTERS: Final = (
+    ("freqaimodel_path", "freqaimodel", "freqaimodels", "LightGBMSignalClassifier"),
+    ("strategy_path", "strategy", "strategies", "LightGBMSignalStrategy"),
+)
+"""Keys of folder and class in the config, folder in a user's data, class unless one is named."""
 
 
 def versions_fit(situation: Situation) -> Iterator[Finding]:
@@ -61,26 +61,32 @@ def one_copy_runs(situation: Situation) -> Iterator[Finding]:
 
 
 def adapters_are_found(situation: Situation) -> Iterator[Finding]:
-    """Freqtrade finds the classes, and their files are thin ones of this version."""
+    """Freqtrade finds the classes, and their files use the package."""
     config, folder = situation.config, situation.user_data
-    for name, (_, in_user_data) in _ADAPTERS.items():
-        option = "freqaimodel_path" if in_user_data == "freqaimodels" else "strategy_path"
+    for option, key, subfolder, default in _ADAPTERS:
+        name = str(config.get(key) or default)
         places = [Path(str(config[option]))] if config.get(option) else []
-        places += [folder / in_user_data] if folder is not None else []
-        files = [file for place in places for file in place.glob("*.py")]
+        places += [folder / subfolder] if folder is not None else []
+        files = [file for place in places for file in sorted(place.glob("*.py"))]
         found = [file for file in files if f"class {name}(" in _text(file)]
-        chosen = config.get("strategy" if option == "strategy_path" else "freqaimodel")
-        if found and "freqai_signals" not in _text(found[0]):
-            yield warning(f"adapters: {found[0]} does not use the package",
-                          "it is a class of the same name, or of an old version",
-                          "freqai-signals init --upgrade")  # fmt: skip
-        elif found:
+        if not found:
+            yield warning(
+                f"adapters: no {name} in {' or '.join(map(str, places))}",
+                "freqtrade will not find it",
+                f"freqai-signals init --userdir DIR, or name the folder in {option}",
+            )
+        elif "freqai_signals" not in _text(found[0]):
+            yield warning(
+                f"adapters: {found[0]} does not use the package",
+                "it is another class of this name, or of an old version",
+                "freqai-signals init --userdir DIR --upgrade",
+            )
+        else:
             yield ok(f"adapters: {name} in {found[0]}")
-        elif chosen in (None, name):
-            where = " or ".join(map(str, places)) or "no folder, there is no user_data"
-            yield warning(f"adapters: no {name} in {where}", "freqtrade will not find it",
-                          "freqai-signals init --userdir DIR, or name the folder with "
-                          f"{option}")  # fmt: skip
+
+
+INSTALLATION_CHECKS: Final = (versions_fit, one_copy_runs, adapters_are_found)
+"""They need no config."""
 
 
 def _text(file: Path) -> str:

@@ -19,12 +19,8 @@ from freqai_signals.preflight.candle_checks import (
     effort_is_known,
     labels_are_balanced,
 )
-from freqai_signals.preflight.findings import Finding, Level, ok, warning
-from freqai_signals.preflight.installation_checks import (
-    adapters_are_found,
-    one_copy_runs,
-    versions_fit,
-)
+from freqai_signals.preflight.findings import Finding, Level, warning
+from freqai_signals.preflight.installation_checks import INSTALLATION_CHECKS
 from freqai_signals.preflight.settings_checks import (
     freqai_can_work,
     freqtrade_works_with_us,
@@ -55,9 +51,7 @@ START_CHECKS: Final[tuple[Check, ...]] = (
 """Quick ones; they need nothing but the config, and for a backtest the candles."""
 
 DOCTOR_CHECKS: Final[tuple[Check, ...]] = (
-    versions_fit,
-    one_copy_runs,
-    adapters_are_found,
+    *INSTALLATION_CHECKS,
     *START_CHECKS,
     candles_are_whole,
     labels_are_balanced,
@@ -116,8 +110,4 @@ def guarded(situation: Situation, checks: tuple[Check, ...]) -> Iterator[tuple[s
         # A preflight looks at whatever a user has; it must come to its end.
         except Exception as problem:  # noqa: BLE001
             found = [warning(f"{check.__name__}: could not be looked at ({problem!r})")]
-        yield from ((check.__name__, finding) for finding in found or [ok(_first_line(check))])
-
-
-def _first_line(check: Check) -> str:
-    return (check.__doc__ or check.__name__).strip().splitlines()[0]
+        yield from ((check.__name__, finding) for finding in found)
