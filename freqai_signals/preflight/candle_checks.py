@@ -14,11 +14,16 @@ from freqai_signals.dataset.labels import make_labels
 from freqai_signals.preflight.findings import Finding, error, ok, warning
 from freqai_signals.preflight.situation import Situation, is_named
 from freqai_signals.schema import LABEL_COLUMN, SignalClass
+from freqai_signals.settings import LabelSettings
 from freqai_signals.signals.expected_value import round_trip_cost
 
 logger = logging.getLogger(__name__)
 
+_Shares = Mapping[SignalClass, float]
+_Rule = tuple[LabelSettings, int, int, float]
+
 _RARE_SHARE: Final = 0.05
+_FACTORS: Final = (0.5, 2.0)
 _MANY_HOLES: Final = 0.01
 _SECONDS_A_WINDOW: Final = 6.0
 _SECONDS_A_MILLION_ROWS: Final = 90.0
@@ -129,31 +134,59 @@ def labels_are_balanced(situation: Situation) -> Iterator[Finding]:
         )
         if len(recent) <= 10 * settings.label_horizon_candles:
             continue
-        labels = make_labels(recent, *rule)[LABEL_COLUMN].dropna()
-        shares = {
-            kind: float((labels == kind).mean()) if len(labels) else 0.0 for kind in SignalClass
-        }
         width = float(np.nanmedian(barrier_width(recent["close"].to_numpy(np.float64), *rule)))
-        yield _balance(pair, shares, width, cost)
+        shares = _shares(recent, rule)
+        others = {
+            factor: _shares(recent, (_scaled(settings.labels, factor), *rule[1:]))
+            for factor in (_FACTORS if min(shares.values()) < _RARE_SHARE else ())
+        }
+        yield _balance(pair, shares, width, cost, settings.labels, others)
 
 
-def _balance(pair: str, shares: Mapping[SignalClass, float], width: float, cost: float) -> Finding:
-    parts = ", ".join(f"{kind.name.lower()} {share:.0%}" for kind, share in shares.items())
-    shown = f"{pair}: {parts}; barrier {width:.2%}, costs of a trade {cost:.2%}"
-    rare = [kind.name.lower() for kind, share in shares.items() if share < _RARE_SHARE]
+def _shares(candles: pd.DataFrame, rule: _Rule) -> _Shares:
+    """Share of each class among rows whose outcome is known."""
+    labels = make_labels(candles, *rule)[LABEL_COLUMN].dropna()
+    return {kind: float((labels == kind).mean()) if len(labels) else 0.0 for kind in SignalClass}
+
+
+def _scaled(labels: LabelSettings, factor: float) -> LabelSettings:
+    """Labels whose barriers or threshold are so many times as wide."""
+    wider = {name: getattr(labels, name) * factor for name in ("k", "floor", "threshold")}
+    return labels.model_copy(update=wider)
+
+
+def _balance(
+    pair: str,
+    shares: _Shares,
+    width: float,
+    cost: float,
+    labels: LabelSettings,
+    others: Mapping[float, _Shares],
+) -> Finding:
+    shown = f"{pair}: {_told(shares)}; barrier {width:.2%}, costs of a trade {cost:.2%}"
     if width < 1.5 * cost:
         return warning(
             shown, "a trade that wins its barrier hardly pays its fees",
             "raise freqai.signals.labels.k or floor, or lengthen label_period_candles",
         )  # fmt: skip
-    if "hold" in rare:
-        return warning(shown, "hardly a row is hold", "raise freqai.signals.labels.k or floor")
-    if rare:
-        return warning(
-            shown, f"{' and '.join(rare)} are rare, the model will hardly ever say so",
-            "lower freqai.signals.labels.k or floor, or lengthen label_period_candles",
-        )  # fmt: skip
-    return ok(shown)
+    rare = [kind.name.lower() for kind, share in shares.items() if share < _RARE_SHARE]
+    if not rare:
+        return ok(shown)
+    keys = ("threshold",) if labels.kind == "fixed" else ("k", "floor")
+    changes = "; ".join(
+        f"with {' and '.join(f'{key} {getattr(labels, key) * factor:g}' for key in keys)}: "
+        f"{_told(other)}"
+        for factor, other in others.items()
+    )
+    return warning(
+        shown,
+        f"{' and '.join(rare)} is rare, and hardly ever learnt",
+        f"set freqai.signals.labels otherwise; {changes}",
+    )
+
+
+def _told(shares: _Shares) -> str:
+    return ", ".join(f"{kind.name.lower()} {share:.0%}" for kind, share in shares.items())
 
 
 def effort_is_known(situation: Situation) -> Iterator[Finding]:

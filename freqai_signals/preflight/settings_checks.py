@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from typing import Any, Final, TypeGuard
 
 from freqai_signals.config import ignored_keys
-from freqai_signals.dataset.features.inputs import lead_among
-from freqai_signals.dataset.pair_tables import row_memory, training_window
+from freqai_signals.dataset.barriers import label_memory
+from freqai_signals.dataset.features import GROUPS
+from freqai_signals.dataset.features.groups import HIGHER_LENGTH
+from freqai_signals.dataset.features.inputs import Spans, lead_among
+from freqai_signals.dataset.pair_tables import training_window
 from freqai_signals.preflight.findings import Finding, error, ok, warning
 from freqai_signals.preflight.situation import Situation, is_named, mapping
-from freqai_signals.settings import FeatureSettings
+from freqai_signals.settings import FeatureSettings, SignalSettings
 
 _IDENTIFIER: Final = re.compile(r"[\w.+-]{1,64}")
 
@@ -116,43 +119,34 @@ def timeframe_fits_exchange(situation: Situation) -> Iterator[Finding]:
         f"start-up: {needed} candles of {settings.timeframe} are needed, {exchange.name} gives "
         f"{exchange.most_candles}",
         "freqtrade refuses to start",
-        "; ".join(shorter_memory(situation)),
+        "; ".join(shorter_memory(settings, exchange.most_candles)),
     )
 
 
-def shorter_memory(situation: Situation) -> list[str]:
-    """What to change for less start-up, the key with the largest part in it first."""
-    settings = situation.settings
-    parts = []
-    features = settings.features
-    for name in features.groups:
-        left = tuple(group for group in features.groups if group != name)
-        if left:
-            kept = settings.model_copy(
-                update={"features": features.model_copy(update={"groups": left})}
-            )
-            parts.append((row_memory(kept), f"leave {name} out of freqai.signals.features.groups"))
-    if features.higher_timeframes:
-        kept = settings.model_copy(
-            update={
-                "features": features.model_copy(
-                    update={"higher_timeframes": features.higher_timeframes[:-1]}
-                )
-            }
-        )
-        last = features.higher_timeframes[-1]
-        parts.append(
-            (
-                row_memory(kept),
-                f"leave {last} out of freqai.signals.features.higher_timeframes",
-            )
-        )
-    now = row_memory(settings)
-    told = [f"{text} ({least} candles)" for least, text in sorted(parts) if least < now]
+def shorter_memory(settings: SignalSettings, most: int) -> list[str]:
+    """What to change so that at most so many candles are looked back on; the last always helps."""
+    spans = Spans.from_settings(settings)
+    memory = {name: GROUPS[name].memory(spans) for name in settings.features.groups}
+    long = {name: candles for name, candles in memory.items() if candles > most}
+    told = []
+    longest = [name for name, candles in settings_timeframes(settings) if candles > most]
+    if longest:
+        told.append(f"leave {', '.join(longest)} out of freqai.signals.features.higher_timeframes")
+    if long and len(long) < len(memory):
+        names = ", ".join(f"{name} ({candles})" for name, candles in long.items())
+        told.append(f"leave {names} out of freqai.signals.features.groups")
+    if label_memory(settings.labels, settings.candles_per_day) > most:
+        told.append("shorten freqai.signals.labels.volatility_span_days")
     decision = settings.decision
     if decision.score_share is not None or decision.lively_window_days is not None:
-        told.insert(0, "shorten freqai.signals.decision.score_window_days and lively_window_days")
-    return [*told[:3], "use a longer timeframe, which needs fewer candles a day"]
+        told.append("shorten freqai.signals.decision.score_window_days and lively_window_days")
+    return [*told, "or use a longer timeframe, which needs fewer candles"]
+
+
+def settings_timeframes(settings: SignalSettings) -> list[tuple[str, int]]:
+    """Each higher timeframe with the base candles that its features look back on."""
+    spans = Spans.from_settings(settings)
+    return [(name, HIGHER_LENGTH * candles + 1) for name, candles in spans.higher]
 
 
 def windows_hold_rows(situation: Situation) -> Iterator[Finding]:
