@@ -1,6 +1,8 @@
 """Stored candles as freqtrade reads them; whatever is wrong with a file is told with its name."""
 
+import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -23,24 +25,43 @@ def stored_candles(config: Mapping[str, Any], timeframe: str) -> FrameReader:
         file = handler._pair_data_filename(folder, pair, timeframe, kind)
         if not file.exists():
             return None
-        try:
-            frame: DataFrame = handler._ohlcv_load(pair, timeframe, None, kind)
-        # What a reader raises for odd bytes or columns is nearly anything.
-        except Exception as error:
-            raise ValueError(
-                f"candle file {file} cannot be read ({error}); delete it, download anew"
-            ) from error
+        frame = _loaded(handler, pair, timeframe, kind)
         if frame.empty:
-            raise ValueError(f"candle file {file} is damaged or empty; delete it, download anew")
+            raise ValueError(f"candle file {file} {_why_empty(file)}; delete it, download anew")
         dates = frame["date"]
         if not isinstance(dates.dtype, pd.DatetimeTZDtype) or dates.min() < _OLDEST:
             raise ValueError(
-                f"candle file {file}: its dates ({dates.dtype}, from {dates.min()}) are not times "
-                "in UTC, or not milliseconds since 1970; download it anew"
+                f"candle file {file} has dates ({dates.dtype}, from {dates.min()}), which are "
+                "not times in UTC since 2009; delete it, download anew"
             )
         return frame
 
     return read
+
+
+def _loaded(handler: Any, pair: str, timeframe: str, kind: CandleType) -> DataFrame:
+    """The file's frame; empty where freqtrade's reader logs an error and goes on."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        frame: DataFrame = handler._ohlcv_load(pair, timeframe, None, kind)
+    # What readers of other formats raise for odd bytes or columns is nearly anything.
+    except Exception:  # noqa: BLE001
+        return DataFrame()
+    finally:
+        logging.disable(level)
+    return frame
+
+
+def _why_empty(file: Path) -> str:
+    """What is wrong with a file that freqtrade reads no candle from."""
+    try:
+        dates = pd.read_feather(file, columns=["date"])["date"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "is damaged or empty"
+    if dates.empty:
+        return "is damaged or empty"
+    return f"has dates of type {dates.dtype}, which are not times in UTC"
 
 
 def stored_span(config: Mapping[str, Any]) -> SpanReader:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 
+from freqai_signals.config import ignored_keys
 from freqai_signals.files import write_atomically
 from freqai_signals.schema import (
     DECISION_SIGNAL_COLUMN,
@@ -67,6 +68,8 @@ class BacktestRecord:
         Where the files of this identifier go.
     settings, round_trip_cost, timerange, datadir
         What the rows were made with.
+    ignored
+        What of the config did nothing, a line each.
     """
 
     folder: Path
@@ -74,6 +77,7 @@ class BacktestRecord:
     round_trip_cost: float
     timerange: str
     datadir: str = ""
+    ignored: tuple[str, ...] = ()
     _files: dict[str, str] = field(default_factory=dict, init=False)
 
     @classmethod
@@ -88,6 +92,7 @@ class BacktestRecord:
             round_trip_cost,
             str(config.get("timerange", "")),
             str(Path(config["datadir"]).resolve()),
+            ignored_keys(config),
         )
 
     def add(
@@ -147,6 +152,7 @@ class BacktestRecord:
             "datadir": self.datadir,
             "round_trip_cost": self.round_trip_cost,
             "settings": self.settings.model_dump(mode="json"),
+            "ignored": list(self.ignored),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 

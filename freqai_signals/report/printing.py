@@ -52,6 +52,8 @@ def print_report(run: Run, models: RunModels, console: Console) -> None:
     )
     for told in expectation(settings):
         console.print(told, style="bold yellow")
+    for ignored in run.facts.get("ignored", ()):
+        console.print(f"ignored: {ignored}", style="yellow", markup=False)
     console.print(_table("Signal quality per pair", quality.quality_table(run.frames), "pair"))
     console.print(
         "Scored rows lie after the training window of the model that predicted them. skill: 0 = "
