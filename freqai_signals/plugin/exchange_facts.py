@@ -40,13 +40,19 @@ def exchange_facts(config: Mapping[str, Any]) -> ExchangeFacts | None:
     try:
         exchange = ExchangeResolver.load_exchange(bare, validate=False, load_leverage_tiers=False)
         limit = exchange.ohlcv_candle_limit(timeframe, kind)
-        fees = exchange._api.describe().get("fees", {})
-        market = "swap" if mode == "futures" else "trading"
-        fee = (fees.get(market) or fees.get("trading") or {}).get("taker")
+        fee = _taker_fee(exchange._api.describe().get("fees", {}), mode)
         has_history = bool(exchange.get_option("ohlcv_has_history"))
         exchange.close()
     except FreqtradeException:
         return None
     finally:
         logging.disable(level)
-    return ExchangeFacts(str(name), int(limit), has_history, None if fee is None else float(fee))
+    return ExchangeFacts(str(name), int(limit), has_history, fee)
+
+
+def _taker_fee(fees: Mapping[str, Any], mode: str) -> float | None:
+    """The usual taker fee in ccxt's description of an exchange, a fraction."""
+    linear = (fees.get("linear") or {}).get("trading") or fees.get("swap") or {}
+    sections = (linear if mode == "futures" else {}, fees.get("trading") or {})
+    found = [section["taker"] for section in sections if section.get("taker") is not None]
+    return float(found[0]) if found else None
