@@ -20,7 +20,7 @@ LEVELS = (
     {"drift"},
     {"model"},
     {"training", "registry", "signals"},
-    {"tuning", "trading", "report", "ledger"},
+    {"tuning", "trading", "report", "ledger", "preflight"},
     {"live"},
     {"plugin", "rehearsal"},
     {"commands"},

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 from freqtrade.constants import Config
-from freqtrade.enums import RunMode
+from freqtrade.enums import CandleType, RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
@@ -16,7 +16,8 @@ from freqai_signals.config import SettingsError, pool_pairs
 from freqai_signals.dataset.features.cache import FeatureCache, with_features
 from freqai_signals.dataset.pair_tables import PairTables, add_labels, row_memory
 from freqai_signals.live.operation import LiveOperation
-from freqai_signals.plugin.startup import backtest_span, checked_settings, stored_spans
+from freqai_signals.plugin.pool import freqai_config, run_pool, using_config
+from freqai_signals.plugin.startup import checked_settings
 from freqai_signals.report.data.backtest_record import BacktestRecord
 from freqai_signals.schema import (
     DECISION_SIGNAL_COLUMN,
@@ -62,6 +63,9 @@ class SignalColumns(IStrategy):
     of LightGBMSignalStrategy. A hook of ours that is overridden without ``super()`` is completed.
     """
 
+    exits_are_ours = False
+    """Whether trades end by exit signals of this package, which freqtrade can switch off."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         complete_hooks(cls, _COMPLETED)
@@ -72,9 +76,7 @@ class SignalColumns(IStrategy):
             # As freqtrade does a little later; the model must not read another one.
             config.setdefault("timeframe", own_timeframe)
         try:
-            self.signal_settings = checked_settings(
-                config, backtest_span(config), stored_spans(config)
-            )
+            self.signal_settings = checked_settings(config, own_exits=self.exits_are_ours)
         except SettingsError as error:
             raise OperationalException(str(error)) from error
         self.timeframe = self.signal_settings.timeframe
@@ -98,6 +100,24 @@ class SignalColumns(IStrategy):
                 f"{self.config.get('freqaimodel') or 'none'}: set freqai.enabled to true and give "
                 "--freqaimodel LightGBMSignalClassifier; freqai-signals init prints the commands"
             )
+
+    def load_freqAI_model(self) -> None:
+        """Settle the pool of the run, and show FreqAI the config that goes with it."""
+        if not self.config.get("freqai", {}).get("enabled", False):
+            super().load_freqAI_model()
+            return
+        pool = run_pool(self.signal_settings, self.config, self.dp, self._is_live)
+        self.features = FeatureCache(self.signal_settings, pool)
+        with using_config(self, freqai_config(self.config, self.signal_settings, pool)):
+            super().load_freqAI_model()
+
+    def gather_informative_pairs(self) -> list[tuple[str, str, CandleType]]:
+        """Beside others, the candles of the whole pool, whatever pairlists leave of it."""
+        pool = self.features.pool
+        with using_config(self, freqai_config(self.config, self.signal_settings, pool)):
+            wanted = super().gather_informative_pairs()
+        kind = self.config["candle_type_def"]
+        return [*wanted, *((pair, self.timeframe, kind) for pair in pool)]
 
     def _settings_now(self) -> SignalSettings:
         """The settings in force; a strategy with tuned ones gives those."""

@@ -45,6 +45,7 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
     minimal_roi = {"0": 10.0}
     stoploss = -0.30
     plot_config = plot_config()
+    exits_are_ours = True
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

@@ -74,6 +74,8 @@ def print_report(
     console.print(Text(title, style="bold"))
     if verdict:
         console.print(Text(" ".join(verdict)))
+    for ignored in run.facts.get("ignored", ()):
+        _sentence(console, f"ignored: {ignored}")
     _table(console, "Signal quality per pair", quality.quality_table(run.frames), "pair")
     _sentence(
         console,

@@ -53,6 +53,12 @@ def test_every_table_is_printed_with_what_it_was_made_from() -> None:
     assert "round trip costs 0.20%" in text
 
 
+def test_keys_that_did_nothing_are_printed_as_they_stand() -> None:
+    run = some_run()
+    run.facts["ignored"] = ["freqai.conv_width = [2]: the model is another"]
+    assert "ignored: freqai.conv_width = [2]: the model is another" in printed(run)
+
+
 def test_cells_hold_counts_shares_and_dashes_for_what_is_unknown() -> None:
     text = printed(some_run())
     assert line_of(text, "BTC/USDT")[1:4] == ["3", "0", "3"]

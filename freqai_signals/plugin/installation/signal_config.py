@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from freqai_signals.config import BOOSTER_ALIASES, settings_from_config
+from freqai_signals.config import settings_from_config
 from freqai_signals.dataset.pair_tables import row_memory
 from freqai_signals.dataset.timeframe_defaults import timeframe_defaults
 from freqai_signals.files import merged
 from freqai_signals.settings import SignalSettings
+from freqai_signals.settings.freqai_keys import BOOSTER_ALIASES
 
 _WINDOWS_A_TRAINING: Final = 12
 _RETRAIN_HOURS: Final = 168

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import ValidationError
 
+from freqai_signals.config import ignored_keys
 from freqai_signals.files import write_atomically
 from freqai_signals.report.data.feature_shift import feature_shift
 from freqai_signals.schema import (
@@ -101,6 +102,8 @@ class BacktestRecord:
         What the rows were made with.
     pairs
         Those of the whole backtest: a record with fewer was not finished.
+    ignored
+        What of the config did nothing, a line each.
     """
 
     folder: Path
@@ -109,6 +112,7 @@ class BacktestRecord:
     timerange: str
     datadir: str = ""
     pairs: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
     _files: dict[str, str] = field(default_factory=dict, init=False)
 
     @classmethod
@@ -124,6 +128,7 @@ class BacktestRecord:
             str(config.get("timerange", "")),
             str(Path(config["datadir"]).resolve()),
             tuple(config["exchange"].get("pair_whitelist", ())),
+            ignored_keys(config),
         )
 
     def add(
@@ -195,6 +200,7 @@ class BacktestRecord:
             "datadir": self.datadir,
             "round_trip_cost": self.round_trip_cost,
             "settings": self.settings.model_dump(mode="json"),
+            "ignored": list(self.ignored),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 
