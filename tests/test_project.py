@@ -20,8 +20,8 @@ LEVELS = (
     {"drift"},
     {"model"},
     {"training", "registry", "signals"},
-    {"tuning", "trading", "report", "ledger", "preflight"},
-    {"live"},
+    {"tuning", "trading", "report", "ledger"},
+    {"live", "preflight"},
     {"plugin", "rehearsal"},
     {"commands"},
 )

@@ -25,25 +25,25 @@ from freqai_signals.dataset.rows import Window
 from freqai_signals.files import write_atomically
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.plugin.backtest_windows import LabelledOnce, WindowModels
-from freqai_signals.plugin.data_drawer import SignalDataDrawer
-from freqai_signals.plugin.data_kitchen import (
+from freqai_signals.plugin.freqai.backtest_windows import LabelledOnce, WindowModels
+from freqai_signals.plugin.freqai.data_drawer import SignalDataDrawer
+from freqai_signals.plugin.freqai.data_kitchen import (
     SignalDataKitchen,
     declare,
     keep_nothing_of_training,
     store_importances,
 )
-from freqai_signals.plugin.pool import freqai_config
-from freqai_signals.plugin.prediction_cache import PredictionCache, Recipe, listed_costs
-from freqai_signals.plugin.retrain_schedule import RetrainStep, Trained, newest, next_step
-from freqai_signals.plugin.signal_columns import MODEL_HOOKS
-from freqai_signals.plugin.state_files import (
+from freqai_signals.plugin.freqai.prediction_cache import PredictionCache, Recipe, listed_costs
+from freqai_signals.plugin.freqai.retrain_schedule import RetrainStep, Trained, newest, next_step
+from freqai_signals.plugin.freqai.state_files import (
     INPUTS_FILE,
     all_inputs,
     changed_inputs,
     repair_state,
 )
-from freqai_signals.plugin.thread_priority import InferencePriority, low_priority
+from freqai_signals.plugin.freqai.thread_priority import InferencePriority, low_priority
+from freqai_signals.plugin.pool import freqai_config
+from freqai_signals.plugin.signal_columns import MODEL_HOOKS
 from freqai_signals.provenance import hook_files, method_files
 from freqai_signals.schema import INCOMPLETE_MARKET, LABEL_COLUMN, MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.signals.outputs import model_outputs

@@ -8,8 +8,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from freqai_signals.plugin.state_files import HISTORY_FILE
-from freqai_signals.plugin.thread_priority import QUIET_SECONDS, SWITCH_SECONDS, InferencePriority
+from freqai_signals.plugin.freqai.state_files import HISTORY_FILE
+from freqai_signals.plugin.freqai.thread_priority import (
+    QUIET_SECONDS,
+    SWITCH_SECONDS,
+    InferencePriority,
+)
 from freqai_signals.schema import PROBA_COLUMNS, TRUST_COLUMN
 from tests.plugin.conftest import PAIRS, Bench
 from tests.plugin.test_live import NEW_PAIR, PAIR, Bot, live_bench, make_bot

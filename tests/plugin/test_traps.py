@@ -17,7 +17,7 @@ from freqtrade.resolvers import StrategyResolver
 from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 from freqtrade.strategy import IStrategy
 
-from freqai_signals.plugin.data_kitchen import SignalDataKitchen
+from freqai_signals.plugin.freqai.data_kitchen import SignalDataKitchen
 from freqai_signals.schema import LABEL_COLUMN, MODEL_COLUMNS, PROBA_COLUMNS, TRUST_COLUMN
 from tests.plugin.conftest import REPO, Bench, Run, market_candles, small_config
 

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import pandas as pd
 from datasieve.pipeline import Pipeline
-from freqai_signals.plugin.prediction_cache import PredictionCache
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.plugin.freqai.prediction_cache import PredictionCache
 from freqai_signals.schema import MODEL_COLUMNS
 from freqai_signals.signals.outputs import window_facts
 
