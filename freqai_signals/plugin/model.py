@@ -168,7 +168,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
             return
         latest, model = self._newest(pair)
         if latest is not None and model is not None:
-            logger.info("%s joins and adopts the pool's model %s", pair, model.card.version)
+            logger.info("%s joins; the pool's model serves it: %s", pair, model.card.version)
             self._serve(pair, model, latest.time, dk)
 
     def retrain_early(self, pair: str) -> None:
