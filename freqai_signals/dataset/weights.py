@@ -1,7 +1,7 @@
-"""How much each row counts in training: uniqueness, recency, class balance, multiplied.
+"""Sample weights for training: the product of uniqueness, recency and class balance.
 
-Held-out rows are never weighted: early stopping, calibration and every measurement count each row
-once, so that probabilities speak of candles as they come.
+Held-out rows are never weighted: early stopping, calibration and every metric count each row once,
+so that probabilities match the frequencies of unweighted candles.
 """
 
 from collections.abc import Sequence
@@ -16,29 +16,29 @@ from freqai_signals.settings import SignalSettings
 
 Weights = NDArray[np.float64]
 
-_LEAST_EXPONENT: Final = -900.0
-"""Two to the power of less than about -1,000 would round to zero."""
+_MIN_EXPONENT: Final = -900.0
+"""Two to the power of less than about -1,000 underflows to zero."""
 
 
 def training_weights(rows: TrainingRows, settings: SignalSettings) -> Weights | None:
-    """The product of all weights that are switched on.
+    """The product of all enabled weights.
 
     Parameters
     ----------
     rows
-        What is trained on. Only these rows shape the weights, so nothing later can.
+        The rows to train on. Weights depend on these only, so no later row can leak into them.
     settings
-        ``weights`` says which; the candle length turns days into candles.
+        ``weights`` chooses the parts; the candle length converts days to candles.
 
     Returns
     -------
     numpy.ndarray or None
-        Shape ``(n,)``, mean 1. None where every row counts the same.
+        Shape ``(n,)``, mean 1. None if every row counts the same.
 
     Raises
     ------
     ValueError
-        If the product is no weight: see :func:`of_mean_one`.
+        If the product is not a valid weight: see :func:`of_mean_one`.
     """
     chosen = settings.weights
     if not len(rows):
@@ -66,31 +66,31 @@ def product(parts: Sequence[Weights]) -> Weights:
 
 
 def of_mean_one(weights: Weights) -> Weights:
-    """Scale weights to mean 1, so that regularisation means what it means without them.
+    """Scale weights to mean 1, so that regularisation has the same effect as without weights.
 
     Raises
     ------
     ValueError
-        If one of them is negative, infinite or NaN, or none is above zero.
+        If any weight is negative, infinite or NaN, or all are zero.
     """
     bad = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
     if len(bad):
         raise ValueError(
             f"weights must be finite and not negative: {len(bad)} of {len(weights)} are not, the "
-            f"first is {weights[bad[0]]} in row {bad[0]}; switch parts of freqai.signals.weights "
-            "off to find the one that gives it"
+            f"first is {weights[bad[0]]} in row {bad[0]}; disable parts of freqai.signals.weights "
+            "one by one to find the cause"
         )
     mean = float(weights.mean()) if len(weights) else 0.0
     if mean == 0.0:
         raise ValueError(
-            f"all {len(weights)} weights are zero, at least one row must count; lengthen "
-            "freqai.signals.weights.recency_half_life_days or switch weights off"
+            f"all {len(weights)} weights are zero, at least one must be positive; lengthen "
+            "freqai.signals.weights.recency_half_life_days or disable weights"
         )
     return np.asarray(weights / mean)
 
 
 def effective_rows(weights: Weights) -> float:
-    """Rows of equal weight that tell as much: squared sum over sum of squares (Kish).
+    """Effective sample size: squared sum over sum of squares (Kish).
 
     Examples
     --------
@@ -103,12 +103,11 @@ def effective_rows(weights: Weights) -> float:
 def average_uniqueness(
     start: NDArray[np.int64], event_end: NDArray[np.int64], pair: NDArray[np.int16]
 ) -> Weights:
-    """How much of each row's event it does not share with other rows of its pair.
+    """Average uniqueness of each row's event among the events of its pair.
 
-    At each candle whose price decides an event, those after ``start`` up to ``event_end``, the row
-    gets one over the number of the pair's rows whose events span that candle; the weight is the
-    mean of these. Rows left out of training share nothing: with every n-th candle kept, only the
-    kept ones count.
+    At each candle after ``start`` up to ``event_end`` the row gets one over the concurrency, the
+    number of the pair's rows whose events span that candle; the weight is the mean of these. Only
+    the given rows count: with every n-th candle kept, the skipped ones do not add to concurrency.
 
     Parameters
     ----------
@@ -120,8 +119,8 @@ def average_uniqueness(
     Returns
     -------
     numpy.ndarray
-        Shape ``(n,)``, in (0, 1]; 1 where no other event of the pair shares a candle. Takes time in
-        proportion to rows plus candles spanned.
+        Shape ``(n,)``, in (0, 1]; 1 where no other event of the pair shares a candle. Run time is
+        linear in rows plus candles spanned.
 
     References
     ----------
@@ -139,7 +138,7 @@ def average_uniqueness(
 
 
 def _uniqueness(start: NDArray[np.int64], event_end: NDArray[np.int64]) -> Weights:
-    # An event that ends where it starts is decided at that candle.
+    # An event that ends where it starts would span no candle: it gets that one.
     first, last = np.minimum(start + 1, event_end), event_end
     origin, candles = int(first.min()), int(last.max() - first.min()) + 1
     opened = np.bincount(first - origin, minlength=candles + 1)
@@ -151,7 +150,7 @@ def _uniqueness(start: NDArray[np.int64], event_end: NDArray[np.int64]) -> Weigh
 
 
 def recency(start: NDArray[np.int64], half_life_candles: float) -> Weights:
-    """1 for the newest row, half as much for one that is a half-life older; never quite 0.
+    """Exponential decay by age: 1 for the newest row, 0.5 one half-life earlier; never 0.
 
     Examples
     --------
@@ -159,14 +158,14 @@ def recency(start: NDArray[np.int64], half_life_candles: float) -> Weights:
     array([0.25, 0.5 , 1.  ])
     """
     half_lives = (start - start.max(initial=0)) / half_life_candles
-    return np.asarray(np.exp2(np.maximum(half_lives, _LEAST_EXPONENT)))
+    return np.asarray(np.exp2(np.maximum(half_lives, _MIN_EXPONENT)))
 
 
 def class_balance(label: NDArray[np.int8]) -> Weights:
     """Weights under which all classes that occur have the same sum.
 
-    They change the class shares that a model learns, and so its probabilities: calibration, which
-    mends directions only, does not bring hold back to its real share.
+    They change the class shares that a model learns, and so bias its probabilities: the direction
+    shrink calibrates buy against sell only and does not restore the share of hold.
 
     Examples
     --------

@@ -35,7 +35,7 @@ def with_barriers(
     rule = LabelRule.of(settings, round_trip_cost)
     close = frame["close"].to_numpy(np.float64)
     width = barrier_width(close, rule)
-    scale = width if rule.moving is rule else return_scale(close, rule)
+    scale = width if rule.volatility_scaled is rule else return_scale(close, rule)
     return frame.assign(**{BARRIER_COLUMN: width, RETURN_SCALE_COLUMN: scale})
 
 

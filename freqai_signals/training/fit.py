@@ -10,7 +10,7 @@ from freqai_signals import metrics
 from freqai_signals.dataset.holdout import Holdout
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.dataset.splits import purged_tail
-from freqai_signals.drift.training_reference import MOST_FEATURES, drift_reference
+from freqai_signals.drift.training_reference import MAX_FEATURES, drift_reference
 from freqai_signals.metrics import Probabilities
 from freqai_signals.model.calibration import (
     CalibrationRows,
@@ -82,7 +82,7 @@ def train(request: Request, key: str | None = None) -> SignalModel:
         logger.warning("Model %s: %s", card.version, warning)
     until = int(rows.event_end.max())
     model = SignalModel(card, window.rows.names, history, fit, until, held)
-    used = [name for name, _ in model.feature_importance(MOST_FEATURES)]
+    used = [name for name, _ in model.feature_importance(MAX_FEATURES)]
     return replace(
         model,
         card=replace(card, groups=group_shares(model, settings)),

@@ -68,7 +68,7 @@ def test_events_of_other_pairs_do_not_count() -> None:
     np.testing.assert_array_equal(average_uniqueness(start, end, np.array([0, 0])), [0.5, 0.5])
 
 
-def test_uniqueness_is_what_its_definition_says() -> None:
+def test_uniqueness_equals_its_definition() -> None:
     rows = make_rows(300, pairs=3, seed=5)
     expected = []
     for i in range(len(rows)):
@@ -117,7 +117,7 @@ def test_half_life_is_counted_in_days_of_the_timeframe() -> None:
         assert weights[apart] / weights[0] == pytest.approx(2.0)
 
 
-def test_classes_weigh_the_same_together_and_one_that_is_missing_weighs_nothing() -> None:
+def test_classes_have_equal_total_weight_and_a_missing_class_none() -> None:
     label = np.array([0, 1, 1, 1, 1, 2, 2], dtype=np.int8)
     weights = class_balance(label)
     sums = [weights[label == kind].sum() for kind in range(3)]
@@ -161,11 +161,11 @@ def test_weights_that_are_all_zero_are_refused_with_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0])
-def test_weights_that_are_no_numbers_above_zero_are_refused_with_their_place(bad: float) -> None:
+def test_invalid_weights_are_refused_with_their_row(bad: float) -> None:
     with pytest.raises(ValueError, match=rf"1 of 3 are not, the first is {bad} in row 1"):
         of_mean_one(np.array([1.0, bad, 2.0]))
 
 
-def test_effective_rows_count_what_uneven_weights_are_worth() -> None:
+def test_effective_rows_are_the_effective_sample_size() -> None:
     assert effective_rows(np.full(10, 3.0)) == pytest.approx(10)
     assert effective_rows(np.array([1.0, 1.0, 0.0, 0.0])) == pytest.approx(2)
