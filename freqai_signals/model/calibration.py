@@ -1,4 +1,4 @@
-"""Calibration: probabilities that hold, fitted on purged rows that trained no tree."""
+"""Probability calibration, fitted on purged rows that trained no tree."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from freqai_signals.metrics import Labels, Probabilities, log_loss
 from freqai_signals.schema import CLASS_COUNT, SignalClass
 from freqai_signals.settings import CalibrationMethod, CalibrationSettings
 
-_SMALLEST: Final = 1e-9
+_MIN_PROBABILITY: Final = 1e-9
 _SELL, _HOLD, _BUY = (int(kind) for kind in SignalClass)
 
 
@@ -25,7 +25,7 @@ class Calibrator:
     Attributes
     ----------
     method
-        Which map; ``none`` returns its input.
+        ``none`` returns its input.
     values
         Its parameters: ``temperature``: one; ``vector``: three slopes, three offsets;
         ``direction_shrink``: one slope; ``isotonic``: knots of each class.
@@ -41,19 +41,19 @@ class Calibrator:
 
 @dataclass(frozen=True)
 class DirectionHistory:
-    """Past purged predictions of direction: what the shrink's slope is fitted on.
+    """Past out-of-sample predictions of direction, on which the slope of the shrink is fitted.
 
-    Carried from model to model. Only rows that moved are kept; each was predicted by a model that
-    had not been trained on it, and its outcome was known when the next model was fitted.
+    Passed from model to model. Only rows that moved are kept; each was predicted by a model that
+    had not been trained on it, and its outcome was known when the next model was trained.
 
     Attributes
     ----------
     event_end
-        Shape ``(n,)``, candle number at whose close the outcome was known.
+        Shape ``(n,)``, candle numbers at whose close the outcomes were known.
     log_odds
         Shape ``(n,)``, raw log-odds of buy against sell.
     bought
-        Shape ``(n,)``, whether it was a buy.
+        Shape ``(n,)``, whether the realised class was buy.
     """
 
     event_end: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
@@ -61,55 +61,59 @@ class DirectionHistory:
     bought: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
 
     def extended(
-        self, event_end: NDArray[np.int64], labels: Labels, raw: Probabilities, most: int = 200_000
+        self,
+        event_end: NDArray[np.int64],
+        labels: Labels,
+        raw: Probabilities,
+        max_rows: int = 200_000,
     ) -> "DirectionHistory":
-        """The history plus the rows that moved after its end; the newest ``most`` are kept."""
+        """The history plus later rows that moved; only the newest ``max_rows`` are kept."""
         last = self.event_end.max(initial=np.iinfo(np.int64).min)
         new = (labels != _HOLD) & (event_end > last)
         ends = np.concatenate([self.event_end, event_end[new]])
         odds = np.concatenate([self.log_odds, direction_log_odds(raw[new])])
         bought = np.concatenate([self.bought, labels[new] == _BUY])
-        keep = np.sort(np.argsort(ends, kind="stable")[-most:])
+        keep = np.sort(np.argsort(ends, kind="stable")[-max_rows:])
         return DirectionHistory(ends[keep], odds[keep], bought[keep])
 
 
 def direction_log_odds(probabilities: Probabilities) -> NDArray[np.float64]:
     """Log-odds of buy against sell, shape ``(n,)``."""
-    clipped = np.clip(probabilities, _SMALLEST, 1.0)
+    clipped = np.clip(probabilities, _MIN_PROBABILITY, 1.0)
     return np.asarray(np.log(clipped[:, _BUY]) - np.log(clipped[:, _SELL]))
 
 
 def direction_slope(
     history: DirectionHistory, initial: float, overlap: float, prior_rows: float = 50.0
 ) -> float:
-    """Slope in [0, 1] of the direction log-odds that fits what happened.
+    """Maximum a posteriori slope in [0, 1] of the direction log-odds.
 
     Parameters
     ----------
     history
-        Past purged predictions.
+        Past out-of-sample predictions.
     initial
-        Slope without evidence; it weighs like ``prior_rows`` independent outcomes.
+        Slope without evidence, the mode of the prior.
     overlap
-        How many rows share one outcome (rows whose events overlap are not independent).
+        Rows per independent outcome: rows whose events overlap are not independent.
     prior_rows
-        See above.
+        Weight of the prior, in independent outcomes.
     """
     if not len(history.log_odds):
         return initial
     odds, bought = history.log_odds, history.bought
     signed = np.where(bought, odds, -odds)
-    believed = expit(initial * odds)
-    spread = float(np.mean(np.square(odds)))
+    prior_buy = expit(initial * odds)
+    if float(np.mean(np.square(odds))) == 0.0:
+        return initial
 
     def loss(slope: float) -> float:
-        happened = np.logaddexp(0.0, -slope * signed).mean() * len(odds) / max(overlap, 1.0)
-        drawn = believed * np.logaddexp(0.0, -slope * odds)
-        drawn += (1 - believed) * np.logaddexp(0.0, slope * odds)
-        return float(happened + prior_rows * drawn.mean())
+        observed = np.logaddexp(0.0, -slope * signed).mean() * len(odds) / max(overlap, 1.0)
+        # The prior: outcomes expected under the initial slope, as if they had been observed.
+        prior = prior_buy * np.logaddexp(0.0, -slope * odds)
+        prior += (1 - prior_buy) * np.logaddexp(0.0, slope * odds)
+        return float(observed + prior_rows * prior.mean())
 
-    if spread == 0.0:
-        return initial
     return float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded").x)
 
 
@@ -117,8 +121,8 @@ def direction_slope(
 class CalibrationRows:
     """Purged rows to calibrate on, sorted by time.
 
-    ``raw`` has shape ``(n, 3)``, ``start`` and ``event_end`` are candle numbers; ``overlap`` says
-    how many rows share one outcome.
+    ``raw`` has shape ``(n, 3)``, ``start`` and ``event_end`` are candle numbers; ``overlap`` is the
+    number of rows per independent outcome.
     """
 
     labels: Labels
@@ -131,14 +135,14 @@ class CalibrationRows:
 def fit_calibrator(
     rows: CalibrationRows, history: DirectionHistory, settings: CalibrationSettings
 ) -> Calibrator:
-    """Fit the chosen method, or none where it would worsen the purged log loss.
+    """Fit the configured method, or ``none`` if it would worsen the log loss.
 
-    With ``auto`` every method is fitted on the first half of the rows and judged on the second;
-    the winner is then fitted on all of them. A fixed method is judged in the same way and replaced
-    by ``none`` if it loses. The direction shrink is not judged on the rows: they chose the number
-    of boosting rounds, which makes their direction look better than it is. It is fitted on
-    ``history``, predictions of earlier models about what came after them, and cannot worsen the
-    log loss there, since a slope of 1 changes nothing.
+    With ``auto`` every method is fitted on the first half of the rows and evaluated on the second;
+    the best one is then fitted on all of them. Any other method is evaluated in the same way and
+    replaced by ``none`` if that is better. The exception is ``direction_shrink``: the number of
+    boosting rounds was chosen on these rows, which makes their direction look better than it is.
+    It is fitted on ``history``, predictions of earlier models for rows after their training, and
+    cannot worsen the log loss there, since a slope of 1 changes nothing.
     """
     if settings.method == "none":
         return Calibrator()
@@ -151,14 +155,14 @@ def fit_calibrator(
         if settings.method == "auto"
         else (settings.method,)
     )
-    losses = _judged(candidates, rows, history, settings)
+    losses = _validation_losses(candidates, rows, history, settings)
     best = min(candidates, key=lambda method: losses[method])
     if losses[best] > losses["none"]:
         return Calibrator()
     return _fit(best, rows, history, settings)
 
 
-def _judged(
+def _validation_losses(
     methods: Sequence[CalibrationMethod],
     rows: CalibrationRows,
     history: DirectionHistory,
@@ -166,6 +170,7 @@ def _judged(
 ) -> dict[CalibrationMethod, float]:
     half = len(rows.labels) // 2
     boundary = rows.start[half]
+    # Purged: an outcome known only after the boundary shares candles with the second half.
     early = rows.event_end[:half] < boundary
     labels, raw = rows.labels[half:], rows.raw[half:]
     losses: dict[CalibrationMethod, float] = {"none": log_loss(labels, raw)}
@@ -210,13 +215,13 @@ def _temperature(rows: CalibrationRows) -> float:
 
 def _vector(rows: CalibrationRows) -> tuple[tuple[float, ...], ...]:
     scores = _log(rows.raw)
-    happened = np.eye(CLASS_COUNT)[rows.labels.astype(np.intp)]
+    one_hot = np.eye(CLASS_COUNT)[rows.labels.astype(np.intp)]
 
     def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         logits = scores * values[:CLASS_COUNT] + values[CLASS_COUNT:]
-        gap = softmax(logits, axis=1) - happened
-        gradient = np.concatenate([(gap * scores).mean(axis=0), gap.mean(axis=0)])
-        value = -(log_softmax(logits, axis=1) * happened).sum(axis=1).mean()
+        residual = softmax(logits, axis=1) - one_hot
+        gradient = np.concatenate([(residual * scores).mean(axis=0), residual.mean(axis=0)])
+        value = -(log_softmax(logits, axis=1) * one_hot).sum(axis=1).mean()
         return float(value), gradient
 
     start = np.array([1.0] * CLASS_COUNT + [0.0] * CLASS_COUNT)
@@ -227,14 +232,14 @@ def _vector(rows: CalibrationRows) -> tuple[tuple[float, ...], ...]:
 def _isotonic(rows: CalibrationRows) -> tuple[tuple[float, ...], ...]:
     knots: list[tuple[float, ...]] = []
     for kind in range(CLASS_COUNT):
-        fitted = IsotonicRegression(y_min=_SMALLEST, y_max=1.0, out_of_bounds="clip")
+        fitted = IsotonicRegression(y_min=_MIN_PROBABILITY, y_max=1.0, out_of_bounds="clip")
         fitted.fit(rows.raw[:, kind], rows.labels == kind)
         knots += [tuple(fitted.X_thresholds_.tolist()), tuple(fitted.y_thresholds_.tolist())]
     return tuple(knots)
 
 
 def _log(probabilities: Probabilities) -> NDArray[np.float64]:
-    return np.asarray(np.log(np.clip(probabilities, _SMALLEST, 1.0)))
+    return np.asarray(np.log(np.clip(probabilities, _MIN_PROBABILITY, 1.0)))
 
 
 Values = tuple[tuple[float, ...], ...]

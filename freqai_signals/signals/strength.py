@@ -1,4 +1,4 @@
-"""Tiers of confidence and the tags made of them."""
+"""Tiers of confidence, and tags of signals."""
 
 from enum import IntEnum
 
@@ -11,7 +11,7 @@ from freqai_signals.signals.predictions import Floats
 
 
 class Strength(IntEnum):
-    """Coverage tier of a signal: how rarely the model is that confident."""
+    """Confidence tier of a signal: how rarely the model is that confident."""
 
     NONE = 0
     WEAK = 1

@@ -1,4 +1,4 @@
-"""Whether rows can train and judge a model, and if not, why."""
+"""Whether rows suffice to train and to validate a model, and if not, why."""
 
 import numpy as np
 
@@ -21,25 +21,25 @@ def why_not_trainable(rows: TrainingRows, settings: SignalSettings) -> str:
             )
     if np.ptp(rows.features, axis=0).max(initial=0.0) == 0.0:
         return "all features are constant"
-    return _uneven(rows, settings)
+    return _why_not_weighted(rows, settings)
 
 
-def _uneven(rows: TrainingRows, settings: SignalSettings) -> str:
-    """Why these rows cannot train a model under the weights asked for; empty if they can."""
+def _why_not_weighted(rows: TrainingRows, settings: SignalSettings) -> str:
+    """Why the configured weights leave too little to train on; empty if they do not."""
     try:
         weight = training_weights(rows, settings)
     except ValueError as error:
         return str(error)
-    worth = len(rows) if weight is None else effective_rows(weight)
-    if worth >= settings.validation.min_rows:
+    effective = len(rows) if weight is None else effective_rows(weight)
+    if effective >= settings.validation.min_rows:
         return ""
     return (
-        f"weighted, {len(rows)} rows tell as much as {worth:.0f}, fewer than the minimum of "
-        f"{settings.validation.min_rows}; lengthen weights.recency_half_life_days"
+        f"the effective sample size of {len(rows)} weighted rows is {effective:.0f}, less than the "
+        f"minimum of {settings.validation.min_rows}; lengthen weights.recency_half_life_days"
     )
 
 
 def missing_classes(tail: TrainingRows) -> str:
-    """Why these rows cannot judge a model; empty if they can."""
+    """Why these rows cannot validate a model; empty if they can."""
     missing = [name for name, count in metrics.class_counts(tail.label).items() if not count]
     return f"the hold-out has no row of class {', '.join(missing)}" if missing else ""

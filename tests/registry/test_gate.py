@@ -147,7 +147,7 @@ def test_model_that_could_not_be_trained_is_refused_with_its_reason() -> None:
 
 
 def test_other_rows_than_those_of_the_training_are_refused() -> None:
-    with pytest.raises(ValueError, match="do not match the model's holdout"):
+    with pytest.raises(ValueError, match="do not match the model's hold-out"):
         judge(model_of(10), None, window(0), GATE, CANDLES_PER_DAY)
 
 

@@ -1,4 +1,4 @@
-"""Sample weights inside a training: who gets them, who does not, and what bad ones lead to."""
+"""Sample weights in training: which rows get them, which do not, and invalid weights."""
 
 import dataclasses
 from typing import Any
@@ -32,7 +32,7 @@ def uneven(rows: TrainingRows) -> TrainingRows:
 
 
 @pytest.mark.parametrize("key", ALL)
-def test_each_weight_changes_what_is_learnt(rows: TrainingRows, kind: str, key: str) -> None:
+def test_each_weight_changes_the_model(rows: TrainingRows, kind: str, key: str) -> None:
     plain = train(Request(uneven(rows), small({"kind": kind})))
     weighted = train(Request(uneven(rows), small({"kind": kind}, weights={key: ALL[key]})))
     assert texts(weighted) != texts(plain)
@@ -41,7 +41,7 @@ def test_each_weight_changes_what_is_learnt(rows: TrainingRows, kind: str, key: 
 
 
 @pytest.mark.parametrize("threads", [2, 4])
-def test_a_weighted_request_gives_the_same_bytes_whatever_the_threads(
+def test_a_weighted_request_gives_the_same_bytes_for_any_number_of_threads(
     rows: TrainingRows, kind: str, threads: int
 ) -> None:
     made = [
@@ -67,16 +67,16 @@ def test_equal_weights_are_no_weights(rows: TrainingRows, kind: str) -> None:
 def samples_of(
     rows: TrainingRows, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> list[tuple[booster.Sample, booster.Sample]]:
-    """What the boosters of a weighted training were fitted and stopped on."""
+    """Training and early-stopping samples of a training with weights."""
     seen: list[tuple[booster.Sample, booster.Sample]] = []
-    real = booster.fit_stopping
+    real = booster.fit_early_stopping
 
     def spied(train: booster.Sample, held: booster.Sample, *rest: Any) -> booster.Fitted:
         seen.append((train, held))
         return real(train, held, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(boosting.booster, "fit_stopping", spied)
+        patch.setattr(boosting.booster, "fit_early_stopping", spied)
         train(Request(rows, small({"kind": kind}, weights=ALL)))
     return seen
 
@@ -96,7 +96,7 @@ def test_rows_held_out_are_not_weighted(
 def test_rows_held_out_change_no_weight_of_those_before_them(
     rows: TrainingRows, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Weights of the whole window, cut afterwards, would know the tail's classes and events."""
+    """Weights of the full window, split afterwards, would depend on the tail's events."""
     rows = uneven(rows)
     _, tail = purged_tail(rows.start, rows.event_end, 0.2, 0)
     changed = dataclasses.replace(
@@ -122,21 +122,21 @@ def test_class_balance_distorts_probabilities_and_the_card_shows_it() -> None:
 
 
 def test_a_half_life_that_leaves_too_few_rows_abstains_with_the_reason(rows: TrainingRows) -> None:
-    """A day of 15-minute candles is worth fewer rows than the 400 asked for here."""
+    """The effective sample size of a day of 15-minute candles is below the 400 rows required."""
     settings = small(
         weights={"recency_half_life_days": 1.0}, validation={"min_rows": 400}, timeframe="15m"
     )
     model = train(Request(rows, settings))
     assert model.fit is None
-    assert "1500 rows tell as much as 27" in model.card.reason
+    assert "effective sample size of 1500 weighted rows is 27" in model.card.reason
     assert "recency_half_life_days" in model.card.reason
 
 
 @pytest.mark.parametrize(("bad", "reason"), [(0.0, "weights are zero"), (np.nan, "finite")])
-def test_weights_that_are_none_abstain_with_the_reason(
+def test_invalid_weights_abstain_with_the_reason(
     rows: TrainingRows, monkeypatch: pytest.MonkeyPatch, bad: float, reason: str
 ) -> None:
-    """No setting leads here; if a new weight ever does, the bot must not die of it."""
+    """No present setting leads here; if a new weight does, a running bot must survive it."""
     from freqai_signals.dataset import weights
 
     monkeypatch.setattr(weights, "recency", lambda start, half_life: np.full(len(start), bad))
