@@ -19,12 +19,12 @@ def add_hyperopt(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from freqai_signals.report.hyperopt_verdict import HyperoptMissing, judge, read_epochs
+    from freqai_signals.report.hyperopt_verdict import HyperoptMissing, evaluate, read_epochs
 
     folder = arguments.userdir / "hyperopt_results"
     files = sorted(folder.glob("*.fthypt"), key=lambda file: file.stat().st_mtime)
     if arguments.file is None and not files:
         raise HyperoptMissing(f"no hyperopt results in {folder}; run `make hyperopt` first")
     file = arguments.file or files[-1]
-    sys.stdout.write(f"{file}:\n{judge(read_epochs(file))}\n")
+    sys.stdout.write(f"{file}:\n{evaluate(read_epochs(file))}\n")
     return 0

@@ -12,7 +12,7 @@ from rich.console import Console
 from freqai_signals.report.backtest_record import RecordMissing, Run, read_run
 from freqai_signals.report.model_usage import RunModels
 from freqai_signals.report.printing import as_json, print_report
-from freqai_signals.report.quality import known_rows
+from freqai_signals.report.quality import scored_rows
 from freqai_signals.report.signal_export import signal_records, write_signals
 from freqai_signals.sandbox.exchange.timeframes import BASE_TIMEFRAME
 from freqai_signals.sandbox.posterior.captured_share import captured_share, open_market
@@ -84,7 +84,7 @@ def _captured(run: Run) -> SkillShare | None:
     if market is None or settings.timeframe != BASE_TIMEFRAME:
         return None
     listed = {pair: run.frames[pair] for pair in market.spec.pairs if pair in run.frames}
-    rows = {pair: known_rows(frame) for pair, frame in listed.items()}
+    rows = {pair: scored_rows(frame) for pair, frame in listed.items()}
     if not any(len(frame) for frame in rows.values()):
         return None
     return captured_share(market, rows, settings, float(run.facts["round_trip_cost"]))

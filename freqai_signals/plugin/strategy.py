@@ -80,8 +80,8 @@ class LightGBMSignalStrategy(IStrategy):
         self._stop_is_placed = False
         self._report: BacktestRecord | None = None
         for name, limits in Thresholds.LIMITS.items():
-            kind = IntParameter if limits.whole else DecimalParameter
-            decimals = {} if limits.whole else {"decimals": limits.decimals}
+            kind = IntParameter if limits.integer else DecimalParameter
+            decimals = {} if limits.integer else {"decimals": limits.decimals}
             default = Thresholds.default(self.signal_settings, name)
             parameter = kind(
                 limits.low, limits.high, default=default, space=limits.space, **decimals

@@ -1,4 +1,4 @@
-"""What a backtest said and what happened, kept on disk for the report."""
+"""Predictions, decisions and outcomes of a backtest, stored for the report."""
 
 import json
 from collections.abc import Mapping
@@ -33,12 +33,12 @@ _RUN_FILE: Final = "run.json"
 
 
 class RecordMissing(ValueError):
-    """There is nothing to report on, or it cannot be read; the message says what to do."""
+    """There is no backtest to report on, or it cannot be read; the message has the remedy."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One backtest as the report sees it.
+    """The stored rows of one backtest.
 
     Attributes
     ----------
@@ -48,8 +48,8 @@ class Run:
         Pair to its rows from the first prediction on: ``date``, the model's columns,
         ``do_predict``, class priors and model id, decisions, and the outcome with its return.
     features
-        Pair to ``date`` and the model's features of the rows that became signals; empty where
-        they were not kept.
+        Pair to ``date`` and the model's features of the rows with signals; empty if they were not
+        stored.
     """
 
     facts: dict[str, Any]
@@ -59,14 +59,14 @@ class Run:
 
 @dataclass(frozen=True)
 class BacktestRecord:
-    """Writes one backtest's rows, one file a pair; every backtest begins anew.
+    """Writes the rows of one backtest, one file a pair, in place of those of the last one.
 
     Attributes
     ----------
     folder
-        Where the files of this identifier go.
+        Folder of this identifier.
     settings, round_trip_cost, timerange, datadir
-        What the rows were made with.
+        Those of the backtest.
     """
 
     folder: Path
@@ -106,10 +106,10 @@ class BacktestRecord:
         frame
             The strategy's frame after its decisions; its ``&-signal`` is the predicted class.
         labels
-            Labels of the same rows, in the same order: there, ``&-signal`` is what happened.
+            Labels of the same rows, in the same order: their ``&-signal`` is the realised class.
         features
-            What the model was given, indexed like ``frame`` or a part of it; those of signals are
-            kept.
+            Features of the model, indexed like ``frame`` or a part of it; those of signals are
+            stored.
         """
         outcome = {OUTCOME_COLUMN: LABEL_COLUMN}
         outcome |= {name: name for name in (EVENT_END_COLUMN, REALISED_RETURN_COLUMN)}
@@ -135,7 +135,7 @@ class BacktestRecord:
             self._forget_earlier()
 
     def _forget_earlier(self) -> None:
-        """Remove files of an earlier backtest: pairs that this one may not have."""
+        """Remove files of an earlier backtest, whose pairs this one may not have."""
         own = {name for file in self._files.values() for name in (file, _features_of(file))}
         for path in self.folder.glob("*.feather"):
             if path.name not in own:
@@ -162,7 +162,7 @@ def read_run(folder: Path) -> Run:
     try:
         facts = dict(json.loads((folder / _RUN_FILE).read_text()))
         files = dict(facts.pop("files"))
-        # A version with other settings may have written them.
+        # Another version, with other settings, may have written them.
         SignalSettings.model_validate(facts["settings"])
     except FileNotFoundError:
         raise RecordMissing(f"no backtest to report on in {folder}; run one first") from None

@@ -1,4 +1,4 @@
-"""The tables of the report on a backtest's signals, as JSON and on a terminal."""
+"""The report on a backtest's signals, as JSON and as tables on a terminal."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ _SHARES = (
     *("least", "most"),
 )
 _RETURNS = ("predicted", "realised", "standard_error")
-"""Of the table of returns; the quality table counts rows under the first of these names."""
+"""Columns formatted as returns, in that table only: elsewhere ``predicted`` is a count of rows."""
 _RELIABILITY = "Predicted and realised return after costs"
 
 
@@ -40,7 +40,7 @@ def as_json(run: Run, models: RunModels) -> dict[str, Any]:
 
 
 def print_report(run: Run, models: RunModels, console: Console) -> None:
-    """Print all tables, with a sentence each on how to read them."""
+    """Print all tables, each with a note on how to read it."""
     settings = SignalSettings.model_validate(run.facts["settings"])
     cost = run.facts["round_trip_cost"]
     console.print(
@@ -53,11 +53,11 @@ def print_report(run: Run, models: RunModels, console: Console) -> None:
         "Scored rows lie after the training window of the model that predicted them. skill: 0 = "
         "the class prior of that window, 1 = certainty. direction_auc: .5 = a coin flip."
     )
-    still = quality.still_pairs(run.frames)
-    if still:
+    flat = quality.flat_pairs(run.frames)
+    if flat:
         console.print(
-            f"{', '.join(still)}: the price never moved; left out of {quality.TOTAL!r} and below, "
-            "because saying hold is no achievement there."
+            f"{', '.join(flat)}: the price never moved; left out of {quality.TOTAL!r} and below, "
+            "because hold is trivially right there."
         )
     tiers = quality.tier_table(run.frames, settings)
     console.print(_table("Confidence tiers", tiers, "tier"))
@@ -70,7 +70,7 @@ def print_report(run: Run, models: RunModels, console: Console) -> None:
         console.print(_table(_RELIABILITY, reliable, "", _RETURNS))
     groups = group_table(run, models)
     if len(groups):
-        console.print(_table("What the models make of each feature group", groups, "group"))
+        console.print(_table("Importance of each feature group", groups, "group"))
         console.print("share: of the gain of a model's trees; mean, least and most of all models.")
     console.print(_table("Signals emitted", quality.signal_table(run.frames), "pair"))
     console.print(_table("What each rule removed", quality.rule_table(run), "rule"))

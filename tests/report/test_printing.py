@@ -43,7 +43,7 @@ def some_run() -> Run:
     return run_of(BTC=frame, ETH=rows_of("", ""))
 
 
-def test_every_table_is_printed_with_what_it_was_made_from() -> None:
+def test_every_table_is_printed_with_its_settings() -> None:
     text = printed(some_run())
     assert all(title in text for title in TITLES)
     assert "Predicted and realised return after costs" in text
@@ -52,7 +52,7 @@ def test_every_table_is_printed_with_what_it_was_made_from() -> None:
     assert "round trip costs 0.20%" in text
 
 
-def test_cells_hold_counts_shares_and_dashes_for_what_is_unknown() -> None:
+def test_cells_hold_counts_shares_and_dashes_for_nan() -> None:
     text = printed(some_run())
     assert line_of(text, "BTC/USDT")[1:4] == ["3", "0", "3"]
     assert line_of(text, "ETH/USDT")[1:] == ["0"] * 3 + ["-"] * 5 + ["0"] * 3
@@ -67,8 +67,8 @@ def test_returns_are_printed_in_per_cent_with_sign() -> None:
     assert "-1.200%" in text
 
 
-def test_a_sentence_tells_at_what_cost_refused_signals_would_have_passed() -> None:
-    """Wrapped lines are one sentence again without their line breaks."""
+def test_the_cost_at_which_rejected_signals_would_have_passed_is_printed() -> None:
+    """Wrapped lines are joined before the comparison."""
     text = " ".join(printed(some_run()).split())
     assert "The expected-value rule removed 1 signals at a round-trip cost of 0.200%" in text
     assert "The expected-value rule removed no signal." in printed(run_of(A=rows_of("B", "B")))
