@@ -214,7 +214,7 @@ def false_alarms_and_delays(models: int, days: int, processes: int) -> dict[str,
 
 
 def cost_of_a_candle() -> Timing:
-    """A hundred pairs take in one candle, an outcome, and say how they are."""
+    """A hundred pairs update with one candle and one outcome and return their states."""
     reference, _ = learn(np.random.default_rng(0))
     shared = autoregressive(np.random.default_rng(2), 4 * PER_DAY, 0.998)
     world = simulate(np.random.default_rng(1), 4, shared)

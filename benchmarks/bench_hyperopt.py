@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.bench_hyperopt`` or ``make bench``, on the simulated market; models are
 trained on first use. Every epoch is freqtrade's own ``generate_optimizer`` on one core: reading the
-frames, entries and exits, all trades, statistics, loss. The contestants take turns, epoch by epoch.
+frames, entries and exits, all trades, statistics, loss. The variants alternate, epoch by epoch.
 The rivals are
 
 ``plain, same frames``: enters and leaves by comparing the same columns with thresholds, ends
@@ -142,7 +142,7 @@ def without_training_rows(optimizer: Any) -> tuple[Path, int]:
 
 
 def epochs(optimizer: Any, repeats: int) -> tuple[list[Timing], dict[str, int]]:
-    """Median seconds of an epoch of each, taken in turn, and how many trades all sets made."""
+    """Median seconds of an epoch of each variant, alternating, and the trades of all sets."""
     strategy, rivals = optimizer.backtesting.strategy, contestants(optimizer)
     defaults = {key: parameter.value for key, parameter in strategy.enumerate_parameters()}
     seconds: dict[str, list[float]] = {rival.name: [] for rival in rivals}

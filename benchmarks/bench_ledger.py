@@ -104,7 +104,7 @@ def resolving(ledger: Ledger) -> Timing:
 def judging(ledger: Ledger) -> Timing:
     """Live quality of a week of ten pairs."""
     history = 7 * SETTINGS.candles_per_day
-    said = [
+    predictions = [
         row
         for pair in PAIRS[:10]
         for n in range(history)
@@ -114,9 +114,9 @@ def judging(ledger: Ledger) -> Timing:
         {"pair": row["pair"], "candle": row["candle"], "model_version": VERSION, "realised": 1,
          "event_end": row["candle"] + 24 * CANDLE, "gross": 0.0, "net": -0.002, "loss": 1.2,
          "prior_loss": 1.1}
-        for row in said
+        for row in predictions
     ]  # fmt: skip
-    ledger.write([Entry("predictions", said), Entry("outcomes", happened)])
+    ledger.write([Entry("predictions", predictions), Entry("outcomes", happened)])
     return measure(
         "live quality, 10 pairs, a week",
         lambda: live_quality(ledger.scored((NOW - 20_000) * CANDLE)),

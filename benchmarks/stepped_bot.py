@@ -41,7 +41,7 @@ _ASK_THE_TIME = (
 
 
 class SteppedClock:
-    """Seconds since 1970 that stand still until they are moved."""
+    """A clock in seconds since 1970 that advances only when it is set."""
 
     def __init__(self, start: pd.Timestamp) -> None:
         self.seconds = start.timestamp()

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from freqai_signals.files import merged
 from freqai_signals.settings import SignalSettings
-from freqai_signals.settings.combinations import impossible
+from freqai_signals.settings.combinations import invalid_combinations
 from freqai_signals.settings.presets import PRESETS
 from freqai_signals.settings.removed import removed_preset, without_removed
 
@@ -89,7 +89,7 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
     Raises
     ------
     SettingsError
-        With one line for every unknown key, wrong type or impossible combination.
+        With one line for every unknown key, wrong type or invalid combination.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
     values |= {key: value for key, value in foreign.items() if value is not None}
     values = merged(preset, values)
     settings = _validated(values, problems)
-    problems += _trading_mode(config) + impossible(settings, parameters)
+    problems += _trading_mode(config) + invalid_combinations(settings, parameters)
     if problems:
         raise SettingsError(problems)
     return settings

@@ -38,7 +38,7 @@ class Source:
         return tuple(self.candles)
 
     def since(self, pair: str, first: pd.Timestamp) -> pd.DataFrame:
-        """Candles of a pair; earlier ones than asked for do no harm."""
+        """Candles of a pair; may include earlier ones."""
         return self.candles[pair]
 
 

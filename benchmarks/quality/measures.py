@@ -1,4 +1,4 @@
-"""What probabilities and signals were worth on later candles, with block-bootstrap errors.
+"""Out-of-sample quality of probabilities and signals, with block-bootstrap errors.
 
 Pure functions of :class:`Outcomes`. Outcomes of neighbouring candles overlap and volatility stays
 for days, so standard errors resample blocks of days: all candles of a block, of all pairs, are

@@ -95,7 +95,7 @@ SHORT_LIST: Final = (
     "ours, 60 days",
     "ours, 240 days",
 )
-"""Measured unless others are asked for."""
+"""Variants measured by default."""
 
 
 def tried(settings: SignalSettings, words: list[str]) -> Variant:
