@@ -1,10 +1,10 @@
-"""How often the gate refuses what it should, and what it should not, at its defaults.
+"""Error rates of the gate at its defaults: bad models passed, good models refused.
 
 ``python -m benchmarks.bench_gate`` or ``make bench``. Each simulated market of two pairs gives a
 champion, trained on 60 days, and challengers trained on the 60 days that end ten days later: an
-equal one (same recipe), a poisoned one (shuffled labels) and a half poisoned one (half of
-the labels). First models of shorter windows show how much history the question "better than the
-class prior?" needs.
+equal one (same recipe), a poisoned one (all labels shuffled) and a half poisoned one (half of them
+shuffled). First models of shorter windows show how much history the test against the class prior
+needs.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Cost of a candle of a hundred pairs in the ledger: handing over, writing, waiting, resolving.
+"""Cost of a candle of a hundred pairs in the ledger: queueing, writing, waiting, resolving.
 
 ``python -m benchmarks.bench_ledger [--url postgresql+psycopg://...]`` or ``make bench``. Wall time,
 since a commit waits for the disk.
@@ -55,7 +55,7 @@ def walk(seed: int, rows: int) -> pd.DataFrame:
 
 
 def writing(url: str) -> list[Timing]:
-    """Handing a candle of all pairs over, and waiting for it in two ways."""
+    """Queue a candle of all pairs, and wait for it in two ways."""
     numbers = itertools.count(NOW - 500_000)
     writer = LedgerWriter(lambda: Ledger(url), wait_seconds=10)
     writer.record([rows_of(PAIRS[0], next(numbers))], wait=True)
@@ -84,7 +84,7 @@ def writing(url: str) -> list[Timing]:
 
 
 def resolving(ledger: Ledger) -> Timing:
-    """Writing a candle of all pairs and the outcomes that are known at its close."""
+    """Write a candle of all pairs and the outcomes that are known at its close."""
     candles = {pair: walk(i, 1000) for i, pair in enumerate(PAIRS)}
     steps = itertools.count(NOW - 100)
 

@@ -146,6 +146,7 @@ class LabelRule:
     @property
     def memory(self) -> int:
         """Candles that a frame needs so that the barrier of its last row is defined."""
+        # Three spans of returns, and a return needs one more close.
         return 3 * self.volatility_span + 1
 
 
@@ -179,7 +180,7 @@ def barrier_width(close: Array, rule: LabelRule) -> Array:
     >>> barrier_width(close, LabelRule(settings, horizon=4, candles_per_day=4)).round(6)
     array([  nan,   nan,   nan,   nan,   nan,   nan, 0.004, 0.004])
     """
-    settings, valid = rule.settings, _is_price(close)
+    settings, valid = rule.settings, is_price(close)
     if settings.kind == "fixed":
         return np.where(valid, settings.threshold, np.nan)
     sigma = daily_volatility(np.where(valid, close, np.nan), rule.volatility_span)
@@ -198,5 +199,6 @@ def return_scale(close: Array, rule: LabelRule) -> Array:
     return barrier_width(close, rule.volatility_scaled)
 
 
-def _is_price(values: Array) -> BoolArray:
+def is_price(values: Array) -> BoolArray:
+    """Whether each value is a positive number."""
     return np.asarray(np.isfinite(values) & (values > 0))

@@ -127,6 +127,7 @@ def coverage_problems(
     ]
     spans = {pair: span for pair, span in present.items() if span is not None}
     late = {pair: span for pair, span in spans.items() if span.first > needed.first}
+    # A pair that starts late uses the model of the pairs that do not.
     pooled = settings.model.pool == "whitelist" and len(late) < len(spans)
     problems += [
         f"{pair}: {settings.timeframe} candles are needed from {needed.first:%Y-%m-%d %H:%M} to "

@@ -239,6 +239,7 @@ class CombinatorialPurgedKFold:
 
 def _fold_numbers(start: IntArray, n_folds: int) -> IntArray:
     """Fold of every row; rows of one candle share a fold."""
+    # By candle, not by row: rows of one candle must not be separated.
     candles, candle_of_row = np.unique(start, return_inverse=True)
     sizes = [len(part) for part in np.array_split(candles, n_folds)]
     return np.repeat(np.arange(n_folds), sizes)[candle_of_row]

@@ -52,6 +52,7 @@ class Holdout:
         max_rows: int = MAX_ROWS,
     ) -> "Holdout":
         """Keep the newest ``max_rows`` rows of a tail, with all rows of each candle or none."""
+        # The oldest candle may be incomplete and is dropped.
         first = tail.start[-max_rows] + 1 if len(tail) > max_rows else tail.start[0]
         kept = tail.start >= first
         return cls(

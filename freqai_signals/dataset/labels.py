@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from freqai_signals.dataset.barriers import (
     LabelRule,
-    _is_price,
     barrier_width,
     candles_before_touch,
+    is_price,
 )
 from freqai_signals.schema import (
     EVENT_END_COLUMN,
@@ -87,6 +87,7 @@ def make_labels(candles: pd.DataFrame, rule: LabelRule) -> pd.DataFrame:
     raw = [candles[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in _NEEDED]
     width = barrier_width(raw[2], rule)
     columns = np.full((3, len(candles)), np.nan)
+    # The last ``horizon`` rows stay NaN.
     for first in range(0, len(candles) - horizon, _BLOCK_ROWS):
         stop = min(first + _BLOCK_ROWS, len(candles) - horizon)
         prices = _Prices.clean(*(values[first : stop + horizon] for values in raw))
@@ -108,7 +109,7 @@ class _Prices:
 
     @classmethod
     def clean(cls, high: Array, low: Array, close: Array, volume: Array) -> "_Prices":
-        good = _is_price(high) & _is_price(low) & _is_price(close)
+        good = is_price(high) & is_price(low) & is_price(close)
         high, low, close = (np.where(good, values, np.nan) for values in (high, low, close))
         return cls(high, low, close, volume > 0, np.cumsum(~good))
 
@@ -142,6 +143,7 @@ def _triple_barrier_events(
     close = prices.close[: len(width)]
     upper, lower = close * (1 + width), close * (1 - width)
     untouched = candles_before_touch(prices.high, prices.low, upper, lower, horizon)
+    # Without a touch the vertical barrier ends the event.
     end = np.arange(len(width)) + np.minimum(untouched + 1, horizon)
     at_upper = prices.high[end] >= upper
     at_lower = prices.low[end] <= lower

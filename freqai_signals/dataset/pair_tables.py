@@ -68,6 +68,7 @@ def add_labels(
     rule = LabelRule.of(settings, round_trip_cost)
     labels = make_labels(candles, rule)
     labels[RETURN_SCALE_COLUMN] = return_scale(candles["close"].to_numpy(np.float64), rule)
+    # FreqAI calls the label hook also on frames that have labels already.
     return pd.concat([candles.drop(columns=_LABELS, errors="ignore"), labels], axis=1)
 
 
@@ -98,6 +99,7 @@ def training_rows(tables: Mapping[str, Table], window: Window) -> TrainingRows:
         pair_rows(pair, table.features, table.labels, table.numbers, window)
         for pair, table in sorted(tables.items())
     ]
+    # Without any rows, an empty part still provides the feature names.
     return pool_rows([part for part in parts if len(part)] or parts[:1])
 
 

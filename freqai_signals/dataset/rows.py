@@ -77,6 +77,7 @@ class TrainingRows:
 
     def digest(self) -> str:
         """SHA-256 of everything in the rows, hexadecimal."""
+        # With the shape, since arrays of another shape may have the same bytes.
         sha = hashlib.sha256(repr((self.names, self.pairs, self.features.shape)).encode())
         for array in (
             self.features,
@@ -126,6 +127,7 @@ def candle_numbers(dates: pd.Series, candle_seconds: int) -> NDArray[np.int64]:
 
 def feature_matrix(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float32]:
     """The named columns in the given order as float32; infinite or missing values are NaN."""
+    # Values beyond the range of float32 become infinite, then NaN.
     with np.errstate(over="ignore"):
         matrix = frame.reindex(columns=list(names)).to_numpy(dtype=np.float32)
     return np.where(np.isfinite(matrix), matrix, np.float32(np.nan))
@@ -153,7 +155,9 @@ def pair_rows(
     """
     ends = labels[EVENT_END_COLUMN].to_numpy(np.float64)
     scale = labels[RETURN_SCALE_COLUMN].to_numpy(np.float64)
+    # Without a return scale the return has no unit.
     known = np.isfinite(ends) & labels[LABEL_COLUMN].notna().to_numpy() & (scale > 0)
+    # An unknown outcome ends after every window.
     event_end = np.full(len(numbers), np.iinfo(np.int64).max)
     event_end[known] = numbers[ends[known].astype(np.intp)]
     chosen = np.flatnonzero(window.holds(numbers, event_end))

@@ -145,6 +145,7 @@ def _uniqueness(start: NDArray[np.int64], event_end: NDArray[np.int64]) -> Weigh
     closed = np.bincount(last + 1 - origin, minlength=candles + 1)
     concurrency = np.cumsum(opened - closed)[:candles]
     shares = np.divide(1.0, concurrency, out=np.zeros(candles), where=concurrency > 0)
+    # A mean over any interval is a difference of two cumulative sums.
     up_to = np.concatenate([[0.0], np.cumsum(shares)])
     return np.asarray((up_to[last + 1 - origin] - up_to[first - origin]) / (last - first + 1))
 

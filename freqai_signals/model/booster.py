@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from freqai_signals.settings import BoosterSettings
 
 Features = NDArray[np.float32]
-Target = NDArray[np.int8]
 
 _METRICS: Final = {
     "binary": ["binary_logloss", "binary_error"],
@@ -23,7 +22,7 @@ class Sample(NamedTuple):
     """Rows to train on: features ``(n, m)``, target ``(n,)``, sample weights ``(n,)``."""
 
     features: Features
-    target: Target
+    target: NDArray[np.int8]
     weight: NDArray[np.float64] | None = None
 
 
@@ -93,6 +92,7 @@ def fit_early_stopping(
 ) -> Fitted:
     """Train until the validation loss has not improved for ``patience`` rounds."""
     data = _dataset(train, params)
+    # With the bins of the training data, which LightGBM requires.
     held_out = _dataset(validation, params, data)
     history: dict[str, dict[str, list[float]]] = {}
     booster = lgb.train(

@@ -73,6 +73,7 @@ class DirectionHistory:
         ends = np.concatenate([self.event_end, event_end[new]])
         odds = np.concatenate([self.log_odds, direction_log_odds(raw[new])])
         bought = np.concatenate([self.bought, labels[new] == _BUY])
+        # The newest by outcome, in their original order.
         keep = np.sort(np.argsort(ends, kind="stable")[-max_rows:])
         return DirectionHistory(ends[keep], odds[keep], bought[keep])
 

@@ -84,6 +84,7 @@ class ModelCard:
     def from_json(cls, text: str) -> "ModelCard":
         """Read what :meth:`to_json` wrote; unknown keys raise ``TypeError``."""
         values = json.loads(text)
+        # JSON has no tuples.
         for name in ("pairs", "warnings"):
             values[name] = tuple(values[name])
         return cls(**values)

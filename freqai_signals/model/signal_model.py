@@ -168,6 +168,7 @@ class Prediction:
 
 
 def _direction_parts(head: Head, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    # The last value of each class is the expected score and no feature's.
     values = booster.contributions(head.boosters[-1], features)[0]
     if head.kind == "two_stage":
         return np.asarray(values[:-1])

@@ -117,6 +117,7 @@ class BacktestRecord:
         wanted = ["date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS]
         wanted += [OUTCOME_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
         rows = frame.reindex(columns=wanted)
+        # FreqAI fills rows before the first prediction with zeros or NaN.
         rows = rows[rows[MODEL_ID_COLUMN].fillna(0) > 0].reset_index(drop=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{pair.replace('/', '_').replace(':', '_')}.feather"

@@ -10,6 +10,7 @@ from rich.table import Table
 from freqai_signals.report import quality
 from freqai_signals.report.backtest_record import Run
 from freqai_signals.report.model_usage import RunModels, group_table
+from freqai_signals.report.rule_counts import removed_by_rule
 from freqai_signals.settings import SignalSettings
 
 _SHARES = (
@@ -28,7 +29,7 @@ def as_json(run: Run, models: RunModels) -> dict[str, Any]:
         "quality": quality.quality_table(run.frames),
         "tiers": quality.tier_table(run.frames, settings),
         "signals": quality.signal_table(run.frames),
-        "rules": quality.rule_table(run),
+        "rules": removed_by_rule(run.frames.values()),
         "feature_groups": group_table(run, models),
     }
     out: dict[str, Any] = {
@@ -73,7 +74,7 @@ def print_report(run: Run, models: RunModels, console: Console) -> None:
         console.print(_table("Importance of each feature group", groups, "group"))
         console.print("share: of the gain of a model's trees; mean, least and most of all models.")
     console.print(_table("Signals emitted", quality.signal_table(run.frames), "pair"))
-    console.print(_table("What each rule removed", quality.rule_table(run), "rule"))
+    console.print(_table("What each rule removed", removed_by_rule(run.frames.values()), "rule"))
     sentence = str(quality.break_even(run))
     console.print(sentence[0].upper() + sentence[1:] + ".")
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from freqai_signals import metrics
 from freqai_signals.report.backtest_record import Run
-from freqai_signals.report.rule_counts import PassingCost, passing_cost, removed_by_rule
+from freqai_signals.report.rule_counts import PassingCost, passing_cost
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
     DECISION_SIGNAL_COLUMN,
@@ -181,11 +181,6 @@ def signal_table(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     counts[TOTAL] = sum(counts.values(), SignalCount())
     rows = {pair: asdict(count) for pair, count in counts.items()}
     return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def rule_table(run: Run) -> pd.DataFrame:
-    """Rows by the rule that was first to reject them; see ``removed_by_rule``."""
-    return removed_by_rule(run.frames.values())
 
 
 def break_even(run: Run) -> PassingCost:

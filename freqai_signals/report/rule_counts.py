@@ -32,6 +32,7 @@ def removed_by_rule(decisions: Iterable[pd.DataFrame]) -> pd.DataFrame:
         rows that were rejected or emitted. The last row is ``emitted``. Untrusted rows include
         those before a backtest's first prediction.
     """
+    # A hold that is not a signal is not a rejected trade.
     shown = [code for code in Reason if code not in (Reason.NONE, Reason.UNSURE_HOLD)]
     counts = {str(code): 0 for code in shown} | {"emitted": 0}
     for table in decisions:

@@ -147,6 +147,7 @@ def rules(
 def first_rejections(rows: Predictions, active: Sequence[Rule]) -> NDArray[np.intp]:
     """Index of the first rule that rejects each row, ``len(active)`` if none does."""
     first = np.full(len(rows), len(active), dtype=np.intp)
+    # Backwards, so that the first rule overwrites later ones.
     for index in range(len(active) - 1, -1, -1):
         first[~active[index].allows(rows)] = index
     return first

@@ -122,6 +122,7 @@ def complete_outputs(frame: pd.DataFrame) -> pd.DataFrame:
     (0, 1, 0), confidence 0, expected return 0. FreqAI's ``*_mean`` and ``*_std`` columns have no
     meaning for probabilities and are dropped.
     """
+    # Also true for NaN.
     abstains = ~(frame.get(TRUST_COLUMN, pd.Series(0, index=frame.index)) == 1)
     columns = {
         name: frame[name].where(~abstains, value) if name in frame else value

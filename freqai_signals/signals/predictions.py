@@ -174,6 +174,7 @@ class PredictionReader:
 
 def _numbers(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:
     return {
+        # Text becomes NaN, and its row untrusted.
         name: np.asarray(pd.to_numeric(frame[name], errors="coerce"), dtype=np.float64)
         for name in names
     }

@@ -37,7 +37,7 @@ from freqai_signals.signals.predictions import Floats, Integers, Mask, Predictio
 HOLD_REFERENCE: Final = 0.85
 """What ``reference_confidence`` is for buys and sells; the founding threshold."""
 
-_STEP_TOLERANCE: Final = 1e-9
+_STEP_TOLERANCE: Final = 1e-9  # rounding must not turn an exact step into a repeat
 _MAX_COMPARISONS: Final = 2**22
 """Pairs of signals compared at a time, one byte each."""
 
@@ -180,6 +180,7 @@ class _Limiter:
 def _integers(bits: Mask) -> list[int]:
     """Each row of bits, lowest first, as one integer; a row has a multiple of 64 bits."""
     words = np.packbits(np.ascontiguousarray(bits), axis=1, bitorder="little").view("<u8").T
+    # Python integers of any length: one operation compares a row with all recent signals.
     numbers: list[int] = words[-1].tolist()
     for word in words[-2::-1]:
         numbers = [high << 64 | low for high, low in zip(numbers, word.tolist(), strict=True)]

@@ -36,6 +36,7 @@ def strengths(confidence: Floats, settings: DecisionSettings) -> NDArray[np.int8
     """
     known = np.where(np.isnan(confidence), -1.0, confidence)
     tiers = [settings.weak, settings.medium, settings.strong]
+    # With equal thresholds the strongest tier applies.
     return np.searchsorted(tiers, known, side="right").astype(np.int8)
 
 

@@ -84,6 +84,7 @@ def exit_columns(
     rises = rows.trusted & settings.negative_expected_value & (move > 0) & can_short
     tag = np.full(len(rows), None, dtype=object)
     tag[falls | rises] = str(ExitReason.NEGATIVE_EXPECTED_VALUE)
+    # Last, so that an opposite signal is the reason if both apply.
     tag[against_long | against_short] = str(ExitReason.OPPOSITE_SIGNAL)
     # Rows before the first trusted one, which were not read.
     before = np.zeros(first, dtype=np.int64)

@@ -87,6 +87,7 @@ class Positions:
     def decided(self, pair: str, frame: pd.DataFrame) -> None:
         """Set a pair's decided frame; in a backtest, also forget all trades."""
         self._candles[pair] = DecidedCandles.of(frame)
+        # The next epoch of hyperopt may have other barriers.
         if not self._is_live:
             self._held.clear()
 

@@ -74,6 +74,7 @@ def correlation_clusters(features: Features, correlation: float) -> list[NDArray
         return [np.array([column]) for column in range(width)]
     with np.errstate(invalid="ignore", divide="ignore"):
         spearman = np.corrcoef(rankdata(features, axis=0), rowvar=False)
+    # The correlation of a constant column is NaN and counts as none.
     distance = 1.0 - np.abs(np.nan_to_num(spearman))
     np.fill_diagonal(distance, 0.0)
     tree = linkage(squareform(distance, checks=False), method="average")

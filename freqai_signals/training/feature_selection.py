@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from freqai_signals.dataset.features import feature_groups
 from freqai_signals.dataset.rows import TrainingRows
-from freqai_signals.dataset.splits import purged_tail
 from freqai_signals.metrics import MeanTest, candle_means, log_losses, mean_test
 from freqai_signals.model.ensemble import raw_mean
 from freqai_signals.model.signal_model import SignalModel
@@ -29,7 +28,7 @@ from freqai_signals.training.feature_clusters import (
     jaccard,
     permutation_losses,
 )
-from freqai_signals.training.row_checks import missing_classes, why_not_trainable
+from freqai_signals.training.row_checks import missing_classes, split_tail, why_not_trainable
 
 logger = logging.getLogger(__name__)
 
@@ -209,7 +208,7 @@ class _TrialModel:
         self.rows = rows
         self.settings = settings
         one_seed = settings.model.model_copy(update={"seeds": 1})
-        past, tail = _cut(rows, settings.validation_fraction, settings)
+        past, tail = split_tail(rows, settings, settings.validation_fraction)
         self._heads = fit_heads(past, tail, settings.model_copy(update={"model": one_seed}))
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -228,17 +227,8 @@ def sampled(rows: TrainingRows, max_rows: int) -> TrainingRows:
 
 def _parts(rows: TrainingRows, settings: SignalSettings) -> tuple[TrainingRows, ...]:
     """Rows to train, to choose and to confirm on, in order of time and purged of each other."""
-    learn, later = _cut(rows, _LATER, settings)
-    return (learn, *_cut(later, 0.5, settings))
-
-
-def _cut(
-    rows: TrainingRows, fraction: float, settings: SignalSettings
-) -> tuple[TrainingRows, TrainingRows]:
-    before, after = purged_tail(
-        rows.start, rows.event_end, fraction, settings.validation.embargo_candles
-    )
-    return rows.take(before), rows.take(after)
+    learn, later = split_tail(rows, settings, _LATER)
+    return (learn, *split_tail(later, settings, 0.5))
 
 
 def _why_not_split(parts: tuple[TrainingRows, ...], settings: SignalSettings) -> str:
@@ -246,7 +236,7 @@ def _why_not_split(parts: tuple[TrainingRows, ...], settings: SignalSettings) ->
     learn, *later = parts
     if why_not_trainable(learn, settings):
         return why_not_trainable(learn, settings)
-    past, tail = _cut(learn, settings.validation_fraction, settings)
+    past, tail = split_tail(learn, settings, settings.validation_fraction)
     reasons = [why_not_trainable(rows, settings) for rows in (past, *later)] + [
         missing_classes(tail)
     ]

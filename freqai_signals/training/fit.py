@@ -9,7 +9,6 @@ import numpy as np
 from freqai_signals import metrics
 from freqai_signals.dataset.holdout import Holdout
 from freqai_signals.dataset.rows import TrainingRows
-from freqai_signals.dataset.splits import purged_tail
 from freqai_signals.drift.training_reference import MAX_FEATURES, drift_reference
 from freqai_signals.metrics import Probabilities
 from freqai_signals.model.calibration import (
@@ -26,7 +25,7 @@ from freqai_signals.settings import SignalSettings
 from freqai_signals.training.boosting import first_history, fit_heads, refit, rounds_of
 from freqai_signals.training.feature_selection import choose_features, group_shares
 from freqai_signals.training.request import Request, new_card
-from freqai_signals.training.row_checks import missing_classes, why_not_trainable
+from freqai_signals.training.row_checks import missing_classes, split_tail, why_not_trainable
 
 __all__ = ["Request", "train"]
 
@@ -60,11 +59,12 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     if reason:
         return SignalModel(replace(card, reason=reason), rows.names, history)
 
-    past, tail = _split(rows, settings, settings.validation_fraction)
+    past, tail = split_tail(rows, settings, settings.validation_fraction)
     reason = why_not_trainable(past, settings) or missing_classes(tail)
     if reason:
         return SignalModel(replace(card, reason=reason), rows.names, history)
 
+    # On the past only: the hold-out must not take part in the choice.
     card, kept = _select_features(card, past, request)
     window = _Window(*(part.columns(kept) for part in (rows, past, tail)))
     held_out, history, calibrated = _held_out_fit(window, settings, history)
@@ -108,6 +108,7 @@ def _held_out_fit(
     raw = raw_mean(heads, tail.features)
     if not len(history.log_odds):
         history = _first_history(past, heads, settings)
+    # Rows per independent outcome: mean length of an event over the step between rows.
     overlap = float(np.mean(rows.event_end - rows.start)) / settings.model.row_step
     calibrator = fit_calibrator(
         CalibrationRows(tail.label, raw, tail.start, tail.event_end, overlap),
@@ -183,20 +184,10 @@ def _first_history(
 ) -> DirectionHistory:
     """History from the end of ``past``, as long as the hold-out; empty with too few rows."""
     fraction = settings.validation_fraction / (1.0 - settings.validation_fraction)
-    early, end = _split(past, settings, fraction)
+    early, end = split_tail(past, settings, fraction)
     if why_not_trainable(early, settings):
         return DirectionHistory()
     return first_history(early, end, heads, settings)
-
-
-def _split(
-    rows: TrainingRows, settings: SignalSettings, fraction: float
-) -> tuple[TrainingRows, TrainingRows]:
-    """Split off the last ``fraction`` of the rows' time span; the earlier rows are purged."""
-    before, after = purged_tail(
-        rows.start, rows.event_end, fraction, settings.validation.embargo_candles
-    )
-    return rows.take(before), rows.take(after)
 
 
 def _warnings(validation: dict[str, float], settings: SignalSettings) -> tuple[str, ...]:

@@ -47,8 +47,9 @@ class ModelStore:
         except FileNotFoundError:
             return None
         except artefact.ArtefactError as error:
-            logger.warning("%s; renamed to *.damaged, the model is trained again", error)
+            logger.warning("%s; it is set aside as *.damaged and the model trained again", error)
             with suppress(OSError):
+                # Under a name that is never loaded nor pruned.
                 path.replace(path.with_suffix(".damaged"))
             return None
         except OSError as error:

@@ -12,11 +12,11 @@ from freqai_signals.report.quality import (
     flat_pairs,
     quality_table,
     reliability,
-    rule_table,
     scored_rows,
     signal_table,
     tier_table,
 )
+from freqai_signals.report.rule_counts import removed_by_rule
 from freqai_signals.schema import PRIOR_COLUMNS, PROBA_COLUMNS, Reason
 from freqai_signals.settings import SignalSettings
 from tests.report.run_rows import COST, rows_of, run_of
@@ -157,7 +157,7 @@ def test_no_pairs_give_no_signals() -> None:
 def test_rows_are_counted_by_the_rule_that_rejected_them_first() -> None:
     reasons = [Reason.NO_EDGE, Reason.NO_EDGE, Reason.REPEAT, Reason.NONE]
     frame = rows_of("BBBB", "????", reject_reason=reasons, signal_strength=[0, 0, 0, 2])
-    table = rule_table(run_of(A=frame, B=rows_of("", "")))
+    table = removed_by_rule(run_of(A=frame, B=rows_of("", "")).frames.values())
     assert table["rows"].to_dict() == dict.fromkeys(table.index, 0) | {
         "no_edge": 2, "repeat": 1, "emitted": 1,
     }  # fmt: skip
@@ -197,7 +197,7 @@ def test_no_pairs_give_tables_without_numbers() -> None:
     assert tiers["right"].isna().all()
     assert reliability(run_of()).empty
     assert signal_table({}).loc[TOTAL, "generated"] == 0
-    assert rule_table(run_of()).loc["emitted", "rows"] == 0
+    assert removed_by_rule(run_of().frames.values()).loc["emitted", "rows"] == 0
 
 
 def test_flat_pair_is_shown_but_does_not_count_in_the_total() -> None:

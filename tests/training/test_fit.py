@@ -84,7 +84,7 @@ def test_an_unpurged_split_would_be_caught_by_the_test_above(
         tail = start > start.max() - 300
         return ~tail, tail
 
-    monkeypatch.setattr(fit, "purged_tail", unpurged)
+    monkeypatch.setattr(row_checks, "purged_tail", unpurged)
     with pytest.raises(AssertionError):
         test_rows_whose_outcome_reaches_into_the_tail_train_nothing(rows, kind)
 

@@ -73,7 +73,7 @@ def test_an_abstaining_model_is_kept_too(
     assert len(trainings) == 1
 
 
-def test_a_damaged_file_is_named_renamed_and_trained_again(
+def test_a_damaged_file_is_named_set_aside_and_trained_again(
     rows: TrainingRows, tmp_path: Path, trainings: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     store, request = ModelStore(tmp_path), Request(rows, small())

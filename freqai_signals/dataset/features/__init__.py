@@ -86,6 +86,7 @@ def build_features(
             for group in settings.features.groups
             for name, array in GROUPS[group].compute(inputs).items()
         }
+        # Adding 0.0 turns -0.0 into 0.0, since the digest of rows differs between them.
         rounded = {
             name: (np.rint(array / _GRID) * _GRID + 0.0).astype(np.float32)
             for name, array in values.items()

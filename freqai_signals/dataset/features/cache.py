@@ -65,6 +65,7 @@ class FeatureCache:
             Candles of the other pool pairs; only those with the same dates are used.
         """
         market = self._market(candles, source)
+        # A changed candle of another pair changes the cross-asset features.
         key = candle_digest(candles) + market_digest(market)
         kept = self._kept.get(pair)
         if kept is not None and kept[0] == key:

@@ -30,6 +30,7 @@ class Spans:
         return cls(
             periods=tuple(sorted(set(settings.indicator_periods_candles))),
             day=settings.candles_per_day,
+            # Seasonality over more than a day would read future rows.
             horizon=min(settings.label_horizon_candles, settings.candles_per_day),
             higher=tuple(
                 (name, timeframe_seconds(name) // settings.candle_seconds)
