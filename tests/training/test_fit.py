@@ -15,7 +15,7 @@ from freqai_signals.model.artefact import to_bytes
 from freqai_signals.model.calibration import DirectionHistory, direction_log_odds
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.settings import LabelSettings, ValidationSettings
-from freqai_signals.training import fit, request
+from freqai_signals.training import fit, request, row_checks
 from freqai_signals.training.fit import Request, train
 from tests.model_rows import HORIZON, make_rows, small
 
