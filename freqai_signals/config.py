@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from freqai_signals.files import merged
 from freqai_signals.settings import SignalSettings
-from freqai_signals.settings.combinations import impossible
+from freqai_signals.settings.combinations import invalid_combinations
 from freqai_signals.settings.freqai_keys import (
     Ignored,
     booster_values,
@@ -48,7 +48,7 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
     Raises
     ------
     SettingsError
-        With one line for every unknown key, wrong type or impossible combination.
+        With one line for every unknown key, wrong type or invalid combination.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
     values = merged(preset, values | _foreign_values(config, foreign, problems))
     _derive_timeframes(values, config, foreign)
     settings = _validated(values, problems)
-    problems += _trading_mode(config) + impossible(settings)
+    problems += _trading_mode(config) + invalid_combinations(settings)
     if problems:
         raise SettingsError(problems)
     return settings

@@ -405,7 +405,7 @@ def test_unreadable_timeframe_is_refused(timeframe: str) -> None:
 
 def test_timeframe_that_does_not_divide_a_day_is_refused() -> None:
     (line,) = problems({"features": {"higher_timeframes": []}}, timeframe="7m")
-    assert line.startswith("timeframe: a day must be a whole number of candles")
+    assert line.startswith("timeframe: must divide a day")
 
 
 def test_timeframe_of_no_length_is_refused() -> None:

@@ -21,7 +21,7 @@ def add_hyperopt(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from freqai_signals.report.hyperopt_verdict import HyperoptMissing, judge, read_epochs
+    from freqai_signals.report.hyperopt_verdict import HyperoptMissing, evaluate, read_epochs
 
     file: Path | None = arguments.file
     if file is None:
@@ -30,5 +30,5 @@ def _run(arguments: argparse.Namespace) -> int:
         if not files:
             raise HyperoptMissing(f"no hyperopt results in {folder}; run one first")
         file = files[-1]
-    sys.stdout.write(f"{file}:\n{judge(read_epochs(file))}\n")
+    sys.stdout.write(f"{file}:\n{evaluate(read_epochs(file))}\n")
     return 0

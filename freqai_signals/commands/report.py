@@ -269,7 +269,7 @@ def _market_notes(run: "Run", share: "SkillShare | None") -> list[str]:
 
 def _captured(run: "Run") -> "SkillShare | None":
     """Share of the attainable skill, if a simulated market's own candles were predicted."""
-    from freqai_signals.report.quality import known_rows
+    from freqai_signals.report.quality import scored_rows
     from freqai_signals.sandbox.exchange.timeframes import BASE_TIMEFRAME
     from freqai_signals.sandbox.posterior.captured_share import captured_share, open_market
 
@@ -277,7 +277,7 @@ def _captured(run: "Run") -> "SkillShare | None":
     if market is None or run.settings.timeframe != BASE_TIMEFRAME:
         return None
     listed = {pair: run.frames[pair] for pair in market.spec.pairs if pair in run.frames}
-    rows = {pair: known_rows(frame) for pair, frame in listed.items()}
+    rows = {pair: scored_rows(frame) for pair, frame in listed.items()}
     if not any(len(frame) for frame in rows.values()):
         return None
     return captured_share(market, rows, run.settings, float(run.facts["round_trip_cost"]))

@@ -187,7 +187,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         Whether it serves is the gate's decision; either way the next one carries on from it.
         """
         wait, window = self._priority.wait, self._window(timerange)
-        rows = self.strategy.tables.new_rows(pool, self.strategy, window, wait)
+        rows = self.strategy.tables.uncached_rows(pool, self.strategy, window, wait)
         model = self.store.train(self.tuning.request(pool, rows, timerange.stopts, previous))
         if model.card.reason:
             logger.warning("The pool's new model abstains: %s", model.card.reason)
@@ -251,7 +251,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         same whether or not the predictions of earlier windows came from the cache.
         """
         pool = self._pool(data_dictionary["pair"])
-        rows = partial(self.strategy.tables.kept_rows, pool, self.strategy)
+        rows = partial(self.strategy.tables.cached_rows, pool, self.strategy)
         return self.windows.serving(
             (*pool, dk.training_timeranges[0].startts),
             [w for w in dk.training_timeranges if w.stopts <= self.training_timerange.stopts],

@@ -235,7 +235,7 @@ class SignalColumns(IStrategy):
         if self._report is None:
             cost = self.round_trip_cost(self.config["exchange"]["pair_whitelist"][0])
             self._report = BacktestRecord.of(self.config, self._settings_now(), cost)
-        made = self.tables.at_hand(pair, dataframe)
+        made = self.tables.cached(pair, dataframe)
         if made is None:
             # Every prediction came from the cache, so no model was trained on this pair's rows.
             labels = SignalColumns.set_freqai_targets(self, dataframe, {"pair": pair})

@@ -55,8 +55,8 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
         self._positions = Positions(self._settings_now, self._is_live)
         self._stop_is_placed = False
         for name, limits in Thresholds.LIMITS.items():
-            kind = IntParameter if limits.whole else DecimalParameter
-            decimals = {} if limits.whole else {"decimals": limits.decimals}
+            kind = IntParameter if limits.integer else DecimalParameter
+            decimals = {} if limits.integer else {"decimals": limits.decimals}
             default = Thresholds.default(self.signal_settings, name)
             parameter = kind(
                 limits.low, limits.high, default=default, space=limits.space, **decimals

@@ -1,9 +1,9 @@
-"""Which settings cannot work together, though each is valid by itself."""
+"""Invalid combinations of settings that are valid one by one."""
 
 from freqai_signals.settings import SignalSettings, timeframe_seconds
 
 
-def impossible(settings: SignalSettings) -> list[str]:
+def invalid_combinations(settings: SignalSettings) -> list[str]:
     """One line for every combination that cannot work; empty if all can.
 
     Parameters
@@ -17,7 +17,7 @@ def impossible(settings: SignalSettings) -> list[str]:
     except ValueError as error:
         return [f"timeframe: {error}"]
     if 86400 % base:
-        problems.append(f"timeframe: a day must be a whole number of candles, got {base} s")
+        problems.append(f"timeframe: must divide a day, got candles of {base} s")
     for name in settings.features.higher_timeframes:
         try:
             seconds = timeframe_seconds(name)
@@ -34,11 +34,11 @@ def impossible(settings: SignalSettings) -> list[str]:
             "freqai.signals.tuning.folds: the combinatorial scheme holds two folds out at once and "
             f"needs at least 3, got {settings.tuning.folds}"
         )
-    return problems + _too_short(settings)
+    return problems + _window_too_short(settings)
 
 
-def _too_short(settings: SignalSettings) -> list[str]:
-    """What a training window cannot hold."""
+def _window_too_short(settings: SignalSettings) -> list[str]:
+    """Settings for which the training window is too short."""
     problems = []
     window = settings.train_period_days * settings.candles_per_day
     horizon = settings.label_horizon_candles
@@ -51,7 +51,7 @@ def _too_short(settings: SignalSettings) -> list[str]:
     if settings.model.pool == "pair" and rows < settings.validation.min_rows:
         problems.append(
             f"freqai.train_period_days: {settings.train_period_days} days give {rows} rows a pair "
-            f"(every {settings.model.row_step}. candle), fewer than freqai.signals.validation."
+            f"(model.row_step is {settings.model.row_step}), fewer than freqai.signals.validation."
             f"min_rows {settings.validation.min_rows}; every window would abstain"
         )
     if settings.features.groups == ("higher_timeframes",) and not (

@@ -1,4 +1,4 @@
-"""What watches a running bot: gate, registry, ledger, drift, alerts."""
+"""Settings of live operation: gate, registry, ledger, drift, alerts."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -8,9 +8,9 @@ from freqai_signals.settings.section import Effect, Fraction, Section
 
 
 class GateSettings(Section):
-    """Whether a new model may replace the serving one; see ``models.gate``.
+    """Whether a new model may replace the serving one; see ``registry.gate``.
 
-    ``where``: asked in live retraining, in backtests as well (``always``), or never. A challenger
+    ``where``: applied in live retraining, in backtests as well (``always``), or never. A challenger
     is refused if its log loss (nats) exceeds the champion's by more than ``tolerance`` at
     ``significance``, or does not beat the class prior at ``prior_significance`` and by
     ``minimum_skill``: of models fitted to shuffled labels, 7 % would pass at 0.05, 0.2 % at 0.001.
@@ -29,7 +29,7 @@ class GateSettings(Section):
 class RegistrySettings(Section):
     """Versions of models in ``folder`` ("": ``signals/registry`` in the user's data folder).
 
-    The newest ``keep`` stay, beside those that serve, are pinned or were served last.
+    The newest ``keep`` are kept, and also those that are serving, pinned or were served last.
     """
 
     affects: ClassVar[Effect] = "nothing"
@@ -39,10 +39,10 @@ class RegistrySettings(Section):
 
 
 class LedgerSettings(Section):
-    """Where predictions and outcomes are kept: a SQLAlchemy URL, "" for SQLite beside the registry.
+    """Where predictions and outcomes are stored: a SQLAlchemy URL, "" for SQLite in user_data.
 
-    Up to ``queue_rows`` wait while the database is away; a message waits at most ``wait_seconds``
-    for its row to be written.
+    Up to ``queue_rows`` are queued while the database is unavailable; a message waits at most
+    ``wait_seconds`` for its row to be written.
     """
 
     affects: ClassVar[Effect] = "nothing"
@@ -54,9 +54,9 @@ class LedgerSettings(Section):
 
 
 class DriftSettings(Section):
-    """When a pair is watched more closely, and what follows; see ``evaluation.health``.
+    """Health levels of a pair and their consequences; see ``live.health``.
 
-    ``live_skill_floor`` is judged on ``live_skill_rows`` scored rows or more. From ``warning`` on
+    ``live_skill_floor`` applies from ``live_skill_rows`` scored rows on. From ``warning`` on
     ``confidence_step`` is added to the confidence that a signal needs. A pair is halted after
     ``halt_after_candles`` of drift, and improves a level after ``resume_candles`` without a reason.
     """

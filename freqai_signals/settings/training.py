@@ -1,4 +1,4 @@
-"""What is learnt from, and how: labels, features, rows, boosters, calibration."""
+"""Settings of training: labels, features, rows, boosters, calibration."""
 
 from typing import Annotated, ClassVar, Final, Literal, get_args
 
@@ -24,7 +24,7 @@ FEATURE_GROUPS: Final[tuple[FeatureGroup, ...]] = get_args(FeatureGroup)
 
 
 class LabelSettings(Section):
-    """What is to be predicted.
+    """The label, which is the prediction target.
 
     ``kind`` chooses the rule, the other keys belong to one rule each. ``threshold`` is a fraction
     of the close (0.002 = 0.2 %); ``k`` multiplies sigma * sqrt(horizon); ``floor`` is the smallest
@@ -42,7 +42,7 @@ class LabelSettings(Section):
 
 
 class FeatureSettings(Section):
-    """Which columns are computed; FreqAI's ``indicator_periods_candles`` gives their spans.
+    """Which features are computed; FreqAI's ``indicator_periods_candles`` gives their spans.
 
     ``lead_pair`` is a pair of the pool, or its coin; where the default is none of them, their mean
     leads, and any other name that is not there is refused. Moves are measured in units of a
@@ -73,12 +73,12 @@ class ValidationSettings(Section):
 class ModelSettings(Section):
     """How a model is fitted.
 
-    ``pool``: one model for the whole whitelist or one a ``pair``. ``pool_pairs``, if given, are the
-    pool in its place, and the market of cross-asset features; a running bot has the candles of
-    ``exchange.pair_whitelist`` only, so there they must be in it.
-    ``row_step`` trains on every n-th candle (5 and 12 have no common divisor, so that every minute
-    of the hour is seen); ``refit`` trains once more on all rows with
-    ``refit_factor`` times the best number of rounds; ``seeds`` averages that many boosters.
+    ``pool``: one model for the ``whitelist`` or one a ``pair``. ``pool_pairs``, if given, replace
+    the whitelist as pool and as market of cross-asset features; a running bot has the candles of
+    ``exchange.pair_whitelist`` only, so there they must be in it. ``row_step`` trains on every n-th
+    candle (5 and 12 have no common divisor, so that every minute of the hour occurs); ``refit``
+    trains again on all rows with ``refit_factor`` times the best number of rounds; ``seeds``
+    averages that many boosters.
     """
 
     affects: ClassVar[Effect] = "model"
@@ -94,12 +94,12 @@ class ModelSettings(Section):
 
 
 class SelectionSettings(Section):
-    """Whether a model may do without some features; see ``models.feature_choice``.
+    """Feature selection; see ``training.feature_selection``.
 
-    ``methods``: leave out constant and equal columns (``duplicates``), whole feature groups
-    (``groups``), clusters of columns with a mean absolute rank correlation of ``correlation`` or
-    more (``clusters``). What is left out may cost ``tolerance`` nats of log loss at most, at
-    ``significance``, or all features are kept. At most ``max_rows`` rows are looked at.
+    ``methods``: drop constant and duplicate columns (``duplicates``), feature groups (``groups``),
+    clusters of columns with a mean absolute rank correlation of ``correlation`` or more
+    (``clusters``). Dropping may cost at most ``tolerance`` nats of log loss, at ``significance``;
+    otherwise all features are kept. About ``max_rows`` rows are used.
     """
 
     affects: ClassVar[Effect] = "model"
@@ -137,11 +137,11 @@ class BoosterSettings(Section):
 
 
 class DirectionSettings(Section):
-    """Where the booster of buy against sell differs from the others (kind ``two_stage``).
+    """Parameters of the direction booster, buy against sell, in the kind ``two_stage``.
 
     On real candles direction is so faint that early stopping stops by chance, after 20 to 70
-    rounds. Slow boosting for at least ``rounds`` measured better anywhere between 80 and 200 of
-    them; where there is more to learn, early stopping lets it go on.
+    rounds. A low learning rate with at least ``rounds`` rounds measured better for any number
+    between 80 and 200; if there is more to learn, early stopping allows more.
     """
 
     affects: ClassVar[Effect] = "model"

@@ -14,7 +14,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqai_signals.dataset.pair_tables import add_labels
 from freqai_signals.plugin.strategy import LightGBMSignalStrategy
 from freqai_signals.report.data.backtest_record import read_run
-from freqai_signals.report.quality import known_together, tier_table
+from freqai_signals.report.quality import pooled_rows, tier_table
 from freqai_signals.schema import LABEL_COLUMN, MODEL_COLUMNS, PROBA_COLUMNS, TRUST_COLUMN
 from freqai_signals.settings import SignalSettings
 from tests.plugin.conftest import PAIRS, Bench, Run, market_candles, small_config, write_candles
@@ -77,7 +77,7 @@ def test_report_counts_tiers_by_the_thresholds_that_hyperopt_found(
     settings = SignalSettings.model_validate(found.facts["settings"])
     assert settings.decision.lowest_confidence == 0.8
     assert settings.decision.medium == pytest.approx(0.84)
-    emitted = known_together(found.frames)["signal_strength"]
+    emitted = pooled_rows(found.frames)["signal_strength"]
     counted = tier_table(found.frames, settings)["signals"].tolist()
     assert counted == [0] + [int((emitted == level).sum()) for level in (1, 2, 3)]
     assert sum(counted) > 0

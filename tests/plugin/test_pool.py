@@ -60,7 +60,7 @@ def test_a_pair_delisted_before_the_backtest_is_refused_with_what_to_do(
     changed_candles: Callable[[str, Change], Bench], tmp_path: Path
 ) -> None:
     served = changed_candles("ETH/USDT", lambda frame: cut(frame, stop="2024-01-20"))
-    with pytest.raises(OperationalException, match=r"ETH/USDT.*2024-01-19.*take the pair out"):
+    with pytest.raises(OperationalException, match=r"ETH/USDT.*2024-01-19.*remove the pair"):
         served.backtest(tmp_path / "user")
 
 

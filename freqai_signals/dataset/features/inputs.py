@@ -1,4 +1,4 @@
-"""What a feature group may see: one pair's candles, the market around it, and the spans to use."""
+"""Input of a feature group: the candles of one pair, the market's returns, and the spans."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from freqai_signals.dataset.causal import Array, daily_volatility, log_returns
 from freqai_signals.settings import SignalSettings, timeframe_seconds
 
 SMALLEST_VOLATILITY = 1e-6
-"""Floor of a volatility that divides something: a halted market has none."""
+"""Lower limit of a volatility used as a divisor: in a halted market it is 0."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Spans:
 
 
 def lead_among(pairs: Iterable[str], lead: str) -> str | None:
-    """The pair that ``lead`` names in full or by its coin, None if it is not there.
+    """The pair that ``lead`` names in full or by its coin, None if there is none.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class Market:
         return cls(pd.DataFrame({"mean": mean, "lead": frame[leader] if leader else mean}))
 
     def at(self, dates: pd.Series) -> tuple[Array, Array]:
-        """Mean and lead returns at the given candle dates; 0 where nobody traded."""
+        """Mean and lead returns at the given candle dates; 0 where no pair traded."""
         rows = self.returns.reindex(pd.DatetimeIndex(dates))
         return (
             np.nan_to_num(rows["mean"].to_numpy(np.float64)),
@@ -93,7 +93,7 @@ class Market:
 
 @dataclass(frozen=True)
 class FeatureInput:
-    """One pair's candles as arrays of shape ``(n,)``, with what several groups share."""
+    """Candles of one pair as arrays of shape ``(n,)``, and quantities that several groups use."""
 
     open: Array
     high: Array
@@ -130,5 +130,5 @@ class FeatureInput:
 
 
 def positive(values: NDArray[np.float64]) -> Array:
-    """Prices with everything that is not a positive number turned into NaN."""
+    """Prices; NaN where a value is not a positive number."""
     return np.where(np.isfinite(values) & (values > 0), values, np.nan)

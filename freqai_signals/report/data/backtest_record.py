@@ -1,4 +1,4 @@
-"""What a backtest said and what happened, kept on disk for the report."""
+"""Predictions, decisions and outcomes of a backtest, stored for the report."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -42,12 +42,12 @@ KNOWN_AT_COLUMN: Final = "known_at"
 
 
 class RecordMissing(ValueError):
-    """There is nothing to report on, or it cannot be read; the message says what to do."""
+    """There is no backtest to report on, or it cannot be read; the message has the remedy."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One backtest as the report sees it.
+    """The stored rows of one backtest.
 
     Attributes
     ----------
@@ -92,12 +92,12 @@ class Run:
 
 @dataclass(frozen=True)
 class BacktestRecord:
-    """Writes one backtest's rows, one file a pair; every backtest begins anew.
+    """Writes the rows of one backtest, one file a pair, in place of those of the last one.
 
     Attributes
     ----------
     folder
-        Where the files of this identifier go.
+        Folder of this identifier.
     settings, round_trip_cost, timerange, datadir
         What the rows were made with.
     pairs
@@ -147,10 +147,10 @@ class BacktestRecord:
         frame
             The strategy's frame after its decisions; its ``&-signal`` is the predicted class.
         labels
-            Labels of the same rows, in the same order: there, ``&-signal`` is what happened.
+            Labels of the same rows, in the same order: their ``&-signal`` is the realised class.
         features
-            What the model was given, indexed like ``frame`` or a part of it; those of signals are
-            kept.
+            Features of the model, indexed like ``frame`` or a part of it; those of signals are
+            stored.
         """
         outcome = {OUTCOME_COLUMN: LABEL_COLUMN}
         outcome |= {name: name for name in (EVENT_END_COLUMN, REALISED_RETURN_COLUMN)}
@@ -159,6 +159,7 @@ class BacktestRecord:
         wanted = ["date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS]
         wanted += [OUTCOME_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, KNOWN_AT_COLUMN]
         rows = frame.reindex(columns=wanted)
+        # FreqAI fills rows before the first prediction with zeros or NaN.
         rows = rows[rows[MODEL_ID_COLUMN].fillna(0) > 0].reset_index(drop=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{pair.replace('/', '_').replace(':', '_')}.feather"
@@ -216,7 +217,7 @@ def read_run(folder: Path) -> Run:
     try:
         facts = dict(json.loads((folder / _RUN_FILE).read_text()))
         files = dict(facts.pop("files"))
-        # A version with other settings may have written them.
+        # Another version, with other settings, may have written them.
         SignalSettings.model_validate(facts["settings"])
         facts["round_trip_cost"], facts["at"]
     except FileNotFoundError:
