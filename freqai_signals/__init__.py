@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from freqai_signals.report.frames import SignalFrames
+    from freqai_signals.report.data.frames import SignalFrames
 
 __version__ = "0.1.0"
 __all__ = ["load_backtest", "load_ledger"]
@@ -24,7 +24,7 @@ def load_backtest(
 
     Returns
     -------
-    freqai_signals.report.frames.SignalFrames
+    freqai_signals.report.data.frames.SignalFrames
         Its attributes are pandas frames, described there; the report's page is made of them.
 
     Raises
@@ -32,7 +32,7 @@ def load_backtest(
     ValueError
         If there is no backtest, or its record cannot be read; the message says what to do.
     """
-    from freqai_signals.report.backtest_frames import backtest_frames
+    from freqai_signals.report.data.backtest_frames import backtest_frames
 
     return backtest_frames(Path(userdir), identifier)
 

@@ -1,6 +1,7 @@
 """The one printer of tables and JSON: what the package's commands show."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,49 +69,72 @@ def utc_text(moment: str | datetime) -> str:
 
 
 def print_table(
-    console: Console,
     title: str,
-    columns: Sequence[TableColumn],
-    rows: Sequence[Mapping[str, str]],
+    rows: Sequence[Mapping[str, Any]],
+    console: Console | None = None,
+    columns: Sequence[TableColumn] = (),
 ) -> None:
     """Print a table that fits: columns are left out by priority, then rows become blocks.
 
-    Whatever stands in it is shown as it is: square brackets are no markup.
-
     Parameters
     ----------
-    console
-        Where; a pipe of :func:`table_console` has room for all columns.
     title
         Above the table; also says that there is nothing, if so.
-    columns
-        From left to right.
     rows
-        Column to text; a missing one is empty.
+        Column to value; a missing one is empty. Shown literally: operators' texts and paths may
+        contain what rich reads as markup, and control characters of a terminal.
+    console
+        :func:`table_console` by default; its pipe has room for all columns.
+    columns
+        From left to right; by default the keys of the first row, none of which is left out.
     """
+    console = console or table_console()
     if not rows:
-        _line(console, f"{title}: none")
+        print_line(f"{title}: none", console)
         return
+    columns = columns or [TableColumn(name) for name in rows[0]]
     kept = fitting(columns, rows, console.width)
     if kept is None:
         _print_blocks(console, title, columns, rows)
         return
-    table = Table(title=Text(title, style="bold"), title_justify="left")
+    table = Table(title=literal(title), title_justify="left", title_style="bold")
     for column in kept:
         justify: Any = "right" if column.is_number else "left"
         whole = column.is_number or column.keep_whole
-        table.add_column(Text(column.name), justify=justify, no_wrap=whole, overflow="fold")
+        table.add_column(literal(column.name), justify=justify, no_wrap=whole, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(row.get(column.name, ""))) for column in kept))
+        table.add_row(*(literal(row.get(column.name, "")) for column in kept))
     console.print(table)
     gone = [column.name for column in columns if column not in kept]
     if gone:
         left_out = f"(no room here for {', '.join(gone)}; a wider terminal or a pipe has all)"
-        console.print(Text(left_out))
+        console.print(literal(left_out))
+
+
+def print_line(line: str, console: Console | None = None) -> None:
+    """Print one line literally, without wrapping."""
+    (console or table_console()).print(literal(line), soft_wrap=True)
+
+
+def literal(value: object) -> Text:
+    r"""Text that rich shows as it is.
+
+    Examples
+    --------
+    >>> literal("[/red] \x1b[2J").plain
+    '[/red] ?[2J'
+    """
+    return Text("".join(c if c.isprintable() or c == "\n" else "?" for c in str(value)))
+
+
+def notify(line: str) -> None:
+    """Print a line of progress on standard error."""
+    sys.stderr.write(f"freqai-signals: {line}\n")
+    sys.stderr.flush()
 
 
 def fitting(
-    columns: Sequence[TableColumn], rows: Sequence[Mapping[str, str]], width: int
+    columns: Sequence[TableColumn], rows: Sequence[Mapping[str, Any]], width: int
 ) -> list[TableColumn] | None:
     """The columns that fit into a width, None if not even those of priority 0 do.
 
@@ -130,7 +154,7 @@ def print_json(content: Any) -> None:
     Console(soft_wrap=True).print_json(json.dumps(content, default=str, allow_nan=False))
 
 
-def _least(column: TableColumn, rows: Sequence[Mapping[str, str]]) -> int:
+def _least(column: TableColumn, rows: Sequence[Mapping[str, Any]]) -> int:
     head = cell_len(column.name)
     widest = max((cell_len(str(row.get(column.name, ""))) for row in rows), default=0)
     whole = column.is_number or column.keep_whole
@@ -141,16 +165,12 @@ def _print_blocks(
     console: Console,
     title: str,
     columns: Sequence[TableColumn],
-    rows: Sequence[Mapping[str, str]],
+    rows: Sequence[Mapping[str, Any]],
 ) -> None:
     """A row below the other, a line per column."""
-    console.print(Text(title, style="bold"))
+    console.print(literal(title), style="bold")
     indent = max(cell_len(column.name) for column in columns)
     for row in rows:
         for column in columns:
-            _line(console, f"  {column.name:<{indent}}  {row.get(column.name, '')}")
-        _line(console, "")
-
-
-def _line(console: Console, text: str) -> None:
-    console.print(Text(text), soft_wrap=True)
+            print_line(f"  {column.name:<{indent}}  {row.get(column.name, '')}", console)
+        print_line("", console)

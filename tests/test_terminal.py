@@ -30,7 +30,7 @@ ROWS = [{"pair": "BTC/USDT", "rows": "1,234,567", "brier": "0.5812", "skill": "0
 
 def printed(width: int, rows: list[dict[str, str]] = ROWS) -> str:
     text = StringIO()
-    print_table(Console(file=text, width=width), "A table", COLUMNS, rows)
+    print_table("A table", rows, Console(file=text, width=width), COLUMNS)
     return text.getvalue()
 
 
@@ -42,6 +42,14 @@ def test_wide_table_keeps_its_columns_in_a_pipe(capsys: pytest.CaptureFixture[st
     table_console().print(table)
     (head,) = [line for line in capsys.readouterr().out.splitlines() if "long name" in line]
     assert all(name in head for name in names)
+
+
+def test_markup_in_titles_headers_and_cells_is_literal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table("[/b] title", [{"[/i] name": "[/red] value \x1b[2J"}])
+    print_table("[/b] empty", [])
+    shown = capsys.readouterr().out
+    for text in ("[/b] title", "[/i] name", "[/red] value ?[2J", "[/b] empty: none"):
+        assert text in shown
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from freqai_signals.files import write_atomically
 from freqai_signals.terminal import print_json, table_console
 
 if TYPE_CHECKING:
-    from freqai_signals.report.backtest_record import Run
-    from freqai_signals.report.frames import SignalFrames
+    from freqai_signals.report.data.backtest_record import Run
+    from freqai_signals.report.data.frames import SignalFrames
     from freqai_signals.report.model_usage import RunModels
-    from freqai_signals.report.page.section import Section
+    from freqai_signals.report.page.parts.page_section import Section
     from freqai_signals.sandbox.posterior.skill_share import SkillShare
     from freqai_signals.settings import SignalSettings
 
@@ -126,13 +126,12 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _backtest(arguments: argparse.Namespace) -> _Report:
-    from freqai_signals.profiles import expectation
-    from freqai_signals.report.backtest_frames import run_frames
-    from freqai_signals.report.backtest_record import RecordMissing, newest_folder, read_run
+    from freqai_signals.report.data.backtest_frames import run_frames
+    from freqai_signals.report.data.backtest_record import RecordMissing, newest_folder, read_run
+    from freqai_signals.report.data.selection import select, select_trades
     from freqai_signals.report.model_usage import RunModels
     from freqai_signals.report.page.sections import page_sections, verdict
     from freqai_signals.report.printing import as_json
-    from freqai_signals.report.selection import select, select_trades
 
     folder = newest_folder(arguments.userdir, arguments.identifier)
     run = read_run(folder)
@@ -140,7 +139,7 @@ def _backtest(arguments: argparse.Namespace) -> _Report:
     if made.timestamp() < int(arguments.since):
         raise RecordMissing(
             f"the newest backtest in {folder} is of {made:%Y-%m-%d %H:%M:%S} UTC, older than the "
-            "command that was to make one: that ended without a backtest, see its messages above"
+            "command that should have made one: it failed, see its messages above"
         )
     run = select(run, arguments.pair, arguments.tier)
     models = RunModels(arguments.userdir / "signals" / "models")
@@ -150,7 +149,7 @@ def _backtest(arguments: argparse.Namespace) -> _Report:
     frames = run_frames(run, arguments.userdir, folder, models, with_features=whole)
     frames = select_trades(frames, arguments.tier)
     share = _captured(run)
-    notes = [*_chosen(arguments), *expectation(run.settings), *_market_notes(run, share)]
+    notes = [*_chosen(arguments), *_market_notes(run, share)]
     tables: dict[str, Any] = {}
     if arguments.json:
         captured = None if share is None else {**share.__dict__, "share": share.share}
@@ -166,8 +165,8 @@ def _backtest(arguments: argparse.Namespace) -> _Report:
 
 def _live(arguments: argparse.Namespace) -> _Report:
     from freqai_signals.live.ledger_frames import ledger_frames
+    from freqai_signals.report.data.selection import select_frames
     from freqai_signals.report.page.sections import page_sections
-    from freqai_signals.report.selection import select_frames
 
     signals = arguments.userdir / "signals"
     registry = signals / "registry"
@@ -222,7 +221,7 @@ def _write_page(path: Path, found: _Report) -> None:
     if path == found.page:
         path.parent.mkdir(parents=True, exist_ok=True)
     if not path.resolve().parent.is_dir():
-        raise ValueError(f"--html {path}: there is no folder {path.parent}; make it first")
+        raise ValueError(f"--html {path}: there is no folder {path.parent}; create it first")
     write_atomically(path, page(found.sections, found.title, found.notes).encode())
 
 
@@ -235,7 +234,7 @@ def _page_json(found: _Report) -> dict[str, Any]:
 def _print(found: _Report, console: Any) -> None:
     from rich.text import Text
 
-    from freqai_signals.report.page.overview_sections import verdict_text
+    from freqai_signals.report.page.parts.overview_sections import verdict_text
     from freqai_signals.report.printing import print_findings, print_report
 
     verdict = [*found.notes, *verdict_text(found.sections[0])]
@@ -253,7 +252,7 @@ def _write_signals(path: Path, run: "Run", models: "RunModels") -> None:
     from freqai_signals.report.signal_export import signal_records, write_signals
 
     if not path.resolve().parent.is_dir():
-        raise ValueError(f"--signals {path}: there is no folder {path.parent}; make it first")
+        raise ValueError(f"--signals {path}: there is no folder {path.parent}; create it first")
     count = write_signals(path, signal_records(run, models))
     sys.stderr.write(f"{count} signals written to {path}\n")
 

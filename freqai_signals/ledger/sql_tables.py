@@ -1,4 +1,4 @@
-"""Tables of the ledger. Times are whole seconds since 1970 (UTC); candles are named by opening."""
+"""Tables of the ledger. Times are whole seconds since 1970 (UTC), candles their opening time."""
 
 from typing import Final
 
@@ -15,8 +15,8 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION: Final = 2
-"""Raise it with every change below, and add the step to ``ledger_migration.STEPS``."""
+VERSION: Final = 3
+"""Raise it with every change below, and add the step to ``database.STEPS``."""
 
 METADATA: Final = MetaData()
 
@@ -50,7 +50,7 @@ PREDICTIONS: Final = Table(
     Column("reason", String(32), nullable=False),
     Column("recorded", BigInteger, nullable=False),
 )
-"""What was said of every closed candle. ``kind``: only ``live`` rows are ever scored."""
+"""The prediction of every closed candle. Only rows of ``kind`` ``live`` are ever scored."""
 
 SIGNALS: Final = Table(
     "signals",
@@ -64,7 +64,7 @@ SIGNALS: Final = Table(
     Column("recorded", BigInteger, nullable=False),
     Column("sent", BigInteger),
 )
-"""What was emitted, with the whole signal record as JSON; ``sent`` since version 2."""
+"""Emitted signals, each with its signal record as JSON; ``sent`` since version 2."""
 
 OUTCOMES: Final = Table(
     "outcomes",
@@ -78,7 +78,7 @@ OUTCOMES: Final = Table(
     Column("prior_loss", Float(53)),
     Column("resolved", BigInteger, nullable=False),
 )
-"""What came of a live prediction; ``realised`` is null where that can never be known."""
+"""Outcomes of live predictions; ``realised`` is null where it can never be known."""
 
 DECISIONS: Final = Table(
     "model_decisions",
@@ -102,13 +102,14 @@ COUNTERS: Final = Table(
 )
 
 HEALTH: Final = "health"
-"""Detector of events that change a pair's level; counters ``health <pair>`` hold the level now."""
+"""Detector of events that change a pair's level; counters ``health <pair>`` hold the present."""
 TRAINING: Final = "training"
-"""Detector of events that ask for a training before the schedule."""
+"""Detector of events that request training before the schedule."""
 
 DRIFT_EVENTS: Final = Table(
     "drift_events",
     METADATA,
+    Column("bot", String(64), primary_key=True),
     Column("pair", String(64), primary_key=True),
     Column("candle", BigInteger, primary_key=True, autoincrement=False),
     Column("detector", String(32), primary_key=True),
@@ -117,6 +118,8 @@ DRIFT_EVENTS: Final = Table(
     Column("detail", Text, nullable=False),
     Column("recorded", BigInteger, nullable=False),
 )
+
+"""Changes of levels and requests for training; ``bot`` since version 3, empty before."""
 
 OUTCOMES_BY_TIME: Final = Index("outcomes_event_end", OUTCOMES.c.event_end)
 PREDICTIONS_BY_TIME: Final = Index("predictions_candle", PREDICTIONS.c.candle)

@@ -1,14 +1,14 @@
-"""Writing to the ledger without ever making the bot wait for it, or fail because of it.
+"""Write to the ledger without blocking the bot or failing with it.
 
-What is promised, and what is not:
+Guarantees and limits:
 
-- :meth:`LedgerWriter.record` returns True once the rows are durable. A message about a signal goes
-  out after that: whoever reads the message finds the row.
-- It returns False after ``wait_seconds`` at most. Then the database is away, locked or full; the
-  rows wait in memory, the trouble is logged once, the message goes out all the same, since trading
-  comes first. The rows are written when the database answers again, in order.
-- What waits in memory is lost if the process is killed meanwhile, and the oldest rows beyond
-  ``most`` are dropped and counted. What was reported as durable is never lost.
+- :meth:`LedgerWriter.record` returns True once the rows are durable. A signal's message is sent
+  after that: whoever reads the message finds the row.
+- It returns False after ``wait_seconds`` at most. Then the database is unreachable, locked or full;
+  the rows wait in memory, the problem is logged once, the message is sent all the same, since
+  trading comes first. The rows are written, in order, when the database answers again.
+- Rows in memory are lost if the process is killed meanwhile, and the oldest rows beyond ``most``
+  are dropped and counted. Rows that were reported as durable are never lost.
 """
 
 import logging
@@ -26,7 +26,7 @@ from freqai_signals.ledger.ledger import Entry, Ledger
 logger = logging.getLogger(__name__)
 
 CLOSE_SECONDS: Final = 5.0
-"""Longest that the end of a bot is held up for rows that wait."""
+"""Longest wait for unwritten rows when a bot stops."""
 
 _SHORTEST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 30.0
@@ -60,12 +60,12 @@ class LedgerWriter:
         self._stopping = False
         self.waiting_rows = 0
         self.lost_rows = 0
-        self.trouble = ""
+        self.problem = ""
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
     def record(self, entries: Sequence[Entry], wait: bool = False) -> bool:
-        """Hand over rows.
+        """Queue rows.
 
         Parameters
         ----------
@@ -86,21 +86,21 @@ class LedgerWriter:
             self.waiting_rows += sum(map(len, entries))
             self._drop_oldest()
             self._changed.notify_all()
-            # In trouble nobody waits: a bot with a hundred pairs would wait a hundred times.
+            # Not while the database fails: a bot with a hundred pairs would wait a hundred times.
             if wait:
                 self._changed.wait_for(
-                    lambda: self._done >= ticket or self.trouble, self._wait_seconds
+                    lambda: self._done >= ticket or self.problem, self._wait_seconds
                 )
             return self._done >= ticket
 
     def flush(self, seconds: float) -> bool:
-        """Wait until everything handed over is durable; False if that takes too long."""
+        """Wait until all rows are durable; False if that takes too long."""
         with self._changed:
             ticket = self._accepted
             return self._changed.wait_for(lambda: self._done >= ticket, seconds)
 
     def close(self, seconds: float = CLOSE_SECONDS) -> bool:
-        """Write what waits and stop; False if rows are left behind after ``seconds``."""
+        """Write waiting rows and stop; False if rows are left after ``seconds``."""
         finished = self.flush(seconds)
         with self._changed:
             self._stopping = True
@@ -130,9 +130,9 @@ class LedgerWriter:
         _close(ledger)
 
     def _next(self) -> tuple[list[Entry], int] | None:
-        """What waits, as far as one transaction may take it, and its last ticket; None at the end.
+        """The next batch for one transaction and its last ticket; None when stopping.
 
-        It stays in the queue until it is written.
+        The batch stays in the queue until it is written.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._stopping)
@@ -150,12 +150,12 @@ class LedgerWriter:
 
     def _warn_once(self, error: Exception) -> None:
         with self._changed:
-            if not self.trouble:
+            if not self.problem:
                 logger.warning(
-                    "The ledger cannot be written (%s); rows wait in memory, trading goes on",
+                    "The ledger cannot be written (%s); rows wait in memory, trading continues",
                     _first_line(error),
                 )
-            self.trouble = _first_line(error)
+            self.problem = _first_line(error)
             self._changed.notify_all()
 
     def _written(self, last: int) -> None:
@@ -163,9 +163,9 @@ class LedgerWriter:
             while self._waiting and self._waiting[0][0] <= last:
                 self._take_oldest()
             self._done = last
-            if self.trouble:
+            if self.problem:
                 logger.warning("The ledger can be written again; %d rows wait", self.waiting_rows)
-            self.trouble = ""
+            self.problem = ""
             self._changed.notify_all()
 
     def _take_oldest(self) -> int:
@@ -188,12 +188,12 @@ class LedgerWriter:
 
 
 def _write(ledger: Ledger, batch: list[Entry]) -> None:
-    """Write a batch; where a row can never be written, write the rest and log the row."""
+    """Write a batch; log a row that can never be written, and write the rest."""
     try:
         ledger.write(batch)
     except _IMPOSSIBLE as error:
         if len(batch) == 1 and len(batch[0]) == 1:
-            logger.error("A row cannot be kept in the ledger (%s): %s", _first_line(error), batch)
+            logger.error("The ledger refuses a row (%s): %s", _first_line(error), batch)
             return
         for entry in batch:
             for row in entry.rows:

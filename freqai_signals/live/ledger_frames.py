@@ -12,7 +12,7 @@ from freqai_signals.ledger.database import LedgerError
 from freqai_signals.ledger.ledger import LIVE, Ledger
 from freqai_signals.ledger.sql_tables import HEALTH, TRAINING
 from freqai_signals.registry.registry import Registry
-from freqai_signals.report.frames import (
+from freqai_signals.report.data.frames import (
     EVENT_COLUMNS,
     MODEL_COLUMNS,
     PREDICTION_COLUMNS,

@@ -1,4 +1,4 @@
-"""The files of the registry: whole or absent, checked when read."""
+"""The registry's files: written atomically, verified by checksum when read."""
 
 import hashlib
 import logging
@@ -19,7 +19,7 @@ PREVIOUS: Final = "scope.previous.json"
 
 
 def load_version(folder: Path, version: Version) -> SignalModel:
-    """Load a version's file; RegistryError unless it is the very file that was registered."""
+    """Load a version's file; RegistryError unless it is the file that was registered."""
     path = folder / f"{version.version}.model"
     try:
         data = path.read_bytes()
@@ -53,16 +53,16 @@ def read_scope(folder: Path) -> Scope:
         return scope
     if problems:
         raise RegistryError(
-            f"registry {folder} is damaged ({'; '.join(problems)}); its models are whole files, "
+            f"registry {folder} is damaged ({'; '.join(problems)}); its model files are kept, and "
             "the next registered model starts a new pointer that lists them"
         )
     raise FileNotFoundError(folder / POINTER)
 
 
 def read_or_rebuild(folder: Path, name: str) -> Scope:
-    """The pointer; where both copies are damaged, a new one that lists all whole models.
+    """The pointer; where both copies are damaged, a new one that lists all intact models.
 
-    Nothing serves in a rebuilt scope, so that the gate asks the next model to beat the prior.
+    Nothing serves in a rebuilt scope, so the gate compares the next model with the class prior.
     """
     try:
         return read_scope(folder)
@@ -87,14 +87,14 @@ def read_or_rebuild(folder: Path, name: str) -> Scope:
 
 
 def write_scope(folder: Path, scope: Scope) -> None:
-    """Replace the pointer and keep its last whole state beside it."""
+    """Replace the pointer and keep its last intact state beside it."""
     pointer = folder / POINTER
-    if _is_whole(pointer):
+    if _is_intact(pointer):
         write_atomically(folder / PREVIOUS, pointer.read_bytes())
     write_atomically(pointer, scope.to_json().encode())
 
 
-def _is_whole(pointer: Path) -> bool:
+def _is_intact(pointer: Path) -> bool:
     try:
         Scope.from_json(pointer.read_text())
     except (OSError, ValueError):
@@ -103,7 +103,7 @@ def _is_whole(pointer: Path) -> bool:
 
 
 def sweep(folder: Path, scope: Scope) -> None:
-    """Remove what a killed writer or the retention left; only under the lock."""
+    """Remove files that a killed writer or the retention left; only under the lock."""
     named = {f"{item.version}.model" for item in scope.versions}
     for path in folder.iterdir():
         unfinished = path.name.startswith(".") and path.name != ".lock"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from freqai_signals.model import artefact
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.report.backtest_record import Run
+from freqai_signals.report.data.backtest_record import Run
 from freqai_signals.schema import MODEL_ID_COLUMN
 
 _KEY_DIGITS: Final = 12

@@ -8,11 +8,10 @@ import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
-from freqai_signals.profiles import expectation
 from freqai_signals.report import quality
-from freqai_signals.report.backtest_record import Run
+from freqai_signals.report.data.backtest_record import Run
 from freqai_signals.report.model_usage import RunModels, group_table
-from freqai_signals.report.page.section import Section
+from freqai_signals.report.page.parts.page_section import Section
 from freqai_signals.terminal import TableColumn, print_table, utc_text
 
 _SHARES: Final = (
@@ -47,7 +46,6 @@ def as_json(run: Run, models: RunModels) -> dict[str, Any]:
     }
     out["reliability"] = json.loads(quality.reliability(run).to_json(orient="records"))
     out["facts"] = run.facts
-    out["expectation"] = list(expectation(settings))
     return out
 
 
@@ -74,8 +72,6 @@ def print_report(
         f"{settings.label_horizon_candles} candles · round trip costs {cost:.2%}"
     )
     console.print(Text(title, style="bold"))
-    for sentence in expectation(settings):
-        console.print(Text(sentence, style="bold yellow"))
     if verdict:
         console.print(Text(" ".join(verdict)))
     _table(console, "Signal quality per pair", quality.quality_table(run.frames), "pair")
@@ -119,7 +115,7 @@ def print_findings(
     console.print(Text(" ".join(verdict)))
     columns = [TableColumn("section", keep_whole=True), TableColumn("finding")]
     rows = [{"section": section.key, "finding": section.finding} for section in sections]
-    print_table(console, "Findings", columns, rows)
+    print_table("Findings", rows, console, columns)
 
 
 def _sentence(console: Console, text: str) -> None:
@@ -142,7 +138,7 @@ def _table(
         if cells.get("last_time", "-") != "-":
             cells["last_time"] = utc_text(str(row["last_time"]))
         rows.append(({index: str(label)} if index else {}) | cells)
-    print_table(console, title, columns, rows)
+    print_table(title, rows, console, columns)
 
 
 def _priority(name: str) -> int:

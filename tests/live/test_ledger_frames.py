@@ -10,7 +10,7 @@ from freqai_signals import load_ledger
 from freqai_signals.ledger.database import LedgerError
 from freqai_signals.ledger.ledger import Entry, Ledger
 from freqai_signals.live.ledger_frames import ledger_frames
-from freqai_signals.report.frames import OUTCOME_COLUMNS, PREDICTION_COLUMNS
+from freqai_signals.report.data.frames import OUTCOME_COLUMNS, PREDICTION_COLUMNS
 from freqai_signals.report.page.sections import page_sections
 from tests.ledger.ledger_rows import outcome, prediction, predictions, sqlite_url
 

@@ -37,7 +37,7 @@ def test_one_training_serves_all_pairs(bot: Bot, caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.INFO):
         versions = trained(bot)
     assert len(set(versions.values())) == 1
-    assert "ETH/USDT adopts the pool's model" in caplog.text
+    assert "ETH/USDT: the pool's newest model" in caplog.text
     entries = bot.freqai.dd.pair_dict
     assert len({entries[pair]["trained_timestamp"] for pair in PAIRS}) == 1
 
@@ -172,7 +172,7 @@ def test_a_pair_that_joins_a_restarted_bot_is_predicted_by_the_pools_present_mod
         assert more.train(NEW_PAIR).card.version == version
         assert newest(more, NEW_PAIR)[list(PROBA_COLUMNS)].tolist() != [0.0, 1.0, 0.0]
     assert f"joined: {NEW_PAIR}; left: none" in caplog.text
-    assert f"{NEW_PAIR} adopts the pool's model" in caplog.text
+    assert f"{NEW_PAIR}: the pool's newest model" in caplog.text
     assert "is not used" not in caplog.text
     more.freqai.retrain_early(PAIR)
     card = more.train().card

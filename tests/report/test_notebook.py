@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.report.data.test_backtest_frames import recorded
 from tests.report.page.page_frames import many_days
-from tests.report.test_backtest_frames import recorded
 
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "examples" / "reliability.ipynb"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from freqai_signals.report.backtest_record import Run
+from freqai_signals.report.data.backtest_record import Run
 from freqai_signals.report.model_usage import RunModels
 from freqai_signals.report.printing import as_json, print_report
 from freqai_signals.report.quality import TOTAL
@@ -118,8 +118,7 @@ def test_json_holds_every_table_and_the_facts() -> None:
     run = some_run()
     found = json.loads(json.dumps(as_json(run, NONE_LEFT), allow_nan=False))
     tables = {"quality", "tiers", "signals", "rules", "reliability", "facts", "feature_groups"}
-    assert set(found) == {*tables, "expectation"}
-    assert found["expectation"] == []
+    assert set(found) == tables
     assert set(found["quality"]) == {"BTC/USDT", "ETH/USDT", TOTAL}
     assert found["quality"]["BTC/USDT"]["scored"] == 3
     assert found["quality"]["ETH/USDT"]["skill"] is None

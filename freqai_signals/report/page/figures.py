@@ -25,7 +25,7 @@ from freqai_signals.report.page.charts import (
     style,
     whiskers,
 )
-from freqai_signals.report.page.section import Section
+from freqai_signals.report.page.parts.page_section import Section
 
 Tables = Mapping[str, pd.DataFrame]
 Drawn = dict[str, go.Figure]

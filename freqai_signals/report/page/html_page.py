@@ -11,7 +11,7 @@ from typing import Any, Final
 import pandas as pd
 
 from freqai_signals.report.page.formats import text_of
-from freqai_signals.report.page.section import Section
+from freqai_signals.report.page.parts.page_section import Section
 
 _STRIPS: Final = ("Facts", "Numbers")
 _FOLDER: Final = files("freqai_signals.report.page") / "assets"

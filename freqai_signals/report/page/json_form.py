@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from freqai_signals.report.page.section import Section
+from freqai_signals.report.page.parts.page_section import Section
 
 FORMAT: Final = 1
 """Raised when a name below changes its meaning; new names may come without."""

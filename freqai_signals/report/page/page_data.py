@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from freqai_signals.metrics import Labels, Probabilities, log_losses
-from freqai_signals.report.frames import SignalFrames
+from freqai_signals.report.data.frames import SignalFrames
 from freqai_signals.report.page.day_blocks import DayBlocks
 from freqai_signals.schema import PRIOR_COLUMNS, PROBA_COLUMNS, SignalClass
 from freqai_signals.settings import SignalSettings

@@ -7,35 +7,35 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from freqai_signals.report.frames import SignalFrames
+from freqai_signals.report.data.frames import SignalFrames
 from freqai_signals.report.model_usage import RunModels
-from freqai_signals.report.page.decision_sections import (
+from freqai_signals.report.page.page_data import PageData
+from freqai_signals.report.page.parts.decision_sections import (
     return_section,
     rule_section,
     tier_section,
 )
-from freqai_signals.report.page.fee_section import fee_section
-from freqai_signals.report.page.model_sections import (
+from freqai_signals.report.page.parts.fee_section import fee_section
+from freqai_signals.report.page.parts.model_sections import (
     drift_section,
     feature_section,
     gap_section,
     timeline_section,
 )
-from freqai_signals.report.page.overview_sections import (
+from freqai_signals.report.page.parts.overview_sections import (
     facts_section,
     reproduce_section,
     verdict_section,
 )
-from freqai_signals.report.page.page_data import PageData
-from freqai_signals.report.page.reliability_sections import (
+from freqai_signals.report.page.parts.page_section import Section
+from freqai_signals.report.page.parts.reliability_sections import (
     class_reliability,
     class_section,
     direction_reliability,
     move_section,
 )
-from freqai_signals.report.page.section import Section
-from freqai_signals.report.page.skill_section import skill_section
-from freqai_signals.report.page.trade_sections import luck_section, trade_section
+from freqai_signals.report.page.parts.skill_section import skill_section
+from freqai_signals.report.page.parts.trade_sections import luck_section, trade_section
 from freqai_signals.report.page.uncalibrated import uncalibrated
 from freqai_signals.settings import SignalSettings
 

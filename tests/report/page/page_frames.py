@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from freqai_signals.report.backtest_frames import run_frames
-from freqai_signals.report.backtest_record import Run
-from freqai_signals.report.frames import SignalFrames
+from freqai_signals.report.data.backtest_frames import run_frames
+from freqai_signals.report.data.backtest_record import Run
+from freqai_signals.report.data.frames import SignalFrames
 from freqai_signals.report.page.page_data import PageData
 from freqai_signals.schema import PROBA_COLUMNS
 from freqai_signals.settings import SignalSettings

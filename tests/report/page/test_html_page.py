@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from freqai_signals.report.frames import SignalFrames
+from freqai_signals.report.data.frames import SignalFrames
 from freqai_signals.report.page.html_page import page
 from freqai_signals.report.page.json_form import ReportJson, page_json
 from freqai_signals.report.page.sections import page_sections

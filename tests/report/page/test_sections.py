@@ -5,16 +5,17 @@ import pandas as pd
 import pytest
 
 from freqai_signals.metrics import expected_calibration_error
-from freqai_signals.report.frames import SignalFrames
+from freqai_signals.report.data.frames import SignalFrames
 from freqai_signals.report.page.day_blocks import DayBlocks
-from freqai_signals.report.page.decision_sections import (
+from freqai_signals.report.page.page_data import PageData
+from freqai_signals.report.page.parts.decision_sections import (
     return_table,
     rule_section,
     tier_section,
 )
-from freqai_signals.report.page.fee_section import apart, fee_section
-from freqai_signals.report.page.model_sections import drift_section, gap_section
-from freqai_signals.report.page.overview_sections import (
+from freqai_signals.report.page.parts.fee_section import apart, fee_section
+from freqai_signals.report.page.parts.model_sections import drift_section, gap_section
+from freqai_signals.report.page.parts.overview_sections import (
     NO,
     UNKNOWN,
     YES,
@@ -22,16 +23,19 @@ from freqai_signals.report.page.overview_sections import (
     edge_of,
     verdict_section,
 )
-from freqai_signals.report.page.page_data import PageData
-from freqai_signals.report.page.reliability_sections import (
+from freqai_signals.report.page.parts.reliability_sections import (
     calibration_error,
     class_section,
     direction_reliability,
     move_section,
     reliability_table,
 )
-from freqai_signals.report.page.skill_section import climatology, skill_section
-from freqai_signals.report.page.trade_sections import equity_table, luck_section, trade_section
+from freqai_signals.report.page.parts.skill_section import climatology, skill_section
+from freqai_signals.report.page.parts.trade_sections import (
+    equity_table,
+    luck_section,
+    trade_section,
+)
 from freqai_signals.schema import Reason
 from freqai_signals.settings import SignalSettings
 from tests.report.page.page_frames import data_of, frames_of, many_days

@@ -15,7 +15,6 @@ RAW = np.random.default_rng(0).dirichlet([1.5, 1.5, 1.5], 50)
         Calibrator(),
         Calibrator("direction_shrink", ((0.3,),)),
         Calibrator("temperature", ((2.5,),)),
-        Calibrator("vector", ((0.5, 1.5, 0.8), (0.1, -0.2, 0.3))),
     ],
     ids=lambda calibrator: calibrator.method,
 )
@@ -29,8 +28,6 @@ def test_what_can_be_undone_is_undone(calibrator: Calibrator) -> None:
     "calibrator",
     [
         Calibrator("direction_shrink", ((0.0,),)),
-        Calibrator("vector", ((0.0, 1.0, 1.0), (0.0, 0.0, 0.0))),
-        Calibrator("isotonic", ((0.0, 1.0), (0.2, 0.8)) * 3),
     ],
     ids=lambda calibrator: calibrator.method,
 )
