@@ -5,7 +5,7 @@ import pytest
 
 from freqai_signals.report.page.charts import heatmap
 from freqai_signals.report.page.figures import figures
-from freqai_signals.report.page.section import Section
+from freqai_signals.report.page.parts.page_section import Section
 
 DAYS = pd.date_range("2024-01-01", periods=2, freq="D", tz="UTC")
 
