@@ -205,14 +205,12 @@ def read_run(folder: Path) -> Run:
     Raises
     ------
     RecordMissing
-        If there are none, a file is damaged, or a newer version wrote it; the message names it.
+        If there are none, a file is damaged, or another version wrote it; the message names it.
     """
     try:
         facts = dict(json.loads((folder / _RUN_FILE).read_text()))
         files = dict(facts.pop("files"))
-        # A version with other settings may have written them.
-        SignalSettings.model_validate(facts["settings"])
-        facts["round_trip_cost"], facts["at"]
+        facts["settings"], facts["round_trip_cost"], facts["at"]
     except FileNotFoundError:
         raise RecordMissing(f"no backtest to report on in {folder}; run one first") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -225,13 +223,15 @@ def read_run(folder: Path) -> Run:
         )
     if not files:
         raise RecordMissing(f"{folder / _RUN_FILE} names no pair; backtest again")
-    frames = {pair: _read(folder / name, _NEEDED) for pair, name in files.items()}
-    return Run(
+    run = Run(
         facts,
-        frames,
+        {pair: _read(folder / name, _NEEDED) for pair, name in files.items()},
         _read_those(folder, {pair: _features_of(name) for pair, name in files.items()}),
         _read_those(folder, {pair: _shift_of(name) for pair, name in files.items()}),
     )
+    # A version with other settings may have written them; say so before anything is computed.
+    _ = run.settings
+    return run
 
 
 def newest_folder(userdir: Path, identifier: str | None = None) -> Path:
