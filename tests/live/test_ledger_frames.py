@@ -24,8 +24,8 @@ def filled(folder: Path) -> str:
             Entry("predictions", [prediction(4, kind="gap", signal="none", strength=0)]),
             Entry("outcomes", [outcome(1), outcome(2, realised=None, event_end=None)]),
             Entry("drift_events", [
-                {"pair": "BTC/USDT", "candle": 300, "detector": "health", "level": "drift",
-                 "model_version": "v1", "detail": "psi"},
+                {"bot": "bot", "pair": "BTC/USDT", "candle": 300, "detector": "health",
+                 "level": "drift", "model_version": "v1", "detail": "psi"},
             ]),
         ]
     )  # fmt: skip

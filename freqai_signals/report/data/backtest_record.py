@@ -212,7 +212,7 @@ def read_run(folder: Path) -> Run:
     Raises
     ------
     RecordMissing
-        If there are none, a file is damaged, or a newer version wrote it; the message names it.
+        If there are none, a file is damaged, or another version wrote it; the message names it.
     """
     try:
         facts = dict(json.loads((folder / _RUN_FILE).read_text()))
@@ -232,13 +232,15 @@ def read_run(folder: Path) -> Run:
         )
     if not files:
         raise RecordMissing(f"{folder / _RUN_FILE} names no pair; backtest again")
-    frames = {pair: _read(folder / name, _NEEDED) for pair, name in files.items()}
-    return Run(
+    run = Run(
         facts,
-        frames,
+        {pair: _read(folder / name, _NEEDED) for pair, name in files.items()},
         _read_those(folder, {pair: _features_of(name) for pair, name in files.items()}),
         _read_those(folder, {pair: _shift_of(name) for pair, name in files.items()}),
     )
+    # A version with other settings may have written them; say so before anything is computed.
+    _ = run.settings
+    return run
 
 
 def newest_folder(userdir: Path, identifier: str | None = None) -> Path:
