@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from freqai_signals.files import merged
 from freqai_signals.settings import SignalSettings
+from freqai_signals.settings.booster_names import booster_values
 from freqai_signals.settings.combinations import invalid_combinations
 from freqai_signals.settings.freqai_keys import (
     Ignored,
-    booster_values,
     higher_timeframes,
     look_through,
     without_comments,

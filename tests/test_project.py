@@ -228,7 +228,7 @@ def test_rooms_import_only_from_lower_ones(repo: Path) -> None:
         if room in {"__init__", "__main__"}:
             continue
         for name in names:
-            other = name.split(".")[1] if comes_from(name, "freqai_signals") else room
+            other = name.split(".")[1] if name.startswith("freqai_signals.") else room
             if other not in {*allowed_rooms(room), "__version__"}:
                 found.append((module, name))
     assert found == []
@@ -249,9 +249,11 @@ def test_every_room_has_a_level(repo: Path) -> None:
 
 def test_no_room_holds_more_than_a_dozen_modules(repo: Path) -> None:
     folders = [path.parent for path in (repo / "freqai_signals").rglob("*.py")]
-    # The plugin's classes and a few files that mend FreqAI; __init__ does not count.
+    # commands/ has a module for each subcommand, which its name leads to. __init__ does not count.
     crowded = {
-        folder.name: folders.count(folder) - 1 for folder in folders if folders.count(folder) > 14
+        folder.name: folders.count(folder) - 1
+        for folder in folders
+        if folders.count(folder) > 14 and folder.name != "commands"
     }
     assert crowded == {}
 

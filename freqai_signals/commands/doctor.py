@@ -40,9 +40,9 @@ def add_doctor(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from freqai_signals.plugin.user_setup import config_files, read_user_config, user_situation
+    from freqai_signals.preflight.checks import DOCTOR_CHECKS, guarded
     from freqai_signals.preflight.findings import exit_status
     from freqai_signals.preflight.installation_checks import INSTALLATION_CHECKS
-    from freqai_signals.preflight.run import DOCTOR_CHECKS, guarded
 
     files = config_files(arguments.config, arguments.userdir)
     config, told = read_user_config(files, arguments.userdir, arguments.timerange)

@@ -125,8 +125,8 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _backtest(arguments: argparse.Namespace, where: Locations) -> _Report:
-    from freqai_signals.report.data.backtest_frames import run_frames
-    from freqai_signals.report.data.backtest_record import RecordMissing, newest_folder, read_run
+    from freqai_signals.report.data.backtest_frames import newest_folder, run_frames
+    from freqai_signals.report.data.backtest_record import RecordMissing, read_run
     from freqai_signals.report.data.selection import select, select_trades
     from freqai_signals.report.model_usage import RunModels
     from freqai_signals.report.page.sections import page_sections, verdict

@@ -18,13 +18,16 @@ from freqtrade.data.dataprovider import DataProvider
 from freqtrade.exceptions import OperationalException
 from freqtrade.plugins.pairlist.pairlist_helpers import expand_pairlist
 
-from freqai_signals.config import POOL_KEY, pool_pairs
+from freqai_signals.config import POOL_KEY, SettingsError, pool_pairs, settings_from_config
 from freqai_signals.files import write_atomically
 from freqai_signals.preflight.situation import is_named
 from freqai_signals.settings import SignalSettings
 from freqai_signals.settings.freqai_keys import plain_freqai
 
 logger = logging.getLogger(__name__)
+
+SETTINGS_KEY: Final = "signal_settings"
+"""Top-level key under which that config holds the parsed settings."""
 
 POOL_FILE: Final = "pool.json"
 """In the identifier's folder: a resolved pool, so that a restart does not change it."""
@@ -99,8 +102,25 @@ def freqai_config(
         "live_retrain_hours": hours,
     }
     exchange = {**config["exchange"], "pair_whitelist": list(pool)}
-    settled = {"freqai": plain, "pairs": list(pool), "exchange": exchange, POOL_KEY: list(pool)}
-    return {**config, **settled}
+    settled = {"freqai": plain, "pairs": list(pool), "exchange": exchange}
+    return {**config, **settled, POOL_KEY: list(pool), SETTINGS_KEY: settings}
+
+
+def settled_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The config of :func:`freqai_config`; made here where no strategy of ours has made it.
+
+    Raises
+    ------
+    OperationalException
+        Listing every problem with the settings.
+    """
+    if SETTINGS_KEY in config:
+        return config
+    try:
+        settings = settings_from_config(config)
+    except SettingsError as error:
+        raise OperationalException(str(error)) from error
+    return freqai_config(config, settings, pool_pairs(settings, config))
 
 
 @contextmanager

@@ -6,8 +6,8 @@ import pytest
 from freqtrade import exchange as exchanges
 
 from freqai_signals.config import settings_from_config
+from freqai_signals.dataset.pair_tables import row_memory
 from freqai_signals.plugin.exchange_facts import exchange_facts
-from freqai_signals.plugin.startup import startup_candles
 
 EXCHANGES = ("binance", "bybit", "gate", "hyperliquid", "kraken", "kucoin", "okx")
 TIMEFRAMES = ("1m", "5m", "15m", "1h", "4h", "1d")
@@ -44,7 +44,7 @@ def test_start_up_lengths_in_the_docs_are_those_of_the_settings(repo: Path) -> N
     assert {timeframe for timeframe, _ in told} == {*TIMEFRAMES}
     for (timeframe, candles), cells in told.items():
         settings = settings_from_config({"timeframe": timeframe, "freqai": {}})
-        assert candles == f"{startup_candles(settings):,}"
+        assert candles == f"{row_memory(settings):,}"
         assert cells[0] == (", ".join(settings.features.higher_timeframes) or "none")
 
 

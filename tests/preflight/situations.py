@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from freqai_signals.plugin.startup import startup_candles
+from freqai_signals.dataset.pair_tables import row_memory
+from freqai_signals.preflight.checks import Check
 from freqai_signals.preflight.findings import Finding, Level
-from freqai_signals.preflight.run import Check
 from freqai_signals.preflight.situation import Situation, read_settings
 
 
@@ -27,7 +27,7 @@ def config_of(*pairs: str, timeframe: str = "5m", **changes: Any) -> dict[str, A
 def situation(config: dict[str, Any], **facts: Any) -> Situation:
     settings, problems = read_settings(config)
     return Situation(
-        config, settings, problems, **{"startup_candles": startup_candles(settings), **facts}
+        config, settings, problems, **{"startup_candles": row_memory(settings), **facts}
     )
 
 

@@ -10,7 +10,7 @@ from freqai_signals.dataset.pair_tables import row_memory
 from freqai_signals.dataset.timeframe_defaults import timeframe_defaults
 from freqai_signals.files import merged
 from freqai_signals.settings import SignalSettings
-from freqai_signals.settings.freqai_keys import BOOSTER_ALIASES
+from freqai_signals.settings.booster_names import BOOSTER_ALIASES
 
 _WINDOWS_A_TRAINING: Final = 12
 _RETRAIN_HOURS: Final = 168

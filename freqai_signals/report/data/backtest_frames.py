@@ -9,7 +9,13 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals.provenance import digest
-from freqai_signals.report.data.backtest_record import KNOWN_AT_COLUMN, Run, newest_folder, read_run
+from freqai_signals.report.data.backtest_record import (
+    KNOWN_AT_COLUMN,
+    RUN_FILE,
+    RecordMissing,
+    Run,
+    read_run,
+)
 from freqai_signals.report.data.backtest_result import find_result
 from freqai_signals.report.data.feature_use import feature_use, no_feature_use
 from freqai_signals.report.data.frames import MODEL_COLUMNS, SignalFrames, empty, with_outcomes
@@ -181,3 +187,20 @@ def _models(run: Run, models: RunModels, predictions: pd.DataFrame) -> pd.DataFr
     for name in ("verdict", "reason"):
         table[name] = table[name].astype(object).fillna("")
     return table
+
+
+def newest_folder(userdir: Path, identifier: str | None = None) -> Path:
+    """Folder of the newest record in a user's folder, or of the one with this identifier.
+
+    Raises
+    ------
+    RecordMissing
+        If there is no record at all.
+    """
+    reports = userdir / "signals" / "reports"
+    if identifier:
+        return reports / identifier
+    runs = sorted(reports.glob(f"*/{RUN_FILE}"), key=lambda file: file.stat().st_mtime)
+    if not runs:
+        raise RecordMissing(f"no backtest to report on in {reports}; run `make backtest` first")
+    return runs[-1].parent

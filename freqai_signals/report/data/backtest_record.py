@@ -32,7 +32,7 @@ from freqai_signals.signals.decide import NO_SIGNAL
 
 _DECISIONS: Final = (DECISION_SIGNAL_COLUMN, STRENGTH_COLUMN, REASON_COLUMN)
 _FACTS: Final = (*PRIOR_COLUMNS, MODEL_ID_COLUMN)
-_RUN_FILE: Final = "run.json"
+RUN_FILE: Final = "run.json"
 _NEEDED: Final = ("date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS, OUTCOME_COLUMN)
 
 FORMAT: Final = 2
@@ -167,7 +167,7 @@ class BacktestRecord:
         self._add_features(name, frame, features)
         self._files[pair] = name
         facts = self._facts() | {"files": self._files}
-        write_atomically(self.folder / _RUN_FILE, json.dumps(facts, indent=1).encode())
+        write_atomically(self.folder / RUN_FILE, json.dumps(facts, indent=1).encode())
         if len(self._files) == 1:
             self._forget_earlier()
 
@@ -215,7 +215,7 @@ def read_run(folder: Path) -> Run:
         If there are none, a file is damaged, or another version wrote it; the message names it.
     """
     try:
-        facts = dict(json.loads((folder / _RUN_FILE).read_text()))
+        facts = dict(json.loads((folder / RUN_FILE).read_text()))
         files = dict(facts.pop("files"))
         # Another version, with other settings, may have written them.
         SignalSettings.model_validate(facts["settings"])
@@ -223,15 +223,15 @@ def read_run(folder: Path) -> Run:
     except FileNotFoundError:
         raise RecordMissing(f"no backtest to report on in {folder}; run one first") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        message = f"{folder / _RUN_FILE} cannot be read: {error}; backtest again"
+        message = f"{folder / RUN_FILE} cannot be read: {error}; backtest again"
         raise RecordMissing(message) from error
     if facts.get("format", 1) > FORMAT:
         raise RecordMissing(
-            f"{folder / _RUN_FILE} has format {facts['format']}, this version reads up to "
+            f"{folder / RUN_FILE} has format {facts['format']}, this version reads up to "
             f"{FORMAT}: upgrade freqai-signals, or backtest again"
         )
     if not files:
-        raise RecordMissing(f"{folder / _RUN_FILE} names no pair; backtest again")
+        raise RecordMissing(f"{folder / RUN_FILE} names no pair; backtest again")
     run = Run(
         facts,
         {pair: _read(folder / name, _NEEDED) for pair, name in files.items()},
@@ -241,23 +241,6 @@ def read_run(folder: Path) -> Run:
     # A version with other settings may have written them; say so before anything is computed.
     _ = run.settings
     return run
-
-
-def newest_folder(userdir: Path, identifier: str | None = None) -> Path:
-    """Folder of the newest record in a user's folder, or of the one with this identifier.
-
-    Raises
-    ------
-    RecordMissing
-        If there is no record at all.
-    """
-    reports = userdir / "signals" / "reports"
-    if identifier:
-        return reports / identifier
-    runs = sorted(reports.glob(f"*/{_RUN_FILE}"), key=lambda file: file.stat().st_mtime)
-    if not runs:
-        raise RecordMissing(f"no backtest to report on in {reports}; run `make backtest` first")
-    return runs[-1].parent
 
 
 def _known_at(frame: pd.DataFrame, candle_seconds: int) -> "pd.Series[pd.Timestamp]":

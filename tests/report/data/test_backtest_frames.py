@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from freqai_signals import load_backtest
+from freqai_signals.report.data.backtest_frames import newest_folder
 from freqai_signals.report.data.backtest_record import (
     KNOWN_AT_COLUMN,
     BacktestRecord,
     RecordMissing,
-    newest_folder,
     read_run,
 )
 from freqai_signals.report.data.feature_shift import feature_shift
