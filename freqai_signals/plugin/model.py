@@ -1,7 +1,6 @@
 """FreqAI adapter of freqai_signals: reads from freqtrade, calls the package, writes back."""
 
 import logging
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from freqai_signals.config import SettingsError, pool_pairs, settings_from_confi
 from freqai_signals.dataset.candles import late_pairs
 from freqai_signals.dataset.pair_tables import PairTables, training_window
 from freqai_signals.dataset.rows import Window
-from freqai_signals.files import write_atomically
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin.backtest_windows import WindowModels
@@ -34,17 +32,14 @@ from freqai_signals.plugin.data_kitchen import (
     store_importances,
 )
 from freqai_signals.plugin.pool import freqai_config
-from freqai_signals.plugin.prediction_cache import PredictionCache, Recipe, listed_costs
-from freqai_signals.plugin.retrain_schedule import RetrainStep, Trained, newest, next_step
+from freqai_signals.plugin.pool_serving import PoolServing
+from freqai_signals.plugin.prediction_cache import PredictionCache
+from freqai_signals.plugin.retrain_schedule import RetrainStep, next_step
 from freqai_signals.plugin.state_files import (
-    INPUTS_FILE,
-    all_inputs,
-    changed_inputs,
     repair_state,
 )
 from freqai_signals.plugin.thread_priority import InferencePriority, low_priority
-from freqai_signals.provenance import method_files
-from freqai_signals.schema import INCOMPLETE_MARKET, LABEL_COLUMN, TRUST_COLUMN
+from freqai_signals.schema import INCOMPLETE_MARKET, TRUST_COLUMN
 from freqai_signals.signals.outputs import model_columns, model_outputs
 from freqai_signals.training.model_store import ModelStore
 from freqai_signals.tuning.window_parameters import Tuning
@@ -52,14 +47,12 @@ from freqai_signals.tuning.window_parameters import Tuning
 logger = logging.getLogger(__name__)
 
 
-class LightGBMSignalClassifier(IFreqaiModel):
+class LightGBMSignalClassifier(PoolServing, IFreqaiModel):
     """Three-class signal model: one per window for the whole pool, calibrated, content-addressed.
 
     FreqAI's windows, schedule and files are used as they are; its feature pipeline and label
     statistics are not, since the model object holds all it needs.
     """
-
-    model: SignalModel | None
 
     def __init__(self, config: Config) -> None:
         try:
@@ -152,31 +145,6 @@ class LightGBMSignalClassifier(IFreqaiModel):
             logger.info("%s adopts the pool's model %s", pair, model.card.version)
         self._serve(pair, model, trained, dk)
 
-    def _newest(self, pair: str) -> tuple[Trained | None, SignalModel | None]:
-        """Whose model is the newest that may serve a pair, and that model if it can be read."""
-        # Also of pairs outside the pool: where pairlists left no pair of it, they train its models.
-        joined = set() if self.signal_settings.model.pool == "pair" else self._checked
-        known = [p for p in {*self._pool(pair), *joined} if p in self.dd.pair_dict]
-        latest = newest({p: self.dd.get_pair_dict_info(p)[1] for p in known})
-        return latest, self.dd.served(latest.pair) if latest else None
-
-    def _serve_at_once(self, pair: str, dk: FreqaiDataKitchen) -> None:
-        """A pair that joins is served by the pool's model, without waiting for FreqAI's queue."""
-        if self.dd.get_pair_dict_info(pair)[1]:
-            return
-        latest, model = self._newest(pair)
-        if latest is not None and model is not None:
-            logger.info("%s joins and adopts the pool's model %s", pair, model.card.version)
-            self._serve(pair, model, latest.time, dk)
-
-    def retrain_early(self, pair: str) -> None:
-        """Make the pool's models due now; FreqAI's thread trains one, the other pairs adopt it."""
-        due = int(time.time() - 3600 * self.freqai_info["live_retrain_hours"]) - 1
-        for name in self._pool(pair):
-            entry = self.dd.pair_dict.get(name)
-            if entry is not None:
-                entry["trained_timestamp"] = min(entry["trained_timestamp"], due)
-
     def _train_pool(
         self, pool: tuple[str, ...], pair: str, timerange: TimeRange, previous: SignalModel | None
     ) -> SignalModel:
@@ -190,33 +158,6 @@ class LightGBMSignalClassifier(IFreqaiModel):
         if model.card.reason:
             logger.warning("The pool's new model abstains: %s", model.card.reason)
         return self.operation.promote(pair, model, rows) if self.operation else model
-
-    def _serve(self, pair: str, model: SignalModel, trained: int, dk: FreqaiDataKitchen) -> None:
-        """Let FreqAI store and use a model for a pair; the features of training are not kept."""
-        keep_nothing_of_training(dk)
-        dk.training_features_list, dk.label_list = list(model.names), [LABEL_COLUMN]
-        declare(dk, model)
-        dk.set_new_model_names(pair, trained)
-        self.dd.save_data(model, pair, dk)
-        store_importances(model, self._plotted_features, dk)
-        self.dd.pair_dict[pair]["trained_timestamp"] = trained
-        inputs = all_inputs(self.full_path, pair, self._recipe(pair).parts())
-        write_atomically(self.full_path / INPUTS_FILE, inputs.encode())
-        self.dd.save_drawer_to_disk()
-        self.dd.purge_old_models()
-
-    def _forget_models_of_other_inputs(self, pair: str) -> None:
-        """Once a pair after a start: drop a damaged model, or one of other settings, code or pool.
-
-        FreqAI would use it until the next retraining, whatever has changed since. All pairs that
-        may be traded are looked at with the first, before anything is trained from their models.
-        """
-        names = {pair, *pool_pairs(self.signal_settings, self.config)} - self._checked
-        self._checked |= names
-        for name in sorted(names):
-            if self.dd.get_pair_dict_info(name)[1]:
-                parts = self._recipe(name).parts()
-                self.dd.keep_model_unless(name, changed_inputs(self.full_path, name, parts))
 
     def model_exists(self, dk: FreqaiDataKitchen) -> bool:
         """Never: the model store knows whether the very same model was trained before."""
@@ -306,11 +247,6 @@ class LightGBMSignalClassifier(IFreqaiModel):
             logger.warning("No prediction for %s: the candle of %s is late", date, ", ".join(late))
         return bool(late)
 
-    def _pool(self, pair: str) -> tuple[str, ...]:
-        if self.signal_settings.model.pool == "pair":
-            return (pair,)
-        return pool_pairs(self.signal_settings, self.config)
-
     def _window(self, timerange: TimeRange) -> Window:
         return training_window(timerange.startts, timerange.stopts, self.signal_settings)
 
@@ -318,15 +254,3 @@ class LightGBMSignalClassifier(IFreqaiModel):
         windows = [(window.startts, window.stopts) for window in dk.training_timeranges]
         tuned = partial(self.tuning.digest, self._pool(pair))
         return PredictionCache(self._recipe(pair), self.strategy.training_candles, windows, tuned)
-
-    def _recipe(self, pair: str) -> Recipe:
-        pool = tuple(sorted({pair, *pool_pairs(self.signal_settings, self.config)}))
-        return Recipe(
-            settings=self.signal_settings,
-            pair=pair,
-            pool=pool,
-            adapter_files=method_files(
-                type(self.strategy), type(self), SignalDataKitchen, SignalDataDrawer
-            ),
-            costs=listed_costs(pool, self.strategy.round_trip_cost),
-        )

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from freqtrade.data.dataprovider import DataProvider
+from freqtrade.enums import CandleType, RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.plugins.pairlist.pairlist_helpers import expand_pairlist
 
 from freqai_signals.config import POOL_KEY, pool_pairs
+from freqai_signals.dataset.features.cache import FeatureCache
 from freqai_signals.files import write_atomically
 from freqai_signals.preflight.situation import is_named
 from freqai_signals.settings import SignalSettings
@@ -112,6 +114,35 @@ def using_config(strategy: Any, config: Mapping[str, Any]) -> Iterator[None]:
         yield
     finally:
         strategy.config = own
+
+
+class SettledPool:
+    """A strategy whose pool is settled before FreqAI starts, and whose candles stay fresh.
+
+    Goes before ``IStrategy`` among the bases; needs ``signal_settings`` and ``features``.
+    """
+
+    signal_settings: SignalSettings
+    features: FeatureCache
+    config: Mapping[str, Any]
+    dp: DataProvider
+    timeframe: str
+
+    def load_freqAI_model(self) -> None:
+        """Settle the pool of the run, and show FreqAI the config that goes with it."""
+        is_live = self.config.get("runmode") in (RunMode.DRY_RUN, RunMode.LIVE)
+        pool = run_pool(self.signal_settings, self.config, self.dp, is_live)
+        self.features = FeatureCache(self.signal_settings, pool)
+        with using_config(self, freqai_config(self.config, self.signal_settings, pool)):
+            super().load_freqAI_model()  # type: ignore[misc]
+
+    def gather_informative_pairs(self) -> list[tuple[str, str, CandleType]]:
+        """Beside others, the candles of the whole pool, whatever pairlists leave of it."""
+        pool = self.features.pool
+        with using_config(self, freqai_config(self.config, self.signal_settings, pool)):
+            asked = super().gather_informative_pairs()  # type: ignore[misc]
+        kind = self.config["candle_type_def"]
+        return [*asked, *((pair, self.timeframe, kind) for pair in pool)]
 
 
 def _resolved_pool(

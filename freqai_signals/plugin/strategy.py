@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 from freqtrade.constants import Config
-from freqtrade.enums import CandleType, RunMode
+from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.persistence import Trade
 from freqtrade.strategy import DecimalParameter, IntParameter, IStrategy, stoploss_from_absolute
@@ -17,7 +17,7 @@ from freqai_signals.dataset.features.cache import FeatureCache, with_features
 from freqai_signals.dataset.pair_tables import add_labels
 from freqai_signals.live.live_candle import LiveCandle
 from freqai_signals.live.operation import LiveOperation
-from freqai_signals.plugin.pool import freqai_config, run_pool, using_config
+from freqai_signals.plugin.pool import SettledPool
 from freqai_signals.plugin.startup import checked_settings, startup_candles
 from freqai_signals.report.backtest_record import BacktestRecord
 from freqai_signals.schema import LABEL_COLUMN, THRESHOLD_COLUMN, SignalClass
@@ -42,7 +42,7 @@ from freqai_signals.trading.thresholds import Thresholds, TunedSettings
 logger = logging.getLogger(__name__)
 
 
-class LightGBMSignalStrategy(IStrategy):
+class LightGBMSignalStrategy(SettledPool, IStrategy):
     """Acts on the signals of LightGBMSignalClassifier.
 
     Long on spot, long and short on futures. All thresholds come from ``freqai.signals`` in the
@@ -93,21 +93,6 @@ class LightGBMSignalStrategy(IStrategy):
     def _settings_now(self) -> SignalSettings:
         """The settings with what hyperopt or its parameter file put in their place."""
         return self._tuned.at(tuple(getattr(self, name).value for name in Thresholds.LIMITS))
-
-    def load_freqAI_model(self) -> None:
-        """Settle the pool of the run, and show FreqAI the config that goes with it."""
-        pool = run_pool(self.signal_settings, self.config, self.dp, self._is_live)
-        self.features = FeatureCache(self.signal_settings, pool)
-        with using_config(self, freqai_config(self.config, self.signal_settings, pool)):
-            super().load_freqAI_model()
-
-    def gather_informative_pairs(self) -> list[tuple[str, str, CandleType]]:
-        """Beside others, the candles of the whole pool, whatever pairlists leave of it."""
-        pool = self.features.pool
-        with using_config(self, freqai_config(self.config, self.signal_settings, pool)):
-            asked = super().gather_informative_pairs()
-        kind = self.config["candle_type_def"]
-        return [*asked, *((pair, self.timeframe, kind) for pair in pool)]
 
     # What FreqAI asks for
 
@@ -223,7 +208,7 @@ class LightGBMSignalStrategy(IStrategy):
     def _record(self, dataframe: DataFrame, metadata: dict[str, Any]) -> None:
         """Keep what a backtest said and what happened, for the report."""
         if self._report is None:
-            cost = self.round_trip_cost(self.config["exchange"]["pair_whitelist"][0])
+            cost = self.round_trip_cost(metadata["pair"])
             self._report = BacktestRecord.of(self.config, self._settings_now(), cost)
         labelled = self.set_freqai_targets(dataframe, metadata)
         recent = predicted_part(dataframe, self.startup_candle_count)

@@ -27,7 +27,7 @@ BOOSTER_ALIASES: Final[Mapping[str, str]] = {
     "subsample_freq": "bagging_freq",
     **dict.fromkeys(("reg_alpha", "l1_regularization"), "lambda_l1"),
     **dict.fromkeys(("reg_lambda", "lambda", "l2_regularization"), "lambda_l2"),
-    **dict.fromkeys(("min_split_gain",), "min_gain_to_split"),
+    "min_split_gain": "min_gain_to_split",
     "max_bins": "max_bin",
 }  # fmt: skip
 """Other names under which LightGBM and FreqAI configs give our booster settings."""
@@ -58,10 +58,7 @@ _WITHOUT_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
         "stratify_training_data": _PURGED,
         "buffer_train_data_candles": "rows whose outcome is unknown are left out anyway",
     },
-    "freqai.data_split_parameters": {
-        "shuffle": _PURGED,
-        "stratify": _PURGED,
-    },
+    "freqai.data_split_parameters": {"shuffle": _PURGED, "stratify": _PURGED},
     "freqai": {
         "continual_learning": _TRAINED_ANEW,
         "conv_width": _CLASSIFIER,

@@ -58,6 +58,10 @@ def test_strict_refuses_the_same_config(bench: Bench, tmp_path: Path) -> None:
 def test_a_pattern_is_a_pool_in_a_backtest_too(bench: Bench, tmp_path: Path) -> None:
     run = bench.backtest(tmp_path / "user", small_config(exchange__pair_whitelist=[".*/USDT"]))
     assert {model.card.pairs for model in run.strategy.freqai.windows.trained.values()} == {PAIRS}
+    whole = bench.backtest(
+        tmp_path / "user", small_config(exchange__pair_whitelist=[".*/USDT"]), whole=True
+    )
+    assert len(whole.said("Reusing cached predictions")) == 8
 
 
 def test_everything_that_works_against_us_comes_in_one_message(
