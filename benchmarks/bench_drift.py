@@ -1,9 +1,9 @@
-"""False alarms, delays and cost of the drift monitors on a market whose law is known.
+"""False alarms, detection delays and cost of the drift monitors on a simulated market.
 
 ``python -m benchmarks.bench_drift`` or ``make bench``. Features follow a persistent volatility that
 all pairs share in part and a short-lived drift; outcomes of neighbouring candles overlap. A model
-that knows the true probabilities is learnt from for 240 days, then watched: without any change
-(false alarms), and with one planted change (share of pairs that find it, and after how long).
+that predicts the true probabilities gives the reference of 240 days and is then monitored: without
+any change (false alarms), and with one planted change (share of pairs that detect it, and delay).
 """
 
 import argparse
@@ -79,7 +79,7 @@ def simulate(
     real = np.full(rows, EDGE)
     if flip is not None:
         real[flip:] = -EDGE
-    # Outcomes of neighbours share candles: a slowly moving draw decides them.
+    # Outcomes of neighbouring rows share candles: a persistent random number decides them.
     draw = special.ndtr(autoregressive(rng, rows, 0.95))
     label = (draw[:, None] > np.cumsum(classes(real), axis=1)[:, :2]).sum(axis=1).astype(np.int8)
     return World(features, classes(np.full(rows, EDGE)), label)
@@ -116,7 +116,7 @@ def learn(rng: np.random.Generator) -> tuple[DriftReference, NDArray[np.float64]
 def watch(
     reference: DriftReference, prior: NDArray[np.float64], world: World
 ) -> dict[str, list[int]]:
-    """Candles at which each monitor changed to drift."""
+    """Candles at which each monitor detected drift."""
     watched = PairDrift(reference)
     excess = log_losses(world.label, world.probabilities) - log_losses(
         world.label, np.broadcast_to(prior, world.probabilities.shape)
@@ -166,7 +166,7 @@ def level_shift(row: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]
 
 
 def of_one_model(seed: int, days: int) -> tuple[Counter[str], dict[str, list[float]]]:
-    """Alarms without any change, and days until each planted change is found (inf: never)."""
+    """Alarms without any change, and days until each planted change is detected (inf: never)."""
     quiet = 10 * PER_DAY
     rng = np.random.default_rng(seed)
     reference, prior = learn(rng)
@@ -190,7 +190,7 @@ def of_one_model(seed: int, days: int) -> tuple[Counter[str], dict[str, list[flo
 
 
 def false_alarms_and_delays(models: int, days: int, processes: int) -> dict[str, Any]:
-    """Of several models with five pairs each."""
+    """Results of several models with five pairs each."""
     found = Parallel(n_jobs=processes)(delayed(of_one_model)(seed, days) for seed in range(models))
     false_alarms: Counter[str] = Counter()
     for counted, _ in found:
@@ -214,7 +214,7 @@ def false_alarms_and_delays(models: int, days: int, processes: int) -> dict[str,
 
 
 def cost_of_a_candle() -> Timing:
-    """A hundred pairs take in one candle, an outcome, and say how they are."""
+    """A hundred pairs update with one candle and one outcome and return their states."""
     reference, _ = learn(np.random.default_rng(0))
     shared = autoregressive(np.random.default_rng(2), 4 * PER_DAY, 0.998)
     world = simulate(np.random.default_rng(1), 4, shared)

@@ -1,10 +1,10 @@
-"""How often the gate refuses what it should, and what it should not, at its defaults.
+"""Error rates of the gate at its defaults: bad models passed, good models refused.
 
 ``python -m benchmarks.bench_gate`` or ``make bench``. Each simulated market of two pairs gives a
 champion, trained on 60 days, and challengers trained on the 60 days that end ten days later: an
-equal one (same recipe), a poisoned one (labels dealt out anew) and a half poisoned one (half of
-the labels). First models of shorter windows show how much history the question "better than the
-class prior?" needs.
+equal one (same recipe), a poisoned one (all labels shuffled) and a half poisoned one (half of them
+shuffled). First models of shorter windows show how much history the test against the class prior
+needs.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def verdicts(seed: int) -> dict[str, str]:
-    """What the gate says of each challenger of one market."""
+    """The gate's verdict on each challenger of one market."""
     market = _Market(seed)
     champion = _trained(market(TRAIN_DAYS, 0))
     later = market(TRAIN_DAYS, LATER_DAYS)
@@ -74,7 +74,7 @@ def verdicts(seed: int) -> dict[str, str]:
         "half poisoned challenger": (_trained(half), champion, later),
         "poisoned challenger": (_trained(noise), champion, later),
         "poisoned first model": (_trained(noise), None, later),
-        "first model of noise, judged on noise": (_trained(noise), None, noise),
+        "first model of noise, tested on noise": (_trained(noise), None, noise),
         f"first model of {TRAIN_DAYS} days": (champion, None, market(TRAIN_DAYS, 0)),
     }
     for days in SHORTER_DAYS:
@@ -87,7 +87,7 @@ def verdicts(seed: int) -> dict[str, str]:
 
 
 def poisoned(rows: TrainingRows, rng: np.random.Generator, share: float) -> TrainingRows:
-    """The same rows with the labels of a share of them dealt out anew among themselves."""
+    """The same rows with the labels of a share of them shuffled."""
     chosen = np.flatnonzero(rng.random(len(rows)) < share)
     label = rows.label.copy()
     label[chosen] = rng.permutation(label[chosen])

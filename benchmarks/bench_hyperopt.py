@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.bench_hyperopt`` or ``make bench``, on the simulated market; models are
 trained on first use. Every epoch is freqtrade's own ``generate_optimizer`` on one core: reading the
-frames, entries and exits, all trades, statistics, loss. The contestants take turns, epoch by epoch.
+frames, entries and exits, all trades, statistics, loss. The variants alternate, epoch by epoch.
 The rivals are
 
 ``plain, same frames``: enters and leaves by comparing the same columns with thresholds, ends
@@ -33,11 +33,11 @@ SETS: Final[list[dict[str, float]]] = [
     {"expected_value_margin": 0.001, "opposite_confidence": 0.5},
     {"minimum_confidence": 0.95, "repeat_window_candles": 12, "maximum_share": 0.3},
 ]
-"""What the epochs try, beside the defaults."""
+"""Parameter values of the epochs, besides the defaults."""
 
 
 def hyperoptimizer(userdir: Path) -> Any:
-    """freqtrade's optimizer with frames prepared, as ``freqtrade hyperopt`` makes it."""
+    """freqtrade's optimizer with prepared frames, as in ``freqtrade hyperopt``."""
     from freqtrade.commands.arguments import Arguments
     from freqtrade.commands.optimize_commands import setup_optimize_configuration
     from freqtrade.enums import RunMode
@@ -85,7 +85,7 @@ def plain_class(base: type) -> type:
 
 @dataclass(frozen=True)
 class Contestant:
-    """What an epoch runs on."""
+    """The input of an epoch."""
 
     name: str
     strategy: type
@@ -125,7 +125,7 @@ def contestants(optimizer: Any) -> tuple[Contestant, Contestant, Contestant]:
 
 
 def without_training_rows(optimizer: Any) -> tuple[Path, int]:
-    """Frames of start-up and test rows alone, with features, and how many rows that cut off."""
+    """Frames of startup and test rows only, with features, and how many rows were cut off."""
     from joblib import dump, load
 
     strategy, backtesting = optimizer.backtesting.strategy, optimizer.backtesting
@@ -142,7 +142,7 @@ def without_training_rows(optimizer: Any) -> tuple[Path, int]:
 
 
 def epochs(optimizer: Any, repeats: int) -> tuple[list[Timing], dict[str, int]]:
-    """Median seconds of an epoch of each, taken in turn, and how many trades all sets made."""
+    """Median seconds of an epoch of each variant, alternating, and the trades of all sets."""
     strategy, rivals = optimizer.backtesting.strategy, contestants(optimizer)
     defaults = {key: parameter.value for key, parameter in strategy.enumerate_parameters()}
     seconds: dict[str, list[float]] = {rival.name: [] for rival in rivals}

@@ -1,4 +1,4 @@
-"""Rows per second of the labels against plain Python, and their growth with the rows.
+"""Rows per second of the labels against plain Python, and scaling with the number of rows.
 
 ``python -m benchmarks.bench_labels`` or ``make bench``. Processor time of one core, horizon 48.
 """
@@ -28,7 +28,7 @@ def simulated_candles(rows: int) -> pd.DataFrame:
 
 
 def naive_fixed(candles: pd.DataFrame, settings: LabelSettings) -> list[float]:
-    """One row after the other, as the rule reads."""
+    """One row after the other, a literal implementation."""
     close = candles["close"].tolist()
     labels = [float("nan")] * len(close)
     for row in range(len(close) - HORIZON):
@@ -64,7 +64,7 @@ NAIVE: dict[str, Callable[[pd.DataFrame, LabelSettings], list[float]]] = {
 
 
 def compare(kind: str, rows: int, naive_rows: int) -> list[Timing]:
-    """Time the plain loop and ours; refuse to compare unequal answers."""
+    """Time the plain loop and ours; raises if their results differ."""
     settings = LabelSettings.model_validate({"kind": kind})
     few, many = simulated_candles(naive_rows), simulated_candles(rows)
     ours = make_labels(few, LabelRule(settings, HORIZON, CANDLES_PER_DAY))["&-signal"]

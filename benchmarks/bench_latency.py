@@ -1,10 +1,10 @@
 """Seconds from a candle's close to the last pair's decision, while training and not, against stock.
 
-Freqtrade's own objects without its threads: candles are in memory (the exchange's answer is not
-part of it), then every pair of the whitelist is analysed as the bot does it. Training runs in a
-second thread, as FreqAI's does; candles go on to come until one has run from begin to end. "Of one
-core" is what the deciding thread itself computed, which a busy machine does not stretch. Stock is
-freqtrade's LightGBMClassifier with its template's features.
+Freqtrade's own objects without its threads: candles are in memory (the exchange's response is not
+included), then every pair of the whitelist is analysed as in the bot. Training runs in a second
+thread, as in FreqAI; candles arrive until one training has run from start to end. "Of one core" is
+the processor time of the deciding thread, which does not depend on the load of the machine. Stock
+is freqtrade's LightGBMClassifier with its template's features.
 
     python -m benchmarks.bench_latency [--pairs 10 50 100] [--candles 3] [--train-days 14]
 """
@@ -40,13 +40,13 @@ from freqai_signals.sandbox.runner.environment import sandbox_variables
 
 ROOT = Path(__file__).parents[1]
 FRAME = 3000
-"""Candles of the frame that the bot analyses: start-up and one page of the exchange."""
+"""Candles of the frame that the bot analyses: startup and one page of the exchange."""
 
 PAUSE = 1.0
-"""Seconds between a decision and the next candle, in which a training goes on."""
+"""Seconds between a decision and the next candle, during which a training continues."""
 
 MOST_CANDLES = 60
-"""So many are decided at most while waiting for a training to end."""
+"""Maximum number of candles decided while waiting for a training to end."""
 
 STOCK = """
 from freqtrade.strategy import IStrategy
@@ -97,31 +97,31 @@ class Stock(IStrategy):
 
 @dataclass
 class Bot:
-    """As much of a dry run as a decision needs."""
+    """The part of a dry run that a decision needs."""
 
     strategy: Any
     config: dict[str, Any]
     pairs: tuple[str, ...]
 
     def show(self, frames: dict[str, pd.DataFrame]) -> None:
-        """Put candles where the exchange's answer would be."""
+        """Put candles in place of the exchange's response."""
         kept = self.strategy.dp._exchange._klines
         kept.update({(pair, "5m", CandleType.SPOT): frame for pair, frame in frames.items()})
 
     def decide(self) -> tuple[float, float]:
-        """Analyse every pair; seconds until the last one is done, and those of one core."""
+        """Analyse every pair; returns seconds until the last one is done, and those of one core."""
         begin, worked = time.perf_counter(), time.thread_time()
         self.strategy.analyze(list(self.pairs))
         return time.perf_counter() - begin, time.thread_time() - worked
 
     def forget_models(self) -> None:
-        """Have the next training train: our model store would know what it has made before."""
+        """Empty the model store, which would otherwise return the last model without training."""
         store = getattr(self.strategy.freqai, "store", None)
         for path in store.folder.glob("*.model") if store else ():
             path.unlink()
 
     def train(self, pair: str) -> None:
-        """What FreqAI's thread does when a pair's model is due."""
+        """Train a pair's model as FreqAI's thread does when it is due."""
         freqai = self.strategy.freqai
         freqai.dd.pair_dict[pair]["trained_timestamp"] = 0
         data_kitchen = FreqaiDataKitchen(self.config, True, pair)
@@ -149,7 +149,7 @@ def main() -> None:
 
 
 def measure_pairs(count: int, candles: int, train_days: int) -> list[Timing]:
-    """Both models with the same candles, idle and while a training runs beside."""
+    """Both models with the same candles, idle and during a training."""
     pairs = tuple(f"C{number:03}/USDT" for number in range(count))
     found = []
     with tempfile.TemporaryDirectory() as name:
@@ -258,7 +258,7 @@ def make_bot(kind: str, folder: Path, url: str, pairs: tuple[str, ...], train_da
 
 
 def walk(seed: int, days: int) -> pd.DataFrame:
-    """Random-walk candles of so many days that end now."""
+    """Random-walk candles of a number of days that end now."""
     rng = np.random.default_rng(seed)
     rows = days * 288
     close = 100 * np.exp(np.cumsum(rng.standard_normal(rows) * 0.0015))

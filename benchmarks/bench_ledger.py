@@ -1,4 +1,4 @@
-"""Cost of a candle of a hundred pairs in the ledger: handing over, writing, waiting, resolving.
+"""Cost of a candle of a hundred pairs in the ledger: queueing, writing, waiting, resolving.
 
 ``python -m benchmarks.bench_ledger [--url postgresql+psycopg://...]`` or ``make bench``. Wall time,
 since a commit waits for the disk.
@@ -55,7 +55,7 @@ def walk(seed: int, rows: int) -> pd.DataFrame:
 
 
 def writing(url: str) -> list[Timing]:
-    """Handing a candle of all pairs over, and waiting for it in two ways."""
+    """Queue a candle of all pairs, and wait for it in two ways."""
     numbers = itertools.count(NOW - 500_000)
     writer = LedgerWriter(lambda: Ledger(url), wait_seconds=10)
     writer.record([rows_of(PAIRS[0], next(numbers))], wait=True)
@@ -84,7 +84,7 @@ def writing(url: str) -> list[Timing]:
 
 
 def resolving(ledger: Ledger) -> Timing:
-    """Writing a candle of all pairs and the outcomes that are known at its close."""
+    """Write a candle of all pairs and the outcomes that are known at its close."""
     candles = {pair: walk(i, 1000) for i, pair in enumerate(PAIRS)}
     steps = itertools.count(NOW - 100)
 
@@ -104,7 +104,7 @@ def resolving(ledger: Ledger) -> Timing:
 def judging(ledger: Ledger) -> Timing:
     """Live quality of a week of ten pairs."""
     history = 7 * SETTINGS.candles_per_day
-    said = [
+    predictions = [
         row
         for pair in PAIRS[:10]
         for n in range(history)
@@ -114,9 +114,9 @@ def judging(ledger: Ledger) -> Timing:
         {"pair": row["pair"], "candle": row["candle"], "model_version": VERSION, "realised": 1,
          "event_end": row["candle"] + 24 * CANDLE, "gross": 0.0, "net": -0.002, "loss": 1.2,
          "prior_loss": 1.1}
-        for row in said
+        for row in predictions
     ]  # fmt: skip
-    ledger.write([Entry("predictions", said), Entry("outcomes", happened)])
+    ledger.write([Entry("predictions", predictions), Entry("outcomes", happened)])
     return measure(
         "live quality, 10 pairs, a week",
         lambda: live_quality(ledger.scored((NOW - 20_000) * CANDLE)),

@@ -16,12 +16,12 @@ from typing import Any, Final
 RESULTS: Final = Path(__file__).parent / "results"
 
 ONE_CORE: Final = time.process_time
-"""Processor seconds, summed over threads: what one core would need, on a busy machine too."""
+"""Processor seconds, summed over threads, which do not depend on the load of the machine."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Median seconds of one contestant over ``rows`` rows, with the fastest and slowest repeat."""
+    """Median seconds of one variant over ``rows`` rows, with the fastest and slowest repeat."""
 
     name: str
     rows: int
@@ -53,7 +53,7 @@ def measure(
 
 
 def print_table(title: str, timings: Sequence[Timing]) -> None:
-    """Rows per second of each, and how many times faster than the first one it is."""
+    """Print rows per second of each, and its speed relative to the first one."""
     base = timings[0].rows_per_second
     print(f"\n{title}")
     print(f"{'':34}{'rows':>10}{'seconds':>12}{'rows/s':>14}{'times first':>13}")

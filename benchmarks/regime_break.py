@@ -1,4 +1,4 @@
-"""A regime break in the simulated market, lived through by a bot: alarm, early training, recovery.
+"""A bot through a regime break of the simulated market: alarm, early training, recovery.
 
 ``python -m benchmarks.regime_break``. The market's volatility is multiplied on a given day; a bot
 with the default gate, drift, ledger and alert settings is moved over it candle by candle
@@ -24,13 +24,13 @@ TRAIN_DAYS: Final = 60
 WARM_UP_DAYS: Final = 17
 CALM_DAYS: Final = 1
 MOST_DAYS: Final = 10
-"""After the break; a market's history depends on its length, not on how much of it is lived."""
+"""After the break; a simulated history depends on its full length, also if a run uses less."""
 CANDLE: Final = pd.Timedelta("15min")
 
 
 @dataclass(frozen=True)
 class Break:
-    """What happens, and how long the bot lives on afterwards; days."""
+    """The kind of break, and the days that the bot runs afterwards."""
 
     volatility: float = 5.0
     edge: float = 1.0
@@ -65,7 +65,7 @@ def config() -> dict[str, Any]:
         "indicator_periods_candles": [4, 12, 36],
     }
     freqai["signals"]["model"]["row_step"] = 1
-    # Its candles follow each other at once: none of them may be too soon for a slow disk.
+    # Its candles follow each other without pause, which must not be too fast for a slow disk.
     freqai["signals"]["ledger"] = {"wait_seconds": 30}
     freqai["signals"]["features"] = {
         "groups": ["momentum", "candle_shape", "volatility", "calendar"],
@@ -75,7 +75,7 @@ def config() -> dict[str, Any]:
 
 
 def live_through(found: Break, folder: Path) -> SteppedBot:
-    """Move a bot over the break; what it wrote lies in ``folder/user_data/signals``."""
+    """Run a bot through the break; its files are in ``folder/user_data/signals``."""
     spec = found.market()
     market = ensure_market(spec, folder / "market")
     first = pd.Timestamp(spec.start, tz="UTC") + pd.Timedelta(days=spec.break_day - CALM_DAYS)

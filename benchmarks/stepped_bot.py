@@ -1,4 +1,4 @@
-"""A dry-run bot that is moved from candle to candle by hand: no waiting, no threads, no clock.
+"""A dry-run bot stepped from candle to candle: no waiting, no threads, no clock.
 
 Strategy, model adapter, FreqAI's bookkeeping, registry, ledger and alerts are the real ones, made
 by freqtrade from a config as for ``freqtrade trade``. What freqtrade's loop and FreqAI's thread
@@ -41,14 +41,14 @@ _ASK_THE_TIME = (
 
 
 class SteppedClock:
-    """Seconds since 1970 that stand still until they are moved."""
+    """A clock in seconds since 1970 that advances only when it is set."""
 
     def __init__(self, start: pd.Timestamp) -> None:
         self.seconds = start.timestamp()
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show this time to freqtrade and to us; what measures durations is left alone."""
+        """Replace the clock of freqtrade and ours; clocks that measure durations are kept."""
         clock = self
 
         class Stepped(datetime):
@@ -120,7 +120,7 @@ class SteppedBot:
         return rows
 
     def close(self) -> None:
-        """Write what waits."""
+        """Write all queued rows."""
         self.strategy.freqai.operation.close()
 
     def _now(self) -> pd.Timestamp:
@@ -139,7 +139,7 @@ class SteppedBot:
         return self.strategy.advise_exit(self.strategy.advise_entry(frame, named), named)
 
     def _train(self, opening: pd.Timestamp) -> None:
-        """What FreqAI's thread does with each pair of its queue."""
+        """Process each pair of FreqAI's queue as its thread does."""
         freqai = self.strategy.freqai
         for pair in self.pairs:
             data_kitchen = FreqaiDataKitchen(self._config, True, pair)
@@ -162,7 +162,7 @@ class SteppedBot:
 def stepped_bot(
     market: Market, config: Mapping[str, Any], user_data: Path, start: pd.Timestamp
 ) -> Iterator[SteppedBot]:
-    """A bot over a market from a date on, with time of its own while the context lasts."""
+    """A bot over a market from a date on; the clock is replaced within the context."""
     clock = SteppedClock(start)
     with ExitStack() as stack:
         stack.enter_context(patch.object(Trade, "get_trades_proxy", lambda **_: []))
@@ -179,7 +179,7 @@ def stepped_bot(
 
 
 def _market_time(clock: SteppedClock) -> Clock:
-    """The exchange shows no candle that the bot's time has not reached."""
+    """Return only candles that have started at the bot's time."""
     return Clock(now_ms=lambda: int(clock.seconds * 1000))
 
 

@@ -1,4 +1,4 @@
-"""Which share of the skill that the simulated market offers was captured."""
+"""Captured share of the attainable skill on the simulated market."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -64,7 +64,7 @@ class Ceiling:
     def _rows(
         self, source: Source, pair: str, candles: tuple[int, int]
     ) -> tuple[int, NDArray[np.int64]]:
-        """Number of the pair's first candle, and the positions that are looked at."""
+        """Number of the pair's first candle, and the sampled positions."""
         dates = source.candles[pair]["date"]
         first = int(dates.iloc[0].timestamp()) // self._settings.candle_seconds
         stop = min(candles[1] - first, len(dates) - self._settings.label_horizon_candles)

@@ -26,7 +26,7 @@ POSTERIOR_ROWS = 2000
 
 @dataclass(frozen=True)
 class Source:
-    """Candles of the pairs without holes, and the simulated market they come from, if any."""
+    """Candles of the pairs without gaps, and the simulated market they come from, if any."""
 
     name: str
     candles: Mapping[str, pd.DataFrame]
@@ -38,7 +38,7 @@ class Source:
         return tuple(self.candles)
 
     def since(self, pair: str, first: pd.Timestamp) -> pd.DataFrame:
-        """Candles of a pair; earlier ones than asked for do no harm."""
+        """Candles of a pair; may include earlier ones."""
         return self.candles[pair]
 
 
@@ -81,7 +81,7 @@ def without_holes(candles: pd.DataFrame, timeframe: str) -> pd.DataFrame:
 
 
 def candle_files(folders: Sequence[Path], pair: str, timeframe: str) -> list[Path]:
-    """Where the folders would hold a spot pair's candles."""
+    """Possible paths of a spot pair's candles in the folders."""
     name = market_files.candle_file(pair, timeframe)
     return [path for folder in folders for path in (folder / name, folder / "binance" / name)]
 

@@ -1,4 +1,4 @@
-"""What probabilities and signals were worth on later candles, with block-bootstrap errors.
+"""Out-of-sample quality of probabilities and signals, with block-bootstrap errors.
 
 Pure functions of :class:`Outcomes`. Outcomes of neighbouring candles overlap and volatility stays
 for days, so standard errors resample blocks of days: all candles of a block, of all pairs, are
@@ -170,7 +170,7 @@ def expectation(rows: Outcomes, share: float, cost: float) -> Estimate:
 def tier_precision(
     rows: Outcomes, thresholds: tuple[float, float, float], acted: bool = True
 ) -> dict[str, dict[str, Any]]:
-    """How often the likelier side came true in each tier of confidence.
+    """Precision of the likelier side in each tier of confidence.
 
     ``class_right`` counts holds as wrong, ``direction_right`` looks only at rows that moved;
     ``stated`` is what the probabilities promised for the latter, with ``rows`` and ``moved``

@@ -1,4 +1,4 @@
-r"""The latent state of a simulated market as its candles show it to one who knows its law.
+r"""The latent state of a simulated market, filtered from its candles with known dynamics.
 
 Wicks show both parts of the state, with normal errors:
 
@@ -24,7 +24,7 @@ from freqai_signals.sandbox.market.spec import listing
 from freqai_signals.sandbox.posterior.horizon_posterior import LatentState
 
 WARM_UP_CANDLES: Final = 10 * CANDLES_PER_DAY
-"""After these the filters have forgotten that they began with the mean state."""
+"""After these the initial state of the filters has no effect."""
 
 _HALF_TICK: Final = 0.5
 
@@ -97,7 +97,7 @@ def _filtered_drift(wicks: tuple[Array, Array]) -> tuple[Array, float]:
     gain = tilt / (tilt**2 + 2.0 * DYNAMICS.wick_deviation**2)
     step = np.sqrt(1.0 - memory**2) * gain
     mean = np.asarray(lfilter([step], [1.0, -memory], wicks[1] - wicks[0]), dtype=np.float64)
-    # Each shock is seen once, and what stays unseen of it fades like the drift itself.
+    # Each shock is observed once; the unobserved part decays like the drift itself.
     return mean, float(np.sqrt(1.0 - gain * tilt))
 
 

@@ -19,7 +19,7 @@ _BLUE, _GREY, _RED, _BLACK = "#2563a8", "#9aa3ad", "#b3372f", "#1c1f23"
 _LOWEST: Final = -0.1
 """Skill at the left edge; worse bars end there in an arrow, next to their number."""
 _LONGEST: Final = 42
-"""Characters of a name that fit beside its bar."""
+"""Characters of a name that fit next to its bar."""
 
 
 def draw(path: Path, title: str, results: Mapping[str, Mapping[str, Any]], rows: Outcomes) -> None:

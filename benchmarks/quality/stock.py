@@ -1,10 +1,9 @@
 """FreqAI's own LightGBMClassifier, trained by freqtrade's own code on our features and labels.
 
-What freqtrade does around the classifier is called rather than imitated: its pipeline of steps
-(constant columns out, scaling to [-1, 1]), its weights for recent rows, its ``fit``. Window,
-weights and split are those that ``FreqaiExampleHybridStrategy`` recommends; of its 800 trees 300
-are trained, and its outlier filters, which only leave rows out, are off. A new model is trained
-whenever a whole window is new.
+freqtrade's own code around the classifier is used: its pipeline (constant columns dropped, scaling
+to [-1, 1]), its weights for recent rows, its ``fit``. Window, weights and split are those that
+``FreqaiExampleHybridStrategy`` recommends; of its 800 trees 300 are trained, and its outlier
+filters, which only drop rows, are disabled. A model is trained each time a full window has passed.
 """
 
 import warnings
@@ -99,7 +98,7 @@ def _whole(
 def _stopping(
     features: pd.DataFrame, labels: pd.DataFrame, weights: NDArray[np.float64]
 ) -> lgb.LGBMClassifier:
-    """The change that most users make first: hold out the end, stop when it gets worse."""
+    """The usual first change by users: early stopping on the last rows."""
     x, y = features.to_numpy(), labels.to_numpy()[:, 0]
     cut = round(len(x) * (1 - HELD_OUT))
     known = np.isin(y[cut:], y[:cut])

@@ -23,7 +23,7 @@ def show(results: Mapping[str, Measured], console: Console) -> None:
 
 
 def probabilities(results: Mapping[str, Measured]) -> Table:
-    """How good the probabilities are, what they earn and what they cost."""
+    """Quality of the probabilities, returns and cost of training."""
     shares = next(iter(results.values()))["all"]["expectation"]
     columns = ["skill", "Brier skill", "ECE", "direction part", "AUC dir", "AUC move"]
     columns += [f"top {share}: bp" for share in shares] + ["captured (of shown)", "core s", "trees"]
@@ -47,7 +47,7 @@ def probabilities(results: Mapping[str, Measured]) -> Table:
 
 
 def tiers(results: Mapping[str, Measured]) -> Table:
-    """How often tiers were right."""
+    """Precision by tier."""
     columns = [f"{tier}: {what}" for tier in (*TIERS, "top 2 %") for what in ("class", "direction")]
     table = _table("Precision: right (stated) of rows; direction among rows that moved", columns)
     for name, result in results.items():
@@ -81,7 +81,7 @@ def pairs(results: Mapping[str, Measured]) -> Table:
 
 
 def write_json(path: Path, facts: Mapping[str, Any], results: Mapping[str, Measured]) -> None:
-    """Store everything that was measured; numbers that do not exist become null."""
+    """Store all results; NaN becomes null."""
     content = _plain({**facts, "variants": results})
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")

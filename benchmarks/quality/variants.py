@@ -1,4 +1,4 @@
-"""What is compared: the stock recipe, ours, and ours with one thing changed at a time."""
+"""Variants to compare: the stock recipe, ours, and ablations of ours."""
 
 import json
 from collections.abc import Mapping
@@ -93,11 +93,11 @@ SHORT_LIST: Final = (
     "ours, 60 days",
     "ours, 240 days",
 )
-"""Measured unless others are asked for."""
+"""Variants measured by default."""
 
 
 def tried(settings: SignalSettings, words: list[str]) -> Variant:
-    """Ours with other values, from words such as ``direction.rounds=200``.
+    """Ours with other values, from arguments such as ``direction.rounds=200``.
 
     Examples
     --------

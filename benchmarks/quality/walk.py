@@ -59,7 +59,7 @@ class Span:
         )
 
     def steps(self) -> list[tuple[int, int]]:
-        """First and end of each stretch that one model predicts.
+        """Start and end of each test window that one model predicts.
 
         Examples
         --------
@@ -91,7 +91,7 @@ class _Step:
 
 @dataclass(frozen=True)
 class _Models:
-    """The model trained last, and the one that serves: others only where the gate is asked."""
+    """The model trained last and the serving one, which differ only with a gate."""
 
     newest: SignalModel | None = None
     serving: SignalModel | None = None
@@ -129,14 +129,14 @@ def _our_step(
     variant: Variant,
     tables: Mapping[str, Table],
     pairs: tuple[tuple[str, ...], tuple[str, ...]],
-    stretch: tuple[int, int],
+    test_window: tuple[int, int],
     before: _Models,
 ) -> tuple[_Step, _Models]:
     trained, tested = pairs
     settings = variant.settings
     window = Window(
-        stretch[0] - settings.candles_per_day * settings.train_period_days,
-        stretch[0],
+        test_window[0] - settings.candles_per_day * settings.train_period_days,
+        test_window[0],
         settings.label_horizon_candles,
         settings.model.row_step,
     )
@@ -147,7 +147,7 @@ def _our_step(
     newest, model = window_serving(newest, before.serving, rows, settings)
     predicted, candles = [], 0
     for pair in tested:
-        known = _known(tables[pair], pair, stretch)
+        known = _known(tables[pair], pair, test_window)
         candles += len(known)
         frame = pd.DataFrame(known.features, columns=list(known.names))
         frame[RETURN_SCALE_COLUMN] = _label_column(tables[pair], known, RETURN_SCALE_COLUMN)
@@ -169,12 +169,12 @@ def _our_step(
 
 
 def _stock_step(
-    variant: Variant, tables: Mapping[str, Table], pair: str, stretch: tuple[int, int]
+    variant: Variant, tables: Mapping[str, Table], pair: str, test_window: tuple[int, int]
 ) -> _Step:
     days = variant.settings.candles_per_day * variant.train_days
-    # FreqAI does not purge: the outcomes of its last training rows lie in the tested stretch.
-    rows = _known(tables[pair], pair, (stretch[0] - days, stretch[0]))
-    known = _known(tables[pair], pair, stretch)
+    # FreqAI does not purge: the outcomes of its last training rows lie in the test window.
+    rows = _known(tables[pair], pair, (test_window[0] - days, test_window[0]))
+    known = _known(tables[pair], pair, test_window)
     begin = ONE_CORE()
     model = stock.train(rows, variant.stock == "stopping")
     seconds = ONE_CORE() - begin
@@ -188,11 +188,11 @@ def _stock_step(
     return _Step([part], len(known), seconds, model.trees)
 
 
-def _known(table: Table, pair: str, stretch: tuple[int, int]) -> TrainingRows:
-    """Candles of a stretch whose outcome is known by now, be it after the end of the stretch."""
+def _known(table: Table, pair: str, test_window: tuple[int, int]) -> TrainingRows:
+    """Rows of a test window with a known outcome, also if that comes after the window's end."""
     last = int(table.numbers[-1])
-    rows = training_rows({pair: table}, Window(stretch[0], last + 1))
-    return rows.take(rows.start < stretch[1])
+    rows = training_rows({pair: table}, Window(test_window[0], last + 1))
+    return rows.take(rows.start < test_window[1])
 
 
 def _label_column(table: Table, known: TrainingRows, name: str) -> NDArray[np.float64]:

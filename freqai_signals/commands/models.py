@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from freqai_signals.commands.locations import add_locations, locations
 from freqai_signals.terminal import print_json, print_line, print_table
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ def add_models(commands: "argparse._SubParsersAction[Any]") -> None:
     )
     parser.add_argument("action", choices=sorted(_ACTIONS), help="what to do")
     parser.add_argument("version", nargs="*", metavar="VERSION", help="compare takes two")
+    add_locations(parser)
     parser.add_argument(
-        "--registry", type=Path, default=Path("user_data/signals/registry"), metavar="DIR"
+        "--registry", type=Path, metavar="DIR", help="default: the config's, else below --userdir"
     )
     parser.add_argument("--scope", default="", help="e.g. freqai-signals/pool, if there are many")
     parser.add_argument("--reason", default="", metavar="TEXT", help="kept in the history")
@@ -43,12 +45,16 @@ def add_models(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from freqai_signals.registry.registry import Registry
+    from freqai_signals.registry.registry import Registry, registry_folder
+    from freqai_signals.settings import RegistrySettings
 
-    if not arguments.registry.is_dir():
+    where = locations(arguments)
+    folder = arguments.registry or registry_folder(
+        RegistrySettings.model_validate(where.section("registry")), where.userdir
+    )
+    if not folder.is_dir():
         raise ValueError(
-            f"no registry at {arguments.registry}; a dry or live run creates it, or name one with "
-            "--registry"
+            f"no registry at {folder}; a dry or live run creates it, or name one with --registry"
         )
     wanted = 2 if arguments.action == "compare" else 1
     if len(arguments.version) > wanted or (wanted == 2 and len(arguments.version) != 2):
@@ -56,7 +62,7 @@ def _run(arguments: argparse.Namespace) -> int:
             f"models {arguments.action} takes {'two versions' if wanted == 2 else 'one version'}, "
             f"got {len(arguments.version)}"
         )
-    return _ACTIONS[arguments.action](Registry(arguments.registry), arguments)
+    return _ACTIONS[arguments.action](Registry(folder), arguments)
 
 
 def _list(registry: "Registry", arguments: argparse.Namespace) -> int:

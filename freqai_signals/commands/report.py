@@ -1,7 +1,6 @@
 """The subcommand ``report``: what the last backtest's signals, or live ones, were worth."""
 
 import argparse
-import json
 import sys
 import webbrowser
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from freqai_signals.commands.locations import Locations, add_locations, locations
 from freqai_signals.files import write_atomically
 from freqai_signals.terminal import print_json, table_console
 
@@ -57,10 +57,11 @@ def add_report(commands: "argparse._SubParsersAction[Any]") -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--userdir", type=Path, default=Path("user_data"), metavar="DIR")
+    add_locations(parser)
     parser.add_argument(
-        "--identifier", metavar="NAME", help="FreqAI identifier; default: the newest backtest"
-    )
+        "--identifier", metavar="NAME",
+        help="FreqAI's (default: that of --config, else of the newest backtest)",
+    )  # fmt: skip
     parser.add_argument("--pair", default="", metavar="PAIR", help="only this pair, by full name")
     parser.add_argument("--tier", default="", choices=_TIERS, help="only this tier of confidence")
     parser.add_argument(
@@ -82,9 +83,6 @@ def add_report(commands: "argparse._SubParsersAction[Any]") -> None:
     live.add_argument(
         "--ledger", metavar="FILE|URL", help="default: signals/ledger.sqlite in --userdir"
     )
-    live.add_argument(
-        "--config", type=Path, metavar="FILE", help="the bot's, which the ledger does not store"
-    )
     parser.set_defaults(run=_run)
 
 
@@ -96,7 +94,8 @@ def _run(arguments: argparse.Namespace) -> int:
         print_json(ReportJson.model_json_schema())
         return 0
     _check(arguments)
-    found = _live(arguments) if arguments.live else _backtest(arguments)
+    where = locations(arguments)
+    found = _live(arguments, where) if arguments.live else _backtest(arguments, where)
     wanted = arguments.html or (_BESIDE if arguments.open else None)
     path = found.page if wanted == _BESIDE else wanted
     if path is not None:
@@ -118,14 +117,14 @@ def _check(arguments: argparse.Namespace) -> None:
         idle = {"--identifier": arguments.identifier, "--since": arguments.since}
         idle["--signals"] = arguments.signals
     else:
-        idle = {"--ledger": arguments.ledger, "--config": arguments.config}
+        idle = {"--ledger": arguments.ledger}
     given = [name for name, value in idle.items() if value]
     if given:
         kind = "a backtest: leave out --live" if arguments.live else "a running bot: add --live"
         raise ValueError(f"{', '.join(given)} is about {kind}")
 
 
-def _backtest(arguments: argparse.Namespace) -> _Report:
+def _backtest(arguments: argparse.Namespace, where: Locations) -> _Report:
     from freqai_signals.report.data.backtest_frames import run_frames
     from freqai_signals.report.data.backtest_record import RecordMissing, newest_folder, read_run
     from freqai_signals.report.data.selection import select, select_trades
@@ -133,7 +132,8 @@ def _backtest(arguments: argparse.Namespace) -> _Report:
     from freqai_signals.report.page.sections import page_sections, verdict
     from freqai_signals.report.printing import as_json
 
-    folder = newest_folder(arguments.userdir, arguments.identifier)
+    identifier = arguments.identifier or (where.identifier if where.named else "")
+    folder = newest_folder(where.userdir, identifier or None)
     run = read_run(folder)
     made = datetime.fromisoformat(run.facts["at"])
     if made.timestamp() < int(arguments.since):
@@ -142,11 +142,11 @@ def _backtest(arguments: argparse.Namespace) -> _Report:
             "command that should have made one: it failed, see its messages above"
         )
     run = select(run, arguments.pair, arguments.tier)
-    models = RunModels(arguments.userdir / "signals" / "models")
+    models = RunModels(where.userdir / "signals" / "models")
     if arguments.signals is not None:
         _write_signals(arguments.signals, run, models)
     whole = bool(arguments.html or arguments.open or arguments.json)
-    frames = run_frames(run, arguments.userdir, folder, models, with_features=whole)
+    frames = run_frames(run, where.userdir, folder, models, with_features=whole)
     frames = select_trades(frames, arguments.tier)
     share = _captured(run)
     notes = [*_chosen(arguments), *_market_notes(run, share)]
@@ -163,21 +163,21 @@ def _backtest(arguments: argparse.Namespace) -> _Report:
     )  # fmt: skip
 
 
-def _live(arguments: argparse.Namespace) -> _Report:
+def _live(arguments: argparse.Namespace, where: Locations) -> _Report:
     from freqai_signals.live.ledger_frames import ledger_frames
     from freqai_signals.report.data.selection import select_frames
     from freqai_signals.report.page.sections import page_sections
 
-    signals = arguments.userdir / "signals"
+    signals, settings = where.userdir / "signals", _settings(where)
     registry = signals / "registry"
     frames = ledger_frames(
         arguments.ledger or str(signals / "ledger.sqlite"),
-        _settings(arguments.config),
+        settings,
         registry if registry.is_dir() else None,
     )
     frames = select_frames(frames, arguments.pair, arguments.tier)
     notes = _chosen(arguments)
-    if arguments.config is None:
+    if settings is None:
         notes.append(
             "Horizon, tiers and rules are taken to be the shipped ones, since the ledger does not "
             "store them; --config names the bot's."
@@ -188,15 +188,11 @@ def _live(arguments: argparse.Namespace) -> _Report:
     return _Report(frames, sections, "Live signal report", page, notes, {"facts": facts})
 
 
-def _settings(config: Path | None) -> "SignalSettings | None":
+def _settings(where: Locations) -> "SignalSettings | None":
+    """The bot's settings, which the ledger does not store."""
     from freqai_signals.config import settings_from_config
 
-    if config is None:
-        return None
-    try:
-        return settings_from_config(json.loads(config.read_text()))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{config} is not plain JSON: {error}") from error
+    return settings_from_config(where.config) if "freqai" in where.config else None
 
 
 def _chosen(arguments: argparse.Namespace) -> list[str]:
@@ -273,7 +269,7 @@ def _market_notes(run: "Run", share: "SkillShare | None") -> list[str]:
 
 def _captured(run: "Run") -> "SkillShare | None":
     """Share of the attainable skill, if a simulated market's own candles were predicted."""
-    from freqai_signals.report.quality import known_rows
+    from freqai_signals.report.quality import scored_rows
     from freqai_signals.sandbox.exchange.timeframes import BASE_TIMEFRAME
     from freqai_signals.sandbox.posterior.captured_share import captured_share, open_market
 
@@ -281,7 +277,7 @@ def _captured(run: "Run") -> "SkillShare | None":
     if market is None or run.settings.timeframe != BASE_TIMEFRAME:
         return None
     listed = {pair: run.frames[pair] for pair in market.spec.pairs if pair in run.frames}
-    rows = {pair: known_rows(frame) for pair, frame in listed.items()}
+    rows = {pair: scored_rows(frame) for pair, frame in listed.items()}
     if not any(len(frame) for frame in rows.values()):
         return None
     return captured_share(market, rows, run.settings, float(run.facts["round_trip_cost"]))

@@ -1,4 +1,4 @@
-"""Where the barriers of a label lie, and which one a price path touches first."""
+"""Barriers of a label: their width, and which one a price path touches first."""
 
 import math
 from dataclasses import dataclass, replace
@@ -11,8 +11,6 @@ from freqai_signals.settings import LabelSettings, SignalSettings
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
-
-
 IntArray = NDArray[np.int64]
 
 
@@ -21,9 +19,9 @@ def candles_before_touch(
 ) -> IntArray:
     """Count the candles after each row that pass before a barrier is touched.
 
-    Row *t* watches candles *t + 1 .. t + horizon*. A candle touches when its high reaches
+    Row *t* looks at candles *t + 1 .. t + horizon*. A candle touches when its high reaches
     ``upper[t]`` or its low reaches ``lower[t]``, and also when either price is NaN, so that a count
-    never spans an unknown candle.
+    never spans a missing candle.
 
     Parameters
     ----------
@@ -32,21 +30,21 @@ def candles_before_touch(
     upper, lower
         Shape ``(m,)`` with ``m <= n``, prices of the barriers of the first ``m`` rows.
     horizon
-        Candles, the length of the watch.
+        Candles to look ahead.
 
     Returns
     -------
     numpy.ndarray
-        Shape ``(m,)``, candles: 0 when the very next candle touches, ``horizon`` when none does. A
-        candle behind the end of the arrays counts as unknown.
+        Shape ``(m,)``, candles: 0 when the very next candle touches, ``horizon`` when none does.
+        Candles beyond the end of the arrays count as missing.
 
     Notes
     -----
-    Extremes over 1, 2, 4, ... candles are tabulated once; each row then skips the largest stretch
-    that stays between its barriers, the next smaller one, and so on. The cost is
-    ``n * log2(horizon)`` whatever the prices do, about eight times less than advancing all
-    undecided rows one candle at a time (horizon 48), as long as the tables fit into a core's cache:
-    give it some ten thousand rows at a time.
+    A sparse table holds the extremes over 1, 2, 4, ... candles; each row then skips the longest
+    span that stays between its barriers, the next shorter one, and so on. The cost is
+    ``n * log2(horizon)`` for any prices, about an eighth of advancing all undecided rows one candle
+    at a time (horizon 48), as long as the table fits into a core's cache: pass about ten thousand
+    rows at a time.
 
     Examples
     --------
@@ -57,9 +55,10 @@ def candles_before_touch(
     """
     reach = 1 << horizon.bit_length()
     length = len(upper) + reach
-    peaks = _stretch_extremes(np.maximum, _padded(high[1:length], length), reach)
-    troughs = _stretch_extremes(np.minimum, _padded(low[1:length], length), reach)
-    return np.minimum(_skip(peaks, troughs, upper, lower), horizon)
+    # From index 1: the row's own candle is past when its label begins.
+    highest = _span_extremes(np.maximum, _padded(high[1:length], length), reach)
+    lowest = _span_extremes(np.minimum, _padded(low[1:length], length), reach)
+    return np.minimum(_skip(highest, lowest, upper, lower), horizon)
 
 
 def _padded(prices: Array, length: int) -> Array:
@@ -68,8 +67,8 @@ def _padded(prices: Array, length: int) -> Array:
     return out
 
 
-def _stretch_extremes(extreme: np.ufunc, prices: Array, reach: int) -> list[Array]:
-    """Extremes over ``prices[i : i + 2**level]``, one array per level, stretches below reach."""
+def _span_extremes(extreme: np.ufunc, prices: Array, reach: int) -> list[Array]:
+    """Extremes over ``prices[i : i + 2**level]``, one array per level, spans shorter than reach."""
     levels = [prices]
     for level in range(reach.bit_length() - 2):
         half = 1 << level
@@ -77,19 +76,19 @@ def _stretch_extremes(extreme: np.ufunc, prices: Array, reach: int) -> list[Arra
     return levels
 
 
-def _skip(peaks: list[Array], troughs: list[Array], upper: Array, lower: Array) -> IntArray:
+def _skip(highest: list[Array], lowest: list[Array], upper: Array, lower: Array) -> IntArray:
     rows = np.arange(len(upper))
     position = rows.copy()
-    for level in reversed(range(len(peaks))):
-        # A comparison with NaN is false: unknown candles are never skipped.
-        inside = (peaks[level].take(position) < upper) & (troughs[level].take(position) > lower)
+    for level in reversed(range(len(highest))):
+        # A comparison with NaN is false: missing candles are never skipped.
+        inside = (highest[level].take(position) < upper) & (lowest[level].take(position) > lower)
         position += inside.astype(np.int64) << level
     return np.asarray(position - rows, dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class LabelRule:
-    """Which label a candle gets: all that labels, barriers and return scales are made from.
+    """Everything that labels, barriers and return scales depend on besides the candles.
 
     Attributes
     ----------
@@ -100,8 +99,8 @@ class LabelRule:
     candles_per_day
         Candles in 24 hours; scales ``volatility_span_days``.
     round_trip_cost
-        Fees and slippage of entering and leaving, a fraction; no barrier of ``volatility`` and
-        ``triple_barrier`` is narrower.
+        Fees and slippage of entry and exit, a fraction; lower limit of the barrier width of
+        ``volatility`` and ``triple_barrier``.
 
     Examples
     --------
@@ -115,7 +114,7 @@ class LabelRule:
     round_trip_cost: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse numbers that no label could be made with."""
+        """Reject values for which no label is defined."""
         if self.horizon < 1:
             raise ValueError(f"horizon must be at least 1 candle, got {self.horizon}")
         if self.candles_per_day < 1:
@@ -137,8 +136,8 @@ class LabelRule:
         return max(round(self.settings.volatility_span_days * self.candles_per_day), 1)
 
     @property
-    def moving(self) -> "LabelRule":
-        """The rule whose width follows volatility: this one, unless its threshold is fixed."""
+    def volatility_scaled(self) -> "LabelRule":
+        """The rule whose width scales with volatility: this one, unless its threshold is fixed."""
         if self.settings.kind != "fixed":
             return self
         changes = {"kind": "volatility", "k": 1.0, "floor": self.settings.threshold}
@@ -146,12 +145,13 @@ class LabelRule:
 
     @property
     def memory(self) -> int:
-        """Candles that a frame needs for the barrier of its last row to be known."""
+        """Candles that a frame needs so that the barrier of its last row is defined."""
+        # Three spans of returns, and a return needs one more close.
         return 3 * self.volatility_span + 1
 
 
 def barrier_width(close: Array, rule: LabelRule) -> Array:
-    r"""Distance of the barriers (or of the threshold) from the close.
+    r"""Distance of the barriers (or the threshold) from the close.
 
     ``fixed`` uses its constant threshold. The other kinds use
 
@@ -165,13 +165,13 @@ def barrier_width(close: Array, rule: LabelRule) -> Array:
     close
         Shape ``(n,)``, prices.
     rule
-        The label's.
+        Kind, ``k``, floor, horizon and cost.
 
     Returns
     -------
     numpy.ndarray
         Shape ``(n,)``, a fraction of the close (0.004 = 0.4 %), known at the close of row *t*. NaN
-        where the close is no positive number or the volatility is undefined.
+        where the close is not a positive number or the volatility is undefined.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def barrier_width(close: Array, rule: LabelRule) -> Array:
     >>> barrier_width(close, LabelRule(settings, horizon=4, candles_per_day=4)).round(6)
     array([  nan,   nan,   nan,   nan,   nan,   nan, 0.004, 0.004])
     """
-    settings, valid = rule.settings, _is_price(close)
+    settings, valid = rule.settings, is_price(close)
     if settings.kind == "fixed":
         return np.where(valid, settings.threshold, np.nan)
     sigma = daily_volatility(np.where(valid, close, np.nan), rule.volatility_span)
@@ -189,15 +189,16 @@ def barrier_width(close: Array, rule: LabelRule) -> Array:
 
 
 def return_scale(close: Array, rule: LabelRule) -> Array:
-    """Size of the moves that a label is about: what its returns are measured in.
+    """Unit in which the returns of a label are measured.
 
-    A buy of a lively day pays more than a buy of a quiet one; in units of this scale they compare.
-    It is :func:`barrier_width` where that follows volatility, and for ``fixed`` labels what a
-    volatility barrier with ``k`` of 1 would be, at least the threshold. Parameters, NaN policy and
-    what is known when are those of :func:`barrier_width`.
+    A buy pays more in volatile markets than in calm ones; in units of this scale they are
+    comparable. It is :func:`barrier_width` where that scales with volatility; for ``fixed`` labels
+    it is the width of a volatility barrier with ``k`` of 1, at least the threshold. Parameters, NaN
+    policy and what is known when are those of :func:`barrier_width`.
     """
-    return barrier_width(close, rule.moving)
+    return barrier_width(close, rule.volatility_scaled)
 
 
-def _is_price(values: Array) -> BoolArray:
+def is_price(values: Array) -> BoolArray:
+    """Whether each value is a positive number."""
     return np.asarray(np.isfinite(values) & (values > 0))

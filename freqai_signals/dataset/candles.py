@@ -1,4 +1,4 @@
-"""What candles are at hand: how far they reach, what is missing, whose newest one is late."""
+"""Availability of candles: joining frames, missing history, late pairs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,39 +11,39 @@ from freqai_signals.settings import SignalSettings
 
 
 def extended(kept: pd.DataFrame | None, recent: pd.DataFrame, candle_seconds: int) -> pd.DataFrame:
-    """Kept candles with the newer ones of a recent frame behind them.
+    """Append the newer candles of a recent frame to the candles kept so far.
 
     Parameters
     ----------
     kept
         freqtrade's frame of base candles, or None.
     recent
-        Another one, which may begin long before the end of the first, or, after an outage, later.
+        A later frame, which may overlap the first or, after an outage, start after its end.
     candle_seconds
         Length of a candle.
 
     Returns
     -------
     pandas.DataFrame
-        Without holes between the two: like freqtrade does, missing candles are filled flat at the
-        last close, with volume 0, by which they are told from real ones. Kept candles are never
-        replaced; the very same frame comes back if there is nothing new.
+        Without gaps between the two: as in freqtrade, missing candles are filled flat at the last
+        close; volume 0 marks them. Kept candles are never replaced; the same frame object is
+        returned if there is nothing new.
     """
     if kept is None or kept.empty:
         return recent
     if recent.empty:
         return kept
-    # pandas makes objects of dates with different units.
+    # Concatenating dates of different units would give a column of Python objects.
     recent = recent.assign(date=recent["date"].astype(kept["date"].dtype))
     new = recent[recent["date"] > kept["date"].iloc[-1]]
     if new.empty:
         return kept
-    parts = [kept, _hole(kept, new["date"].iloc[0], candle_seconds), new]
-    whole: pd.DataFrame = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    return whole
+    parts = [kept, _filled_gap(kept, new["date"].iloc[0], candle_seconds), new]
+    joined: pd.DataFrame = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    return joined
 
 
-def _hole(kept: pd.DataFrame, until: pd.Timestamp, candle_seconds: int) -> pd.DataFrame:
+def _filled_gap(kept: pd.DataFrame, until: pd.Timestamp, candle_seconds: int) -> pd.DataFrame:
     """Flat candles between the last kept one and a date."""
     step = pd.Timedelta(seconds=candle_seconds)
     dates = pd.date_range(kept["date"].iloc[-1] + step, until - step, freq=step)
@@ -55,20 +55,20 @@ def _hole(kept: pd.DataFrame, until: pd.Timestamp, candle_seconds: int) -> pd.Da
 
 
 PATIENCE_CANDLES: Final = 12
-"""A pair without a candle for so long is halted: the market goes on without it."""
+"""A pair without a candle for this long counts as halted and no longer delays the others."""
 
 
 def late_pairs(
     newest: Mapping[str, pd.Timestamp | None], date: pd.Timestamp, candle_seconds: int
 ) -> tuple[str, ...]:
-    """Pairs that traded until lately and lack the candle of a date, sorted.
+    """Pairs with recent candles that lack the candle of a date, sorted; halted pairs do not count.
 
     Parameters
     ----------
     newest
         Pair to the date of its newest candle, None where it has none.
     date
-        Opening of the candle that is to be predicted.
+        Open of the candle to be predicted.
     candle_seconds
         Length of a candle.
 
@@ -95,7 +95,7 @@ class Span:
 def needed_span(
     start: datetime, stop: datetime, settings: SignalSettings, startup_candles: int
 ) -> Span:
-    """Candles a backtest needs: from train period and start-up before ``start`` to ``stop``."""
+    """Candles that a backtest needs, including training period and startup candles."""
     startup = timedelta(seconds=startup_candles * settings.candle_seconds)
     first = start - timedelta(days=settings.train_period_days) - startup
     return Span(first, stop - timedelta(seconds=settings.candle_seconds))
@@ -104,11 +104,11 @@ def needed_span(
 def coverage_problems(
     present: Mapping[str, Span | None], needed: Span, settings: SignalSettings
 ) -> list[str]:
-    """What is missing, one line a pair; empty if nothing is.
+    """Describe missing candles, one line a pair; empty if the backtest can run.
 
-    The end may be short of ``needed``: freqtrade then backtests up to the last candle. A pair that
-    begins late is a problem only if no pair of the pool begins early enough, since the pool's model
-    serves it; without a pool every pair must reach back by itself.
+    Candles may end before ``needed``: freqtrade then backtests up to the last one. A pair that
+    starts late is a problem only if no pair of the pool starts early enough, since it uses the
+    pool's model; without a pool every pair needs the full history itself.
 
     Parameters
     ----------
@@ -120,24 +120,25 @@ def coverage_problems(
         Timeframe and pool.
     """
     problems = [
-        f"{pair}: no {settings.timeframe} candles; download them, name their folder (make: "
-        "DATADIR=) or take the pair out"
+        f"{pair}: no {settings.timeframe} candles; download them, set the data folder (make: "
+        "DATADIR=) or remove the pair"
         for pair, span in present.items()
         if span is None
     ]
     spans = {pair: span for pair, span in present.items() if span is not None}
     late = {pair: span for pair, span in spans.items() if span.first > needed.first}
+    # A pair that starts late uses the model of the pairs that do not.
     pooled = settings.model.pool == "whitelist" and len(late) < len(spans)
     problems += [
         f"{pair}: {settings.timeframe} candles are needed from {needed.first:%Y-%m-%d %H:%M} to "
-        f"{needed.last:%Y-%m-%d %H:%M}, present from {span.first:%Y-%m-%d %H:%M} to "
+        f"{needed.last:%Y-%m-%d %H:%M}, available from {span.first:%Y-%m-%d %H:%M} to "
         f"{span.last:%Y-%m-%d %H:%M}; download more, start the timerange later or lower "
         "freqai.train_period_days"
         for pair, span in ({} if pooled else late).items()
     ]
     problems += [
         f"{pair}: {settings.timeframe} candles end at {span.last:%Y-%m-%d %H:%M}, before the "
-        f"backtest up to {needed.last:%Y-%m-%d %H:%M} begins; take the pair out or start earlier"
+        f"backtest up to {needed.last:%Y-%m-%d %H:%M} begins; remove the pair or start earlier"
         for pair, span in spans.items()
         if span.last < needed.first + timedelta(days=settings.train_period_days)
     ]

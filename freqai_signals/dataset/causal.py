@@ -1,9 +1,9 @@
-"""Operators over candle series that see only the past, and only a bounded stretch of it.
+"""Causal operators over candle series, each with a window of bounded length.
 
 Every function maps an array of shape ``(n,)`` to one of shape ``(n,)``. The value at row *t* uses
-rows *t - window + 1 .. t* and nothing else; it is NaN where that stretch is not complete. A frame
-that starts later therefore gives the same values as the full history, which is what makes a live
-frame of a thousand candles equal to a backtest.
+rows *t - window + 1 .. t* only; it is NaN where that window is incomplete. A frame that starts
+later therefore gives the same values as the full history, so that a live frame of a thousand
+candles matches a backtest.
 """
 
 import numpy as np
@@ -63,11 +63,11 @@ def ewma(values: Array, span: int, memory: int) -> Array:
     Parameters
     ----------
     values
-        Shape ``(n,)``. A NaN anywhere makes the rows whose stretch holds it NaN.
+        Shape ``(n,)``. Rows whose window contains a NaN are NaN.
     span
         Candles; the usual span of an exponential mean.
     memory
-        Candles, the length of the stretch; rows older than that have no weight at all.
+        Candles, the length of the window; older rows have no weight at all.
 
     Returns
     -------
@@ -82,6 +82,7 @@ def ewma(values: Array, span: int, memory: int) -> Array:
     decay = 1.0 - 2.0 / (span + 1.0)
     bad = ~np.isfinite(values)
     out = np.asarray(lfilter([1.0], [1.0, -decay], np.where(bad, 0.0, values)), dtype=np.float64)
+    # Takes out what is older than the window: a live frame that starts later must give the same.
     out[memory:] -= decay**memory * out[:-memory]
     out *= (1.0 - decay) / (1.0 - decay**memory)
     out[: memory - 1] = np.nan
@@ -96,10 +97,10 @@ def daily_volatility(close: Array, span: int) -> Array:
     Parameters
     ----------
     close
-        Shape ``(n,)``, prices. One that is not a positive number makes the rows NaN whose stretch
-        holds it, three spans of them.
+        Shape ``(n,)``, prices. Rows whose window contains a price that is not a positive number are
+        NaN.
     span
-        Candles; its memory is three spans.
+        Candles; the window is three spans.
 
     Returns
     -------
@@ -113,7 +114,7 @@ def daily_volatility(close: Array, span: int) -> Array:
 
 
 def _runs(positions: NDArray[np.intp], gap: int) -> list[NDArray[np.intp]]:
-    """Rising positions in groups whose neighbours lie at most ``gap`` rows apart."""
+    """Split ascending positions into groups whose neighbours lie at most ``gap`` rows apart."""
     if not len(positions):
         return []
     return np.split(positions, np.flatnonzero(np.diff(positions) > gap) + 1)

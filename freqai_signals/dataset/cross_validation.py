@@ -1,8 +1,8 @@
-"""Cross-validation over purged folds, in the shape of scikit-learn's splitters.
+"""Cross-validation over purged folds, with scikit-learn's splitter interface.
 
-A splitter of scikit-learn is asked with ``split(X, y, groups)``, which cannot carry the rows'
-information intervals; ours take them when they are made and check that ``X`` has as many rows.
-All purging is done by :mod:`freqai_signals.dataset.splits`.
+``split(X, y, groups)`` cannot carry the rows' information intervals; these splitters take them in
+the constructor and check that ``X`` has as many rows. All purging is done by
+:mod:`freqai_signals.dataset.splits`.
 """
 
 import math
@@ -25,12 +25,12 @@ from freqai_signals.dataset.splits import (
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
-_MOST_COMBINATIONS: Final = 1000
+_MAX_COMBINATIONS: Final = 1000
 
 
 @dataclass(frozen=True)
 class PurgedKFold:
-    """K folds, contiguous in time, each tested once; scikit-learn's splitter interface.
+    """K folds, contiguous in time, each tested once.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class PurgedKFold:
     embargo: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse impossible numbers of folds."""
+        """Reject impossible numbers of folds."""
         check_embargo(self.embargo)
         _check_folds(self.intervals, self.n_splits)
 
@@ -74,19 +74,19 @@ class PurgedKFold:
 
 @dataclass(frozen=True)
 class WalkForward:
-    """Train on a stretch of time, test on the next, move on; scikit-learn's splitter interface.
+    """Train on one span of time, test on the next, move on.
 
-    The test spans tile the time after the first ``train_candles``, the last one may be shorter;
-    spans without rows are left out.
+    The test spans tile the time after the first ``train_candles``; the last one may be shorter.
+    Spans without rows are skipped.
 
     Parameters
     ----------
     intervals
         Of the rows given to ``split``, in their order.
     train_candles
-        Candles before each test span from which rows are taken.
+        Length of the training span before each test span, in candles.
     test_candles
-        Candles of a test span.
+        Length of a test span, in candles.
     embargo
         Candles left free between the last training event and the first test row.
     expanding
@@ -109,7 +109,7 @@ class WalkForward:
     expanding: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse spans that leave nothing to train on or nothing to test."""
+        """Reject spans that leave nothing to train on or nothing to test."""
         check_embargo(self.embargo)
         for name in ("train_candles", "test_candles"):
             if getattr(self, name) < 1:
@@ -137,7 +137,7 @@ class WalkForward:
         return len(self._tested())
 
     def _windows(self) -> IntArray:
-        """Test span of every row, negative before the first one."""
+        """Index of the test span of every row, negative before the first one."""
         start = self.intervals.start
         if not len(start):
             return start
@@ -150,12 +150,12 @@ class WalkForward:
 
 @dataclass(frozen=True)
 class CombinatorialPurgedKFold:
-    r"""Every choice of test folds among K folds, recombined into several backtest paths.
+    r"""Every combination of test folds among *N* folds, recombined into several backtest paths.
 
     With *N* folds of which *k* are held out there are :math:`\binom{N}{k}` splits, and every fold
     is tested in :math:`\varphi = \frac{k}{N} \binom{N}{k} = \binom{N-1}{k-1}` of them. Path *p*
     takes the *p*-th test of each fold, so each of the :math:`\varphi` paths tests every row once,
-    by models that never saw it.
+    by models that were not trained on it.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ class CombinatorialPurgedKFold:
     embargo: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse impossible or unreasonably many combinations."""
+        """Reject impossible or unreasonably many combinations."""
         check_embargo(self.embargo)
         _check_folds(self.intervals, self.n_folds)
         if not 1 <= self.n_test_folds < self.n_folds:
@@ -205,10 +205,10 @@ class CombinatorialPurgedKFold:
                 "at least one fold must be left to train on"
             )
         count = self.get_n_splits()
-        if count > _MOST_COMBINATIONS:
+        if count > _MAX_COMBINATIONS:
             raise ValueError(
                 f"{self.n_test_folds} of {self.n_folds} folds make {count} trainings, at most "
-                f"{_MOST_COMBINATIONS} are allowed; lower n_folds or n_test_folds"
+                f"{_MAX_COMBINATIONS} are allowed; lower n_folds or n_test_folds"
             )
 
     def split(self, X: Any = None, y: Any = None, groups: Any = None) -> Iterator[Split]:
@@ -238,7 +238,8 @@ class CombinatorialPurgedKFold:
 
 
 def _fold_numbers(start: IntArray, n_folds: int) -> IntArray:
-    """Fold of every row; rows of one candle share it."""
+    """Fold of every row; rows of one candle share a fold."""
+    # By candle, not by row: rows of one candle must not be separated.
     candles, candle_of_row = np.unique(start, return_inverse=True)
     sizes = [len(part) for part in np.array_split(candles, n_folds)]
     return np.repeat(np.arange(n_folds), sizes)[candle_of_row]
@@ -251,7 +252,7 @@ def _purged(intervals: Intervals, test: BoolArray, embargo: int) -> Split:
 def _indices(train: BoolArray, test: BoolArray) -> Split:
     if not train.any():
         raise ValueError(
-            f"no training row is left beside {int(test.sum())} test rows: all others share candles "
+            f"no training row is left for {int(test.sum())} test rows: all others share candles "
             "with them or lie in the embargo; use longer folds or a smaller embargo"
         )
     return np.flatnonzero(train), np.flatnonzero(test)
@@ -274,5 +275,5 @@ def _check_length(intervals: Intervals, X: Any) -> None:
     if X is not None and len(X) != len(intervals):
         raise ValueError(
             f"X has {len(X)} rows but the intervals describe {len(intervals)}; "
-            "make the splitter from the same rows"
+            "construct the splitter with the intervals of the same rows"
         )

@@ -1,4 +1,4 @@
-"""What a model said about rows that trained none of its trees, kept for judging it later."""
+"""Out-of-sample predictions of a model on the end of its training window."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,26 +9,25 @@ from numpy.typing import NDArray
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.metrics import Probabilities, class_prior
 
-MOST_ROWS: Final = 200_000
+MAX_ROWS: Final = 200_000
 
 
 @dataclass(frozen=True)
 class Holdout:
     """Predictions of the early-stopped boosters for the purged tail of a training window.
 
-    They are what can be known about a model before it goes live: the boosters that serve are
-    refitted on all rows, so nothing in the window is out of sample for those. The number of rounds
-    and, unless the calibration is ``direction_shrink`` or ``none``, the calibrator were chosen on
-    these rows; no tree was.
+    They are the only out-of-sample evidence before a model goes live: the serving boosters are
+    refitted on all rows of the window. The number of rounds and, unless the calibration is
+    ``direction_shrink`` or ``none``, the calibrator were chosen on these rows; no tree was.
 
     Attributes
     ----------
     start
-        Shape ``(n,)``, candle numbers, rising.
+        Shape ``(n,)``, candle numbers, ascending.
     pair
         Shape ``(n,)``, index into the card's pairs.
     label
-        Shape ``(n,)``, what happened.
+        Shape ``(n,)``, realised class.
     probabilities
         Shape ``(n, 3)``, calibrated, float32.
     prior
@@ -50,10 +49,11 @@ class Holdout:
         past: TrainingRows,
         tail: TrainingRows,
         calibrated: Probabilities,
-        most: int = MOST_ROWS,
+        max_rows: int = MAX_ROWS,
     ) -> "Holdout":
-        """Keep the newest ``most`` rows of a tail, whole candles only."""
-        first = tail.start[-most] + 1 if len(tail) > most else tail.start[0]
+        """Keep the newest ``max_rows`` rows of a tail, with all rows of each candle or none."""
+        # The oldest candle may be incomplete and is dropped.
+        first = tail.start[-max_rows] + 1 if len(tail) > max_rows else tail.start[0]
         kept = tail.start >= first
         return cls(
             tail.start[kept],
@@ -64,17 +64,17 @@ class Holdout:
         )
 
     def rows_of(self, rows: TrainingRows) -> TrainingRows:
-        """Those of a window's rows that this holdout tells of, in its order.
+        """Select the rows of a training window that this hold-out covers, in its order.
 
         Raises
         ------
         ValueError
-            If the rows are not those that the model was trained from.
+            If the rows are not those of the model's training window.
         """
         found = rows.take(rows.start >= self.start[0]) if len(self) else rows.take(rows.start < 0)
         if not (np.array_equal(found.start, self.start) and np.array_equal(found.pair, self.pair)):
             raise ValueError(
-                f"these rows do not match the model's holdout of {len(self)} rows: found "
-                f"{len(found)}; give the rows of the request that the model was trained from"
+                f"these rows do not match the model's hold-out of {len(self)} rows: found "
+                f"{len(found)}; pass the rows of the request that trained the model"
             )
         return found

@@ -1,7 +1,7 @@
-"""What is to be predicted: the class of every candle's future, when it is known, what it paid.
+"""The prediction target: class, event end and return of every candle's future.
 
 A label at row *t* describes the candles after *t*. Its barriers are known at the close of row *t*,
-its outcome at the close of its event end, and nothing later can change it.
+its outcome at the close of its event end; later candles never change it.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from freqai_signals.dataset.barriers import (
     LabelRule,
-    _is_price,
     barrier_width,
     candles_before_touch,
+    is_price,
 )
 from freqai_signals.schema import (
     EVENT_END_COLUMN,
@@ -31,43 +31,43 @@ IntArray = NDArray[np.int64]
 
 _NEEDED: Final = ("high", "low", "close", "volume")
 
-# Rows labelled together: what is computed for them fits into a core's second-level cache, and
+# Rows labelled at a time: their intermediate arrays fit into a core's second-level cache, and
 # memory does not grow with the frame.
 _BLOCK_ROWS: Final = 16_384
 
 
 def make_labels(candles: pd.DataFrame, rule: LabelRule) -> pd.DataFrame:
-    """Label every candle whose future is known.
+    """Label every candle whose outcome is known.
 
     ``fixed`` and ``volatility`` compare the return from the row's close to the close ``horizon``
-    candles later with plus and minus :func:`barrier_width`. ``triple_barrier`` takes the first
+    candles later with plus and minus :func:`barrier_width`. ``triple_barrier`` uses the first
     touch of the upper barrier (buy) or the lower barrier (sell) by a high or low of the next
-    ``horizon`` candles, and hold when the vertical barrier comes first.
+    ``horizon`` candles, or hold when the vertical barrier comes first.
 
     Parameters
     ----------
     candles
-        freqtrade's frame without missing candles, oldest first: ``high low close volume`` are read.
+        freqtrade's frame without gaps, oldest first: ``high low close volume`` are read.
     rule
-        Kind, horizon and widths. ``both_touched`` decides about a candle that reaches both
-        barriers, whose order inside the candle is unknown: ``hold`` ends the event there, paying
-        that candle's close; ``lower_first`` assumes the worse, a sell.
+        Kind, horizon and widths. ``both_touched`` covers a candle that reaches both barriers, in
+        unknown order: ``hold`` ends the event at that candle's close; ``lower_first`` assumes the
+        worse, a sell.
 
     Returns
     -------
     pandas.DataFrame
         Indexed like ``candles``, all columns float: the class (:class:`SignalClass`), the event end
         (position in ``candles`` at whose close the outcome is known) and the gross simple return of
-        the event (at the barrier's price where one is touched, else at the close of the event end).
+        the event (at the barrier's price if one is touched, else at the close of the event end).
 
         All three are NaN where the outcome is unknown:
 
         - the last ``horizon`` rows, for every kind. A barrier may have been touched already, but
-          keeping such rows would make the tail of every training window all moves and no holds;
+          keeping such rows would bias the tail of every training window: moves without holds;
         - rows whose barrier width is undefined (volatility needs three spans of candles);
-        - rows whose own candle has no volume: nobody could have traded there (exchange halt, hole
-          filled by freqtrade);
-        - rows whose event holds a candle with a high, low or close that is no positive number.
+        - rows whose own candle has no volume: no entry was possible (exchange halt, gap filled by
+          freqtrade);
+        - rows whose event contains a candle whose high, low or close is not a positive number.
 
     Examples
     --------
@@ -87,18 +87,19 @@ def make_labels(candles: pd.DataFrame, rule: LabelRule) -> pd.DataFrame:
     raw = [candles[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in _NEEDED]
     width = barrier_width(raw[2], rule)
     columns = np.full((3, len(candles)), np.nan)
+    # The last ``horizon`` rows stay NaN.
     for first in range(0, len(candles) - horizon, _BLOCK_ROWS):
         stop = min(first + _BLOCK_ROWS, len(candles) - horizon)
         prices = _Prices.clean(*(values[first : stop + horizon] for values in raw))
         _write(columns[:, first:stop], _events(prices, width[first:stop], settings, horizon), first)
-    # One block, column by column in memory: building it from a dictionary would copy all of it.
+    # One array of columns becomes the frame's only block: a dictionary of columns would be copied.
     names = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
     return pd.DataFrame(columns.T, index=candles.index, columns=names, copy=False)
 
 
 @dataclass(frozen=True)
 class _Prices:
-    """Contiguous prices, NaN in all of a candle where one is unusable; arrays of shape (n,)."""
+    """Prices, all NaN in candles where any of them is invalid; arrays of shape (n,)."""
 
     high: Array
     low: Array
@@ -108,14 +109,14 @@ class _Prices:
 
     @classmethod
     def clean(cls, high: Array, low: Array, close: Array, volume: Array) -> "_Prices":
-        good = _is_price(high) & _is_price(low) & _is_price(close)
+        good = is_price(high) & is_price(low) & is_price(close)
         high, low, close = (np.where(good, values, np.nan) for values in (high, low, close))
         return cls(high, low, close, volume > 0, np.cumsum(~good))
 
 
 @dataclass(frozen=True)
 class _Events:
-    """Outcomes of the first rows; arrays of shape (m,), meaningless where not ``known``."""
+    """Outcomes of the first m rows; arrays of shape (m,), undefined where not ``known``."""
 
     label: Array
     end: IntArray
@@ -142,6 +143,7 @@ def _triple_barrier_events(
     close = prices.close[: len(width)]
     upper, lower = close * (1 + width), close * (1 - width)
     untouched = candles_before_touch(prices.high, prices.low, upper, lower, horizon)
+    # Without a touch the vertical barrier ends the event.
     end = np.arange(len(width)) + np.minimum(untouched + 1, horizon)
     at_upper = prices.high[end] >= upper
     at_lower = prices.low[end] <= lower
@@ -166,7 +168,7 @@ def _return_at(close: Array, end: IntArray) -> Array:
 def _is_known(prices: _Prices, width: Array, end: IntArray, realised: Array) -> BoolArray:
     rows = slice(len(width))
     bad_inside = prices.bad_so_far[end] != prices.bad_so_far[rows]
-    # A bad first candle shows in the return: all its prices are NaN.
+    # The difference of counts misses the row's own candle; if that is bad, the return is NaN.
     defined = np.isfinite(width) & np.isfinite(realised)
     return np.asarray(defined & prices.traded[rows] & ~bad_inside)
 
@@ -183,5 +185,5 @@ def _check(candles: pd.DataFrame) -> None:
     if missing:
         raise ValueError(
             f"candles lack the columns {missing}, got {list(candles.columns)}; "
-            "give freqtrade's frame with open, high, low, close and volume"
+            "pass freqtrade's frame with open, high, low, close and volume"
         )

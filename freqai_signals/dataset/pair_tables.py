@@ -1,4 +1,4 @@
-"""Features and labels of a pair, made by the strategy's own hooks."""
+"""Features and labels of a pair, computed by the strategy's FreqAI hooks."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,43 +27,40 @@ from freqai_signals.schema import (
 )
 from freqai_signals.settings import SignalSettings
 
-_SPARING = 4
-
-
 _LABELS = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, RETURN_SCALE_COLUMN]
 
 
 def row_memory(settings: SignalSettings) -> int:
-    """Candles that a frame needs for its last row to have every feature and its barrier."""
+    """Candles that a frame needs so that its last row has every feature and its barrier."""
     return max(feature_memory(settings), LabelRule.of(settings).memory)
 
 
 def training_window(start: int, stop: int, settings: SignalSettings) -> Window:
-    """Window of rows between two times.
+    """Rows that FreqAI's training window allows.
 
     Parameters
     ----------
     start, stop
         Seconds since 1970, FreqAI's training window.
     settings
-        Horizon, row step and what a row needs to be complete.
+        Horizon, row step, features and labels.
 
     Notes
     -----
     The first :func:`row_memory` candles of a window start no row, so that a model does not depend
     on how many candles were loaded before its window. A window shorter than four times that (the
-    founding design's seven days) cannot spare them and relies on the candles before it.
+    founding design's seven days) would lose too much and uses the candles before it instead.
     """
     first, last = start // settings.candle_seconds, stop // settings.candle_seconds
     memory = row_memory(settings)
-    spared = memory if last - first >= _SPARING * memory else 0
-    return Window(first + spared, last, settings.label_horizon_candles, settings.model.row_step)
+    warm_up = memory if last - first >= 4 * memory else 0
+    return Window(first + warm_up, last, settings.label_horizon_candles, settings.model.row_step)
 
 
 def add_labels(
     candles: pd.DataFrame, settings: SignalSettings, round_trip_cost: float
 ) -> pd.DataFrame:
-    """The frame with label, event end, realised return and return scale beside its columns.
+    """Add label, event end, realised return and return scale to a frame of candles.
 
     See :func:`~freqai_signals.dataset.labels.make_labels` for what is known when; the scale is
     known at the row's close.
@@ -71,6 +68,7 @@ def add_labels(
     rule = LabelRule.of(settings, round_trip_cost)
     labels = make_labels(candles, rule)
     labels[RETURN_SCALE_COLUMN] = return_scale(candles["close"].to_numpy(np.float64), rule)
+    # FreqAI calls the label hook also on frames that have labels already.
     return pd.concat([candles.drop(columns=_LABELS, errors="ignore"), labels], axis=1)
 
 
@@ -90,7 +88,7 @@ class Table:
 
 
 def training_rows(tables: Mapping[str, Table], window: Window) -> TrainingRows:
-    """Rows of all pairs in one window; a pair without any there is left out.
+    """Rows of all pairs in one window; pairs without rows are left out.
 
     Raises
     ------
@@ -101,11 +99,12 @@ def training_rows(tables: Mapping[str, Table], window: Window) -> TrainingRows:
         pair_rows(pair, table.features, table.labels, table.numbers, window)
         for pair, table in sorted(tables.items())
     ]
+    # Without any rows, an empty part still provides the feature names.
     return pool_rows([part for part in parts if len(part)] or parts[:1])
 
 
 class PairTables:
-    """Tables of the pairs of a pool; those asked for again are computed once per set of candles.
+    """Cache of the pool's tables, one a pair, valid as long as the pair's candles do not change.
 
     Parameters
     ----------
@@ -118,53 +117,53 @@ class PairTables:
         self._kept: dict[str, tuple[str, Table]] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        """Without the tables: hyperopt sends the strategy to a worker in every epoch."""
+        """Leave the tables out: hyperopt pickles the strategy for a worker in every epoch."""
         return self.__dict__ | {"_kept": {}}
 
     def table(self, pair: str, strategy: Any) -> Table:
-        """A pair's table, kept until its candles change.
+        """A pair's table, cached until its candles change.
 
         Parameters
         ----------
         pair
             Full name.
         strategy
-            Gives ``training_candles`` and makes features and labels from them.
+            Provides ``training_candles`` and the hooks that compute features and labels.
         """
         key = candle_digest(strategy.training_candles(pair))
         if pair not in self._kept or self._kept[pair][0] != key:
-            self._kept[pair] = (key, self.new_table(pair, strategy))
+            self._kept[pair] = (key, self._computed(pair, strategy))
         return self._kept[pair][1]
 
-    def at_hand(self, pair: str, candles: pd.DataFrame) -> Table | None:
-        """The kept table of exactly these candles, indexed like them; None if there is none."""
+    def cached(self, pair: str, candles: pd.DataFrame) -> Table | None:
+        """The cached table of exactly these candles, indexed like them; None if there is none."""
         digest, table = self._kept.get(pair, ("", None))
         if table is None or digest != candle_digest(candles):
             return None
         features, labels = (part.set_axis(candles.index) for part in (table.features, table.labels))
         return Table(features, labels, table.numbers)
 
-    def new_table(self, pair: str, strategy: Any) -> Table:
-        """A pair's table as above, neither looked up nor kept: for candles that come only once."""
+    def _computed(self, pair: str, strategy: Any) -> Table:
         metadata, candles = {"pair": pair}, strategy.training_candles(pair)
         frame = strategy.feature_engineering_standard(candles, metadata=metadata)
         frame = strategy.set_freqai_targets(frame, metadata=metadata)
         return Table.of(frame, self._candle_seconds)
 
-    def kept_rows(self, pairs: Sequence[str], strategy: Any, window: Window) -> TrainingRows:
-        """Rows of all pairs in one window, from tables that are kept for the next one."""
+    def cached_rows(self, pairs: Sequence[str], strategy: Any, window: Window) -> TrainingRows:
+        """Rows of all pairs in one window; the tables stay cached for the next window."""
         return training_rows({pair: self.table(pair, strategy) for pair in pairs}, window)
 
-    def new_rows(
+    def uncached_rows(
         self,
         pairs: Sequence[str],
         strategy: Any,
         window: Window,
         before_each: Callable[[], None] = lambda: None,
     ) -> TrainingRows:
-        """Rows as above, with one pair's table in memory at a time; pairs without candles left out.
+        """Rows of all pairs with candles, with only one pair's table in memory at a time.
 
-        ``before_each`` is called before each pair's table is made, which takes a while.
+        For a running bot, where no later window uses the same candles. ``before_each`` is called
+        before each pair's table is computed, which takes a while.
 
         Raises
         ------
@@ -175,5 +174,5 @@ class PairTables:
         for pair in pairs:
             before_each()
             if len(strategy.training_candles(pair)):
-                parts.append(training_rows({pair: self.new_table(pair, strategy)}, window))
+                parts.append(training_rows({pair: self._computed(pair, strategy)}, window))
         return pool_rows([part for part in parts if len(part)] or parts[:1])

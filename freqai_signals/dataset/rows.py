@@ -1,4 +1,4 @@
-"""Rows to train on: one matrix for one pair or for a whole pool."""
+"""Rows to train on: one matrix for one pair or for a pool of pairs."""
 
 import hashlib
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from freqai_signals.schema import (
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Features and outcomes of many candles, sorted by candle, then pair.
+    """Features and outcomes, one row per candle and pair, sorted by candle, then pair.
 
     Attributes
     ----------
@@ -29,8 +29,8 @@ class TrainingRows:
     label
         Shape ``(n,)``, class 0, 1 or 2.
     start, event_end
-        Shape ``(n,)``, candle numbers (seconds since 1970 divided by the candle length): the row is
-        known at the close of ``start``, its outcome at the close of ``event_end``.
+        Shape ``(n,)``, candle numbers (seconds since 1970 divided by the candle length): features
+        are known at the close of ``start``, the outcome at the close of ``event_end``.
     realised_return
         Shape ``(n,)``, gross return of the label's event in units of the row's return scale.
     pair
@@ -52,7 +52,7 @@ class TrainingRows:
         return len(self.label)
 
     def take(self, mask: NDArray[np.bool_]) -> "TrainingRows":
-        """The rows where ``mask`` is true; all columns lose rows together."""
+        """The rows where ``mask`` is true."""
         return TrainingRows(
             self.features[mask],
             self.names,
@@ -65,18 +65,19 @@ class TrainingRows:
         )
 
     def columns(self, names: Sequence[str]) -> "TrainingRows":
-        """The same rows with the named features in this order; ``ValueError`` names the absent."""
+        """The same rows with the named features in this order; ``ValueError`` if one is missing."""
         if tuple(names) == self.names:
             return self
-        place = {name: i for i, name in enumerate(self.names)}
-        absent = [name for name in names if name not in place]
-        if absent:
-            raise ValueError(f"{len(absent)} features are not in the rows, such as {absent[0]}")
-        chosen = self.features[:, [place[name] for name in names]]
+        index = {name: i for i, name in enumerate(self.names)}
+        missing = [name for name in names if name not in index]
+        if missing:
+            raise ValueError(f"{len(missing)} features are not in the rows, such as {missing[0]}")
+        chosen = self.features[:, [index[name] for name in names]]
         return replace(self, features=chosen, names=tuple(names))
 
     def digest(self) -> str:
         """SHA-256 of everything in the rows, hexadecimal."""
+        # With the shape, since arrays of another shape may have the same bytes.
         sha = hashlib.sha256(repr((self.names, self.pairs, self.features.shape)).encode())
         for array in (
             self.features,
@@ -92,7 +93,7 @@ class TrainingRows:
 
 @dataclass(frozen=True)
 class Window:
-    """Candle numbers of a training window: rows start in it and are known before its end.
+    """Candle numbers of a training window.
 
     Attributes
     ----------
@@ -100,11 +101,11 @@ class Window:
         Rows start at ``first`` or later; their outcome is known at the close of a candle before
         ``stop``.
     horizon
-        The last ``horizon`` candles start no row, even if its outcome is known already: those known
-        early are all moves, and keeping them would tilt the classes.
+        The last ``horizon`` candles start no row, even if the outcome is known already: outcomes
+        known early are always moves, and keeping them would bias the class shares.
     step
         Every n-th candle is kept, by candle number, so that the choice does not depend on where a
-        frame begins.
+        frame starts.
     """
 
     first: int
@@ -113,7 +114,7 @@ class Window:
     step: int = 1
 
     def holds(self, start: NDArray[np.int64], event_end: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether each row lies in the window with its outcome known before the end."""
+        """Whether each row lies in the window and its outcome is known before the window's end."""
         inside = (start >= self.first) & (start < self.stop - self.horizon)
         return np.asarray(inside & (event_end < self.stop) & (start % self.step == 0))
 
@@ -125,7 +126,8 @@ def candle_numbers(dates: pd.Series, candle_seconds: int) -> NDArray[np.int64]:
 
 
 def feature_matrix(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float32]:
-    """The named columns in the given order as float32; infinite or absent values are NaN."""
+    """The named columns in the given order as float32; infinite or missing values are NaN."""
+    # Values beyond the range of float32 become infinite, then NaN.
     with np.errstate(over="ignore"):
         matrix = frame.reindex(columns=list(names)).to_numpy(dtype=np.float32)
     return np.where(np.isfinite(matrix), matrix, np.float32(np.nan))
@@ -145,15 +147,17 @@ def pair_rows(
     pair
         Full pair name.
     features, labels
-        Of the same candles, as ``build_features`` and ``add_labels`` make them.
+        Of the same candles, from ``build_features`` and ``add_labels``.
     numbers
-        Shape ``(n,)``, the candles' numbers; event ends are looked up in it.
+        Shape ``(n,)``, candle numbers; event ends are positions in it.
     window
         Rows outside are left out, and so are rows whose outcome is known only after its end.
     """
     ends = labels[EVENT_END_COLUMN].to_numpy(np.float64)
     scale = labels[RETURN_SCALE_COLUMN].to_numpy(np.float64)
+    # Without a return scale the return has no unit.
     known = np.isfinite(ends) & labels[LABEL_COLUMN].notna().to_numpy() & (scale > 0)
+    # An unknown outcome ends after every window.
     event_end = np.full(len(numbers), np.iinfo(np.int64).max)
     event_end[known] = numbers[ends[known].astype(np.intp)]
     chosen = np.flatnonzero(window.holds(numbers, event_end))
@@ -167,7 +171,7 @@ def pair_rows(
         label=labels[LABEL_COLUMN].to_numpy(np.float64)[chosen].astype(np.int8),
         start=numbers[chosen],
         event_end=event_end[chosen],
-        # Rounded, or float noise of older candles in the scale would give the rows another digest.
+        # Rounded: floating-point residue of older candles in the scale would change the digest.
         realised_return=np.round(
             labels[REALISED_RETURN_COLUMN].to_numpy(np.float64)[chosen] / scale[chosen], 9
         )
@@ -183,10 +187,10 @@ def pool_rows(parts: Sequence[TrainingRows]) -> TrainingRows:
     Raises
     ------
     ValueError
-        If there is nothing to stack, or the parts disagree about the features.
+        If there is nothing to stack, or the parts have different features.
     """
     if not parts:
-        raise ValueError("no pair has rows to pool; give at least one part")
+        raise ValueError("no pair has rows to pool; pass at least one part")
     if len({part.names for part in parts}) > 1:
         raise ValueError("the pairs of a pool must have the same features in the same order")
     pair = np.concatenate([np.full(len(part), i, np.int16) for i, part in enumerate(parts)])

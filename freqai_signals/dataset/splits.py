@@ -1,8 +1,8 @@
-"""Held-out rows whose outcomes share no candle with the rows a model learns from.
+"""Purged splits: held-out rows whose outcomes share no candle with the training rows.
 
 A row carries information about the candles from its ``start`` (where its features end) to its
-``event_end`` (where its outcome is known). Two rows whose closed intervals overlap tell of the same
-candles, so training on one and testing on the other is cheating. Everything here counts in candle
+``event_end`` (where its outcome is known). Two rows whose closed intervals overlap depend on the
+same candles, so training on one and testing on the other leaks. Everything here counts in candle
 numbers (seconds since 1970 divided by the candle length), so rows of many pairs, in any order, can
 be split together: all rows of one candle fall on the same side.
 """
@@ -19,9 +19,9 @@ IntArray = NDArray[np.int64]
 def purged_train_mask(
     start: IntArray, event_end: IntArray, test: BoolArray, embargo: int = 0
 ) -> BoolArray:
-    """Rows that may be trained on beside the given test rows.
+    """Rows that may be trained on when the given test rows are held out.
 
-    This is the one place where rows are purged; every split below asks here.
+    All purging happens here; every other split uses it.
 
     Parameters
     ----------
@@ -52,34 +52,32 @@ def purged_train_mask(
     if not test.any():
         return np.ones(len(start), dtype=np.bool_)
     first, last = _merged(start[test], event_end[test] + embargo)
-    # Of the disjoint spans only the last one that starts at or before an event end can meet it.
+    # Test spans are disjoint: only the last one that starts by an event's end can overlap it.
     span = np.searchsorted(first, event_end, side="right") - 1
-    meets = (span >= 0) & (last[span] >= start)
-    return np.asarray(~meets & ~test)
+    overlaps = (span >= 0) & (last[span] >= start)
+    return np.asarray(~overlaps & ~test)
 
 
 def purged_tail(
     start: IntArray, event_end: IntArray, fraction: float, embargo: int = 0
 ) -> tuple[BoolArray, BoolArray]:
-    """Hold out the end of the rows' time.
+    """Hold out the last part of the rows' time span.
 
     Parameters
     ----------
     start, event_end
         Shape ``(n,)``, candle numbers of each row, in any order.
     fraction
-        Share of the time from the first to the last start, in (0, 1); rounded to whole candles, at
-        least one.
+        Share of the time from the first to the last start, in (0, 1); at least one candle.
     embargo
-        Candles left free between the last training event and the first held-out row. Nothing is
-        trained after a tail, so here the embargo lies before it.
+        Candles left free between the last training event and the first held-out row. No training
+        row follows a tail, so here the embargo lies before it.
 
     Returns
     -------
     tuple of numpy.ndarray
         Train mask and test mask, each of shape ``(n,)``. Rows whose event reaches into the tail are
-        in neither. A mask may be all false where there are too few rows; that is the caller's to
-        judge.
+        in neither. A mask may be all false with too few rows; the caller has to check.
 
     Examples
     --------
@@ -101,7 +99,7 @@ def purged_tail(
 def train_before(
     start: IntArray, event_end: IntArray, test: BoolArray, embargo: int = 0
 ) -> BoolArray:
-    """Rows that may be trained on before a span that is tested later.
+    """Rows that may be trained on before a later test span.
 
     Parameters
     ----------
@@ -118,6 +116,7 @@ def train_before(
         Shape ``(n,)``, true where ``event_end + embargo`` lies before the first test row.
     """
     earlier = start < start[test].min()
+    # Longer events, not an embargo after the test span: here the gap has to lie before it.
     return np.asarray(purged_train_mask(start, event_end + embargo, test) & earlier)
 
 
@@ -137,7 +136,7 @@ class Intervals:
     event_end: IntArray
 
     def __post_init__(self) -> None:
-        """Refuse intervals that are not integer pairs in order."""
+        """Reject intervals that are not integers or end before they start."""
         _checked(self.start, self.event_end, 0)
 
     def __len__(self) -> int:
@@ -145,7 +144,7 @@ class Intervals:
 
 
 def _merged(first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
-    """Unite closed intervals to disjoint ones in rising order."""
+    """Merge closed intervals into disjoint ones in ascending order."""
     order = np.argsort(first, kind="stable")
     first, reached = first[order], np.maximum.accumulate(last[order])
     opens = np.append(True, first[1:] > reached[:-1])
@@ -163,7 +162,7 @@ def _checked(start: IntArray, event_end: IntArray, embargo: int) -> tuple[IntArr
     for name, values in (("start", start), ("event_end", event_end)):
         if not np.issubdtype(values.dtype, np.integer):
             raise TypeError(
-                f"{name} must hold whole candle numbers, got {values.dtype}; "
+                f"{name} must hold integer candle numbers, got {values.dtype}; "
                 "drop the rows whose outcome is unknown, then convert to int64"
             )
     backwards = np.flatnonzero(event_end < start)
@@ -178,6 +177,6 @@ def _checked(start: IntArray, event_end: IntArray, embargo: int) -> tuple[IntArr
 
 
 def check_embargo(embargo: int) -> None:
-    """Refuse a negative embargo."""
+    """Reject a negative embargo."""
     if embargo < 0:
         raise ValueError(f"embargo must be a number of candles >= 0, got {embargo}")

@@ -1,1 +1,1 @@
-"""Whether live data and losses still are what a model was trained on."""
+"""Drift detection: live features, predictions, labels and losses against the training data."""

@@ -1,8 +1,8 @@
-"""Binned distributions of columns, and the differences that are normal for a few days of them.
+"""Binned distributions of columns, and how much a short window of them normally differs.
 
-Feature values, predictions and labels are autocorrelated: a quiet week is no drift. So the limits
-of a comparison are not those of independent draws. They come from the training window itself, cut
-into stretches as long as the one monitored live: differences of such stretches are normal.
+Feature values, predictions and labels are autocorrelated: a calm week is not drift, so thresholds
+for independent draws do not apply. The thresholds come from the training data instead, cut into
+windows of the same length as the current window of the live comparison.
 """
 
 from dataclasses import dataclass, replace
@@ -12,21 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS: Final = 10
-_FEWEST_WINDOWS: Final = 12
+_MIN_WINDOWS: Final = 12
+# Shares of undrifted windows that may exceed the limits, so rates of false alarms.
 _WARNING_SHARE: Final = 3e-3
 _DRIFT_SHARE: Final = 1e-4
 # Floors of the scales, below those of a thousand independent rows; level in standard deviations.
-_LEAST_PSI: Final = 0.01
-_LEAST_KS: Final = 0.03
-_LEAST_LEVEL: Final = 0.1
-_LEAST_LIMIT: Final = 0.5
+_MIN_PSI: Final = 0.01
+_MIN_KS: Final = 0.03
+_MIN_LEVEL: Final = 0.1
+_MIN_LIMIT: Final = 0.5
 
 Counts = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class DistributionReference:
-    """Distributions of some columns in bins, and limits for how a stretch may differ from them.
+    """Reference distributions of columns in bins, and limits for the difference of a window.
 
     Attributes
     ----------
@@ -37,17 +38,17 @@ class DistributionReference:
     counts
         Shape ``(k, bins)``, rows in each bin.
     center
-        Shape ``(k,)``, median over stretches of their mean value.
+        Shape ``(k,)``, median of the windows' mean values.
     psi_scale, ks_scale, level_scale
-        Shape ``(k,)``, 95 % quantiles over stretches of the reference of PSI, of KS, and of the
-        mean's distance from the center.
+        Shape ``(k,)``, 95 % quantiles over the windows of the reference of PSI, of KS, and of the
+        distance of the mean from the center.
     limits
-        Shape ``(3, 2)``: warning and drift of ``psi`` (mean over columns of PSI / scale), of ``ks``
-        (largest KS / scale) and of ``level`` (largest distance from the center / scale). The last
-        measures what the first two cannot: a slow column, such as volatility, fills other bins in
-        every quiet week, and bins do not show how far beyond the outermost edge a value lies.
+        Shape ``(3, 2)``: warning and drift limits of ``psi`` (mean over columns of PSI / scale),
+        ``ks`` (largest KS / scale) and ``level`` (largest distance from the center / scale). The
+        last one covers what bins cannot: a slow column, such as volatility, fills different bins in
+        every calm week, and a bin does not show how far beyond the outermost edge a value lies.
     window_rows
-        Rows in a stretch.
+        Rows in a window.
     step
         Every n-th candle is used, by candle number.
     """
@@ -70,7 +71,7 @@ class DistributionReference:
     def statistics(
         self, counts: Counts, means: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], int]:
-        """``psi``, ``ks`` and ``level`` of a stretch, and the column that differs most.
+        """``psi``, ``ks`` and ``level`` of a window, and the column that differs most.
 
         Parameters
         ----------
@@ -86,8 +87,8 @@ class DistributionReference:
         most = np.maximum(ks / self.limits[1, 1], level / self.limits[2, 1])
         return found, int(most.argmax())
 
-    def of_bounded(self) -> "DistributionReference":
-        """The same without ``level``, for columns that cannot leave their bins."""
+    def without_level(self) -> "DistributionReference":
+        """The same without ``level``, for bounded columns: these cannot leave their bins."""
         limits = self.limits.copy()
         limits[2] = np.inf
         return replace(self, limits=limits)
@@ -96,7 +97,7 @@ class DistributionReference:
 def population_stability(counts: Counts, reference: Counts) -> NDArray[np.float64]:
     """Population stability index over the last axis; half a row is added to every bin.
 
-    Without that an empty bin would make the index infinite. The measure is the symmetric
+    Without this smoothing an empty bin would make the index infinite. The index is the symmetric
     Kullback-Leibler divergence of two binned samples.
 
     Examples
@@ -109,7 +110,7 @@ def population_stability(counts: Counts, reference: Counts) -> NDArray[np.float6
 
 
 def kolmogorov_smirnov(counts: Counts, reference: Counts) -> NDArray[np.float64]:
-    """Largest distance of the two distribution functions at the bins' edges."""
+    """Kolmogorov-Smirnov statistic over the last axis, evaluated at the edges of the bins."""
     p, q = (np.cumsum(_shares(values), axis=-1) for values in (counts, reference))
     return np.asarray(np.abs(p - q).max(axis=-1), dtype=np.float64)
 
@@ -121,25 +122,25 @@ def distribution_reference(
     window: tuple[int, int],
     edges: NDArray[np.float32] | None = None,
 ) -> DistributionReference | None:
-    """Learn distributions and limits.
+    """Estimate distributions and limits from the training window.
 
     Parameters
     ----------
     names
-        Of the columns.
+        Names of the columns.
     values
         Shape ``(n, k)``.
     rows
         Candle number and pair of each row, shape ``(n,)`` each.
     window
-        Candles of a stretch, and the step between rows.
+        Candles of a window, and the step between rows.
     edges
         Inner edges of the bins; deciles of the values by default.
 
     Returns
     -------
     DistributionReference or None
-        None where the rows make fewer than a dozen stretches: too few to learn what is normal.
+        None if the rows make fewer than twelve windows: too few to estimate the limits.
     """
     start, pair = rows
     candles, step = window
@@ -148,23 +149,24 @@ def distribution_reference(
         edges = np.quantile(values, grid, axis=0).T.astype(np.float32)
     codes = _codes(values, edges)
     bins = edges.shape[1] + 1
-    whole = _counts(codes, np.zeros(len(values), np.int64), bins)[0]
+    overall = _counts(codes, np.zeros(len(values), np.int64), bins)[0]
     groups = _groups(start, pair, candles)
-    stretches = np.concatenate([_counts(codes, group, bins) for group in groups])
+    windows = np.concatenate([_counts(codes, group, bins) for group in groups])
     means = np.concatenate([_means(values, group) for group in groups])
-    filled = stretches[:, 0].sum(axis=-1) >= 0.95 * candles / step
-    stretches, means = stretches[filled], means[filled]
-    if len(stretches) < _FEWEST_WINDOWS:
+    # Live, a window is compared only when it is full.
+    complete = windows[:, 0].sum(axis=-1) >= 0.95 * candles / step
+    windows, means = windows[complete], means[complete]
+    if len(windows) < _MIN_WINDOWS:
         return None
-    psi = population_stability(stretches, whole)
-    ks = kolmogorov_smirnov(stretches, whole)
+    psi = population_stability(windows, overall)
+    ks = kolmogorov_smirnov(windows, overall)
     center = np.median(means, axis=0)
     level = np.abs(means - center)
-    # Full stretches of a calendar column are all equal: without a floor one missing candle drifts.
-    least = (_LEAST_PSI, _LEAST_KS, np.maximum(_LEAST_LEVEL * values.std(axis=0), 1e-9))
+    # Full windows of a calendar column are all equal: without a floor a missing candle is drift.
+    floors = (_MIN_PSI, _MIN_KS, np.maximum(_MIN_LEVEL * values.std(axis=0), 1e-9))
     scales = [
         np.maximum(np.quantile(kind, 0.95, axis=0), floor)
-        for kind, floor in zip((psi, ks, level), least, strict=True)
+        for kind, floor in zip((psi, ks, level), floors, strict=True)
     ]
     null = (
         (psi / scales[0]).mean(axis=1),
@@ -176,7 +178,7 @@ def distribution_reference(
     )
     psi_scale, ks_scale, level_scale = scales
     return DistributionReference(
-        names, edges, whole, center, psi_scale, ks_scale, level_scale, limits,
+        names, edges, overall, center, psi_scale, ks_scale, level_scale, limits,
         max(candles // step, 1), step,
     )  # fmt: skip
 
@@ -200,7 +202,7 @@ def _counts(codes: NDArray[np.uint8], group: NDArray[np.int64], bins: int) -> Co
 def _groups(
     start: NDArray[np.int64], pair: NDArray[np.int16], candles: int
 ) -> list[NDArray[np.int64]]:
-    """Number of each row's stretch, twice: stretches of a pair overlap the next by half."""
+    """Window of each row, for two grids shifted by half a window: overlap gives more of them."""
     groups = []
     for shift in (0, candles // 2):
         key = pair.astype(np.int64) * (int(start.max()) // candles + 2) + (start + shift) // candles
@@ -215,15 +217,15 @@ def _means(values: NDArray[np.float32], group: NDArray[np.int64]) -> NDArray[np.
 
 
 def _limit(null: NDArray[np.float64], share: float) -> float:
-    """Value that a share of stretches exceeds, by an exponential tail over the highest tenth.
+    """Value that a share of windows exceeds, by an exponential tail fitted to the highest tenth.
 
-    Never below the highest value seen, plus a tenth for drift.
+    At least the highest value observed, for drift 10 % more.
     """
     base = float(np.quantile(null, 0.9))
     excess = float((null[null >= base] - base).mean())
-    beyond = base + excess * float(np.log(0.1 / share))
+    quantile = base + excess * float(np.log(0.1 / share))
     highest = float(null.max()) * (1.1 if share <= _DRIFT_SHARE else 1.0)
-    return max(beyond, highest, _LEAST_LIMIT)
+    return max(quantile, highest, _MIN_LIMIT)
 
 
 def _shares(counts: Counts) -> Counts:

@@ -1,9 +1,9 @@
 """Drift monitors: whether live data still resembles the model's training data.
 
-``update`` adds a row, ``warning_detected`` and ``drift_detected`` are the present state: they fall
-back when the data does. A monitor's state depends on its model's reference and on a bounded stretch
-of the past (losses: all since the model went live), so a restart that feeds the same rows again
-reaches the same state.
+``update`` adds a row; ``warning_detected`` and ``drift_detected`` are the current state and reset
+when the data returns to normal. The state depends on the model's reference and on a window of past
+rows (losses: all since the model went live), so replaying the same rows after a restart gives the
+same state.
 """
 
 from collections import deque
@@ -50,7 +50,7 @@ class NoDrift:
 
 
 class DistributionDrift:
-    """Compares the newest stretch of candles with the serving model's reference."""
+    """Compares the current window of candles with the serving model's reference."""
 
     def __init__(self, reference: DistributionReference) -> None:
         self._reference = reference
@@ -66,19 +66,19 @@ class DistributionDrift:
 
     @property
     def is_ready(self) -> bool:
-        """Whether a full stretch is known; part of a day would be drift of calendar features."""
+        """Whether the window is full; part of a day would look like drift of calendar features."""
         return len(self._codes) == self._reference.window_rows
 
     @property
     def warning_detected(self) -> bool:
-        """Whether any statistic exceeds its limit for a warning."""
+        """Whether any statistic exceeds its warning limit."""
         return self._exceeds(0)
 
     @property
     def drift_detected(self) -> bool:
-        """Whether any statistic exceeded its drift limit and a warning has held since.
+        """Whether any statistic exceeded its drift limit and a warning has persisted since.
 
-        So a statistic that fluctuates about its limit is one drift, not many.
+        With this hysteresis a statistic that fluctuates around its limit is one drift, not many.
         """
         return self._drifted
 
@@ -97,7 +97,7 @@ class DistributionDrift:
         Parameters
         ----------
         candle
-            Candle number. Older ones than the newest, and those that the model's training would
+            Candle number. Rows that are not newer than the last one, and those that training would
             have skipped, are ignored.
         values
             Shape ``(k,)``, in the order of the reference's names; ignored if any is NaN.
@@ -113,7 +113,7 @@ class DistributionDrift:
         self._values[self._next] = values
         self._next = (self._next + 1) % self._reference.window_rows
         if self.is_ready:
-            # Not a running sum, which would keep a huge value's rounding error for ever.
+            # Not a running sum, which would keep the rounding error of a huge value forever.
             means = self._values.mean(axis=0)
             self._found, self._worst = self._reference.statistics(self._counts, means)
             self._drifted = self._exceeds(1) or (self._drifted and self._exceeds(0))
@@ -123,10 +123,10 @@ class DistributionDrift:
 
 
 class LossDrift:
-    """Page-Hinkley test on block means of losses, against those of the model's purged rows.
+    """Page-Hinkley test on block means of losses, against those of the model's hold-out.
 
-    The monitored value is the log loss minus the prior's, so that volatile weeks, in which every
-    loss is high, do not count against the model.
+    The monitored value is the log loss minus the prior's, so that volatile weeks, in which all
+    losses are high, are not detected as drift.
     """
 
     def __init__(self, reference: LossReference) -> None:
@@ -151,7 +151,7 @@ class LossDrift:
         return f"page-hinkley {self._page.statistic / self._page.limit:.2f} of the limit"
 
     def update(self, candle: int, excess: float) -> None:
-        """Add one scored row; rows come by rising candle number.
+        """Add one scored row; rows arrive in order of candle number.
 
         Parameters
         ----------
@@ -177,7 +177,7 @@ class LossDrift:
 
 @dataclass(frozen=True)
 class DriftState:
-    """Present state of one monitor."""
+    """Current state of one monitor."""
 
     detector: str
     warning: bool
@@ -225,7 +225,7 @@ class PairDrift:
         self._predictions.update(candle, prediction_columns(probabilities[None, :])[0])
 
     def update_outcome(self, candle: int, label: int, excess: float) -> None:
-        """Add an outcome; outcomes come by rising candle number of their prediction.
+        """Add an outcome; outcomes arrive in order of their prediction's candle number.
 
         Parameters
         ----------

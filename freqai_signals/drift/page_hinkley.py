@@ -1,25 +1,25 @@
-"""Page's test for a rise of a mean whose normal value is known.
+"""Page-Hinkley test for an increase of a mean whose normal value is known.
 
-river's detector was considered: it estimates the normal mean from the monitored stream itself and
-has no warning zone, so it cannot use the mean of the model's purged rows, and importing it loads
-146 modules for what is a dozen lines.
+river's detector does not fit: it estimates the normal mean from the monitored stream itself and has
+no warning zone, so it cannot use the mean of the model's hold-out, and importing it loads 146
+modules for a dozen lines.
 """
 
 
 class PageHinkley:
-    r"""Cumulative sum of deviations above an allowance, and a limit on it.
+    r"""Cumulative sum of deviations above an allowance, with a limit.
 
     .. math:: S_t = \max(0,\; S_{t-1} + x_t - \delta), \qquad \text{drift when } S_t > \lambda
 
-    Half the limit is a warning. The mean delay after a rise by :math:`\mu > \delta` is about
-    :math:`\lambda / (\mu - \delta)` values.
+    Half the limit is a warning. The mean detection delay after an increase by :math:`\mu > \delta`
+    is about :math:`\lambda / (\mu - \delta)` values.
 
     Parameters
     ----------
     limit
         :math:`\lambda`, in standard deviations of the values.
     allowance
-        :math:`\delta`, likewise: half the rise that matters.
+        :math:`\delta`, in the same unit: half the increase to be detected.
 
     References
     ----------

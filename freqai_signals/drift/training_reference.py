@@ -1,4 +1,4 @@
-"""Reference of the drift monitors: a model's features, predictions, labels and losses."""
+"""References of the drift monitors: distributions and losses of a model's training window."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -18,14 +18,14 @@ from freqai_signals.settings import SignalSettings
 WINDOW_DAYS: Final = 3
 """Days of live data that are compared with the reference."""
 
-MOST_FEATURES: Final = 24
-_FEWEST_BLOCKS: Final = 12
+MAX_FEATURES: Final = 24
+_MIN_BLOCKS: Final = 12
 _LABEL_EDGES: Final = np.array([[0.5, 1.5]], dtype=np.float32)
 
 
 @dataclass(frozen=True)
 class LossReference:
-    """A model's log loss minus the prior's on purged rows, in blocks of candles.
+    """A model's log loss minus the prior's on its hold-out, in blocks of candles.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class LossReference:
 
 @dataclass(frozen=True)
 class DriftReference:
-    """References of all monitors; None where the training window was too short for one."""
+    """References of all monitors; None where the training window was too short."""
 
     features: DistributionReference | None
     predictions: DistributionReference | None
@@ -53,13 +53,13 @@ class DriftReference:
     losses: LossReference | None
 
     @property
-    def unwatched(self) -> tuple[str, ...]:
-        """Names of the parts that cannot be monitored."""
+    def unmonitored(self) -> tuple[str, ...]:
+        """Names of the parts without a reference."""
         return tuple(part.name for part in fields(self) if getattr(self, part.name) is None)
 
 
 def loss_reference(holdout: Holdout, block_candles: int) -> LossReference | None:
-    """Mean and spread of block means of losses; None with fewer than a dozen blocks."""
+    """Mean and spread of block means of losses; None with fewer than twelve blocks."""
     loss = log_losses(holdout.label, holdout.probabilities.astype(np.float64))
     prior = np.broadcast_to(holdout.prior, (len(holdout), 3))
     excess = loss - log_losses(holdout.label, prior)
@@ -68,9 +68,11 @@ def loss_reference(holdout: Holdout, block_candles: int) -> LossReference | None
         for mine in (holdout.pair == pair for pair in np.unique(holdout.pair))
     ]
     means = np.concatenate([np.empty(0), *by_pair])
-    if len(means) < _FEWEST_BLOCKS:
+    if len(means) < _MIN_BLOCKS:
         return None
     mean, spread = float(means.mean()), max(float(means.std()), 1e-6)
+    # The test is run on the hold-out itself: block means are autocorrelated, so the limit has to
+    # lie above what the statistic reaches without drift.
     highest = 0.0
     for series in by_pair:
         test = PageHinkley(limit=np.inf)
@@ -83,7 +85,7 @@ def loss_reference(holdout: Holdout, block_candles: int) -> LossReference | None
 def block_means(
     start: NDArray[np.int64], values: NDArray[np.float64], block: int
 ) -> NDArray[np.float64]:
-    """Means over blocks of candles, oldest first; empty blocks are left out."""
+    """Means over blocks of candles, oldest first, without empty blocks."""
     _, group = np.unique(start // block, return_inverse=True)
     return np.asarray(np.bincount(group, weights=values) / np.bincount(group))
 
@@ -91,16 +93,16 @@ def block_means(
 def drift_reference(
     rows: TrainingRows, held: Holdout, monitored: Sequence[str], settings: SignalSettings
 ) -> DriftReference | None:
-    """Learn the references of all monitors; None without a purged tail.
+    """Estimate the references of all monitors; None without a hold-out.
 
     Parameters
     ----------
     rows
         All rows of the training window.
     held
-        The model's probabilities and outcomes on its purged tail.
+        The model's probabilities and outcomes on its hold-out.
     monitored
-        Features to monitor, for example those with most gain.
+        Features to monitor, for example those with the largest gain.
     settings
         Candle length, row step, label horizon.
     """
@@ -119,8 +121,8 @@ def drift_reference(
     )
     return DriftReference(
         features,
-        predictions.of_bounded() if predictions is not None else None,
-        labels.of_bounded() if labels is not None else None,
+        predictions.without_level() if predictions is not None else None,
+        labels.without_level() if labels is not None else None,
         losses,
     )
 
@@ -135,11 +137,11 @@ def to_arrays(reference: DriftReference | None) -> dict[str, NDArray[Any]]:
     if reference is None:
         return {}
     return {
-        f"drift_{part.name}_{item.name}": np.asarray(getattr(learnt, item.name))
+        f"drift_{part.name}_{item.name}": np.asarray(getattr(estimated, item.name))
         for part in fields(reference)
-        for learnt in (getattr(reference, part.name),)
-        if learnt is not None
-        for item in fields(learnt)
+        for estimated in (getattr(reference, part.name),)
+        if estimated is not None
+        for item in fields(estimated)
     }
 
 
@@ -157,7 +159,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> DriftReference | None:
 
 def _part(arrays: Mapping[str, NDArray[Any]], prefix: str, kind: Any) -> Any:
     names = [item.name for item in fields(kind)]
-    # Models of earlier versions lack some: that part is not monitored.
+    # Files of earlier versions lack some arrays: that part is then not monitored.
     if not all(f"{prefix}{name}" in arrays for name in names):
         return None
     return kind(**{name: _plain(arrays[f"{prefix}{name}"], name) for name in names})

@@ -134,7 +134,13 @@ def _to_3(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
-STEPS: Final[Mapping[int, Callable[[Connection], None]]] = {2: _to_2, 3: _to_3}
+def _to_4(connection: Connection) -> None:
+    """Predictions remember whether the pair was new to the model."""
+    column = "new_pair SMALLINT DEFAULT 0 NOT NULL"
+    connection.execute(text(f"ALTER TABLE predictions ADD COLUMN {column}"))
+
+
+STEPS: Final[Mapping[int, Callable[[Connection], None]]] = {2: _to_2, 3: _to_3, 4: _to_4}
 """Migration to each version from the one before. A step is never changed once released."""
 
 

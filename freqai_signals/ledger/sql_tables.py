@@ -15,7 +15,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Raise it with every change below, and add the step to ``database.STEPS``."""
 
 METADATA: Final = MetaData()
@@ -49,8 +49,12 @@ PREDICTIONS: Final = Table(
     Column("strength", SmallInteger, nullable=False),
     Column("reason", String(32), nullable=False),
     Column("recorded", BigInteger, nullable=False),
+    Column("new_pair", SmallInteger, nullable=False, server_default="0"),
 )
-"""The prediction of every closed candle. Only rows of ``kind`` ``live`` are ever scored."""
+"""The prediction of every closed candle. Only rows of ``kind`` ``live`` are ever scored.
+
+``new_pair``, since version 4: 1 where the model had no row of the pair in its training.
+"""
 
 SIGNALS: Final = Table(
     "signals",

@@ -135,14 +135,14 @@ class LiveWatch:
         self._losses.clear()
         self._resolved.clear()
         self._newest_outcome = 0
-        unwatched = ALL if self.model.drift is None else self.model.drift.unwatched
-        if unwatched and self.model.fit is not None and enabled:
+        unmonitored = ALL if self.model.drift is None else self.model.drift.unmonitored
+        if unmonitored and self.model.fit is not None and enabled:
             logger.warning(
                 "%s: drift of %s is not monitored: the training window of model %s is too short to "
                 "learn what is normal; use a longer freqai.train_period_days or "
                 "data_split_parameters.test_size",
                 self.pair,
-                ", ".join(unwatched),
+                ", ".join(unmonitored),
                 self.version,
             )
         return True

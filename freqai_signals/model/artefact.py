@@ -1,4 +1,4 @@
-"""A model as one file of text and numbers: no pickle, bit-identical predictions.
+"""Model files: one archive of text and arrays, no pickle, bit-identical predictions.
 
 The file is a zip archive: ``card.json``, one LightGBM text per booster, ``arrays.npz`` (NumPy,
 pickle switched off) and ``manifest.json`` with the SHA-256 of every other member. Reading checks
@@ -35,7 +35,7 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _HOLDOUT: Final = tuple(item.name for item in fields(Holdout))
 
 
-# What zipfile, zlib, struct and json say of bytes that are not what they expect.
+# What zipfile, zlib, struct and json raise for damaged files.
 _UNREADABLE: Final = (
     *(zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError),
     *(KeyError, TypeError, ValueError, EOFError, OSError, OverflowError),
@@ -71,12 +71,12 @@ def from_bytes(data: bytes, name: str = "model") -> SignalModel:
     data
         Contents of a model file.
     name
-        What to call it in an error message.
+        Its name in error messages.
 
     Raises
     ------
     ArtefactError
-        If anything is missing or differs from its checksum.
+        If a part is missing or differs from its checksum.
     """
     try:
         members = _members(data)
@@ -97,7 +97,7 @@ def from_bytes(data: bytes, name: str = "model") -> SignalModel:
 
 
 def write(model: SignalModel, path: Path) -> None:
-    """Store a model so that a reader sees either the whole file or none."""
+    """Store a model atomically: a reader sees either the complete file or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, to_bytes(model))
 
@@ -122,7 +122,7 @@ def _description(model: SignalModel) -> dict[str, Any]:
         "trained_until": model.trained_until,
         "heads": [[head.kind, len(head.boosters)] for head in fit.heads] if fit else [],
         "calibration": [fit.calibrator.method, fit.calibrator.values] if fit else [],
-        "places": [fit.places.usual, fit.places.limit] if fit else [],
+        "places": [fit.novelty.usual, fit.novelty.limit] if fit else [],
     }
 
 
@@ -137,8 +137,8 @@ def _arrays(model: SignalModel) -> dict[str, NDArray[Any]]:
     if model.fit:
         arrays |= {
             "margins": model.fit.margins.quantiles,
-            "centre": model.fit.places.centre,
-            "half_width": model.fit.places.half_width,
+            "centre": model.fit.novelty.centre,
+            "half_width": model.fit.novelty.half_width,
             "return_mean": model.fit.class_returns.mean,
             "return_square": model.fit.class_returns.square,
             "return_count": model.fit.class_returns.count,
@@ -198,7 +198,7 @@ def _build_fit(
         heads=_build_heads(description["heads"], members),
         calibrator=Calibrator(method, tuple(tuple(row) for row in values)),
         margins=MarginReference(arrays["margins"]),
-        places=NoveltyReference(arrays["centre"], arrays["half_width"], usual, limit),
+        novelty=NoveltyReference(arrays["centre"], arrays["half_width"], usual, limit),
         class_returns=ClassReturns(
             arrays["return_mean"], arrays["return_square"], arrays["return_count"]
         ),

@@ -1,4 +1,4 @@
-"""LightGBM, and nothing else: the only module that imports it."""
+"""Boosters: the only module that imports LightGBM."""
 
 import re
 from dataclasses import dataclass, field
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from freqai_signals.settings import BoosterSettings
 
 Features = NDArray[np.float32]
-Target = NDArray[np.int8]
 
 _METRICS: Final = {
     "binary": ["binary_logloss", "binary_error"],
@@ -20,10 +19,10 @@ _METRICS: Final = {
 
 
 class Sample(NamedTuple):
-    """Rows to boost on: features ``(n, m)``, target ``(n,)``, and how much each row counts."""
+    """Rows to train on: features ``(n, m)``, target ``(n,)``, sample weights ``(n,)``."""
 
     features: Features
-    target: Target
+    target: NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Objective:
 
     @property
     def metrics(self) -> list[str]:
-        """LightGBM's names of the metrics that are tracked; the first one stops early."""
+        """LightGBM's names of the recorded metrics; early stopping uses the first one."""
         return _METRICS[self.name]
 
 
@@ -45,14 +44,14 @@ MULTICLASS: Final = Objective("multiclass", 3)
 
 @dataclass(frozen=True)
 class Fitted:
-    """A booster with the path it took.
+    """A trained booster.
 
     Attributes
     ----------
     booster
-        Its number of trees is the best one where validation rows were given.
+        LightGBM's object, which may hold more trees than are used.
     best_rounds
-        Boosting rounds used.
+        Boosting rounds used for predictions, the best number if there were validation rows.
     history
         Metric name to its value per round on the validation rows; empty without them.
     """
@@ -63,17 +62,19 @@ class Fitted:
 
 
 def parameters(settings: BoosterSettings, objective: Objective, seed: int) -> dict[str, Any]:
-    """LightGBM's parameters; deterministic whatever the number of threads."""
-    given = settings.model_dump(exclude={"rounds", "threads", "seed"})
+    """LightGBM's parameters; deterministic for any number of threads."""
+    tunable = settings.model_dump(exclude={"rounds", "threads", "seed"})
     extra: dict[str, Any] = {"num_class": objective.classes} if objective is MULTICLASS else {}
     return (
-        given
+        tunable
         | extra
         | {
             "objective": objective.name,
             "metric": objective.metrics,
             "num_threads": settings.threads,
             "seed": seed,
+            # ``deterministic`` alone is not enough: LightGBM would choose row- or column-wise
+            # histograms by a timing test, and their sums differ.
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
@@ -81,15 +82,16 @@ def parameters(settings: BoosterSettings, objective: Objective, seed: int) -> di
     )
 
 
-def fit_stopping(
+def fit_early_stopping(
     train: Sample,
     validation: Sample,
     params: dict[str, Any],
     rounds: int,
     patience: int,
 ) -> Fitted:
-    """Boost until the validation loss has not improved for ``patience`` rounds."""
+    """Train until the validation loss has not improved for ``patience`` rounds."""
     data = _dataset(train, params)
+    # With the bins of the training data, which LightGBM requires.
     held_out = _dataset(validation, params, data)
     history: dict[str, dict[str, list[float]]] = {}
     booster = lgb.train(
@@ -108,7 +110,7 @@ def fit_stopping(
 
 
 def fit_rounds(train: Sample, params: dict[str, Any], rounds: int) -> Fitted:
-    """Boost for a given number of rounds."""
+    """Train for a given number of rounds."""
     return Fitted(lgb.train(params, _dataset(train, params), rounds), rounds)
 
 
@@ -119,13 +121,13 @@ def _dataset(
 
 
 def predict(fitted: Fitted, features: Features) -> NDArray[np.float64]:
-    """Probabilities: shape ``(n,)`` for two classes (of the second), ``(n, 3)`` for three."""
+    """Probabilities: shape ``(n,)``, of the second class, for two classes, ``(n, 3)`` for three."""
     raw = fitted.booster.predict(features, num_iteration=fitted.best_rounds, num_threads=1)
     return np.asarray(raw, dtype=np.float64)
 
 
 def contributions(fitted: Fitted, features: Features) -> NDArray[np.float64]:
-    """Each feature's part of the raw score (SHAP values), shape ``(n, classes * (m + 1))``."""
+    """SHAP values of the raw score, shape ``(n, m + 1)``, or ``(n, 3 * (m + 1))`` for classes."""
     raw = fitted.booster.predict(
         features, num_iteration=fitted.best_rounds, pred_contrib=True, num_threads=1
     )
@@ -139,9 +141,9 @@ def gain(fitted: Fitted) -> NDArray[np.float64]:
 
 
 def to_text(fitted: Fitted) -> str:
-    """LightGBM's own text format; :func:`from_text` predicts bit-identically."""
+    """LightGBM's text format; predictions after :func:`from_text` are bit-identical."""
     text = str(fitted.booster.model_to_string(num_iteration=fitted.best_rounds))
-    # The number of threads is the one parameter that changes nothing about the model.
+    # The same model trained with another number of threads must give the same file.
     return re.sub(r"\[num_threads: \d+\]", "[num_threads: 1]", text)
 
 

@@ -1,4 +1,4 @@
-"""Calibration: probabilities that hold, fitted on purged rows that trained no tree."""
+"""Probability calibration, fitted on purged rows that trained no tree."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from freqai_signals.metrics import Labels, Probabilities, log_loss
 from freqai_signals.schema import SignalClass
 from freqai_signals.settings import CalibrationMethod, CalibrationSettings
 
-_SMALLEST: Final = 1e-9
+_MIN_PROBABILITY: Final = 1e-9
 _SELL, _HOLD, _BUY = (int(kind) for kind in SignalClass)
 
 
@@ -24,7 +24,7 @@ class Calibrator:
     Attributes
     ----------
     method
-        Which map; ``none`` returns its input.
+        ``none`` returns its input.
     values
         Its parameters: one temperature, or one slope for ``direction_shrink``.
     """
@@ -39,19 +39,19 @@ class Calibrator:
 
 @dataclass(frozen=True)
 class DirectionHistory:
-    """Past purged predictions of direction: what the shrink's slope is fitted on.
+    """Past out-of-sample predictions of direction, on which the slope of the shrink is fitted.
 
-    Carried from model to model. Only rows that moved are kept; each was predicted by a model that
-    had not been trained on it, and its outcome was known when the next model was fitted.
+    Passed from model to model. Only rows that moved are kept; each was predicted by a model that
+    had not been trained on it, and its outcome was known when the next model was trained.
 
     Attributes
     ----------
     event_end
-        Shape ``(n,)``, candle number at whose close the outcome was known.
+        Shape ``(n,)``, candle numbers at whose close the outcomes were known.
     log_odds
         Shape ``(n,)``, raw log-odds of buy against sell.
     bought
-        Shape ``(n,)``, whether it was a buy.
+        Shape ``(n,)``, whether the realised class was buy.
     """
 
     event_end: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
@@ -59,55 +59,60 @@ class DirectionHistory:
     bought: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
 
     def extended(
-        self, event_end: NDArray[np.int64], labels: Labels, raw: Probabilities, most: int = 200_000
+        self,
+        event_end: NDArray[np.int64],
+        labels: Labels,
+        raw: Probabilities,
+        max_rows: int = 200_000,
     ) -> "DirectionHistory":
-        """The history plus the rows that moved after its end; the newest ``most`` are kept."""
+        """The history plus later rows that moved; only the newest ``max_rows`` are kept."""
         last = self.event_end.max(initial=np.iinfo(np.int64).min)
         new = (labels != _HOLD) & (event_end > last)
         ends = np.concatenate([self.event_end, event_end[new]])
         odds = np.concatenate([self.log_odds, direction_log_odds(raw[new])])
         bought = np.concatenate([self.bought, labels[new] == _BUY])
-        keep = np.sort(np.argsort(ends, kind="stable")[-most:])
+        # The newest by outcome, in their original order.
+        keep = np.sort(np.argsort(ends, kind="stable")[-max_rows:])
         return DirectionHistory(ends[keep], odds[keep], bought[keep])
 
 
 def direction_log_odds(probabilities: Probabilities) -> NDArray[np.float64]:
     """Log-odds of buy against sell, shape ``(n,)``."""
-    clipped = np.clip(probabilities, _SMALLEST, 1.0)
+    clipped = np.clip(probabilities, _MIN_PROBABILITY, 1.0)
     return np.asarray(np.log(clipped[:, _BUY]) - np.log(clipped[:, _SELL]))
 
 
 def direction_slope(
     history: DirectionHistory, initial: float, overlap: float, prior_rows: float = 50.0
 ) -> float:
-    """Slope in [0, 1] of the direction log-odds that fits what happened.
+    """Maximum a posteriori slope in [0, 1] of the direction log-odds.
 
     Parameters
     ----------
     history
-        Past purged predictions.
+        Past out-of-sample predictions.
     initial
-        Slope without evidence; it weighs like ``prior_rows`` independent outcomes.
+        Slope without evidence, the mode of the prior.
     overlap
-        How many rows share one outcome (rows whose events overlap are not independent).
+        Rows per independent outcome: rows whose events overlap are not independent.
     prior_rows
-        See above.
+        Weight of the prior, in independent outcomes.
     """
     if not len(history.log_odds):
         return initial
     odds, bought = history.log_odds, history.bought
     signed = np.where(bought, odds, -odds)
-    believed = expit(initial * odds)
-    spread = float(np.mean(np.square(odds)))
+    prior_buy = expit(initial * odds)
+    if float(np.mean(np.square(odds))) == 0.0:
+        return initial
 
     def loss(slope: float) -> float:
-        happened = np.logaddexp(0.0, -slope * signed).mean() * len(odds) / max(overlap, 1.0)
-        drawn = believed * np.logaddexp(0.0, -slope * odds)
-        drawn += (1 - believed) * np.logaddexp(0.0, slope * odds)
-        return float(happened + prior_rows * drawn.mean())
+        observed = np.logaddexp(0.0, -slope * signed).mean() * len(odds) / max(overlap, 1.0)
+        # The prior: outcomes expected under the initial slope, as if they had been observed.
+        prior = prior_buy * np.logaddexp(0.0, -slope * odds)
+        prior += (1 - prior_buy) * np.logaddexp(0.0, slope * odds)
+        return float(observed + prior_rows * prior.mean())
 
-    if spread == 0.0:
-        return initial
     return float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded").x)
 
 
@@ -115,8 +120,8 @@ def direction_slope(
 class CalibrationRows:
     """Purged rows to calibrate on, sorted by time.
 
-    ``raw`` has shape ``(n, 3)``, ``start`` and ``event_end`` are candle numbers; ``overlap`` says
-    how many rows share one outcome.
+    ``raw`` has shape ``(n, 3)``, ``start`` and ``event_end`` are candle numbers; ``overlap`` is the
+    number of rows per independent outcome.
     """
 
     labels: Labels
@@ -129,7 +134,7 @@ class CalibrationRows:
 def fit_calibrator(
     rows: CalibrationRows, history: DirectionHistory, settings: CalibrationSettings
 ) -> Calibrator:
-    """Fit the chosen method, or none where it would worsen the purged log loss.
+    """Fit the configured method, or ``none`` if it would worsen the log loss.
 
     ``temperature`` is fitted on the first half of the rows and tested on the second, purged of each
     other; only if it wins there is it fitted on all of them. The direction shrink is not tested on
@@ -164,7 +169,7 @@ def _temperature(labels: Labels, raw: Probabilities) -> Calibrator:
 
 
 def _log(probabilities: Probabilities) -> NDArray[np.float64]:
-    return np.asarray(np.log(np.clip(probabilities, _SMALLEST, 1.0)))
+    return np.asarray(np.log(np.clip(probabilities, _MIN_PROBABILITY, 1.0)))
 
 
 Values = tuple[tuple[float, ...], ...]

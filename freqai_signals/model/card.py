@@ -1,4 +1,4 @@
-"""The model card: what a model is, what it was made from, how good it was."""
+"""The model card: data, settings, metrics and provenance of a model."""
 
 import json
 from collections.abc import Mapping
@@ -8,46 +8,46 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Facts about one model, JSON in and out.
+    """Metadata of one model, stored as JSON.
 
     Attributes
     ----------
     version
         Identifies the model: end of its data and the first digits of ``key``.
     key
-        SHA-256 of everything the model was made from.
+        SHA-256 of everything that training depends on.
     pairs
-        Full names of the pairs whose rows trained it.
+        Full names of the pairs that it was trained on.
     first, last
         ISO dates (UTC) of the first and last training candle; empty if there was none.
     rows
-        Rows that trained the final boosters.
+        Training rows of the final boosters.
     class_counts
         Rows per class: ``sell``, ``hold``, ``buy``.
     settings
-        The settings that shaped it.
+        The settings that affect the model.
     metrics
-        ``train`` and ``validation`` (purged, by the model that had not seen those rows).
+        ``train`` and ``validation`` (of the boosters that were not trained on the hold-out).
     rounds
         Boosting rounds of each booster.
     features
         Number of features and ``features_digest`` of their names in order.
     libraries
-        Versions of the libraries that made it.
+        Versions of the libraries used.
     parent
-        Version of the model before it, whose calibration history it carried on.
+        Version of the previous model, whose calibration history it continues.
     tuned
-        Name of the tuning record whose parameters it was trained with; empty for the config's own.
+        Name of the tuning record with its parameters; empty for those of the config.
     reason
-        Why there is no model; empty if there is one.
+        Why there is no trained model; empty if there is one.
     warnings
-        What a user should know, for example validation accuracy below its limit.
+        For example validation accuracy below its limit.
     groups
         Share of the boosters' total gain by feature group.
     selection
-        Which features were left out and why, if it was asked; see ``models.feature_choice``.
+        Result of feature selection, if enabled; see ``training.feature_selection``.
     gate
-        Verdict, reason and evidence of the gate, if it was asked; see ``models.gate``.
+        Verdict, reason and evidence of the gate, if it was applied; see ``registry.gate``.
     """
 
     version: str
@@ -73,7 +73,7 @@ class ModelCard:
 
     @property
     def refused(self) -> bool:
-        """Whether the gate was asked and refused it."""
+        """Whether the gate was applied and refused the model."""
         return str(self.gate.get("verdict", "")).startswith("refuse")
 
     def to_json(self) -> str:
@@ -84,6 +84,7 @@ class ModelCard:
     def from_json(cls, text: str) -> "ModelCard":
         """Read what :meth:`to_json` wrote; unknown keys raise ``TypeError``."""
         values = json.loads(text)
+        # JSON has no tuples.
         for name in ("pairs", "warnings"):
             values[name] = tuple(values[name])
         return cls(**values)

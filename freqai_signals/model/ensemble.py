@@ -1,4 +1,4 @@
-"""What predicts before calibration: heads of boosters, one a seed, which are averaged."""
+"""Uncalibrated predictions: heads of boosters, one a seed, which are averaged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ Features = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Head:
-    """Boosters that together give the three raw probabilities.
+    """Boosters that together predict the three class probabilities.
 
-    ``multiclass`` has one booster; ``two_stage`` has two, the first for moving at all, the second
-    for buy against sell given a move.
+    ``multiclass`` has one booster; ``two_stage`` has two: move against hold, and buy against sell
+    given a move.
     """
 
     kind: ModelKind

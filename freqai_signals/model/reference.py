@@ -1,4 +1,4 @@
-"""What a model knows of its own rows: usual margins, usual places, usual outcomes."""
+"""Reference statistics of the training window: margins, feature ranges, returns by class."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from freqai_signals.metrics import Probabilities, margins
 from freqai_signals.schema import CLASS_COUNT
 
 _GRID = np.linspace(0.0, 1.0, 1001)
-_MOST_EXCESS = 10.0
+_MAX_EXCESS = 10.0
 
 
 @dataclass(frozen=True)
 class MarginReference:
-    """Quantiles of the margins of purged validation rows.
+    """Quantiles of the margins of the hold-out.
 
     ``quantiles`` has shape ``(1001,)`` and holds the quantiles 0, 0.001 .. 1.
     """
@@ -23,7 +23,7 @@ class MarginReference:
 
     @classmethod
     def of(cls, probabilities: Probabilities) -> "MarginReference":
-        """Take the quantiles of the margins of calibrated validation probabilities."""
+        """Estimate the quantiles from calibrated probabilities of the hold-out."""
         return cls(np.quantile(margins(probabilities), _GRID))
 
     def percentile(self, probabilities: Probabilities) -> NDArray[np.float64]:
@@ -34,9 +34,9 @@ class MarginReference:
 
 @dataclass(frozen=True)
 class NoveltyReference:
-    """Where training rows lie, so that far-away rows can be told; linear in rows.
+    """Detects rows outside the training distribution; run time is linear in rows.
 
-    A feature's excess is how far a value lies outside the central 99 % of training rows, in half
+    A feature's excess is how far a value lies outside the central 99 % of training values, in half
     widths of that range, at most 10; a row's distance is the mean excess of its features.
 
     Attributes
@@ -56,22 +56,23 @@ class NoveltyReference:
 
     @classmethod
     def of(cls, features: NDArray[np.float32]) -> "NoveltyReference":
-        """Learn the ranges and the usual distances of training rows."""
+        """Estimate the ranges and the quantiles of distance from training rows."""
         low, high = np.quantile(features, [0.005, 0.995], axis=0)
         centre = ((low + high) / 2).astype(np.float32)
         half_width = np.maximum((high - low) / 2, 1e-6).astype(np.float32)
         raw = cls(centre, half_width, 0.0, 1.0)
         distances = raw.distance(features)
         usual, far = np.quantile(distances, [0.95, 0.999])
+        # Above ``usual`` in any case: the confidence factor divides by their difference.
         return cls(centre, half_width, float(usual), float(max(2.0 * far, usual + 1e-3)))
 
     def distance(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Distance of each row, shape ``(n,)``; NaN where a feature is unknown."""
+        """Distance of each row, shape ``(n,)``; NaN where a feature is NaN."""
         excess = np.abs(features - self.centre) / self.half_width - 1.0
-        return np.asarray(np.clip(excess, 0.0, _MOST_EXCESS).mean(axis=1), dtype=np.float64)
+        return np.asarray(np.clip(excess, 0.0, _MAX_EXCESS).mean(axis=1), dtype=np.float64)
 
-    def familiarity(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
-        """1 for usual distances, falling linearly to 0 at the limit."""
+    def confidence_factor(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """1 up to the usual distance, falling linearly to 0 at the limit."""
         return np.clip((self.limit - distance) / (self.limit - self.usual), 0.0, 1.0)
 
 

@@ -1,4 +1,4 @@
-"""One object that holds all it needs to turn features into calibrated probabilities."""
+"""The trained model: from features to calibrated probabilities, in one object."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,17 +19,29 @@ from freqai_signals.model.reference import ClassReturns, MarginReference, Novelt
 from freqai_signals.schema import ABSTAINING_ROW, CLASS_COUNT, PROBA_COLUMNS, SignalClass
 
 ABSTAINING = np.array([ABSTAINING_ROW[name] for name in PROBA_COLUMNS])
-"""Probabilities of a row that cannot be trusted: hold, and nothing to act on."""
+"""Probabilities of an untrusted row: hold with certainty, so that nothing is traded."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Everything that exists only in a model that could be trained; one of ``heads`` a seed."""
+    """The fitted parts of a model, which exist only if it could be trained.
+
+    Attributes
+    ----------
+    heads
+        One a seed.
+    calibrator
+        From raw to calibrated probabilities.
+    margins, novelty, class_returns
+        Reference statistics of the training window.
+    prior
+        Shape ``(3,)``, class shares of the training rows.
+    """
 
     heads: tuple[Head, ...]
     calibrator: Calibrator
     margins: MarginReference
-    places: NoveltyReference
+    novelty: NoveltyReference
     class_returns: ClassReturns
     prior: NDArray[np.float64]
 
@@ -38,32 +50,32 @@ class Fit:
         return raw_mean(self.heads, features)
 
     def calibrated(self, features: NDArray[np.float32]) -> Probabilities:
-        """Calibrated probabilities of complete rows, wherever they lie; shape ``(n, 3)``."""
+        """Calibrated probabilities, also of out-of-distribution rows, shape ``(n, 3)``."""
         return self.calibrator(self.raw(features))
 
 
 @dataclass(frozen=True)
 class SignalModel:
-    """A trained model, or the documented absence of one. Immutable, picklable.
+    """A trained model, or one that abstains because training was not possible. Immutable.
 
     Attributes
     ----------
     card
-        What it is; ``card.reason`` says why it abstains, if it does.
+        Metadata; ``card.reason`` is why the model abstains, if it does.
     names
-        Features in trained order. Predicting re-orders by name; a missing feature makes a row
-        untrusted, never a silent zero.
+        Features in training order. ``predict`` selects by name; a missing feature makes a row
+        untrusted and is never replaced by zero.
     history
-        Past purged direction predictions, carried on to the next model.
+        Past out-of-sample direction predictions, passed on to the next model.
     fit
-        None if the window could not be trained.
+        None if training was not possible.
     trained_until
         Candle number at whose close the last training outcome was known; rows that start later
         are out of sample.
     holdout
-        What the early-stopped boosters said of the purged tail; empty if there is no fit.
+        Predictions of the early-stopped boosters for the hold-out; empty if there is no fit.
     drift
-        What live data is compared with; None where there are too few rows to know what is normal.
+        References of the drift monitors; None without a hold-out.
     """
 
     card: ModelCard
@@ -80,7 +92,7 @@ class SignalModel:
         Parameters
         ----------
         frame
-            One column per feature, in any order, other columns are ignored; any number of rows.
+            One column per feature, in any order; other columns are ignored.
 
         Returns
         -------
@@ -90,23 +102,24 @@ class SignalModel:
         if self.fit is None:
             return Prediction.abstaining(len(frame))
         features = feature_matrix(frame, self.names)
-        known = ~np.isnan(features).any(axis=1)
+        complete = ~np.isnan(features).any(axis=1)
         distance = np.full(len(frame), np.inf)
         probabilities = np.tile(ABSTAINING, (len(frame), 1))
-        if known.any():
-            distance[known] = self.fit.places.distance(features[known])
-            probabilities[known] = self.fit.calibrated(features[known])
-        trusted = known & (distance <= self.fit.places.limit)
+        if complete.any():
+            distance[complete] = self.fit.novelty.distance(features[complete])
+            probabilities[complete] = self.fit.calibrated(features[complete])
+        trusted = complete & (distance <= self.fit.novelty.limit)
         probabilities[~trusted] = ABSTAINING
         return Prediction(probabilities, trusted, distance)
 
     def feature_importance(self, most: int = 20) -> list[tuple[str, float]]:
-        """The ``most`` features with the largest share of its boosters' gain, largest first."""
+        """The ``most`` features with the largest share of the boosters' gain, largest first."""
         if self.fit is None:
             return []
         gains = np.zeros(len(self.names))
         for head in self.fit.heads:
             for fitted in head.boosters:
+                # Shares, since the gains of two objectives have no common unit.
                 gain = booster.gain(fitted)
                 gains += gain / max(gain.sum(), 1e-300)
         shares = gains / max(gains.sum(), 1e-300)
@@ -114,10 +127,11 @@ class SignalModel:
         return [(self.names[i], float(shares[i])) for i in order]
 
     def contributions(self, row: Mapping[str, float], most: int = 5) -> list[tuple[str, float]]:
-        """Features that moved one row's buy-against-sell score most, with signed parts.
+        """The ``most`` largest contributions of features to one row's direction, by magnitude.
 
-        Units are log-odds before calibration (SHAP values of the direction booster, or of buy
-        minus sell), mean over the seeds; the sum over all features plus a constant is the score.
+        SHAP values of the direction booster, or of buy minus sell, mean over the seeds: log-odds of
+        buy against sell before calibration. Over all features they add up, with a constant, to the
+        score.
         """
         if self.fit is None:
             return []
@@ -129,16 +143,17 @@ class SignalModel:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says about ``n`` rows.
+    """Predictions of ``n`` rows.
 
     Attributes
     ----------
     probabilities
         Shape ``(n, 3)``, calibrated, finite, rows sum to one; (0, 1, 0) where not trusted.
     trusted
-        Shape ``(n,)``: complete input inside the training distribution, of a usable model.
+        Shape ``(n,)``: the model could be trained, the row has all features and lies inside the
+        training distribution.
     distance
-        Shape ``(n,)``, distance from the training distribution; infinite where unknown.
+        Shape ``(n,)``, distance from the training distribution; infinite without all features.
     """
 
     probabilities: Probabilities
@@ -147,12 +162,13 @@ class Prediction:
 
     @classmethod
     def abstaining(cls, rows: int) -> "Prediction":
-        """Nothing to say about any of ``rows`` rows."""
-        untrusted, unknown = np.zeros(rows, np.bool_), np.full(rows, np.inf)
-        return cls(np.tile(ABSTAINING, (rows, 1)), untrusted, unknown)
+        """Untrusted predictions of all ``rows`` rows."""
+        untrusted, distance = np.zeros(rows, np.bool_), np.full(rows, np.inf)
+        return cls(np.tile(ABSTAINING, (rows, 1)), untrusted, distance)
 
 
 def _direction_parts(head: Head, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    # The last value of each class is the expected score and no feature's.
     values = booster.contributions(head.boosters[-1], features)[0]
     if head.kind == "two_stage":
         return np.asarray(values[:-1])

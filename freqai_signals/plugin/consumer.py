@@ -13,7 +13,7 @@ from freqai_signals.config import SettingsError, settings_from_config
 from freqai_signals.schema import TAGS
 from freqai_signals.trading.plots import plot_config
 from freqai_signals.trading.positions import Positions, reads_only
-from freqai_signals.trading.producer import with_consumed
+from freqai_signals.trading.producer import with_producer_columns
 
 
 class SignalConsumerStrategy(IStrategy):
@@ -46,7 +46,7 @@ class SignalConsumerStrategy(IStrategy):
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Lay the producer's columns beside our candles."""
         produced, _ = self.dp.get_producer_df(metadata["pair"], self.timeframe)
-        return with_consumed(dataframe, produced)
+        return with_producer_columns(dataframe, produced)
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Enter where the producer's columns do; its tag goes with them."""

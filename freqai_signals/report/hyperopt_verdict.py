@@ -1,4 +1,4 @@
-"""What a finished hyperopt is worth: deflated Sharpe ratio, probability of overfitting."""
+"""Credibility of a finished hyperopt: deflated Sharpe ratio, probability of overfitting."""
 
 import json
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from freqai_signals.report.sharpe import (
     moments,
 )
 
-_MOST_BLOCKS: Final = 16
+_MAX_BLOCKS: Final = 16
 _DAYS_A_BLOCK: Final = 3
 
 
 class HyperoptMissing(ValueError):
-    """No hyperopt results, or they cannot be read; the message says what to do."""
+    """No hyperopt results, or they cannot be read; the message has the remedy."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Verdict:
     trials, days, trades
         Trials that traded, days of the span, trades of the best trial.
     sharpe
-        Of the best trial's daily returns after fees, a year of 365 days.
+        Sharpe ratio of the best trial's daily returns after fees, annualised with 365 days.
     deflated
-        Probability that it has any skill, given what the best of so many trials without skill and
-        with the spread of these trials would have reached.
+        Deflated Sharpe ratio: probability that the best trial's true Sharpe ratio exceeds the
+        expected maximum of as many trials without skill and with the same variance.
     overfitting
-        None where the days are too few or fewer than two trials traded.
+        None with too few days or fewer than two trials that traded.
     """
 
     trials: int
@@ -49,7 +49,7 @@ class Verdict:
     overfitting: Overfitting | None
 
     def __str__(self) -> str:
-        """Sentences for a terminal."""
+        """Text for a terminal."""
         lines = [
             f"{self.trials} trials over {self.days} days; the best made {self.trades} trades, "
             f"Sharpe ratio {self.sharpe:.2f} a year after fees.",
@@ -68,8 +68,8 @@ class Verdict:
         return "\n".join(lines)
 
 
-def judge(epochs: list[dict[str, Any]]) -> Verdict:
-    """Judge the epochs of one hyperopt.
+def evaluate(epochs: list[dict[str, Any]]) -> Verdict:
+    """Evaluate the epochs of one hyperopt.
 
     Parameters
     ----------
@@ -83,18 +83,21 @@ def judge(epochs: list[dict[str, Any]]) -> Verdict:
     """
     traded = [epoch for epoch in epochs if epoch["results_metrics"]["total_trades"] > 0]
     if not traded:
-        raise HyperoptMissing(f"none of the {len(epochs)} trials traded; there is nothing to judge")
+        raise HyperoptMissing(
+            f"none of the {len(epochs)} trials traded; there is nothing to evaluate"
+        )
     table = np.column_stack([_returns(epoch["results_metrics"]) for epoch in traded])
     ratios = np.array([moments(column).sharpe for column in table.T])
-    place = int(np.argmin([epoch["loss"] for epoch in traded]))
-    best = moments(table[:, place])
+    best_trial = int(np.argmin([epoch["loss"] for epoch in traded]))
+    best = moments(table[:, best_trial])
     variance = float(ratios.var(ddof=1)) if len(ratios) > 1 else 0.0
-    blocks = min(_MOST_BLOCKS, len(table) // _DAYS_A_BLOCK // 2 * 2)
+    # An even number, half of which is the test set, and at least three days a block.
+    blocks = min(_MAX_BLOCKS, len(table) // _DAYS_A_BLOCK // 2 * 2)
     enough = blocks >= 4 and len(traded) > 1
     return Verdict(
         trials=len(traded),
         days=len(table),
-        trades=int(traded[place]["results_metrics"]["total_trades"]),
+        trades=int(traded[best_trial]["results_metrics"]["total_trades"]),
         sharpe=best.sharpe * 365**0.5,
         deflated=deflated_sharpe(best, len(traded), variance),
         overfitting=backtest_overfitting(table, blocks) if enough else None,

@@ -1,4 +1,4 @@
-"""The models that spoke in a backtest, from the model store."""
+"""The models used in a backtest, read from the model store."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,11 +14,11 @@ from freqai_signals.report.data.backtest_record import Run
 from freqai_signals.schema import MODEL_ID_COLUMN
 
 _KEY_DIGITS: Final = 12
-"""Hexadecimal digits of a model's key that its rows carry."""
+"""Hexadecimal digits of a model's key that are stored with its rows."""
 
 
 def key_digits(model_id: float) -> str:
-    """Leading digits of the key of the model that a row's ``model_id`` stands for."""
+    """Leading digits of the model's key, from a row's ``model_id``."""
     return f"{int(model_id):0{_KEY_DIGITS}x}"
 
 
@@ -36,7 +36,7 @@ class RunModels:
     _read: dict[str, SignalModel | None] = field(default_factory=dict)
 
     def find(self, digits: str) -> SignalModel | None:
-        """The model, or None if it is no longer there or its file is damaged."""
+        """The model, or None if it is no longer stored or its file is damaged."""
         if digits not in self._read:
             self._read[digits] = self._load(digits)
         return self._read[digits]
@@ -46,11 +46,11 @@ class RunModels:
         return next((m for m in self._read.values() if m and m.card.version == version), None)
 
     def of(self, run: Run) -> Iterator[SignalModel]:
-        """Those of a backtest that are still there, each once."""
+        """The models of a backtest that are still stored, each once."""
         frames = [frame for frame in run.frames.values() if len(frame)]
-        spoke = {number for frame in frames for number in frame[MODEL_ID_COLUMN].unique()}
-        for number in sorted(spoke):
-            model = self.find(key_digits(number))
+        used = {model_id for frame in frames for model_id in frame[MODEL_ID_COLUMN].unique()}
+        for model_id in sorted(used):
+            model = self.find(key_digits(model_id))
             if model is not None:
                 yield model
 
@@ -64,22 +64,22 @@ class RunModels:
 
 
 def group_table(run: Run, models: RunModels) -> pd.DataFrame:
-    """How much the models of a backtest make of each feature group.
+    """Importance of each feature group for the models of a backtest.
 
     Returns
     -------
     pandas.DataFrame
-        A row per group, largest first: ``share``, of the total gain of a model's trees, mean over
-        the models; ``least`` and ``most`` among them; and, where the choice of features was asked
-        (``selection.enabled``), ``worth``: by how much the log loss of purged rows rose without the
-        group's values (nats, mean). Empty if no model is at hand.
+        A row per group, largest first: ``share`` of the total gain of a model's trees, mean over
+        the models; ``least`` and ``most`` among them; and, with ``selection.enabled``, ``worth``:
+        permutation importance, the increase of log loss on purged rows (nats, mean). Empty if no
+        model is stored.
     """
     cards = [model.card for model in models.of(run) if model.card.groups]
     shares = pd.DataFrame([card.groups for card in cards]).fillna(0.0)
     if shares.empty:
         return pd.DataFrame()
     table = pd.DataFrame({"share": shares.mean(), "least": shares.min(), "most": shares.max()})
-    worth = pd.DataFrame([card.selection.get("groups", {}) for card in cards])
-    if not worth.empty and worth.columns.size:
-        table["worth"] = worth.mean().reindex(table.index).astype(np.float64)
+    importance = pd.DataFrame([card.selection.get("groups", {}) for card in cards])
+    if not importance.empty and importance.columns.size:
+        table["worth"] = importance.mean().reindex(table.index).astype(np.float64)
     return table.sort_values("share", ascending=False, kind="stable")

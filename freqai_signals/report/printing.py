@@ -1,4 +1,4 @@
-"""The tables of the report on a backtest's signals, as JSON and on a terminal."""
+"""The report on a backtest's signals, as JSON and as tables on a terminal."""
 
 import json
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from freqai_signals.report import quality
 from freqai_signals.report.data.backtest_record import Run
 from freqai_signals.report.model_usage import RunModels, group_table
 from freqai_signals.report.page.parts.page_section import Section
+from freqai_signals.report.rule_counts import removed_by_rule
 from freqai_signals.terminal import TableColumn, print_table, utc_text
 
 _SHARES: Final = (
@@ -38,7 +39,7 @@ def as_json(run: Run, models: RunModels) -> dict[str, Any]:
         "quality": quality.quality_table(run.frames),
         "tiers": quality.tier_table(run.frames, settings),
         "signals": quality.signal_table(run.frames),
-        "rules": quality.rule_table(run),
+        "rules": removed_by_rule(run.frames.values()),
         "feature_groups": group_table(run, models),
     }
     out: dict[str, Any] = {
@@ -74,17 +75,19 @@ def print_report(
     console.print(Text(title, style="bold"))
     if verdict:
         console.print(Text(" ".join(verdict)))
+    for ignored in run.facts.get("ignored", ()):
+        _sentence(console, f"ignored: {ignored}")
     _table(console, "Signal quality per pair", quality.quality_table(run.frames), "pair")
     _sentence(
         console,
         "Scored rows lie after the training window of the model that predicted them. skill: 0 = "
         "the class prior of that window, 1 = certainty. direction_auc: .5 = a coin flip.",
     )
-    still = quality.still_pairs(run.frames)
-    if still:
+    flat = quality.flat_pairs(run.frames)
+    if flat:
         _sentence(
             console,
-            f"{', '.join(still)}: the price never moved; left out of {quality.TOTAL!r} and below, "
+            f"{', '.join(flat)}: the price never moved; left out of {quality.TOTAL!r} and below, "
             "because saying hold is no achievement there.",
         )
     _table(console, "Confidence tiers", quality.tier_table(run.frames, settings), "tier")
@@ -98,12 +101,12 @@ def print_report(
         _table(console, _RELIABILITY, reliable, "", _RETURNS)
     groups = group_table(run, models)
     if len(groups):
-        _table(console, "What the models make of each feature group", groups, "group")
+        _table(console, "Importance of each feature group", groups, "group")
         _sentence(
             console, "share: of the gain of a model's trees; mean, least and most of all models."
         )
     _table(console, "Signals emitted", quality.signal_table(run.frames), "pair")
-    _table(console, "What each rule removed", quality.rule_table(run), "rule")
+    _table(console, "What each rule removed", removed_by_rule(run.frames.values()), "rule")
     sentence = str(quality.break_even(run))
     _sentence(console, sentence[0].upper() + sentence[1:] + ".")
 

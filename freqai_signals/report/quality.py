@@ -1,4 +1,4 @@
-"""How good the signals of a backtest were, on rows that no model had been trained on."""
+"""Out-of-sample quality of a backtest's predictions and signals."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -9,7 +9,7 @@ import pandas as pd
 
 from freqai_signals import metrics
 from freqai_signals.report.data.backtest_record import Run
-from freqai_signals.report.rule_counts import PassingCost, passing_cost, removed_by_rule
+from freqai_signals.report.rule_counts import PassingCost, passing_cost
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
     DECISION_SIGNAL_COLUMN,
@@ -40,25 +40,24 @@ _MEASURED: Final = (
 )
 
 
-def known_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows that a model was willing to predict and whose outcome is known by now.
+def scored_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Trusted rows whose outcome is known.
 
-    Every row of a backtest lies after the training window of the model that predicted it, and that
-    window ended before the row began, so none was trained on.
+    All are out of sample: each lies after the training window of the model that predicted it.
     """
     return frame[(frame[TRUST_COLUMN] == 1) & frame[OUTCOME_COLUMN].notna()]
 
 
-def still_pairs(frames: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Pairs whose price never moved within a horizon: calling them held is no achievement."""
-    known = {pair: known_rows(frame)[REALISED_RETURN_COLUMN] for pair, frame in frames.items()}
-    return [pair for pair, returns in known.items() if len(returns) and (returns == 0).all()]
+def flat_pairs(frames: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Pairs whose price never moved within a horizon, for which hold is trivially right."""
+    scored = {pair: scored_rows(frame)[REALISED_RETURN_COLUMN] for pair, frame in frames.items()}
+    return [pair for pair, returns in scored.items() if len(returns) and (returns == 0).all()]
 
 
-def known_together(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Known rows of all pairs but the still ones, no rows where there are none."""
-    still = still_pairs(frames)
-    parts = [known_rows(frame) for pair, frame in frames.items() if pair not in still]
+def pooled_rows(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Scored rows of all pairs but the flat ones; may be empty."""
+    flat = flat_pairs(frames)
+    parts = [scored_rows(frame) for pair, frame in frames.items() if pair not in flat]
     if parts:
         return pd.concat(parts, ignore_index=True)
     columns = (*PROBA_COLUMNS, *_MEASURED)
@@ -66,7 +65,7 @@ def known_together(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def quality_table(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Quality of the probabilities, a row per pair and one for all that moved.
+    """Quality of the probabilities, a row per pair and one for all pairs but the flat ones.
 
     Parameters
     ----------
@@ -79,57 +78,57 @@ def quality_table(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         ``predicted`` rows (trusted), ``abstained`` rows, ``scored`` rows (outcome known), then on
         the scored ones ``skill`` against the class prior of each row's training window, ``ece``,
         ``brier``, ``direction_auc``, ``move_auc``; and how often each class was predicted. NaN
-        where there is nothing to score.
+        without scored rows.
     """
-    together, still = dict(frames), still_pairs(frames)
-    moving = [frame for pair, frame in frames.items() if pair not in still]
+    parts, flat = dict(frames), flat_pairs(frames)
+    moving = [frame for pair, frame in frames.items() if pair not in flat]
     if moving:
-        together[TOTAL] = pd.concat(moving, ignore_index=True)
-    rows = {pair: _quality(frame) for pair, frame in together.items()}
+        parts[TOTAL] = pd.concat(moving, ignore_index=True)
+    rows = {pair: _quality(frame) for pair, frame in parts.items()}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _quality(frame: pd.DataFrame) -> dict[str, float]:
     trusted = frame[frame[TRUST_COLUMN] == 1]
-    known = known_rows(frame)
+    scored = scored_rows(frame)
     row: dict[str, float] = {
         "predicted": len(trusted),
         "abstained": len(frame) - len(trusted),
-        "scored": len(known),
+        "scored": len(scored),
     }
     names = ("skill", "ece", "brier", "direction_auc", "move_auc")
     row |= dict.fromkeys(names, float("nan"))
-    if len(known):
-        labels = known[OUTCOME_COLUMN].to_numpy(np.int8)
-        probabilities = known[list(PROBA_COLUMNS)].to_numpy(np.float64)
-        priors = known[list(PRIOR_COLUMNS)].to_numpy(np.float64)
-        measured = metrics.summary(labels, probabilities, priors)
-        row |= {name: measured[name] for name in names}
+    if len(scored):
+        labels = scored[OUTCOME_COLUMN].to_numpy(np.int8)
+        probabilities = scored[list(PROBA_COLUMNS)].to_numpy(np.float64)
+        priors = scored[list(PRIOR_COLUMNS)].to_numpy(np.float64)
+        summary = metrics.summary(labels, probabilities, priors)
+        row |= {name: summary[name] for name in names}
     counts = trusted[LABEL_COLUMN].value_counts()
     return row | {kind.name.lower(): int(counts.get(float(kind), 0)) for kind in SignalClass}
 
 
 def tier_table(frames: Mapping[str, pd.DataFrame], settings: SignalSettings) -> pd.DataFrame:
-    """Precision by confidence tier, next to the probability that was claimed.
+    """Precision by confidence tier, next to the predicted probability.
 
-    All trusted rows with known outcome take part, whatever other rules said of them, but for pairs
-    that stand still: the direction is the more probable of buy and sell.
+    All scored rows of pairs that are not flat take part, rejected ones too; the direction is the
+    more probable of buy and sell.
 
     Returns
     -------
     pandas.DataFrame
         Indexed by tier from ``none`` to ``strong``: ``rows``; ``right``, the share in which that
-        direction's barrier or threshold came true, next to ``stated``, its mean probability;
-        ``moved``, rows that were no hold; ``direction_right`` among those, next to
-        ``direction_stated``; ``signals`` emitted by the rules.
+        direction was the realised class, next to ``stated``, its mean probability; ``moved``, rows
+        whose realised class is not hold; ``direction_right`` among those, next to
+        ``direction_stated``; ``signals`` emitted.
     """
-    known = known_together(frames)
-    probabilities = known[list(PROBA_COLUMNS)].to_numpy(np.float64)
+    scored = pooled_rows(frames)
+    probabilities = scored[list(PROBA_COLUMNS)].to_numpy(np.float64)
     sell, buy = probabilities[:, SignalClass.SELL], probabilities[:, SignalClass.BUY]
-    outcome = known[OUTCOME_COLUMN].to_numpy(np.float64)
+    outcome = scored[OUTCOME_COLUMN].to_numpy(np.float64)
     direction = np.where(buy >= sell, SignalClass.BUY, SignalClass.SELL)
     moved = outcome != SignalClass.HOLD
-    tier = strengths(known[CONFIDENCE_COLUMN].to_numpy(np.float64), settings.decision)
+    tier = strengths(scored[CONFIDENCE_COLUMN].to_numpy(np.float64), settings.decision)
     table = {}
     for level in Strength:
         rows = tier == level
@@ -142,7 +141,7 @@ def tier_table(frames: Mapping[str, pd.DataFrame], settings: SignalSettings) -> 
             "moved": int(moves.sum()),
             "direction_right": _mean((outcome == direction)[moves]),
             "direction_stated": _mean((best / np.maximum(sell + buy, 1e-12))[moves]),
-            "signals": int((known[STRENGTH_COLUMN].to_numpy()[rows] == level).sum())
+            "signals": int((scored[STRENGTH_COLUMN].to_numpy()[rows] == level).sum())
             if level
             else 0,
         }
@@ -152,10 +151,10 @@ def tier_table(frames: Mapping[str, pd.DataFrame], settings: SignalSettings) -> 
 def reliability(run: Run, bins: int = 10) -> pd.DataFrame:
     """Predicted against realised return after costs of every trusted buy and sell prediction.
 
-    Pairs that stand still have no say. No rows where nothing was predicted.
+    Without flat pairs. Empty if there was no such prediction.
     """
-    known = known_together(run.frames)
-    acted = known[known[LABEL_COLUMN] != SignalClass.HOLD]
+    scored = pooled_rows(run.frames)
+    acted = scored[scored[LABEL_COLUMN] != SignalClass.HOLD]
     cost = float(run.facts["round_trip_cost"])
     realised = realised_return(acted[LABEL_COLUMN], acted[REALISED_RETURN_COLUMN], cost)
     return return_reliability(
@@ -172,7 +171,7 @@ def signal_table(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``generated``, of which ``weak``, ``medium``, ``strong`` (a sure hold has no strength); then
+        ``generated``, of which ``weak``, ``medium``, ``strong`` (a hold has no strength); then
         ``last_time``, ``last_signal`` and ``last_confidence``.
     """
     counts = {
@@ -184,13 +183,8 @@ def signal_table(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def rule_table(run: Run) -> pd.DataFrame:
-    """How many rows each rule was first to refuse; see ``removed_by_rule``."""
-    return removed_by_rule(run.frames.values())
-
-
 def break_even(run: Run) -> PassingCost:
-    """At which round-trip cost the signals without edge would have been kept."""
+    """Round-trip cost at which the signals rejected without an edge would have passed."""
     settings = SignalSettings.model_validate(run.facts["settings"])
     pairs = [(frame, frame) for frame in run.frames.values()]
     return passing_cost(pairs, float(run.facts["round_trip_cost"]), settings.decision)

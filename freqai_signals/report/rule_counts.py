@@ -1,4 +1,4 @@
-"""What the rules did over a whole backtest: how many signals each one removed."""
+"""Filter rules over a backtest: how many signals each one rejected."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from freqai_signals.signals.predictions import Floats
 
 
 def removed_by_rule(decisions: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Count refused rows by the rule that was first to refuse.
+    """Count rejected rows by the rule that was first to reject them.
 
     Parameters
     ----------
@@ -28,10 +28,11 @@ def removed_by_rule(decisions: Iterable[pd.DataFrame]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Indexed by reason, in the order in which rules are asked; ``rows`` refused, and ``share``
-        of all rows that were refused or emitted. The last line, ``emitted``, is what was left.
-        Untrusted rows contain those before a backtest's first prediction.
+        Indexed by reason, in the order of the rules; ``rows`` rejected, and their ``share`` of all
+        rows that were rejected or emitted. The last row is ``emitted``. Untrusted rows include
+        those before a backtest's first prediction.
     """
+    # A hold that is not a signal is not a rejected trade.
     shown = [code for code in Reason if code not in (Reason.NONE, Reason.UNSURE_HOLD)]
     counts = {str(code): 0 for code in shown} | {"emitted": 0}
     for table in decisions:
@@ -45,7 +46,7 @@ def removed_by_rule(decisions: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class PassingCost:
-    """Round-trip costs, as fractions, at which signals without edge would have passed.
+    """Round-trip costs, as fractions, at which signals without an edge would have passed.
 
     ``median``: half of them would have; ``best``: the first one would have. NaN without signals;
     a negative cost means that no fee would have been low enough.
@@ -70,9 +71,9 @@ class PassingCost:
 def passing_cost(
     pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]], cost: float, settings: DecisionSettings
 ) -> PassingCost:
-    """At which round-trip cost predictions without edge would have passed the rule.
+    """Round-trip cost at which predictions without an edge would have passed the rule.
 
-    Only those count that are confident enough; the others would have been refused anyway.
+    Only those with enough confidence count; other rules would have rejected the rest.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def passing_cost(
     cost
         Round-trip cost that ``expected_return`` contains, a fraction.
     settings
-        Gives the margin and the lowest confidence of a signal.
+        The margin and the lowest confidence of a signal.
     """
     expected = np.concatenate([np.empty(0), *(_without_edge(*pair, settings) for pair in pairs)])
     if not len(expected):

@@ -1,7 +1,7 @@
-r"""How much of a Sharpe ratio is luck: probabilistic, deflated, and how overfit a selection is.
+r"""Probabilistic and deflated Sharpe ratio, and the probability of backtest overfitting.
 
-All ratios are per observation (per day for daily returns), never annualised. Returns are those
-that closed trades paid after fees, so everything here is hindsight: nothing feeds a decision.
+All ratios are per observation (per day for daily returns), never annualised. Returns are those of
+closed trades after fees, so everything here is known in hindsight only; no decision depends on it.
 
 References
 ----------
@@ -25,12 +25,12 @@ from scipy.stats import norm, rankdata
 Floats = NDArray[np.float64]
 
 _EULER: Final = float(np.euler_gamma)
-_LEAST_OBSERVATIONS: Final = 3
+_MIN_OBSERVATIONS: Final = 3
 
 
 @dataclass(frozen=True)
 class Moments:
-    """What a sample of returns says of its Sharpe ratio.
+    """Sample statistics that the standard error of a Sharpe ratio depends on.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Moments:
     skew, kurtosis
         Third and fourth standardised moment; 0 and 3 for a normal distribution.
     observations
-        Independent observations; fewer than rows where rows carry less than one each.
+        Effective sample size: may be smaller than the number of returns.
     """
 
     sharpe: float
@@ -49,7 +49,7 @@ class Moments:
 
 
 def moments(returns: ArrayLike) -> Moments:
-    """Sharpe ratio, skew and kurtosis of a sample; a sample without spread has ratio 0.
+    """Sharpe ratio, skew and kurtosis of a sample; the ratio of a constant sample is 0.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def moments(returns: ArrayLike) -> Moments:
     values = np.asarray(returns, dtype=np.float64)
     centred = values - values.mean() if len(values) else values
     spread = float(np.sqrt(np.mean(centred**2))) if len(values) else 0.0
-    if len(values) < _LEAST_OBSERVATIONS or spread <= 1e-12:
+    if len(values) < _MIN_OBSERVATIONS or spread <= 1e-12:
         return Moments(0.0, observations=len(values))
     sample = spread * math.sqrt(len(values) / (len(values) - 1))
     scaled = centred / spread
@@ -84,7 +84,7 @@ def sharpe_score(found: Moments, benchmark: float = 0.0) -> float:
 
     Minus infinity with fewer than three observations.
     """
-    if found.observations < _LEAST_OBSERVATIONS:
+    if found.observations < _MIN_OBSERVATIONS:
         return -math.inf
     ratio = found.sharpe
     variance = 1.0 - found.skew * ratio + (found.kurtosis - 1.0) / 4.0 * ratio**2
@@ -106,7 +106,7 @@ def probabilistic_sharpe(found: Moments, benchmark: float = 0.0) -> float:
 
 
 def expected_maximum_sharpe(trials: int, variance: float) -> float:
-    r"""Highest Sharpe ratio to be expected of ``trials`` strategies without any skill [2]_.
+    r"""Expected maximum of the Sharpe ratios of ``trials`` strategies without skill [2]_.
 
     .. math:: \sqrt{V}\left((1 - \gamma)\Phi^{-1}\left(1 - \tfrac1N\right)
               + \gamma\,\Phi^{-1}\left(1 - \tfrac1{N e}\right)\right)
@@ -116,8 +116,7 @@ def expected_maximum_sharpe(trials: int, variance: float) -> float:
     trials
         *N*, how many independent strategies were tried; 1 deflates nothing.
     variance
-        *V*, of their Sharpe ratios. Where it is unknown, ``1 / (observations - 1)`` is what sheer
-        luck gives.
+        *V*, of their Sharpe ratios; if unknown, ``1 / (observations - 1)`` is that of pure chance.
 
     Examples
     --------
@@ -134,7 +133,7 @@ def expected_maximum_sharpe(trials: int, variance: float) -> float:
 
 
 def deflated_sharpe(found: Moments, trials: int, variance: float) -> float:
-    """Probability that the best of ``trials`` has skill at all [2]_.
+    """Probability that the best of ``trials`` has any skill [2]_.
 
     The probabilistic Sharpe ratio against :func:`expected_maximum_sharpe`.
 
@@ -171,15 +170,15 @@ def minimum_track_record(found: Moments, confidence: float = 0.95) -> float:
 
 @dataclass(frozen=True)
 class Overfitting:
-    """What picking the best trial is worth.
+    """Out-of-sample performance of the best in-sample trial.
 
     Attributes
     ----------
     probability
-        Share of splits in which the best trial of one half came out at or below the median of all
-        trials in the other half. 0.5 is what picking by chance gives.
+        Share of splits in which the best trial of one half ranks at or below the median of all
+        trials in the other half. A random choice gives 0.5.
     losing
-        Share of splits in which it lost money in the other half.
+        Share of splits in which it loses money in the other half.
     splits
         Number of splits.
     logits
@@ -195,9 +194,9 @@ class Overfitting:
 def backtest_overfitting(returns: ArrayLike, blocks: int = 16) -> Overfitting:
     """Probability of backtest overfitting by combinatorially symmetric cross-validation [3]_.
 
-    Rows are cut into ``blocks`` of equal length (rows left over at the start are dropped). For
-    each way to choose half of the blocks, the trial with the highest Sharpe ratio there is ranked
-    by its ratio in the other half.
+    Rows are divided into ``blocks`` of equal length (surplus rows at the start are dropped). For
+    each choice of half of the blocks, the trial with the highest Sharpe ratio there is ranked by
+    its ratio in the other half.
 
     Parameters
     ----------
@@ -213,7 +212,7 @@ def backtest_overfitting(returns: ArrayLike, blocks: int = 16) -> Overfitting:
 
     Examples
     --------
-    Of two trials the same one is better in every part: nothing is overfit.
+    Of two trials the same one is better in every block: there is no overfitting.
 
     >>> wave = np.tile([0.01, -0.005], 20)
     >>> backtest_overfitting(np.column_stack([wave, wave - 0.01]), blocks=4)
@@ -230,14 +229,14 @@ def backtest_overfitting(returns: ArrayLike, blocks: int = 16) -> Overfitting:
     chosen = np.zeros((math.comb(blocks, blocks // 2), blocks))
     for row, half in enumerate(combinations(range(blocks), blocks // 2)):
         chosen[row, half] = 1.0
-    inside = _sharpe_by_split(cut, chosen)
-    outside = _sharpe_by_split(cut, 1.0 - chosen)
-    best = inside.argmax(axis=1)
+    in_sample = _sharpe_by_split(cut, chosen)
+    out_of_sample = _sharpe_by_split(cut, 1.0 - chosen)
+    best = in_sample.argmax(axis=1)
     rows = np.arange(len(chosen))
-    rank = rankdata(outside, axis=1)[rows, best] / (table.shape[1] + 1)
+    rank = rankdata(out_of_sample, axis=1)[rows, best] / (table.shape[1] + 1)
     return Overfitting(
         probability=float(np.mean(rank <= 0.5)),
-        losing=float(np.mean(outside[rows, best] < 0)),
+        losing=float(np.mean(out_of_sample[rows, best] < 0)),
         splits=len(chosen),
         logits=np.log(rank / (1.0 - rank)),
     )
@@ -245,6 +244,7 @@ def backtest_overfitting(returns: ArrayLike, blocks: int = 16) -> Overfitting:
 
 def _sharpe_by_split(cut: Floats, chosen: Floats) -> Floats:
     """Sharpe ratio of every trial over the chosen blocks, shape ``(splits, trials)``."""
+    # From sums of each block: thousands of splits would otherwise each pass over all rows.
     count = chosen.sum(axis=1, keepdims=True) * cut.shape[1]
     mean = chosen @ cut.sum(axis=1) / count
     square = chosen @ (cut**2).sum(axis=1) / count

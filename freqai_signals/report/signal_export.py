@@ -1,4 +1,4 @@
-"""The emitted signals of a backtest as signal records, one JSON line each."""
+"""Export of a backtest's signals as signal records, one JSON line each."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,8 +21,8 @@ def signal_records(run: Run, models: RunModels) -> Iterator[SignalRecord]:
     run
         A backtest.
     models
-        Where a signal's model is no longer there, its record has no top features, and the leading
-        digits of the model's key stand for its version.
+        If a signal's model is no longer stored, its record has no top features, and the leading
+        digits of the model's key as its version.
     """
     for pair, frame in run.frames.items():
         emitted = frame[frame[DECISION_SIGNAL_COLUMN] != NO_SIGNAL]
@@ -30,14 +30,14 @@ def signal_records(run: Run, models: RunModels) -> Iterator[SignalRecord]:
         for _, row in emitted.iterrows():
             digits = key_digits(row[MODEL_ID_COLUMN])
             model = models.find(digits)
-            why = []
+            top = []
             if model is not None and row["date"] in features.index:
-                why = model.contributions(features.loc[row["date"]].to_dict())
-            yield record_of(pair, row, digits if model is None else model.card.version, why)
+                top = model.contributions(features.loc[row["date"]].to_dict())
+            yield record_of(pair, row, digits if model is None else model.card.version, top)
 
 
 def write_signals(path: Path, records: Iterable[SignalRecord]) -> int:
-    """Write records as lines of JSON; how many there were."""
+    """Write records as lines of JSON and return their number."""
     lines = [f"{record.to_json()}\n" for record in records]
     write_atomically(path, "".join(lines).encode())
     return len(lines)

@@ -1,4 +1,4 @@
-"""Daily returns of closed trades, and what they are worth when they were searched for."""
+"""Daily returns of closed trades, and the loss that hyperopt minimises."""
 
 import math
 from dataclasses import dataclass, replace
@@ -18,19 +18,19 @@ FEW_TRADES: Final = 50
 """Below this many trades a result is penalised; with 50, a hit rate is known to 14 points."""
 
 NO_RESULT: Final = 20.0
-"""Loss of a result that says nothing: worse than any that lost money in earnest."""
+"""Loss without enough trades or variation, and the upper limit of all losses."""
 
 _SECONDS_A_DAY: Final = 86400
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a result was picked from.
+    """The search that a result was selected from.
 
     Attributes
     ----------
     trials
-        Parameter sets that the search will have tried.
+        Number of parameter sets that the search evaluates.
     start, end
         Period of the backtest, UTC.
     balance
@@ -46,20 +46,21 @@ class Search:
 def daily_returns(
     close_dates: "pd.Series[pd.Timestamp]", profits: "pd.Series[float]", search: Search
 ) -> Floats:
-    """Return of the wallet on every UTC day, a fraction of what it held at the day's start.
+    """Return of the wallet on every UTC day, a fraction of its value at the day's start.
 
     Parameters
     ----------
     close_dates
-        When each trade was closed, UTC; a trade counts on that day.
+        Close of each trade, UTC; a trade counts on that day.
     profits
-        What it paid after fees and funding, in stake currency.
+        Profit of each trade after fees and funding, in stake currency.
     search
         Period and starting balance.
 
     Returns
     -------
-    Shape ``(days,)``; 0 on days without a close, and from the day on that the wallet is empty.
+    numpy.ndarray
+        Shape ``(days,)``; 0 on days without a close, and once the wallet is empty.
 
     Examples
     --------
@@ -71,31 +72,31 @@ def daily_returns(
     first, last = _day(search.start), _day(search.end)
     days = max(last - first + 1, 0)
     closed = pd.to_datetime(close_dates, utc=True).to_numpy(dtype="datetime64[s]")
-    place = closed.astype(np.int64) // _SECONDS_A_DAY - first
-    inside = (place >= 0) & (place < days)
-    paid = np.bincount(place[inside], weights=profits.to_numpy(np.float64)[inside], minlength=days)
+    day = closed.astype(np.int64) // _SECONDS_A_DAY - first
+    inside = (day >= 0) & (day < days)
+    paid = np.bincount(day[inside], weights=profits.to_numpy(np.float64)[inside], minlength=days)
     wallet = search.balance + np.concatenate([[0.0], np.cumsum(paid)[:-1]]) if days else paid
     return np.asarray(np.where(wallet > 0, paid / np.maximum(wallet, 1e-9), 0.0))
 
 
 def search_loss(returns: Floats, trades: int, search: Search) -> float:
-    """What a search should minimise: minus the standard errors by which a result beats luck.
+    """Loss for a search: minus the standard errors of the deflated Sharpe ratio.
 
-    The deflated Sharpe ratio asks how far the Sharpe ratio lies above the best that ``trials``
-    strategies without skill would have reached. While a search runs, the spread of its Sharpe
-    ratios is not known yet; sheer luck gives ``1 / (days - 1)``, and that is used. Trials of one
-    search resemble each other, so counting each as independent is strict rather than lenient.
-    Standard errors order results as the probability does but do not saturate at 1.
+    The deflated Sharpe ratio compares the Sharpe ratio with the expected maximum of ``trials``
+    strategies without skill. While a search runs, the variance of its Sharpe ratios is unknown;
+    that of pure chance, ``1 / (days - 1)``, is used. Trials of one search are correlated, so
+    counting each as independent is conservative. Standard errors order results like the probability
+    but do not saturate at 1.
 
     Parameters
     ----------
     returns
         From :func:`daily_returns`.
     trades
-        Closed trades behind them. No more than that many days count as observations, and below
-        :data:`FEW_TRADES` the loss grows by one standard error for each that is missing in ten.
+        Number of closed trades. The effective sample size is at most this, and below
+        :data:`FEW_TRADES` the loss grows by one standard error for every ten missing trades.
     search
-        How many trials.
+        The number of trials.
 
     Examples
     --------
@@ -109,9 +110,9 @@ def search_loss(returns: Floats, trades: int, search: Search) -> float:
     found = replace(found, observations=min(found.observations, trades))
     if found.observations < 3 or found.sharpe == 0.0:
         return NO_RESULT
-    luck = expected_maximum_sharpe(max(search.trials, 1), 1.0 / (found.observations - 1))
-    missing = max(FEW_TRADES - trades, 0) / 10.0
-    loss = missing - sharpe_score(found, luck)
+    benchmark = expected_maximum_sharpe(max(search.trials, 1), 1.0 / (found.observations - 1))
+    penalty = max(FEW_TRADES - trades, 0) / 10.0
+    loss = penalty - sharpe_score(found, benchmark)
     return loss if math.isfinite(loss) and loss < NO_RESULT else NO_RESULT
 
 

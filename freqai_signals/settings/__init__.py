@@ -1,6 +1,6 @@
-"""Every setting, with its type, its limits and its default: one frozen class a section.
+"""Every setting with its type, limits and default: one frozen class a section.
 
-A new key goes into the class of its section; ``config`` reads it from freqtrade's config by itself.
+A new key is added to the class of its section; ``config`` then reads it from freqtrade's config.
 """
 
 import re
@@ -21,7 +21,7 @@ from freqai_signals.settings.monitoring import (
     LedgerSettings,
     RegistrySettings,
 )
-from freqai_signals.settings.section import Effect, Section, Strictly
+from freqai_signals.settings.section import Effect, Section, StrictModel
 from freqai_signals.settings.training import (
     FEATURE_GROUPS,
     BoosterSettings,
@@ -72,8 +72,8 @@ __all__ = [
 _TIMEFRAME_SECONDS: Final = {"m": 60, "h": 3600, "d": 86400}
 
 
-class SignalSettings(Strictly):
-    """Everything the package needs to know; immutable and hashable by its JSON."""
+class SignalSettings(StrictModel):
+    """All settings of the package, read-only."""
 
     labels: LabelSettings = LabelSettings()
     features: FeatureSettings = FeatureSettings()
@@ -93,17 +93,16 @@ class SignalSettings(Strictly):
     drift: DriftSettings = DriftSettings()
     alerts: AlertSettings = AlertSettings()
 
-    # FreqAI's and freqtrade's own keys.
+    # Read from keys of FreqAI and freqtrade.
     booster: BoosterSettings = BoosterSettings()
     timeframe: str = "5m"
     label_horizon_candles: Annotated[int, Field(ge=1, le=2000)] = 24
-    indicator_periods_candles: Annotated[tuple[int, ...], Strict(False), Field(min_length=1)] = (
-        6,
-        12,
-        36,
-        144,
-    )
-    train_period_days: Annotated[int, Field(ge=1)] = 360
+    indicator_periods_candles: Annotated[
+        tuple[Annotated[int, Field(ge=2, le=100_000)], ...],
+        Strict(False),
+        Field(min_length=1, max_length=20),
+    ] = (6, 12, 36, 144)
+    train_period_days: Annotated[int, Field(ge=1, le=10_000)] = 360
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
 
     @classmethod
@@ -118,7 +117,7 @@ class SignalSettings(Strictly):
 
     @classmethod
     def without_effect_on(cls, what: Effect) -> set[str]:
-        """Sections whose keys do not change models, or neither models nor ``predictions``."""
+        """Sections that do not affect models, or, for ``predictions``, affect nothing."""
         effects: tuple[Effect, ...] = ("model", "predictions", "nothing")
         weaker = effects[effects.index(what) + 1 :]
         return {name for name, section in cls.sections().items() if section.affects in weaker}

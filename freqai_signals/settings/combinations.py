@@ -1,20 +1,15 @@
-"""Which settings cannot work together, though each is valid by itself."""
-
-from collections.abc import Mapping
-from typing import Any
+"""Invalid combinations of settings that are valid one by one."""
 
 from freqai_signals.settings import SignalSettings, timeframe_seconds
 
 
-def impossible(settings: SignalSettings, parameters: Mapping[str, Any]) -> list[str]:
+def invalid_combinations(settings: SignalSettings) -> list[str]:
     """One line for every combination that cannot work; empty if all can.
 
     Parameters
     ----------
     settings
         Whose keys are valid one by one.
-    parameters
-        FreqAI's ``feature_parameters``, for the keys of it that we do not take over.
     """
     problems = []
     try:
@@ -22,7 +17,7 @@ def impossible(settings: SignalSettings, parameters: Mapping[str, Any]) -> list[
     except ValueError as error:
         return [f"timeframe: {error}"]
     if 86400 % base:
-        problems.append(f"timeframe: a day must be a whole number of candles, got {base} s")
+        problems.append(f"timeframe: must divide a day, got candles of {base} s")
     for name in settings.features.higher_timeframes:
         try:
             seconds = timeframe_seconds(name)
@@ -34,35 +29,16 @@ def impossible(settings: SignalSettings, parameters: Mapping[str, Any]) -> list[
                 f"freqai.signals.features.higher_timeframes: {name} must be longer than "
                 f"{settings.timeframe}, a multiple of it and a divisor of a day"
             )
-    for name in parameters.get("include_timeframes") or ():
-        if name != settings.timeframe:
-            problems.append(
-                f"freqai.feature_parameters.include_timeframes: {name!r} is not the base "
-                f"timeframe {settings.timeframe!r}; list it in "
-                "freqai.signals.features.higher_timeframes, which derives it from base candles "
-                "so that live and backtest see the same values"
-            )
-    if parameters.get("include_corr_pairlist"):
-        problems.append(
-            "freqai.feature_parameters.include_corr_pairlist: must be [], cross-asset features "
-            "use the pool, and a running bot has the candles of exchange.pair_whitelist only; add "
-            "the pairs there"
-        )
-    if any(period < 2 for period in settings.indicator_periods_candles):
-        problems.append(
-            "freqai.feature_parameters.indicator_periods_candles: every period must be >= 2, "
-            f"got {list(settings.indicator_periods_candles)}"
-        )
     if settings.tuning.scheme == "combinatorial" and settings.tuning.folds < 3:
         problems.append(
             "freqai.signals.tuning.folds: the combinatorial scheme holds two folds out at once and "
             f"needs at least 3, got {settings.tuning.folds}"
         )
-    return problems + _too_short(settings)
+    return problems + _window_too_short(settings)
 
 
-def _too_short(settings: SignalSettings) -> list[str]:
-    """What a training window cannot hold."""
+def _window_too_short(settings: SignalSettings) -> list[str]:
+    """Settings for which the training window is too short."""
     problems = []
     window = settings.train_period_days * settings.candles_per_day
     horizon = settings.label_horizon_candles
@@ -75,7 +51,7 @@ def _too_short(settings: SignalSettings) -> list[str]:
     if settings.model.pool == "pair" and rows < settings.validation.min_rows:
         problems.append(
             f"freqai.train_period_days: {settings.train_period_days} days give {rows} rows a pair "
-            f"(every {settings.model.row_step}. candle), fewer than freqai.signals.validation."
+            f"(model.row_step is {settings.model.row_step}), fewer than freqai.signals.validation."
             f"min_rows {settings.validation.min_rows}; every window would abstain"
         )
     if settings.features.groups == ("higher_timeframes",) and not (

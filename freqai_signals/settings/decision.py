@@ -1,4 +1,4 @@
-"""From predictions to trades: costs, thresholds, sizes, exits."""
+"""Settings of trading on predictions: costs, thresholds, stakes, exits."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -8,7 +8,7 @@ from freqai_signals.settings.section import Effect, Fraction, Section
 
 
 class CostSettings(Section):
-    """What a trade costs. ``fee`` is one side as a fraction; null takes the exchange's."""
+    """Costs of a trade. ``fee`` is that of one side, a fraction; null uses the exchange's."""
 
     affects: ClassVar[Effect] = "nothing"
 
@@ -18,13 +18,13 @@ class CostSettings(Section):
 
 
 class DecisionSettings(Section):
-    """When a prediction becomes a signal; the values are fractions or counts of candles.
+    """When a prediction becomes a signal; values are fractions or counts of candles.
 
     A signal needs ``minimum_confidence`` and at least the ``weak`` tier. From
     ``reference_confidence`` up, repeats and the share are counted exactly; keep it fixed while
-    comparing thresholds, then raising one never adds a signal (see ``signals.rate_limits``). Memory
-    of emitted signals restarts every ``resync_candles``, counted from 1970. After a stop a pair
-    pauses for ``cooldown_candles``; freqtrade's StoplossGuard makes that one candle at least.
+    comparing thresholds, then raising one never adds a signal (see ``signals.rate_limits``). The
+    memory of emitted signals is reset every ``resync_candles``, counted from 1970. After a stop a
+    pair pauses for ``cooldown_candles``, with freqtrade's StoplossGuard for at least one candle.
     """
 
     affects: ClassVar[Effect] = "nothing"
@@ -37,12 +37,12 @@ class DecisionSettings(Section):
     hold_confidence: Fraction = 0.85
     expected_value_rule: bool = True
     expected_value_margin: Annotated[float, Field(ge=-1, le=1)] = 0.0
-    repeat_window_candles: Annotated[int, Field(ge=0)] = 6
+    repeat_window_candles: Annotated[int, Field(ge=0, le=100_000)] = 6
     repeat_confidence_step: Fraction = 0.10
-    cooldown_candles: Annotated[int, Field(ge=0)] = 0
+    cooldown_candles: Annotated[int, Field(ge=0, le=100_000)] = 0
     maximum_share: Annotated[float, Field(gt=0, le=1)] = 0.10
-    maximum_share_window_candles: Annotated[int, Field(ge=1)] = 288
-    resync_candles: Annotated[int, Field(ge=1)] = 288
+    maximum_share_window_candles: Annotated[int, Field(ge=1, le=100_000)] = 288
+    resync_candles: Annotated[int, Field(ge=1, le=1_000_000)] = 288
 
     @property
     def lowest_confidence(self) -> float:
@@ -51,7 +51,8 @@ class DecisionSettings(Section):
 
     @property
     def most_signals(self) -> int:
-        """Signals that the share allows within its window."""
+        """Maximum number of signals within the window of the share."""
+        # The product may lie just below an integer.
         return int(self.maximum_share * self.maximum_share_window_candles + 1e-9)
 
     @model_validator(mode="after")
@@ -70,9 +71,9 @@ class DecisionSettings(Section):
 
 
 class SizingSettings(Section):
-    """How much is staked. ``fixed`` leaves freqtrade's stake; ``kelly`` scales it by the edge.
+    """Stake of a trade. ``fixed`` uses freqtrade's stake; ``kelly`` scales it with the edge.
 
-    ``kelly_fraction`` of the full Kelly share of the wallet, never above ``maximum_stake_share``.
+    ``kelly_fraction`` of the full Kelly share of the wallet, at most ``maximum_stake_share``.
     ``leverage`` applies to futures only and never exceeds what the exchange allows.
     """
 
@@ -85,12 +86,12 @@ class SizingSettings(Section):
 
 
 class ExitSettings(Section):
-    """When a trade ends. Multiples count label barrier widths (1 = the label's own barrier).
+    """When a trade is closed. Multiples are in label barrier widths (1 = the label's own barrier).
 
     A wide stop and an exit at the label's horizon measured best: stops at 1 / 2 / 3 widths cost
-    15 / 9 / 4 bp a trade, and time exits grossed more than a profit barrier. Null switches a
-    barrier off; 1.0 for both trades exactly what a triple-barrier label describes. An opposite
-    prediction ends a trade from ``opposite_confidence`` up.
+    15 / 9 / 4 bp a trade, and time exits grossed more than a profit barrier. Null disables a
+    barrier; 1.0 for both trades exactly what a triple-barrier label describes. An opposite
+    prediction closes a trade from ``opposite_confidence`` up.
     """
 
     affects: ClassVar[Effect] = "nothing"
@@ -99,5 +100,5 @@ class ExitSettings(Section):
     opposite_signal: bool = True
     opposite_confidence: Fraction = 0.65
     negative_expected_value: bool = False
-    stop_multiple: Annotated[float, Field(gt=0)] | None = 3.0
-    profit_multiple: Annotated[float, Field(gt=0)] | None = None
+    stop_multiple: Annotated[float, Field(gt=0, le=1000)] | None = 3.0
+    profit_multiple: Annotated[float, Field(gt=0, le=1000)] | None = None

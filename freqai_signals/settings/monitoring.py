@@ -1,4 +1,4 @@
-"""What watches a running bot: gate, registry, ledger, drift, alerts."""
+"""Settings of live operation: gate, registry, ledger, drift, alerts."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -8,9 +8,9 @@ from freqai_signals.settings.section import Effect, Fraction, Section
 
 
 class GateSettings(Section):
-    """Whether a new model may replace the serving one; see ``models.gate``.
+    """Whether a new model may replace the serving one; see ``registry.gate``.
 
-    ``where``: asked in live retraining, in backtests as well (``always``), or never. A challenger
+    ``where``: applied in live retraining, in backtests as well (``always``), or never. A challenger
     is refused if its log loss (nats) exceeds the champion's by more than ``tolerance`` at
     ``significance``, or does not beat the class prior at ``prior_significance`` and by
     ``minimum_skill``: of models fitted to shuffled labels, 7 % would pass at 0.05, 0.2 % at 0.001.
@@ -23,40 +23,40 @@ class GateSettings(Section):
     tolerance: Annotated[float, Field(ge=0, le=1)] = 0.002
     prior_significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.001
     minimum_skill: Annotated[float, Field(ge=0, lt=1)] = 0.005
-    minimum_days: Annotated[float, Field(ge=1)] = 3.0
+    minimum_days: Annotated[float, Field(ge=1, le=10_000)] = 3.0
 
 
 class RegistrySettings(Section):
     """Versions of models in ``folder`` ("": ``signals/registry`` in the user's data folder).
 
-    The newest ``keep`` stay, beside those that serve, are pinned or were served last.
+    The newest ``keep`` are kept, and also those that are serving, pinned or were served last.
     """
 
     affects: ClassVar[Effect] = "nothing"
 
     folder: str = ""
-    keep: Annotated[int, Field(ge=2)] = 20
+    keep: Annotated[int, Field(ge=2, le=10_000)] = 20
 
 
 class LedgerSettings(Section):
-    """Where predictions and outcomes are kept: a SQLAlchemy URL, "" for SQLite beside the registry.
+    """Where predictions and outcomes are stored: a SQLAlchemy URL, "" for SQLite in user_data.
 
-    Up to ``queue_rows`` wait while the database is away; a message waits at most ``wait_seconds``
-    for its row to be written.
+    Up to ``queue_rows`` are queued while the database is unavailable; a message waits at most
+    ``wait_seconds`` for its row to be written.
     """
 
     affects: ClassVar[Effect] = "nothing"
 
     enabled: bool = True
     url: str = ""
-    queue_rows: Annotated[int, Field(ge=100)] = 50_000
+    queue_rows: Annotated[int, Field(ge=100, le=10_000_000)] = 50_000
     wait_seconds: Annotated[float, Field(ge=0, le=30)] = 2.0
 
 
 class DriftSettings(Section):
-    """When a pair is watched more closely, and what follows; see ``evaluation.health``.
+    """Health levels of a pair and their consequences; see ``live.health``.
 
-    ``live_skill_floor`` is judged on ``live_skill_rows`` scored rows or more. From ``warning`` on
+    ``live_skill_floor`` applies from ``live_skill_rows`` scored rows on. From ``warning`` on
     ``confidence_step`` is added to the confidence that a signal needs. A pair is halted after
     ``halt_after_candles`` of drift, and improves a level after ``resume_candles`` without a reason.
     """
@@ -65,13 +65,13 @@ class DriftSettings(Section):
 
     enabled: bool = True
     live_skill_floor: Annotated[float, Field(ge=-10, lt=1)] = -0.05
-    live_skill_rows: Annotated[int, Field(ge=50)] = 500
-    stale_candles: Annotated[int, Field(ge=1)] = 3
+    live_skill_rows: Annotated[int, Field(ge=50, le=1_000_000)] = 500
+    stale_candles: Annotated[int, Field(ge=1, le=100_000)] = 3
     retrain_from: Literal["warning", "drift", "halted", "never"] = "drift"
     block_entries_from: Literal["warning", "drift", "halted", "never"] = "halted"
     confidence_step: Fraction = 0.02
-    halt_after_candles: Annotated[int, Field(ge=1)] = 864
-    resume_candles: Annotated[int, Field(ge=1)] = 144
+    halt_after_candles: Annotated[int, Field(ge=1, le=1_000_000)] = 864
+    resume_candles: Annotated[int, Field(ge=1, le=1_000_000)] = 144
 
 
 class AlertSettings(Section):
@@ -84,6 +84,6 @@ class AlertSettings(Section):
     affects: ClassVar[Effect] = "nothing"
 
     enabled: bool = True
-    cooldown_candles: Annotated[int, Field(ge=0)] = 72
-    summarise_from: Annotated[int, Field(ge=2)] = 3
+    cooldown_candles: Annotated[int, Field(ge=0, le=1_000_000)] = 72
+    summarise_from: Annotated[int, Field(ge=2, le=10_000)] = 3
     every_signal: bool = False

@@ -1,4 +1,4 @@
-"""Sets of defaults that the config can choose by name."""
+"""Presets: named sets of defaults."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -12,12 +12,12 @@ FOUNDING_PRESET: Final[Mapping[str, Any]] = {
     "booster": {"learning_rate": 0.1, "num_leaves": 31, "min_child_samples": 20,
                 "feature_fraction": 0.8, "bagging_fraction": 0.8, "bagging_freq": 5,
                 "lambda_l1": 0.1, "lambda_l2": 0.1, "max_bin": 255, "rounds": 1000},
-    # A hold-out of one day can prove nothing, and the founding design had no gate.
+    # A hold-out of one day is too short for a test, and the founding design had no gate.
     "gate": {"where": "never"},
     "label_horizon_candles": 5,
     "train_period_days": 7,
 }  # fmt: skip
-"""Defaults of the founding design, chosen by ``freqai.signals.preset``; given keys still win."""
+"""Defaults of the founding design, for ``freqai.signals.preset``; keys of the config override."""
 
 PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "shipped": {},

@@ -1,4 +1,4 @@
-"""Settings of earlier versions that are gone: what they were, and why. Kept for one release."""
+"""Settings of earlier versions that were removed, and why. Kept for one release."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -22,20 +22,20 @@ REMOVED: Final[Mapping[str, str]] = {
     "weights": "weighing training rows",
     "decision.lively_window_days": "acting on lively pairs only, a rule of the futures-1h profile,",
 }
-"""Key under ``freqai.signals`` to what it did; a section stands after its keys."""
+"""Key under ``freqai.signals`` to what it did; a section comes after its keys."""
 
 REMOVED_PRESETS: Final[Mapping[str, str]] = {
     "futures-1h": "after fees its trades lost 0.9 ± 4.9 bp each",
 }
-"""Name to what was measured of it."""
+"""Name to the measurement that led to its removal."""
 
 _WHERE: Final = "docs/measurements.md"
 
 
 def without_removed(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Take removed keys out of a config's ``freqai.signals``.
+    """Separate removed keys from a config's ``freqai.signals``.
 
-    A key is refused whatever its value: one that switched the thing off does nothing either.
+    A key is refused for any value: one that disabled the feature has no effect either.
 
     Returns
     -------
@@ -61,7 +61,7 @@ no gain (docs/measurements.md); remove the key
         inside = left[section]
         if not key:
             del left[section]
-            # Its keys have been named one by one.
+            # Its keys have been reported one by one.
             if inside == {} and given[section]:
                 continue
         elif isinstance(inside, Mapping) and key in inside:
@@ -77,7 +77,7 @@ no gain (docs/measurements.md); remove the key
 
 
 def removed_preset(name: str) -> str:
-    """Why there is no such preset any more; empty if there never was one."""
+    """Why a preset was removed; empty if there never was one of that name."""
     if name not in REMOVED_PRESETS:
         return ""
     return (

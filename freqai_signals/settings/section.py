@@ -1,4 +1,4 @@
-"""What all sections of settings have in common."""
+"""Base classes and types of all settings sections."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -9,17 +9,17 @@ Names = Annotated[tuple[str, ...], Strict(False)]
 Effect = Literal["model", "predictions", "nothing"]
 
 
-class Strictly(BaseModel):
-    """Frozen, strict, unknown keys refused."""
+class StrictModel(BaseModel):
+    """Frozen and strict; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Section(Strictly):
-    """Base of every section, which declares what a change of one of its keys makes again.
+class Section(StrictModel):
+    """Base of every section, which declares what its keys affect.
 
-    ``affects``: ``model``, every model is trained again; ``predictions``, cached predictions are
-    not reused, while a model of the same rows still is; ``nothing`` of the two.
+    ``affects``: after a change of a key, ``model``: all models are trained again; ``predictions``:
+    cached predictions are not reused, but models of the same rows are; ``nothing``: both are.
     """
 
     affects: ClassVar[Effect]

@@ -1,4 +1,4 @@
-"""Search for LightGBM parameters, and use of its result."""
+"""Settings of tuning: the search for LightGBM parameters and the use of its records."""
 
 from typing import Annotated, ClassVar, Final, Literal, get_args
 
@@ -21,14 +21,14 @@ TUNABLE_PARAMETERS: Final[tuple[TunableParameter, ...]] = get_args(TunableParame
 
 
 class TuningSettings(Section):
-    """Search for parameters on a training window's own rows.
+    """Search for parameters on the rows of a training window.
 
     ``when``: ``never`` uses no record, ``stored`` uses those that ``freqai-signals tune`` stored,
-    ``stale`` also tunes in retraining where none applies. A record applies for ``stale_days`` after
-    the last candle it depends on. The search ends after ``trials`` (the config's own parameters are
-    the first) or ``minutes``; the best parameters are tested on the last ``held_out_fraction`` of
-    the time, at ``significance``. Every trial first learns from every ``coarse_step``-th candle
-    only (1: no such step), then fold by fold; the worse half is pruned. The ``scheme``
+    ``stale`` also tunes in retraining if none applies. A record applies for ``stale_days`` after
+    the last candle it depends on. The search ends after ``trials`` (the first one has the config's
+    parameters) or ``minutes``; the best parameters are tested on the last ``held_out_fraction`` of
+    the time, at ``significance``. Every trial first trains on every ``coarse_step``-th candle only
+    (1: no such step), then fold by fold; the worse half is pruned. The ``scheme``
     ``combinatorial`` holds out every pair of ``folds``, which gives several backtest paths.
     ``storage`` is an Optuna URL, "" for a SQLite file next to the records.
     """
@@ -46,6 +46,6 @@ class TuningSettings(Section):
     coarse_step: Annotated[int, Field(ge=1, le=100)] = 4
     held_out_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
     significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
-    stale_days: Annotated[float, Field(gt=0)] = 90.0
-    seed: Annotated[int, Field(ge=0)] = 42
+    stale_days: Annotated[float, Field(gt=0, le=100_000)] = 90.0
+    seed: Annotated[int, Field(ge=0, le=2_000_000_000)] = 42
     storage: str = ""

@@ -1,4 +1,4 @@
-"""How many signals were given, of which strength, and which was the last."""
+"""Counts of emitted signals by strength, and the last signal."""
 
 from dataclasses import dataclass, replace
 
@@ -18,8 +18,8 @@ from freqai_signals.signals.strength import Strength
 class SignalCount:
     """Emitted signals of one pair or of all.
 
-    ``generated`` counts buy, sell and hold signals; a hold has no strength. The last signal's time
-    is the opening of its candle in UTC, ISO 8601; "" before the first.
+    ``generated`` counts buy, sell and hold signals; a hold has no strength. ``last_time`` is the
+    open of the last signal's candle in UTC, ISO 8601; "" before the first signal.
     """
 
     generated: int = 0
@@ -38,7 +38,7 @@ class SignalCount:
         ----------
         emitted
             One row a signal, oldest first: ``date``, ``signal`` (a class), ``signal_strength`` and
-            ``confidence``. Rows may be none.
+            ``confidence``. May be empty.
         """
         if emitted.empty:
             return cls()
@@ -54,7 +54,7 @@ class SignalCount:
         )
 
     def __add__(self, other: "SignalCount") -> "SignalCount":
-        """Both together; the last signal is the later one's."""
+        """Sum of the counts, with the later one's last signal."""
         later = max(self, other, key=lambda count: count.last_time)
         return replace(
             later,

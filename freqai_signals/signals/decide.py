@@ -1,4 +1,4 @@
-"""From what a model said to what is done: signal, strength, tag, and why not."""
+"""Decisions: from predictions to signal, strength, tag and reason of rejection."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,15 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.schema import (
-    DECISION_COLUMNS,
-    Reason,
-    SignalClass,
-)
+from freqai_signals.schema import DECISION_COLUMNS, Reason, SignalClass
 from freqai_signals.settings import DecisionSettings
 from freqai_signals.signals.filters import (
     Reasons,
-    first_refusals,
+    first_rejections,
     reason_codes,
     rules,
 )
@@ -27,15 +23,15 @@ NO_SIGNAL: Final = -1
 
 @dataclass(frozen=True)
 class PairContext:
-    """What a decision needs to know beside predictions and settings.
+    """Input of a decision besides predictions and settings.
 
     Attributes
     ----------
     candle_seconds
         Length of a candle.
     stops
-        Candles (seconds since 1970 // ``candle_seconds``) in which trades of the pair were stopped
-        out; empty where that is not known.
+        Candle numbers (seconds since 1970 // ``candle_seconds``) in which trades of the pair were
+        stopped out; empty if not known, as in a backtest.
     """
 
     candle_seconds: int
@@ -48,7 +44,7 @@ def decide(
     context: PairContext,
     read: FramePredictions | None = None,
 ) -> pd.DataFrame:
-    """Apply all rules to one pair's frame; never raises because of a bad row or missing column.
+    """Apply all rules to one pair's frame; invalid rows and missing columns never raise.
 
     Parameters
     ----------
@@ -60,7 +56,7 @@ def decide(
     context
         The pair's candle length and stops.
     read
-        The frame's predictions where the caller has read them; None reads them.
+        The frame's predictions if the caller has read them already.
 
     Returns
     -------
@@ -68,14 +64,14 @@ def decide(
         Index of ``frame`` and four columns:
 
         ==================  ====================================================================
-        ``signal``          0 sell, 1 hold (only a very sure one), 2 buy, -1 none
+        ``signal``          0 sell, 1 hold (only a highly probable one), 2 buy, -1 none
         ``signal_strength`` 0 none (also for holds), 1 weak, 2 medium, 3 strong
-        ``reject_reason``   first rule that refused a buy or sell, or ``untrusted``; else empty
+        ``reject_reason``   first rule that rejects a buy or sell, or ``untrusted``; else empty
         ``signal_tag``      ``buy_strong``, ``sell_weak``, ``hold``; empty without signal
         ==================  ====================================================================
 
-        Row *t* uses candles up to the close of *t*, at most as many as
-        :mod:`~freqai_signals.signals.rate_limits` says.
+        Row *t* uses candles up to the close of *t*; :mod:`~freqai_signals.signals.rate_limits`
+        defines how many at most.
     """
     read = read or read_frame(frame, context.candle_seconds)
     if read.rows is None:
@@ -89,19 +85,18 @@ def decide(
 def _decided(
     frame: pd.DataFrame, rows: Predictions, settings: DecisionSettings, context: PairContext
 ) -> pd.DataFrame:
-    """Decisions on rows that have been read."""
-    asked = rules(rows, settings, context.stops)
-    refused = first_refusals(rows, asked)
-    signal = np.where(refused == len(asked), rows.signal, NO_SIGNAL).astype(np.int8)
+    active = rules(rows, settings, context.stops)
+    rejected = first_rejections(rows, active)
+    signal = np.where(rejected == len(active), rows.signal, NO_SIGNAL).astype(np.int8)
     directional = (signal == SignalClass.BUY) | (signal == SignalClass.SELL)
     strength = np.where(directional, strengths(rows.confidence, settings), 0).astype(np.int8)
-    # Nothing was rejected where a trusted row predicted hold.
-    shown = np.where(rows.trusted & ~rows.directional, len(asked), refused)
-    return _table(frame.index, signal, strength, reason_codes(shown, asked))
+    # A trusted hold rejects no trade, so it gets no reason.
+    shown = np.where(rows.trusted & ~rows.directional, len(active), rejected)
+    return _table(frame.index, signal, strength, reason_codes(shown, active))
 
 
 def _abstain_before(first: int, frame: pd.DataFrame, decided: pd.DataFrame) -> pd.DataFrame:
-    """Decisions on all rows; a backtest's frame begins with a training window to abstain on."""
+    """Prepend abstentions for the rows before ``first``: in a backtest, the training window."""
     nothing = np.full(first, NO_SIGNAL, dtype=np.int8)
     reason = np.full(first, str(Reason.UNTRUSTED), dtype=object)
     above = _table(frame.index[:first], nothing, np.zeros_like(nothing), reason)
@@ -125,8 +120,8 @@ def _table(
     tags = np.array(
         ["", *(tag(kind, tier) for kind in SignalClass for tier in Strength)], dtype=object
     )
-    place = np.where(signal == NO_SIGNAL, 0, 1 + signal * len(Strength) + strength)
-    # Left to itself, pandas would check every text of an object array.
-    texts = [pd.Series(column, index=index, dtype=object) for column in (reason, tags[place])]
+    tag_index = np.where(signal == NO_SIGNAL, 0, 1 + signal * len(Strength) + strength)
+    # Without an explicit dtype pandas would inspect every element of an object array.
+    texts = [pd.Series(column, index=index, dtype=object) for column in (reason, tags[tag_index])]
     columns = (signal, strength, *texts)
     return pd.DataFrame(dict(zip(DECISION_COLUMNS, columns, strict=True)), index=index, copy=False)

@@ -1,4 +1,4 @@
-r"""What a trade can be expected to earn: probabilities times usual outcomes, minus costs.
+r"""Expected return of a trade: probabilities times mean returns by class, minus costs.
 
 With calibrated probabilities :math:`p_c` and class-conditional mean returns :math:`m_c` of the
 training window, a long earns :math:`\sum_c p_c m_c - \mathrm{cost}` and a short
@@ -16,18 +16,19 @@ from freqai_signals.settings import CostSettings
 from freqai_signals.signals.predictions import Floats
 
 PRIOR_ROWS: Final = 500.0
-"""Rows that the symmetric prior weighs: at horizon 24, some twenty outcomes without overlap."""
+"""Weight of the symmetric prior in rows: at horizon 24, about 20 non-overlapping outcomes."""
 
-_MIRROR: Final = np.array([-1.0, 0.0, 1.0])
+_DIRECTION: Final = np.array([-1.0, 0.0, 1.0])
+"""Position taken on sell, hold and buy."""
 
 
 def round_trip_cost(costs: CostSettings, taker_fee: float, maker_fee: float) -> float:
-    """Cost of entering and leaving a position, a fraction of the stake.
+    """Cost of entry and exit of a position, a fraction of the stake.
 
     Parameters
     ----------
     costs
-        A ``fee`` given there wins over the exchange's; ``slippage`` is added on each side.
+        Its ``fee``, if set, replaces the exchange's; ``slippage`` is added on each side.
     taker_fee, maker_fee
         The exchange's fees for one side, fractions.
 
@@ -45,14 +46,15 @@ def round_trip_cost(costs: CostSettings, taker_fee: float, maker_fee: float) -> 
 def shrunk_class_returns(
     mean: ArrayLike, count: ArrayLike, prior_rows: float = PRIOR_ROWS
 ) -> Floats:
-    r"""Class-conditional mean returns, pulled towards a market without drift.
+    r"""Class-conditional mean returns, shrunk towards a market without trend.
 
     .. math:: m_c = \frac{n_c \bar r_c + k\, d_c s}{n_c + k},\qquad
               s = \frac{\max(n_b \bar r_b - n_s \bar r_s, 0)}{n_b + n_s + k},\qquad
               d = (-1, 0, 1)
 
-    The prior is symmetric: a sell loses what a buy gains, a hold earns nothing. Its size *s* is
-    itself pulled to zero. A class without rows gets the prior, a window without rows zeros.
+    The prior is symmetric: the mean return of sell is minus that of buy, that of hold is zero. Its
+    size *s* is itself shrunk to zero. A class without rows gets the prior, a window without rows
+    zeros.
 
     Parameters
     ----------
@@ -75,13 +77,13 @@ def shrunk_class_returns(
         raise ValueError(f"mean and count must have shape (3,), got {known.shape}, {rows.shape}")
     if not prior_rows > 0:
         raise ValueError(f"prior_rows must be above 0, got {prior_rows}")
-    moved = rows * np.abs(_MIRROR)
-    size = max(float((_MIRROR * moved * known).sum()), 0.0) / float(moved.sum() + prior_rows)
-    return np.asarray((rows * known + prior_rows * _MIRROR * size) / (rows + prior_rows))
+    moved = rows * np.abs(_DIRECTION)
+    size = max(float((_DIRECTION * moved * known).sum()), 0.0) / float(moved.sum() + prior_rows)
+    return np.asarray((rows * known + prior_rows * _DIRECTION * size) / (rows + prior_rows))
 
 
 def expected_move(probabilities: Floats, class_returns: Floats) -> Floats:
-    """Expected gross return of holding a long, shape ``(n,)``, a fraction.
+    """Expected gross return of a long, shape ``(n,)``, a fraction.
 
     Parameters
     ----------
@@ -101,8 +103,8 @@ def expected_return(
 ) -> Floats:
     """Expected return of the predicted action after costs, shape ``(n,)``, a fraction.
 
-    The action is the most probable class: a long for buy, a short for sell; a hold earns 0. Class
-    returns in units of each row's return scale are given with that ``scale``, shape ``(n,)``.
+    The action follows the most probable class: a long for buy, a short for sell; a hold earns 0.
+    Class returns in units of each row's return scale need that ``scale``, shape ``(n,)``.
 
     Examples
     --------
@@ -110,27 +112,27 @@ def expected_return(
     >>> expected_return(probabilities, np.array([-0.01, 0.0, 0.01]), cost=0.002)
     array([0.003, 0.   , 0.004])
     """
-    direction = _MIRROR[probabilities.argmax(axis=1)]
+    direction = _DIRECTION[probabilities.argmax(axis=1)]
     gain = direction * expected_move(probabilities, class_returns) * scale - cost
     return np.where(direction == 0, 0.0, gain)
 
 
-def move_behind(signal: ArrayLike, expected: ArrayLike, cost: float) -> Floats:
-    """Expected gross return of a long, recovered from the return of the predicted action.
+def implied_move(signal: ArrayLike, expected: ArrayLike, cost: float) -> Floats:
+    """Expected gross return of a long, computed from the return of the predicted action.
 
     Parameters
     ----------
     signal
         Shape ``(n,)``, predicted classes.
     expected
-        Shape ``(n,)``, what :func:`expected_return` gave with ``cost``.
+        Shape ``(n,)``, from :func:`expected_return` with ``cost``.
     cost
         Round trip, a fraction.
 
     Returns
     -------
     numpy.ndarray
-        Shape ``(n,)``, fractions; NaN for holds, whose return of 0 says nothing of the price.
+        Shape ``(n,)``, fractions; NaN for holds, whose return of 0 is independent of the price.
     """
     kind = np.asarray(signal)
     direction = np.where(
@@ -140,9 +142,9 @@ def move_behind(signal: ArrayLike, expected: ArrayLike, cost: float) -> Floats:
 
 
 def realised_return(signal: ArrayLike, gross: ArrayLike, cost: float) -> Floats:
-    """What the predicted actions earned after costs, shape ``(n,)``; NaN where not yet known.
+    """Realised return of the predicted actions after costs, shape ``(n,)``; NaN if not yet known.
 
-    ``gross`` is the price's return over the label's event, the same for longs and shorts.
+    ``gross`` is the price's return over the label's event, independent of the direction.
     """
     kind = np.asarray(signal)
     direction = np.where(
@@ -155,7 +157,7 @@ def realised_return(signal: ArrayLike, gross: ArrayLike, cost: float) -> Floats:
 def return_reliability(
     predicted: Floats, realised: Floats, bins: int = 10, overlap: int = 1
 ) -> pd.DataFrame:
-    """Predicted against realised return, by quantiles of the prediction.
+    """Reliability table: predicted and realised return by quantiles of the prediction.
 
     Parameters
     ----------
@@ -164,8 +166,8 @@ def return_reliability(
     bins
         Quantile bins; equal predictions share a bin, so there may be fewer.
     overlap
-        Candles an outcome lasts. Outcomes of neighbouring candles overlap, so a bin of *n* rows is
-        worth about *n / overlap* of them; the standard error says so. 1 if none overlap.
+        Candles of an outcome. Outcomes of neighbouring candles overlap, so the effective sample
+        size of *n* rows is about *n / overlap*; the standard error uses that. 1 if none overlap.
 
     Returns
     -------
@@ -184,11 +186,11 @@ def return_reliability(
     known = np.isfinite(predicted) & np.isfinite(realised)
     rows = pd.DataFrame({"predicted": predicted[known], "realised": realised[known]})
     ranks = rows["predicted"].rank(method="average", pct=True)
-    place = np.ceil((ranks.to_numpy() * bins).round(9))
-    grouped = rows.groupby(place)
+    # Rounded: a rank at the edge of a bin must not depend on the last bit of the product.
+    grouped = rows.groupby(np.ceil((ranks.to_numpy() * bins).round(9)))
     table = grouped.mean()
     count = grouped["realised"].count()
-    worth = (count / overlap).clip(lower=1.0)
-    table["standard_error"] = grouped["realised"].std() / np.sqrt(worth)
+    effective = (count / overlap).clip(lower=1.0)
+    table["standard_error"] = grouped["realised"].std() / np.sqrt(effective)
     table["count"] = count
     return table.reset_index(drop=True)

@@ -1,8 +1,8 @@
-"""Small rules that each may say no to a prediction, and the reason given when one does.
+"""Filter rules, each of which may reject a prediction with its own reason.
 
-A rule looks at predictions alone, not at what other rules said. So a rule can be taken out
-or tightened without changing another's verdict; the first rule in order that says no names the
-reason. Every rule sees, for row *t*, candles up to the close of *t* and no later ones.
+A rule depends on predictions only, not on other rules, so that it can be removed or tightened
+without changing another's result; the first rule in order that rejects a row gives the reason.
+For row *t* every rule uses candles up to the close of *t* and no later ones.
 """
 
 from collections.abc import Sequence
@@ -21,19 +21,19 @@ Reasons = NDArray[np.object_]
 
 
 class Rule(Protocol):
-    """One reason to say no."""
+    """One filter rule."""
 
     @property
     def reason(self) -> Reason:
-        """Code given to rows that this rule is the first to refuse."""
+        """Code of rows that this rule is the first to reject."""
 
     def allows(self, rows: Predictions) -> Mask:
-        """Rows that this rule has nothing against, shape ``(n,)``."""
+        """Rows that this rule does not reject, shape ``(n,)``."""
 
 
 @dataclass(frozen=True)
 class TrustedRow:
-    """The model trusts the row and its numbers are possible ones."""
+    """The model trusts the row and its numbers are valid."""
 
     reason = Reason.UNTRUSTED
 
@@ -44,7 +44,7 @@ class TrustedRow:
 
 @dataclass(frozen=True)
 class ExpectedValue:
-    """Buy or sell is expected to earn more than ``margin`` (a fraction) after costs."""
+    """The expected return of a buy or sell after costs exceeds ``margin`` (a fraction)."""
 
     margin: float
     reason = Reason.NO_EDGE
@@ -56,7 +56,7 @@ class ExpectedValue:
 
 @dataclass(frozen=True)
 class MinimumConfidence:
-    """Buy or sell is at least this confident."""
+    """The confidence of a buy or sell reaches the minimum."""
 
     minimum: float
     reason = Reason.LOW_CONFIDENCE
@@ -68,19 +68,19 @@ class MinimumConfidence:
 
 @dataclass(frozen=True)
 class SureHold:
-    """Hold is a signal of its own ("stay out") only at this probability; else it is no signal."""
+    """Hold is a signal ("stay out of the market") only from this probability on."""
 
     minimum: float
     reason = Reason.UNSURE_HOLD
 
     def allows(self, rows: Predictions) -> Mask:
-        """Buys, sells and sure holds."""
+        """Buys, sells, and holds that reach the minimum."""
         return rows.directional | (rows.probabilities[:, SignalClass.HOLD] >= self.minimum)
 
 
 @dataclass(frozen=True)
 class NoRepeat:
-    """The signal is news, as :func:`~freqai_signals.signals.rate_limits.new_signals` found."""
+    """The signal is new, according to :func:`~freqai_signals.signals.rate_limits.new_signals`."""
 
     new: Mask
     reason = Reason.REPEAT
@@ -94,11 +94,10 @@ class NoRepeat:
 class Cooldown:
     """No trade opens in the ``candles`` after the one with a stop; 0 is off.
 
-    A row's trade opens in the candle after it, so a buy or sell is refused at the stop's candle
-    and at the ``candles - 1`` after it. ``stops`` are the candles (counted from 1970) in which the
-    pair's trades were stopped out. Without any known, as in a backtest's signal phase, the rule
-    allows everything; freqtrade's own protections act there. A stop silences nothing before its
-    own candle.
+    A row's trade opens in the candle after it, so a buy or sell is rejected at the stop's candle
+    and at the ``candles - 1`` after it. ``stops`` are the candle numbers in which the pair's trades
+    were stopped out. Without stops, as in a backtest's signal phase, the rule allows everything;
+    freqtrade's protections apply there. A stop does not affect rows before its own candle.
     """
 
     candles: int
@@ -110,28 +109,28 @@ class Cooldown:
         if not self.stops or not self.candles:
             return np.ones(len(rows), dtype=np.bool_)
         stops = np.sort(np.asarray(self.stops, dtype=np.int64))
-        seen = np.searchsorted(stops, rows.candle, side="right")
-        since = rows.candle - stops[np.maximum(seen - 1, 0)]
-        return np.asarray(~rows.directional | (seen == 0) | (since >= self.candles))
+        past = np.searchsorted(stops, rows.candle, side="right")
+        since = rows.candle - stops[np.maximum(past - 1, 0)]
+        return np.asarray(~rows.directional | (past == 0) | (since >= self.candles))
 
 
 @dataclass(frozen=True)
 class MaximumShare:
-    """Not too large a share of recent candles is acted on."""
+    """The coverage, the share of recent candles acted on, stays below its maximum."""
 
     settings: DecisionSettings
     new: Mask
     reason = Reason.SHARE
 
     def allows(self, rows: Predictions) -> Mask:
-        """Holds, and rows for which there is room."""
+        """Holds, and rows within the maximum."""
         return within_share(rows, self.new, self.settings)
 
 
 def rules(
     rows: Predictions, settings: DecisionSettings, stops: tuple[int, ...] = ()
 ) -> tuple[Rule, ...]:
-    """All rules for these rows, in the order in which they are asked."""
+    """All enabled rules for these rows, in the order in which they are applied."""
     new = new_signals(rows, settings)
     expected_value = (ExpectedValue(settings.expected_value_margin),)
     return (
@@ -145,15 +144,16 @@ def rules(
     )
 
 
-def first_refusals(rows: Predictions, asked: Sequence[Rule]) -> NDArray[np.intp]:
-    """Place of the first rule that refuses each row, ``len(asked)`` where none does."""
-    first = np.full(len(rows), len(asked), dtype=np.intp)
-    for place in range(len(asked) - 1, -1, -1):
-        first[~asked[place].allows(rows)] = place
+def first_rejections(rows: Predictions, active: Sequence[Rule]) -> NDArray[np.intp]:
+    """Index of the first rule that rejects each row, ``len(active)`` if none does."""
+    first = np.full(len(rows), len(active), dtype=np.intp)
+    # Backwards, so that the first rule overwrites later ones.
+    for index in range(len(active) - 1, -1, -1):
+        first[~active[index].allows(rows)] = index
     return first
 
 
-def reason_codes(places: NDArray[np.intp], asked: Sequence[Rule]) -> Reasons:
-    """Reasons of the rules at these places, :attr:`Reason.NONE` beyond the last."""
-    codes = [str(rule.reason) for rule in asked] + [str(Reason.NONE)]
-    return np.asarray(codes, dtype=object)[places]
+def reason_codes(indices: NDArray[np.intp], active: Sequence[Rule]) -> Reasons:
+    """Reasons of the rules at these indices, :attr:`Reason.NONE` beyond the last."""
+    codes = [str(rule.reason) for rule in active] + [str(Reason.NONE)]
+    return np.asarray(codes, dtype=object)[indices]

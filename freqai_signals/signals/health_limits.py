@@ -1,4 +1,4 @@
-"""What a pair's level of trust takes away from decisions that were made without looking at it."""
+"""Restrictions on signals while a pair's health is degraded, applied after the decisions."""
 
 from dataclasses import dataclass
 
@@ -19,16 +19,16 @@ from freqai_signals.signals.decide import NO_SIGNAL
 
 @dataclass(frozen=True)
 class HealthLimits:
-    """What is asked beyond the settings.
+    """Restrictions in addition to the settings.
 
     Attributes
     ----------
     confidence_step
         Added to the confidence that a buy or sell needs.
     blocked
-        Reason why no buy or sell is allowed at all; empty if it is.
+        Reason why no buy or sell is allowed; empty if they are.
     since
-        First row's opening to which this applies, seconds since 1970.
+        Open of the first candle to which they apply, seconds since 1970.
     """
 
     confidence_step: float = 0.0
@@ -36,37 +36,38 @@ class HealthLimits:
     since: int = 0
 
     def confidence(self, lowest: float) -> float:
-        """What a buy or sell needs where the settings, tuned or not, ask for ``lowest``."""
+        """Confidence that a buy or sell needs, given the ``lowest`` of the settings."""
         return min(lowest + self.confidence_step, 1.0)
 
 
 def apply_health_limits(
     decided: pd.DataFrame, frame: pd.DataFrame, health_limits: HealthLimits, lowest: float
 ) -> pd.DataFrame:
-    """Decisions with signals taken away; none is ever added.
+    """Remove the signals that the restrictions do not allow; none is ever added.
 
     A higher threshold leaves exactly the signals of the lower one that reach it (see
-    ``signals.emission``), so this is the same as deciding anew, and rows from before the restraint
-    keep what was said then.
+    ``signals.rate_limits``), so this equals deciding again with the higher threshold, and rows
+    from before ``since`` keep their decisions.
 
     Parameters
     ----------
     decided
-        What :func:`~freqai_signals.signals.decide.decide` returned.
+        From :func:`~freqai_signals.signals.decide.decide`.
     frame
-        Has ``date`` and, where anything was decided, the confidence.
-    restraint
-        What to ask.
+        Has ``date`` and, if there is any signal, the confidence.
+    health_limits
+        The restrictions.
     lowest
-        Confidence that the decisions were made with.
+        Lowest confidence of the settings, with which the decisions were made.
     """
     signal = decided[DECISION_SIGNAL_COLUMN].to_numpy()
     seconds = frame["date"].dt.as_unit("s").astype("int64").to_numpy()
-    asked = np.isin(signal, (SignalClass.BUY, SignalClass.SELL)) & (seconds >= health_limits.since)
-    if not asked.any():
+    limited = np.isin(signal, (SignalClass.BUY, SignalClass.SELL))
+    limited &= seconds >= health_limits.since
+    if not limited.any():
         return decided
-    low = asked & (frame[CONFIDENCE_COLUMN].to_numpy() < health_limits.confidence(lowest))
-    out = asked if health_limits.blocked else low
+    low = limited & (frame[CONFIDENCE_COLUMN].to_numpy() < health_limits.confidence(lowest))
+    out = limited if health_limits.blocked else low
     reason = health_limits.blocked or str(Reason.LOW_CONFIDENCE)
     columns = {
         DECISION_SIGNAL_COLUMN: decided[DECISION_SIGNAL_COLUMN].mask(out, NO_SIGNAL),

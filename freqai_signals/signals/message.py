@@ -1,4 +1,4 @@
-"""An emitted signal in one line, for people and for chats."""
+"""Chat messages about emitted signals."""
 
 import re
 from typing import Any, Final
@@ -13,34 +13,35 @@ from freqai_signals.schema import (
     SignalClass,
 )
 
-_MOST_CHARACTERS: Final = 1_000
+_MAX_CHARACTERS: Final = 1_000
 _MARKED_WORD: Final = re.compile(r"\S*[_*\[`]\S*")
 
 
 def for_chat(text: str) -> str:
-    """The text as every channel of freqtrade delivers it.
+    """Format a text so that all of freqtrade's channels deliver it.
 
-    freqtrade sends to Telegram as Markdown, and Telegram drops a message with an odd underscore,
-    star, bracket or backtick. Words with one are set as code, which other channels show as it is.
+    freqtrade sends Markdown to Telegram, which drops a message with an unpaired underscore, star,
+    bracket or backtick. Words with such a character are formatted as code; other channels show the
+    backticks.
 
     Examples
     --------
     >>> for_chat("ETH/USDT buy_strong at 1689.94")
     'ETH/USDT `buy_strong` at 1689.94'
     """
-    shown = text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 4]} ..."
+    shown = text if len(text) <= _MAX_CHARACTERS else f"{text[: _MAX_CHARACTERS - 4]} ..."
     return _MARKED_WORD.sub(lambda word: f"`{word[0].replace('`', chr(39))}`", shown)
 
 
 def signal_message(pair: str, row: "pd.Series[Any]") -> str | None:
-    """Text of a buy or sell signal; None where the row holds none.
+    """Text of a buy or sell signal; None if the row has none.
 
     Parameters
     ----------
     pair
         Full name.
     row
-        Newest row of a frame that carries the model's columns and the decision.
+        Newest row of a frame with the columns of model and decision.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The columns that the model returns to freqtrade: class, probabilities, confidence, value."""
+"""The columns that the model returns to freqtrade: class, probabilities, confidence, return."""
 
 from typing import Final
 
@@ -18,14 +18,17 @@ from freqai_signals.schema import (
     MODEL_ID_COLUMN,
     PRIOR_COLUMNS,
     PROBA_COLUMNS,
+    PROBA_MOVE_COLUMN,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
     SQUARE_COLUMNS,
     TRUST_COLUMN,
     USUAL_COLUMNS,
+    SignalClass,
 )
 from freqai_signals.signals.expected_value import expected_return, shrunk_class_returns
 
+_HOLD_COLUMN: Final = PROBA_COLUMNS[SignalClass.HOLD]
 _NO_MODEL: Final = SignalModel(ModelCard(version="none", reason="no model yet"))
 
 
@@ -35,12 +38,12 @@ def model_outputs(
     round_trip_cost: float,
     traded: NDArray[np.bool_] | None = None,
 ) -> pd.DataFrame:
-    r"""Predict every row and express it in the contract's columns.
+    r"""Predict every row and return the columns of the contract.
 
-    ``confidence`` is the share of the model's purged validation rows whose margin
-    \\|proba_buy - proba_sell\\| is smaller than this row's, times the row's familiarity: 1 for rows
-    as close to the training rows as 95 % of those are, falling to 0 where a row counts as out of
-    distribution. In words: "stronger than 97 % of what this model usually says".
+    ``confidence`` is the share of the model's hold-out rows whose margin
+    \\|proba_buy - proba_sell\\| is smaller than this row's, times a factor for novelty: 1 for
+    distances that 95 % of training rows do not exceed, falling to 0 where a row is out of
+    distribution. 0.97 means a larger margin than 97 % of the hold-out rows.
 
     Parameters
     ----------
@@ -50,10 +53,10 @@ def model_outputs(
         One row a candle: the model's features, and ``return_scale``, without which a row is not
         trusted. Other columns are ignored.
     round_trip_cost
-        Fees and slippage of entering and leaving, a fraction.
+        Fees and slippage of entry and exit, a fraction.
     traded
-        Shape ``(n,)``: false where nothing traded in the candle (a halt, or a hole that freqtrade
-        filled); such a row is not trusted. None means all traded.
+        Shape ``(n,)``: false where the candle has no volume (a halt, or a gap that freqtrade
+        filled); such a row is not trusted. None means that all have.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def model_outputs(
     expected = np.zeros(len(features))
     if model.fit is not None:
         percentile = model.fit.margins.percentile(probabilities)
-        confidence = percentile * model.fit.places.familiarity(prediction.distance)
+        confidence = percentile * model.fit.novelty.confidence_factor(prediction.distance)
         returns = model.fit.class_returns
         usual = shrunk_class_returns(returns.mean, returns.count)
         expected = expected_return(probabilities, usual, round_trip_cost, scale)
@@ -86,16 +89,16 @@ def model_outputs(
 
 
 def _column(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """A column as numbers, NaN where the frame lacks it."""
+    """A column as numbers, NaN if the frame lacks it."""
     if name not in frame:
         return np.full(len(frame), np.nan)
     return frame[name].to_numpy(np.float64)
 
 
 def window_facts(model: SignalModel | None) -> dict[str, float]:
-    """Numbers that hold for every row a model predicts; FreqAI repeats them on each.
+    """Columns that are constant for all rows of a model; FreqAI repeats them on each row.
 
-    By class: its share of the training rows (``prior_*``), its usual return (``usual_*``, shrunk)
+    By class: its share of the training rows (``prior_*``), its mean return (``usual_*``, shrunk)
     and its mean squared return (``square_*``), both in units of ``return_scale``. ``model_id`` is
     the leading 48 bits of the model's key, exact as a float. All are 0 without a model.
     """
@@ -115,13 +118,14 @@ def window_facts(model: SignalModel | None) -> dict[str, float]:
 
 
 def complete_outputs(frame: pd.DataFrame) -> pd.DataFrame:
-    """Make FreqAI's frame keep the contract: all columns there, abstaining rows say so.
+    """Make FreqAI's frame satisfy the contract: all columns exist, untrusted rows abstain.
 
-    FreqAI returns zeros (class sell!) before a backtest, in gaps, for expired models, and leaves
-    our columns out while there is no model. Wherever ``do_predict`` is not 1 the row becomes hold,
-    (0, 1, 0), confidence 0, expected return 0. Its ``*_mean`` and ``*_std`` columns say nothing
-    about probabilities and are dropped.
+    FreqAI returns zeros (class sell!) before a backtest, in gaps and for expired models, and omits
+    our columns while there is no model. Where ``do_predict`` is not 1 the row becomes hold,
+    (0, 1, 0), confidence 0, expected return 0. FreqAI's ``*_mean`` and ``*_std`` columns have no
+    meaning for probabilities and are dropped.
     """
+    # Also true for NaN.
     abstains = ~(frame.get(TRUST_COLUMN, pd.Series(0, index=frame.index)) == 1)
     columns = {
         name: frame[name].where(~abstains, value) if name in frame else value
@@ -131,3 +135,8 @@ def complete_outputs(frame: pd.DataFrame) -> pd.DataFrame:
     dropped = [f"{name}_{what}" for name in MODEL_COLUMNS for what in ("mean", "std")]
     dropped += [EVENT_END_COLUMN, REALISED_RETURN_COLUMN]  # of the live frame's own labels
     return frame.drop(columns=dropped, errors="ignore").assign(**columns, **{TRUST_COLUMN: trust})
+
+
+def with_move(frame: pd.DataFrame) -> pd.DataFrame:
+    """A complete frame with ``proba_move``: one minus hold, so 0 where the model abstains."""
+    return frame.assign(**{PROBA_MOVE_COLUMN: 1.0 - frame[_HOLD_COLUMN]})

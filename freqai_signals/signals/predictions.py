@@ -1,4 +1,4 @@
-"""What a model said about one pair, checked row by row: a bad row abstains, nothing raises."""
+"""Predictions of one pair as validated arrays: an invalid row abstains, nothing raises."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,6 @@ Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-
 _SUM_TOLERANCE: Final = 1e-3
 _NO_DATE: Final = np.iinfo(np.int64).min
 
@@ -37,7 +36,7 @@ class Predictions:
     Attributes
     ----------
     candle
-        Candles since 1970, shape ``(n,)``.
+        Candle numbers, shape ``(n,)``.
     signal
         Predicted class; hold where the row is not trusted.
     probabilities
@@ -45,7 +44,7 @@ class Predictions:
     confidence, expected_return
         Shape ``(n,)``; a percentile, and a fraction after costs. 0 where not trusted.
     trusted
-        Shape ``(n,)``: the model trusts the row and its numbers are possible ones.
+        Shape ``(n,)``: the model trusts the row and its numbers are valid.
     """
 
     candle: Integers
@@ -65,14 +64,14 @@ class Predictions:
 
 
 def missing_columns(frame: pd.DataFrame) -> list[str]:
-    """Columns that a decision needs and the frame lacks."""
+    """Columns that decisions need and the frame lacks."""
     return [name for name in NEEDED_COLUMNS if name not in frame.columns]
 
 
 def first_trusted(frame: pd.DataFrame) -> int:
-    """Place of the first row that the model trusts, 0 if it trusts none.
+    """Position of the first row that the model trusts, 0 if it trusts none.
 
-    Rows before it have no say in any decision.
+    Rows before it do not affect any decision.
     """
     if frame.empty or TRUST_COLUMN not in frame:
         return 0
@@ -80,11 +79,11 @@ def first_trusted(frame: pd.DataFrame) -> int:
 
 
 def read_predictions(frame: pd.DataFrame, candle_seconds: int) -> Predictions:
-    """Check a frame with all of ``NEEDED_COLUMNS`` and turn it into arrays.
+    """Validate a frame with all of ``NEEDED_COLUMNS`` and convert it to arrays.
 
-    A row is trusted where ``do_predict`` is 1, every number is finite, the probabilities lie in
-    [0, 1] and sum to one, the class is one of ours, the confidence lies in [0, 1] and the date
-    comes after all dates above it.
+    A row is trusted if ``do_predict`` is 1, all numbers are finite, the probabilities lie in [0, 1]
+    and sum to one, the class is a :class:`SignalClass`, the confidence lies in [0, 1] and the date
+    is later than all dates above it.
     """
     numbers = _numbers(frame, (*MODEL_COLUMNS, TRUST_COLUMN))
     predicted, confidence, expected, trust = (
@@ -119,14 +118,14 @@ def read_predictions(frame: pd.DataFrame, candle_seconds: int) -> Predictions:
 
 @dataclass(frozen=True)
 class FramePredictions:
-    """What a whole frame predicts.
+    """Predictions of a frame.
 
     Attributes
     ----------
     first
-        Place of the first row that the model trusts; those before it take no part.
+        Position of the first row that the model trusts; earlier rows are skipped.
     rows
-        Predictions from there on; None where the frame lacks columns.
+        Predictions from there on; None if the frame lacks columns.
     """
 
     first: int
@@ -134,7 +133,7 @@ class FramePredictions:
 
 
 def read_frame(frame: pd.DataFrame, candle_seconds: int) -> FramePredictions:
-    """Read all that decisions and exits look at; a backtest's training window is left out."""
+    """Read what decisions and exits need; a backtest's training window is skipped."""
     if missing_columns(frame):
         return FramePredictions(0, None)
     first = first_trusted(frame)
@@ -142,7 +141,7 @@ def read_frame(frame: pd.DataFrame, candle_seconds: int) -> FramePredictions:
 
 
 class PredictionReader:
-    """Reads a frame's predictions once: freqtrade asks for its entries, then for its exits.
+    """Reads a frame's predictions once for entries and exits, which freqtrade requests in turn.
 
     Parameters
     ----------
@@ -155,18 +154,19 @@ class PredictionReader:
         self._last: tuple[ReferenceType[pd.DataFrame], FramePredictions] | None = None
 
     def __getstate__(self) -> dict[str, object]:
-        """Without a frame: hyperopt sends the strategy to a worker in every epoch."""
+        """Leave the frame out: hyperopt pickles the strategy for a worker in every epoch."""
         return self.__dict__ | {"_last": None}
 
     def for_entries(self, frame: pd.DataFrame) -> FramePredictions:
-        """Read the frame, and keep what was read for its exits."""
+        """Read the frame, and keep the result for its exits."""
         read = read_frame(frame, self._candle_seconds)
         self._last = ref(frame), read
         return read
 
     def for_exits(self, frame: pd.DataFrame) -> FramePredictions:
-        """What was read for the entries of this very frame; any other frame is read."""
+        """The result kept from the entries if this is the same frame object, else a new one."""
         last, self._last = self._last, None
+        # A weak reference: after its frame is freed, a new one may have the same ``id``.
         if last is not None and last[0]() is frame:
             return last[1]
         return read_frame(frame, self._candle_seconds)
@@ -174,6 +174,7 @@ class PredictionReader:
 
 def _numbers(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:
     return {
+        # Text becomes NaN, and its row untrusted.
         name: np.asarray(pd.to_numeric(frame[name], errors="coerce"), dtype=np.float64)
         for name in names
     }
@@ -187,7 +188,7 @@ def _are_probabilities(columns: Sequence[Floats]) -> Mask:
 
 
 def _candles(dates: "pd.Series[pd.Timestamp]", candle_seconds: int) -> tuple[Integers, Mask]:
-    """Candle numbers that never fall, and which rows had a date later than all before."""
+    """Candle numbers, made monotone, and which rows have a date later than all before."""
     stamps = pd.to_datetime(dates, utc=True, errors="coerce").to_numpy(dtype="datetime64[s]")
     seconds = stamps.astype(np.int64)
     candle = np.where(np.isnat(stamps), _NO_DATE, seconds // candle_seconds)

@@ -1,4 +1,4 @@
-"""One signal as it is told to people, the ledger and other bots."""
+"""Signal records: one decision with its evidence, as JSON."""
 
 import json
 import math
@@ -29,12 +29,12 @@ _SUM_TOLERANCE: Final = 1e-3
 
 
 class RecordError(ValueError):
-    """The text or the values are no signal record."""
+    """The text or the values are not a valid signal record."""
 
 
 @dataclass(frozen=True)
 class SignalRecord:
-    """What was decided about one candle of one pair, and on what grounds.
+    """The decision on one candle of one pair, with its evidence.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class SignalRecord:
     signal
         ``sell``, ``hold``, ``buy``, or ``none`` where nothing was emitted.
     confidence
-        Percentile in [0, 1], no probability.
+        Percentile in [0, 1], not a probability.
     probabilities
         Calibrated, of sell, hold and buy; they sum to one.
     top_features
@@ -55,7 +55,7 @@ class SignalRecord:
     strength
         0 none, 1 weak, 2 medium, 3 strong.
     reason
-        Why a prediction was refused; empty otherwise.
+        Why a prediction was rejected; empty otherwise.
     """
 
     timestamp: str
@@ -69,46 +69,48 @@ class SignalRecord:
     reason: str
 
     def __post_init__(self) -> None:
-        """Refuse values that no decision could have; all problems in one message."""
+        """Reject invalid values, with all problems in one message."""
         problems = [text for wrong, text in self._checks() if wrong]
         if problems:
-            raise RecordError("\n- ".join(["these values are no signal record:", *problems]))
+            raise RecordError("\n- ".join(["not a valid signal record:", *problems]))
 
     def _checks(self) -> list[tuple[bool, str]]:
         probabilities = self.probabilities
         contributions = [value for _, value in self.top_features]
-        impossible = len(probabilities) != CLASS_COUNT or not all(
-            0 <= p <= 1 for p in probabilities
-        )
+        invalid = len(probabilities) != CLASS_COUNT or not all(0 <= p <= 1 for p in probabilities)
         emitted = self.signal in ("sell", "buy")
         return [
             (
                 not _is_moment(self.timestamp),
-                f"timestamp: {self.timestamp!r} is no time with offset",
+                f"timestamp: must be ISO 8601 with an offset, got {self.timestamp!r}",
             ),
             (not self.pair, "pair: must not be empty"),
             (self.signal not in SIGNALS, f"signal: must be one of {SIGNALS}, got {self.signal!r}"),
-            (not 0 <= self.confidence <= 1, f"confidence: not in [0, 1], got {self.confidence}"),
             (
-                impossible or not math.isclose(sum(probabilities), 1, abs_tol=_SUM_TOLERANCE),
-                f"probabilities: three numbers in [0, 1] that sum to one, got {probabilities}",
+                not 0 <= self.confidence <= 1,
+                f"confidence: must be in [0, 1], got {self.confidence}",
+            ),
+            (
+                invalid or not math.isclose(sum(probabilities), 1, abs_tol=_SUM_TOLERANCE),
+                "probabilities: must be three numbers in [0, 1] that sum to one, "
+                f"got {probabilities}",
             ),
             (
                 not all(map(math.isfinite, contributions)),
-                f"top_features: contributions must be finite, got {contributions}",
+                f"top_features: must have finite contributions, got {contributions}",
             ),
             (
                 self.strength not in (1, 2, 3) if emitted else self.strength != 0,
-                f"strength: 1, 2 or 3 for buy and sell, else 0; got {self.strength}",
+                f"strength: must be 1, 2 or 3 for buy and sell, else 0; got {self.strength}",
             ),
             (
                 bool(self.reason) and self.signal != "none",
-                f"reason: {self.reason!r} although {self.signal!r} was emitted",
+                f"reason: must be empty for an emitted {self.signal!r}, got {self.reason!r}",
             ),
         ]
 
     def to_json(self) -> str:
-        """Text on one line that :meth:`from_json` reads back to an equal record."""
+        """The record as one line of JSON; :meth:`from_json` returns an equal one."""
         return json.dumps(asdict(self), allow_nan=False)
 
     @classmethod
@@ -118,16 +120,16 @@ class SignalRecord:
         Raises
         ------
         RecordError
-            For text that is no JSON object, has other keys, or holds impossible values.
+            If the text is not a JSON object with the right keys and valid values.
         """
         names = {item.name for item in fields(cls)}
         try:
             content = json.loads(text)
         except json.JSONDecodeError as error:
-            raise RecordError(f"a signal record must be JSON: {error}") from error
+            raise RecordError(f"a signal record must be valid JSON: {error}") from error
         if not isinstance(content, dict) or set(content) != names:
             got = sorted(content) if isinstance(content, dict) else type(content).__name__
-            raise RecordError(f"a signal record has the keys {sorted(names)}, got {got}")
+            raise RecordError(f"a signal record must have the keys {sorted(names)}, got {got}")
         try:
             return cls(**_typed(content))
         except (TypeError, ValueError, OverflowError) as error:
@@ -140,21 +142,21 @@ def record_of(
     model_version: str,
     top_features: Sequence[tuple[str, float]] = (),
 ) -> SignalRecord:
-    """Record of one row of a frame that holds the model's and the decision's columns.
+    """Record of one row of a frame with the columns of model and decision.
 
-    A row that was refused as untrusted, or lacks columns, is recorded as an abstention:
+    A row that was rejected as untrusted or lacks columns is recorded as an abstention:
     probabilities (0, 1, 0) and confidence 0.
     """
     emitted = int(row[DECISION_SIGNAL_COLUMN])
-    # A row of impossible numbers is not trusted either, whatever the model's columns hold.
+    # Rows with invalid numbers are untrusted too, and a record must hold valid ones.
     abstains = row[REASON_COLUMN] in (Reason.UNTRUSTED, Reason.MISSING_COLUMNS)
-    given = ABSTAINING_ROW if abstains else row
-    probabilities = [float(given.get(name, math.nan)) for name in PROBA_COLUMNS]
+    values = ABSTAINING_ROW if abstains else row
+    probabilities = [float(values.get(name, math.nan)) for name in PROBA_COLUMNS]
     return SignalRecord(
         timestamp=row[DATE_COLUMN].isoformat(),
         pair=pair,
         signal="none" if emitted == NO_SIGNAL else SignalClass(emitted).name.lower(),
-        confidence=float(given.get(CONFIDENCE_COLUMN, math.nan)),
+        confidence=float(values.get(CONFIDENCE_COLUMN, math.nan)),
         probabilities=_triple(probabilities),
         top_features=tuple((str(name), float(value)) for name, value in top_features),
         model_version=model_version,
@@ -164,13 +166,13 @@ def record_of(
 
 
 def _typed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Give JSON's lists and numbers the record's types; raise where that cannot be done."""
+    """Convert JSON's lists and numbers to the record's types; raises if that is impossible."""
     texts = {
         name: content[name] for name in ("timestamp", "pair", "signal", "model_version", "reason")
     }
     wrong = [name for name, value in texts.items() if not isinstance(value, str)]
     if wrong:
-        raise RecordError(f"{wrong} must be text")
+        raise RecordError(f"{wrong} must be strings")
     return texts | {
         "confidence": float(content["confidence"]),
         "probabilities": _triple(content["probabilities"]),

@@ -1,4 +1,4 @@
-"""Tiers of confidence and the tags made of them."""
+"""Tiers of confidence, and tags of signals."""
 
 from enum import IntEnum
 
@@ -11,7 +11,7 @@ from freqai_signals.signals.predictions import Floats
 
 
 class Strength(IntEnum):
-    """Coverage tier of a signal: how rarely the model is that confident."""
+    """Confidence tier of a signal: how rarely the model is that confident."""
 
     NONE = 0
     WEAK = 1
@@ -36,6 +36,7 @@ def strengths(confidence: Floats, settings: DecisionSettings) -> NDArray[np.int8
     """
     known = np.where(np.isnan(confidence), -1.0, confidence)
     tiers = [settings.weak, settings.medium, settings.strong]
+    # With equal thresholds the strongest tier applies.
     return np.searchsorted(tiers, known, side="right").astype(np.int8)
 
 

@@ -1,1 +1,1 @@
-"""From decisions to what freqtrade asks a strategy for: columns, exits, stakes."""
+"""Entries, exits, stakes and protections of the strategy."""

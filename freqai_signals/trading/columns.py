@@ -1,4 +1,4 @@
-"""From decisions to the columns and numbers that freqtrade asks a strategy for."""
+"""From decisions to the columns that freqtrade expects of a strategy."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from freqai_signals.schema import (
     SignalClass,
 )
 from freqai_signals.settings import ExitSettings, SignalSettings, SizingSettings
-from freqai_signals.signals.expected_value import move_behind
+from freqai_signals.signals.expected_value import implied_move
 from freqai_signals.signals.predictions import FramePredictions, first_trusted
 from freqai_signals.trading.exits import ExitReason
 from freqai_signals.trading.sizing import Outlook, outlook
@@ -28,14 +28,11 @@ from freqai_signals.trading.sizing import Outlook, outlook
 def with_barriers(
     frame: pd.DataFrame, settings: SignalSettings, round_trip_cost: float
 ) -> pd.DataFrame:
-    """The frame with the label's own barrier width and return scale.
-
-    So a trade can be what a label says, and be sized by what it is about.
-    """
+    """Add the label's barrier width and return scale, from which exits and stakes are computed."""
     rule = LabelRule.of(settings, round_trip_cost)
     close = frame["close"].to_numpy(np.float64)
     width = barrier_width(close, rule)
-    scale = width if rule.moving is rule else return_scale(close, rule)
+    scale = width if rule.volatility_scaled is rule else return_scale(close, rule)
     return frame.assign(**{BARRIER_COLUMN: width, RETURN_SCALE_COLUMN: scale})
 
 
@@ -45,9 +42,9 @@ def entry_columns(decided: pd.DataFrame, can_short: bool) -> pd.DataFrame:
     Parameters
     ----------
     decided
-        What :func:`~freqai_signals.signals.decide.decide` returned.
+        From :func:`~freqai_signals.signals.decide.decide`.
     can_short
-        Without it a sell signal enters nothing.
+        If false, sell signals enter nothing.
     """
     signal = decided[DECISION_SIGNAL_COLUMN]
     long = signal == SignalClass.BUY
@@ -67,12 +64,12 @@ def exit_columns(
     cost: float,
     can_short: bool = True,
 ) -> pd.DataFrame:
-    """``exit_long``, ``exit_short`` and ``exit_tag`` from what the model says.
+    """``exit_long``, ``exit_short`` and ``exit_tag`` from predictions.
 
-    A trusted prediction of the other direction with at least ``opposite_confidence`` ends a trade,
-    and, if so set, a trusted expectation of a move against it. The rules that open trades have no
-    say, and a row that is not trusted, or lacks a column, ends none by signal. Where there are no
-    shorts (``can_short`` is false) there is nothing to leave, and nothing to draw in a chart.
+    A trusted prediction of the other direction with at least ``opposite_confidence`` exits a trade,
+    and, with ``negative_expected_value``, a trusted expectation of a move against it. Filter rules
+    do not apply; an untrusted row, or a frame that lacks columns, gives no exit signal. Without
+    shorts (``can_short`` is false) there are no exit signals for them, also not in charts.
     """
     if read.rows is None:
         columns: dict[str, Any] = {"exit_long": 0, "exit_short": 0, "exit_tag": None}
@@ -82,12 +79,14 @@ def exit_columns(
     sure &= rows.confidence >= settings.opposite_confidence
     against_long = sure & (rows.signal == SignalClass.SELL)
     against_short = sure & (rows.signal == SignalClass.BUY) & can_short
-    move = move_behind(rows.signal, rows.expected_return, cost)
+    move = implied_move(rows.signal, rows.expected_return, cost)
     falls = rows.trusted & settings.negative_expected_value & (move < 0)
     rises = rows.trusted & settings.negative_expected_value & (move > 0) & can_short
     tag = np.full(len(rows), None, dtype=object)
     tag[falls | rises] = str(ExitReason.NEGATIVE_EXPECTED_VALUE)
+    # Last, so that an opposite signal is the reason if both apply.
     tag[against_long | against_short] = str(ExitReason.OPPOSITE_SIGNAL)
+    # Rows before the first trusted one, which were not read.
     before = np.zeros(first, dtype=np.int64)
     none = np.full(first, None, dtype=object)
     columns = {
@@ -99,9 +98,9 @@ def exit_columns(
 
 
 def without_report_columns(frame: pd.DataFrame, sizing: SizingSettings) -> pd.DataFrame:
-    """The frame without what no decision looks at.
+    """Drop the columns that no decision needs.
 
-    A hyperopt reads its frames from disk in every epoch, and keeps no report.
+    Hyperopt reads its frames from disk in every epoch and writes no report.
     """
     report = [*PRIOR_COLUMNS, MODEL_ID_COLUMN]
     if sizing.method == "fixed":
@@ -110,12 +109,12 @@ def without_report_columns(frame: pd.DataFrame, sizing: SizingSettings) -> pd.Da
 
 
 def predicted_part(frame: pd.DataFrame, memory: int) -> pd.DataFrame:
-    """Rows from ``memory`` candles before the first trusted one on; all if none is trusted."""
+    """Rows from ``memory`` candles before the first trusted one; all rows if none is trusted."""
     return frame.iloc[max(first_trusted(frame) - memory, 0) :]
 
 
 def row_outlook(row: Any, signal: SignalClass, cost: float) -> Outlook:
-    """What following ``signal`` can expect, from one row of the analysed frame."""
+    """Expected return of a trade on ``signal``, from one row of the analysed frame."""
     scale = float(row[RETURN_SCALE_COLUMN])
     return outlook(
         signal,

@@ -1,4 +1,4 @@
-"""What is remembered of a pair's decided candles, and whether the last one may open a trade."""
+"""Decided candles of a pair, and whether the last one is fresh enough to open a trade."""
 
 import math
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from freqai_signals.schema import BARRIER_COLUMN, TRUST_COLUMN
 class DecidedCandles:
     """Trust and barrier width at the close of every candle of one pair.
 
-    Arrays instead of a frame: a backtest asks several times for each trade, and a frame takes
-    hundreds of times as long to answer.
+    Arrays instead of a frame: a backtest looks up several values a trade, for which a frame takes
+    hundreds of times as long.
 
     Attributes
     ----------
     opens
-        Open of each candle, seconds since 1970, shape ``(n,)``, rising.
+        Open of each candle, seconds since 1970, shape ``(n,)``, ascending.
     widths
         Width of the label's barriers, fractions, shape ``(n,)``.
     trusted
@@ -34,15 +34,15 @@ class DecidedCandles:
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> "DecidedCandles":
-        """From ``date``, ``barrier_width`` and ``do_predict``; without the last none is trusted."""
+        """Read ``date``, ``barrier_width`` and ``do_predict``; without the last none is trusted."""
         dates = frame["date"].to_numpy(dtype="datetime64[s]").astype(np.int64)
         trust = frame.get(TRUST_COLUMN, pd.Series(0, index=frame.index))
         return cls(dates, frame[BARRIER_COLUMN].to_numpy(np.float64), (trust == 1).to_numpy())
 
     def width_at_entry(self, opened: int, candle_seconds: int) -> float:
-        """Barrier width at the close on which a trade opened at ``opened`` was decided.
+        """Barrier width of the candle on which a trade opened at ``opened`` was decided.
 
-        That is the last candle that had closed by then; NaN if it is not there.
+        That is the last candle that had closed by then; NaN if it is missing.
 
         Examples
         --------
@@ -51,12 +51,12 @@ class DecidedCandles:
         [0.02, 0.02, nan]
         """
         decided = closed_by(opened, candle_seconds)
-        place = self.last_by(decided)
-        found = place >= 0 and self.opens[place] == decided
-        return float(self.widths[place]) if found else math.nan
+        row = self.last_by(decided)
+        found = row >= 0 and self.opens[row] == decided
+        return float(self.widths[row]) if found else math.nan
 
     def last_by(self, opened: int) -> int:
-        """Place of the last candle that opened at or before ``opened``, -1 without one."""
+        """Row of the last candle that opened at or before ``opened``, -1 without one."""
         return int(np.searchsorted(self.opens, opened, side="right")) - 1
 
 
@@ -73,41 +73,33 @@ def closed_by(seconds: int, candle_seconds: int) -> int:
 
 @dataclass(frozen=True)
 class Freshness:
-    """Whether a prediction may still open a trade.
-
-    Attributes
-    ----------
-    fresh
-        The verdict.
-    reason
-        Why not; empty if fresh.
-    """
+    """Whether a prediction may still open a trade, and if not, the reason."""
 
     fresh: bool
     reason: str = ""
 
 
 def freshness(candles: DecidedCandles | None, now: datetime, candle_seconds: int) -> Freshness:
-    """Judge the last decided candle: it is the last one that has closed, and it is trusted.
+    """Whether the last closed candle has been decided and is trusted.
 
     Parameters
     ----------
     candles
-        Of the pair; None if nothing was decided yet. Those that close after ``now`` have no say.
+        Of the pair; None if nothing was decided yet. Those that close after ``now`` are ignored.
     now
         Current time, UTC.
     candle_seconds
         Length of a candle.
     """
     decided = closed_by(int(now.timestamp()), candle_seconds)
-    place = -1 if candles is None else candles.last_by(decided)
-    if candles is None or place < 0:
+    row = -1 if candles is None else candles.last_by(decided)
+    if candles is None or row < 0:
         return Freshness(False, "there is no analysed candle")
-    opened = int(candles.opens[place])
+    opened = int(candles.opens[row])
     if opened < decided:
         age = now.timestamp() - opened - candle_seconds
         return Freshness(False, f"the last prediction is {age:.0f} s old, candle {_text(opened)}")
-    if not candles.trusted[place]:
+    if not candles.trusted[row]:
         return Freshness(False, f"the candle of {_text(opened)} is not trusted")
     return Freshness(True)
 

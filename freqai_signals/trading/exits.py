@@ -1,6 +1,6 @@
-"""When price or time ends a trade, and why: each rule is one function.
+"""Exit rules by price and time, one function each, and their reasons.
 
-No prediction hinders them. Where the model itself says to leave is a column, see
+They do not depend on predictions. Exit signals of the model are columns, see
 :func:`~freqai_signals.trading.columns.exit_columns`.
 """
 
@@ -23,7 +23,7 @@ class ExitReason(StrEnum):
 
 @dataclass(frozen=True)
 class Barriers:
-    """Prices at which a trade ends; None where that barrier is off or cannot be placed."""
+    """Prices at which a trade ends; None if that barrier is disabled or cannot be reached."""
 
     profit: float | None = None
     stop: float | None = None
@@ -31,7 +31,7 @@ class Barriers:
 
 @dataclass(frozen=True)
 class OpenTrade:
-    """What the rules need to know of a trade.
+    """State of a trade that the exit rules need.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class OpenTrade:
     candles_held
         Candles closed since the trade was opened.
     horizon
-        ``label_horizon_candles`` of the model that it was opened on.
+        ``label_horizon_candles``.
     barriers
         From :func:`barrier_prices`, fixed at entry.
     """
@@ -59,20 +59,20 @@ def barrier_prices(
     Parameters
     ----------
     entry_price
-        What was paid.
+        Rate at which the trade was opened.
     width
-        The label's barrier width at the close of the signal's candle, a fraction. A stop is placed
-        ``stop_multiple`` widths away, a profit barrier ``profit_multiple`` widths.
+        The label's barrier width at the close of the signal's candle, a fraction. The stop is
+        ``stop_multiple`` widths away, the profit barrier ``profit_multiple`` widths.
     is_short
-        Puts profit below and stop above.
+        For shorts the profit barrier is below, the stop above.
     settings
         The two multiples.
 
     Returns
     -------
     Barriers
-        Both None if a number is not finite and positive; a price that would lie at or below zero
-        is None, since it cannot be reached.
+        Both None if price or width is not finite and positive; a price at or below zero is None,
+        since it cannot be reached.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def _price(entry_price: float, width: float, multiple: float | None) -> float | 
 
 
 def barrier_touched(trade: OpenTrade, rate: float) -> ExitReason | None:
-    """Whether the price lies at or beyond a barrier; a stop comes before a profit."""
+    """Whether the price lies at or beyond a barrier; the stop is checked first."""
     sign = -1.0 if trade.is_short else 1.0
     stop, profit = trade.barriers.stop, trade.barriers.profit
     if stop is not None and sign * (rate - stop) <= 0:
@@ -109,12 +109,12 @@ def barrier_touched(trade: OpenTrade, rate: float) -> ExitReason | None:
 
 
 def horizon_reached(trade: OpenTrade) -> ExitReason | None:
-    """Whether as many candles have passed as the label looked ahead."""
+    """Whether the trade has been held for the label's horizon."""
     return ExitReason.HORIZON if trade.candles_held >= trade.horizon else None
 
 
 def exit_reason(trade: OpenTrade, rate: float, settings: ExitSettings) -> ExitReason | None:
-    """First rule that ends the trade at this price: barriers, then horizon.
+    """First rule that exits the trade at this price: barriers, then horizon.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What FreqUI draws below the candles."""
+"""Sub-plots that FreqUI draws below the candles."""
 
 from typing import Any, Final
 
@@ -15,9 +15,9 @@ SUBPLOTS: Final[dict[str, dict[str, dict[str, str]]]] = {
     "Live quality": {"live_skill": {"color": MAIN}, "live_accuracy": {"color": GOOD}},
     "Drift": {"drift_level": {"color": BAD}},
 }
-"""Name of each sub-plot, its columns and their looks.
+"""Name of each sub-plot, its columns and their style.
 
-Short names and few sub-plots: longer ones run into each other beside the axes.
+Names are short and sub-plots few: otherwise the axis labels overlap.
 """
 
 

@@ -1,4 +1,4 @@
-"""Where open trades end: barriers as they were at entry, and the label's horizon."""
+"""Exits of open trades: barriers fixed at entry, and the label's horizon."""
 
 import math
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from freqai_signals.trading.exits import (
 
 
 class HeldTrade(Protocol):
-    """What is read of freqtrade's trade."""
+    """The attributes of freqtrade's trade that are used."""
 
     pair: str
     open_date: datetime
@@ -33,10 +33,10 @@ class HeldTrade(Protocol):
         """When it was opened."""
 
     def get_custom_data(self, key: str) -> Any:
-        """What was kept with the trade."""
+        """A value stored with the trade."""
 
     def set_custom_data(self, key: str, value: Any) -> None:
-        """Keep a value with the trade."""
+        """Store a value with the trade."""
 
 
 @dataclass(frozen=True)
@@ -58,25 +58,24 @@ class Position:
     above: float
     ends: float
 
-    def goes_on(self, now: datetime, rate: float) -> bool:
-        """Whether no rule can end the trade now."""
+    def stays_open(self, now: datetime, rate: float) -> bool:
+        """Whether no exit rule applies now."""
         return self.below < rate < self.above and now.timestamp() < self.ends
 
 
 class Positions:
     """The open trades of one bot or backtest, and the candles on which they were decided.
 
-    Barriers are worked out once for each trade: freqtrade asks in every candle of each.
+    Barriers are computed once a trade, since freqtrade's callbacks run in every candle of each.
 
     Parameters
     ----------
     settings
-        Gives the settings in force; asked once for each trade.
+        Returns the current settings, which hyperopt and its parameter file change.
     is_live
-        Whether a bot runs. Then a trade's width is kept with the trade, so that it survives a
-        restart, and a stop that freqtrade has in place is left to freqtrade. In a backtest
-        freqtrade would pay the stop's own price where a candle opens beyond it; an exit of ours
-        pays the open.
+        Whether a bot runs. Then the barrier width is stored with the trade, so that it survives a
+        restart, and a stop that freqtrade has set is left to freqtrade. In a backtest freqtrade
+        would fill at the stop price even if a candle opens beyond it; our exit fills at the open.
     """
 
     def __init__(self, settings: Callable[[], SignalSettings], is_live: bool) -> None:
@@ -86,8 +85,9 @@ class Positions:
         self._held: dict[tuple[str, datetime], Position] = {}
 
     def decided(self, pair: str, frame: pd.DataFrame) -> None:
-        """Take over a pair's decided frame; a backtest forgets the trades known so far."""
+        """Set a pair's decided frame; in a backtest, also forget all trades."""
         self._candles[pair] = DecidedCandles.of(frame)
+        # The next epoch of hyperopt may have other barriers.
         if not self._is_live:
             self._held.clear()
 
@@ -96,18 +96,18 @@ class Positions:
         return freshness(self._candles.get(pair), now, self._settings().candle_seconds)
 
     def barriers(self, trade: HeldTrade) -> Barriers:
-        """Barrier prices of a trade, both None where its entry's candle is unknown."""
+        """Barrier prices of a trade, both None if its entry candle is unknown."""
         return self._of(trade).barriers
 
     def exit(self, trade: HeldTrade, now: datetime, rate: float) -> str | None:
-        """Why the trade ends at this rate and time, None if it does not.
+        """Reason to exit the trade at this rate and time, None if there is none.
 
-        freqtrade asks for this before its own stop and takes the first answer. Were a running
-        bot's stop told here too, it would leave by ``order_types["exit"]`` instead of
+        freqtrade calls this before it checks its own stop and uses the first result. If a running
+        bot's stop were returned here, the exit would use ``order_types["exit"]`` instead of
         ``order_types["stoploss"]``, and StoplossGuard would not count it.
         """
         position = self._of(trade)
-        if position.goes_on(now, rate):
+        if position.stays_open(now, rate):
             return None
         settings = self._settings()
         held = (now - trade.open_date_utc).total_seconds() // settings.candle_seconds
@@ -125,14 +125,15 @@ class Positions:
         if position is None:
             width = self._width(trade)
             position = _position(trade, width, self._settings())
+            # Without its entry candle a trade is looked up again, once the pair has been analysed.
             if not math.isnan(width):
                 self._held[key] = position
         return position
 
     def _width(self, trade: HeldTrade) -> float:
-        kept = trade.get_custom_data(BARRIER_COLUMN) if self._is_live else None
-        if kept is not None:
-            return float(kept)
+        stored = trade.get_custom_data(BARRIER_COLUMN) if self._is_live else None
+        if stored is not None:
+            return float(stored)
         candles = self._candles.get(trade.pair)
         if candles is None:
             return math.nan
@@ -144,10 +145,10 @@ class Positions:
 
 
 def _has_stop(trade: HeldTrade, stop: float | None) -> bool:
-    """Whether freqtrade's own stop is in place, at this price or nearer.
+    """Whether freqtrade has set its own stop at this price or nearer.
 
-    It is not where a config has switched ``use_custom_stoploss`` off, or where the price had
-    passed the barrier before freqtrade asked for it.
+    It has not if the config disables ``use_custom_stoploss``, or if the price had passed the
+    barrier before freqtrade called for it.
     """
     if stop is None or not trade.stop_loss:
         return False
@@ -174,11 +175,11 @@ Callback = TypeVar("Callback", bound=Callable[..., Any])
 
 
 def reads_only(callback: Callback) -> Callback:
-    """Mark a callback that leaves its trade alone, so that freqtrade does not copy the trade.
+    """Mark a callback that does not modify its trade, so that freqtrade does not copy the trade.
 
-    freqtrade hands callbacks a deep copy of the trade, a millisecond for each candle of each open
-    trade and nine tenths of a backtest's time, unless the callback's name says that it is
-    ``IStrategy``'s own. Should that change, backtests get slower and nothing else.
+    freqtrade passes a deep copy of the trade, which takes a millisecond for each candle of each
+    open trade and nine tenths of a backtest's time, unless the callback's qualified name is that of
+    ``IStrategy``. Should freqtrade change that, backtests only get slower.
     """
     callback.__qualname__ = f"IStrategy.{callback.__name__}"
     return callback

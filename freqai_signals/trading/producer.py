@@ -1,4 +1,4 @@
-"""Columns that another bot has produced, laid beside this bot's own candles."""
+"""Columns of a producer bot, joined to this bot's own candles."""
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,8 @@ from freqai_signals.schema import (
 from freqai_signals.signals.outputs import complete_outputs
 
 
-def with_consumed(candles: pd.DataFrame, produced: pd.DataFrame) -> pd.DataFrame:
-    """Candles of this bot with what the producer said of each.
+def with_producer_columns(candles: pd.DataFrame, produced: pd.DataFrame) -> pd.DataFrame:
+    """Join the producer's columns to this bot's candles, by date.
 
     Parameters
     ----------
@@ -24,17 +24,17 @@ def with_consumed(candles: pd.DataFrame, produced: pd.DataFrame) -> pd.DataFrame
         This bot's frame.
     produced
         The producer's analysed frame; empty before the first message. Only rows of the same date
-        count, so a producer that is behind, ahead or away says nothing.
+        are used, so a producer that is late, ahead or offline gives none.
 
     Returns
     -------
     pandas.DataFrame
-        Index and rows of ``candles``; where the producer said nothing the row abstains and neither
-        enters nor exits.
+        Index and rows of ``candles``; rows without a producer's row abstain and neither enter nor
+        exit.
     """
     frame = candles.drop(columns=[name for name in CONSUMED_COLUMNS if name in candles])
-    said = _by_date(produced).reindex(pd.DatetimeIndex(frame["date"]).as_unit("ms"))
-    columns = {name: said[name].to_numpy() for name in CONSUMED_COLUMNS if name in said}
+    joined = _by_date(produced).reindex(pd.DatetimeIndex(frame["date"]).as_unit("ms"))
+    columns = {name: joined[name].to_numpy() for name in CONSUMED_COLUMNS if name in joined}
     frame = frame.assign(**columns)
     for name in DIRECTION_COLUMNS:
         value = frame[name] if name in frame else pd.Series(0, index=frame.index)
@@ -54,7 +54,7 @@ def _by_date(produced: pd.DataFrame) -> pd.DataFrame:
     if produced.empty:
         return pd.DataFrame(index=pd.DatetimeIndex([], tz="UTC").as_unit("ms"))
     dates = pd.DatetimeIndex(pd.to_datetime(produced["date"], utc=True)).as_unit("ms")
-    # A producer may be a consumer itself: its own tags count, not those that it was told.
+    # A producer may be a consumer itself: its own tags count, not those of its producer.
     own = produced.drop(columns=list(TAGS.values()), errors="ignore")
-    said = own.rename(columns=TAGS).set_index(dates)
-    return said[~said.index.duplicated(keep="last")]
+    by_date = own.rename(columns=TAGS).set_index(dates)
+    return by_date[~by_date.index.duplicated(keep="last")]

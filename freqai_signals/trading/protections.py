@@ -1,4 +1,4 @@
-"""When nothing may be opened: after a stop, and after a bad day."""
+"""Protections: no entries after a stop or a drawdown."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -14,19 +14,19 @@ STOPPED: Final = (
     "liquidation",
     str(ExitReason.STOP_BARRIER),
 )
-"""Exit reasons of trades that were stopped out: those of freqtrade's StoplossGuard, and our own."""
+"""Exit reasons of trades that were stopped out: those of freqtrade's StoplossGuard, and ours."""
 
 
 class ClosedTrade(Protocol):
-    """What is read of a trade that has ended."""
+    """The attributes of freqtrade's closed trade that are used."""
 
     @property
     def exit_reason(self) -> str | None:
-        """Why it ended."""
+        """Why it was closed."""
 
     @property
     def close_date_utc(self) -> datetime:
-        """When it ended."""
+        """When it was closed."""
 
 
 def stop_candles(trades: Iterable[ClosedTrade], candle_seconds: int) -> list[int]:
@@ -39,11 +39,11 @@ def stop_candles(trades: Iterable[ClosedTrade], candle_seconds: int) -> list[int
 
 
 def protections(settings: SignalSettings) -> list[dict[str, Any]]:
-    """Protections of freqtrade: pause a pair after a stop, and everything after a bad day.
+    """Freqtrade's protections: lock a pair after a stop, and all pairs after a drawdown.
 
-    A lock lasts to the end of a candle, so one candle is the shortest pause there is:
-    ``cooldown_candles`` of 0 and 1 both give it. No pause at all after a stop has only a backtest
-    without ``--enable-protections``; ``make backtest`` and a running bot have them.
+    A lock lasts to the end of a candle, so one candle is the minimum: ``cooldown_candles`` of 0 and
+    1 have the same effect. Protections apply in a running bot and ``make backtest``; a backtest
+    without ``--enable-protections`` has none.
     """
     day = settings.candles_per_day
     pause = max(settings.decision.cooldown_candles, 1)

@@ -1,9 +1,9 @@
-r"""How much to stake: a capped fraction of what Kelly's rule would.
+r"""Stake of a trade: a capped fraction of the Kelly criterion.
 
-For a return *x* that is small against the wallet, Kelly's share is nearly
-:math:`E[x] / E[x^2]`. The mean comes from calibrated probabilities; the square from what the
-training window's classes returned, including their spread, so that a class whose outcomes differ
-widely earns a smaller stake than its mean alone would. Known at the close of the signal's candle.
+For a return *x* that is small against the wallet, the Kelly share is about
+:math:`E[x] / E[x^2]`. The mean comes from calibrated probabilities; the square from the mean
+squared returns of the training window by class, so that a class with widely spread outcomes gets a
+smaller stake than its mean alone would give. Known at the close of the signal's candle.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from freqai_signals.signals.predictions import Floats
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a long or short can expect, after costs; fractions of the stake.
+    """Moments of a trade's return after costs; fractions of the stake.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Outlook:
 
 @dataclass(frozen=True)
 class StakeLimits:
-    """What freqtrade allows for one entry, in stake currency."""
+    """freqtrade's limits for the stake of one entry, in stake currency."""
 
     proposed: float
     minimum: float
@@ -44,12 +44,12 @@ class StakeLimits:
 def outlook(
     signal: SignalClass, probabilities: Floats, means: Floats, squares: Floats, cost: float
 ) -> Outlook:
-    """What following ``signal`` can expect.
+    """Expected return and expected squared return of a trade on ``signal``.
 
     Parameters
     ----------
     signal
-        Buy is a long, sell a short; a hold expects nothing.
+        Buy is a long, sell a short; for hold both are 0.
     probabilities, means, squares
         Shape ``(3,)`` each, columns sell, hold, buy: calibrated probabilities, mean gross returns
         and mean squared gross returns of the training window's classes. A square is at least its
@@ -75,7 +75,7 @@ def outlook(
 def kelly_share(expected: Outlook) -> float:
     """Share of the wallet that maximises growth, for small returns; 0 without an edge.
 
-    May exceed 1: an edge that is large against its risk asks for leverage. Callers cap it.
+    May exceed 1 for an edge that is large relative to its risk; callers cap it.
     """
     if not expected.mean > 0 or not np.isfinite(expected.square):
         return 0.0
@@ -87,11 +87,11 @@ def stake(
 ) -> float:
     """Stake of one entry in stake currency; 0 means no entry.
 
-    ``fixed`` gives the proposed stake whatever is expected. ``kelly`` gives ``kelly_fraction`` of
-    :func:`kelly_share` times the wallet, at most ``maximum_stake_share`` of the wallet and at most
-    freqtrade's maximum. A stake exposes ``leverage`` times itself, so the share is divided by it.
-    Where the result is less than the exchange's minimum there is no entry: rounding up would stake
-    more than the edge is worth.
+    ``fixed`` gives the proposed stake. ``kelly`` gives ``kelly_fraction`` of :func:`kelly_share`
+    times the wallet, at most ``maximum_stake_share`` of the wallet and at most freqtrade's maximum.
+    A stake has an exposure of ``leverage`` times itself, so the share is divided by it. If the
+    result is below the exchange's minimum there is no entry: rounding up would stake more than the
+    edge justifies.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which thresholds can be optimised, between which limits, and how they go into the settings."""
+"""Thresholds that hyperopt can optimise, their ranges, and how they change the settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,33 +19,32 @@ class Limits:
     low, high
         Inclusive.
     space
-        freqtrade's hyperopt space: ``buy`` decides about entries, ``sell`` about exits.
+        freqtrade's hyperopt space: ``buy`` for entries, ``sell`` for exits.
     decimals
-        Digits that matter.
-    whole
-        Whole numbers only, counts of candles.
+        Digits after the point.
+    integer
+        Integers only, counts of candles.
     """
 
     low: float
     high: float
     space: Literal["buy", "sell"]
     decimals: int = 3
-    whole: bool = False
+    integer: bool = False
 
 
 class Thresholds:
     """The table of thresholds; names are those of the strategy's parameters.
 
-    The tiers are given as shares of the way to 1, so that weak <= medium <= strong always holds:
-    medium lies ``medium_step`` of the way from weak to 1, strong ``strong_step`` of the way from
-    medium to 1. ``minimum_confidence`` also is the lower edge of the weak tier. A barrier at the
-    upper end of its range is off, so that a search can switch it off too.
+    The tiers are parametrised as shares of the distance to 1, so that weak <= medium <= strong
+    always holds: medium lies ``medium_step`` of the distance from weak to 1, strong ``strong_step``
+    of the distance from medium to 1. ``minimum_confidence`` also is the lower edge of the weak
+    tier. A barrier at the upper end of its range is disabled, so that a search can disable it.
 
-    ``reference_confidence`` is no threshold and stays where the config has it, whatever minimum is
-    tried: that keeps the promise that raising a threshold never adds a signal (see
-    ``signals.emission``). Trading on a minimum below it, a slightly more confident signal may
-    follow a weaker one within the repeat window; above it, a signal may be called the repeat of
-    one that was too weak to be shown.
+    ``reference_confidence`` is not optimised and stays as configured for every minimum: only then
+    does raising a threshold never add a signal (see ``signals.rate_limits``). With a minimum below
+    it, a slightly more confident signal may follow a weaker one within the repeat window; above it,
+    a signal may be a repeat of one that was too weak to be emitted.
     """
 
     LIMITS: ClassVar[Mapping[str, Limits]] = {
@@ -54,9 +53,9 @@ class Thresholds:
         "strong_step": Limits(0.0, 1.0, "buy"),
         "expected_value_margin": Limits(-0.005, 0.01, "buy", 4),
         "hold_confidence": Limits(0.5, 1.0, "buy"),
-        "repeat_window_candles": Limits(0, 48, "buy", whole=True),
+        "repeat_window_candles": Limits(0, 48, "buy", integer=True),
         "repeat_confidence_step": Limits(0.0, 0.3, "buy"),
-        "cooldown_candles": Limits(0, 96, "buy", whole=True),
+        "cooldown_candles": Limits(0, 96, "buy", integer=True),
         "maximum_share": Limits(0.01, 0.5, "buy"),
         "opposite_confidence": Limits(0.0, 1.0, "sell"),
         "stop_multiple": Limits(0.5, 6.0, "sell", 2),
@@ -65,7 +64,7 @@ class Thresholds:
 
     @staticmethod
     def default(settings: SignalSettings, name: str) -> float:
-        """Value that leaves the settings as they are (a barrier that is off stays off)."""
+        """Value that leaves the settings unchanged (a disabled barrier stays disabled)."""
         decision, exits = settings.decision, settings.exits
         weak = decision.lowest_confidence
         medium, strong = max(decision.medium, weak), max(decision.strong, decision.medium, weak)
@@ -82,10 +81,10 @@ class Thresholds:
 
     @staticmethod
     def apply(settings: SignalSettings, values: Mapping[str, float]) -> SignalSettings:
-        """The settings with the given thresholds in place.
+        """The settings with the given thresholds.
 
-        A value that equals its default to the last digit of its parameter (freqtrade rounds to
-        ``decimals``) leaves its setting as it is; the three tiers count as one setting.
+        A value that equals its default after rounding to ``decimals``, as freqtrade does, leaves
+        its setting unchanged; the three tiers count as one setting.
 
         Examples
         --------
@@ -117,23 +116,23 @@ class Thresholds:
 
 
 class TunedSettings:
-    """The settings with what hyperopt, or its parameter file, has put in their place.
+    """The settings with the thresholds of hyperopt or its parameter file.
 
     Parameters
     ----------
     settings
-        As the config has them.
+        Those of the config.
     """
 
     def __init__(self, settings: SignalSettings) -> None:
-        self._given = settings
+        self._configured = settings
         self._last: tuple[tuple[float, ...], SignalSettings] = ((), settings)
 
     def at(self, values: tuple[float, ...]) -> SignalSettings:
         """Settings at these values of ``Thresholds.LIMITS``, in its order."""
         if self._last[0] != values:
             named = dict(zip(Thresholds.LIMITS, values, strict=True))
-            self._last = (values, Thresholds.apply(self._given, named))
+            self._last = (values, Thresholds.apply(self._configured, named))
         return self._last[1]
 
 
@@ -151,6 +150,6 @@ def _tiers(settings: SignalSettings, values: Mapping[str, float]) -> dict[str, f
 
 
 def _is_default(settings: SignalSettings, name: str, value: float) -> bool:
-    """Whether a value is the default, or what freqtrade's rounding makes of it."""
+    """Whether a value is the default, exactly or after freqtrade's rounding."""
     default = Thresholds.default(settings, name)
     return value in (default, round(default, Thresholds.LIMITS[name].decimals))

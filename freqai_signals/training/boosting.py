@@ -1,4 +1,4 @@
-"""How the boosters of a head are fitted: which rows, which target, how many rounds."""
+"""Training the boosters of a head: rows, targets, weights and number of rounds."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,27 +15,28 @@ from freqai_signals.settings import BoosterSettings, SignalSettings
 
 @dataclass(frozen=True)
 class _Task:
-    """What one booster of a head learns, and how; ``rounds`` is the least number of them."""
+    """Objective, rows and parameters of one booster of a head."""
 
     objective: booster.Objective
     sample: booster.Sample
     settings: BoosterSettings
-    rounds: int = 1
+    min_rounds: int = 1
 
     def fit(self, seed: int, rounds: int) -> booster.Fitted:
-        """Boost for a given number of rounds."""
         return booster.fit_rounds(self.sample, self._parameters(seed), rounds)
 
-    def fit_stopping(self, held_out: "_Task", seed: int, patience: int) -> booster.Fitted:
-        """Boost until the loss on the held-out rows no longer falls, at least ``rounds`` times."""
-        stopped = booster.fit_stopping(
+    def fit_early_stopping(self, held_out: "_Task", seed: int, patience: int) -> booster.Fitted:
+        stopped = booster.fit_early_stopping(
             self.sample,
             held_out.sample,
             self._parameters(seed),
             self.settings.rounds,
             patience,
         )
-        return stopped if stopped.best_rounds >= self.rounds else self.fit(seed, self.rounds)
+        # Direction is so faint on real candles that early stopping stops by chance.
+        return (
+            stopped if stopped.best_rounds >= self.min_rounds else self.fit(seed, self.min_rounds)
+        )
 
     def _parameters(self, seed: int) -> dict[str, Any]:
         return booster.parameters(self.settings, self.objective, seed)
@@ -43,29 +44,28 @@ class _Task:
 
 def _tasks(rows: TrainingRows, settings: SignalSettings) -> list[_Task]:
     """One task for each booster of a head."""
-    usual = settings.booster
+    default = settings.booster
     if settings.model.kind == "multiclass":
-        return [_Task(booster.MULTICLASS, booster.Sample(rows.features, rows.label), usual)]
+        return [_Task(booster.MULTICLASS, booster.Sample(rows.features, rows.label), default)]
     moved = rows.label != SignalClass.HOLD
-    of_moves = booster.Sample(
-        rows.features[moved],
-        (rows.label[moved] == SignalClass.BUY).astype(np.int8),
-    )
-    slow = usual.model_copy(update=settings.direction.model_dump(exclude={"rounds"}))
+    move = booster.Sample(rows.features, moved.astype(np.int8))
+    bought = (rows.label[moved] == SignalClass.BUY).astype(np.int8)
+    direction = booster.Sample(rows.features[moved], bought)
+    slower = default.model_copy(update=settings.direction.model_dump(exclude={"rounds"}))
     return [
-        _Task(booster.BINARY, booster.Sample(rows.features, moved.astype(np.int8)), usual),
-        _Task(booster.BINARY, of_moves, slow, settings.direction.rounds),
+        _Task(booster.BINARY, move, default),
+        _Task(booster.BINARY, direction, slower, settings.direction.rounds),
     ]
 
 
 def fit_heads(past: TrainingRows, tail: TrainingRows, settings: SignalSettings) -> tuple[Head, ...]:
-    """Fit one head a seed on ``past``; the purged ``tail`` chooses the number of rounds."""
+    """Train one head a seed on ``past`` with early stopping on the purged ``tail``."""
     pairs = list(zip(_tasks(past, settings), _tasks(tail, settings), strict=True))
     return tuple(
         Head(
             settings.model.kind,
             tuple(
-                task.fit_stopping(held_out, seed, _patience(task, settings))
+                task.fit_early_stopping(held_out, seed, _patience(task, settings))
                 for task, held_out in pairs
             ),
         )
@@ -74,15 +74,15 @@ def fit_heads(past: TrainingRows, tail: TrainingRows, settings: SignalSettings) 
 
 
 def _patience(task: _Task, settings: SignalSettings) -> int:
-    """Rounds without gain before stopping; a slower booster needs more of them to tell."""
-    slower = settings.booster.learning_rate / task.settings.learning_rate
-    return max(1, round(settings.model.early_stopping_rounds * slower))
+    """Early stopping rounds, more for a lower learning rate."""
+    factor = settings.booster.learning_rate / task.settings.learning_rate
+    return max(1, round(settings.model.early_stopping_rounds * factor))
 
 
 def refit(
     heads: tuple[Head, ...], rows: TrainingRows, settings: SignalSettings
 ) -> tuple[Head, ...]:
-    """Fit the same heads once more on other rows, ``refit_factor`` times as many rounds."""
+    """Train the same heads on other rows, with ``refit_factor`` times as many rounds."""
     tasks, factor = _tasks(rows, settings), settings.model.refit_factor
     return tuple(
         Head(
@@ -101,7 +101,7 @@ def _seeds(settings: SignalSettings) -> range:
 
 
 def rounds_of(heads: tuple[Head, ...]) -> dict[str, int]:
-    """Boosting rounds by booster, for the card."""
+    """Boosting rounds by booster, for the model card."""
     names = ("classes",) if heads[0].kind == "multiclass" else ("move", "direction")
     return {
         f"{name}_{seed}": fitted.best_rounds
@@ -113,10 +113,10 @@ def rounds_of(heads: tuple[Head, ...]) -> dict[str, int]:
 def first_history(
     early: TrainingRows, end: TrainingRows, heads: tuple[Head, ...], settings: SignalSettings
 ) -> DirectionHistory:
-    """Direction predictions to begin with, where no earlier model left any.
+    """Out-of-sample direction predictions for the first model, which has no predecessor.
 
-    Boosters of direction are fitted on the ``early`` rows and asked about those of the ``end``,
-    purged of each other. The hold-out after both chose the number of rounds, so they chose nothing.
+    Direction boosters are trained on the ``early`` rows and predict those of the ``end``, purged of
+    each other. The number of rounds was chosen on the hold-out after both, so on none of them.
     """
     task = _tasks(early, settings)[-1]
     raws = []
@@ -124,6 +124,7 @@ def first_history(
         fitted = task.fit(seed, head.boosters[-1].best_rounds)
         predicted = booster.predict(fitted, end.features)
         if head.kind == "two_stage":
+            # Only buy against sell enters the history: the share of hold does not matter.
             predicted = np.column_stack([1.0 - predicted, np.zeros(len(end)), predicted])
         raws.append(predicted)
     return DirectionHistory().extended(end.event_end, end.label, np.mean(raws, axis=0))

@@ -1,7 +1,6 @@
-"""Which features say nothing new: constant and equal columns, look-alikes, and what is not missed.
+"""Redundant features: constant, duplicate and correlated columns, and permutation importance.
 
-Everything here looks at the rows it is given and at nothing else; who decides with them, on which
-rows, is said in :mod:`freqai_signals.training.feature_selection`.
+:mod:`freqai_signals.training.feature_selection` decides which rows these functions get.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -24,7 +23,7 @@ _SHUFFLES: Final = 2
 
 
 def constant_columns(features: Features) -> NDArray[np.intp]:
-    """Columns that hold one value only, shape ``(k,)``.
+    """Indices of columns with a single value, shape ``(k,)``.
 
     Examples
     --------
@@ -35,45 +34,47 @@ def constant_columns(features: Features) -> NDArray[np.intp]:
 
 
 def duplicate_columns(features: Features) -> NDArray[np.intp]:
-    """Columns equal in every row to one that stands before them, shape ``(k,)``.
+    """Indices of columns equal in every row to an earlier one, shape ``(k,)``.
 
     Examples
     --------
     >>> duplicate_columns(np.array([[1.0, 2.0, 1.0], [4.0, 3.0, 4.0]], dtype=np.float32))
     array([2])
     """
+    # Adding zero turns -0.0 into 0.0, which has other bytes.
     columns = np.ascontiguousarray(features.T + np.float32(0.0))
     seen: set[bytes] = set()
     found = []
-    for place, column in enumerate(columns):
+    for index, column in enumerate(columns):
         content = column.tobytes()
         if content in seen:
-            found.append(place)
+            found.append(index)
         seen.add(content)
     return np.asarray(found, dtype=np.intp)
 
 
 def correlation_clusters(features: Features, correlation: float) -> list[NDArray[np.intp]]:
-    """Columns that rise and fall together, or against each other.
+    """Hierarchical clusters of columns by absolute rank correlation, with average linkage.
 
     Parameters
     ----------
     features
         Shape ``(n, m)``.
     correlation
-        Mean absolute rank correlation (Spearman) from which two clusters are one, in (0, 1).
+        Mean absolute Spearman correlation from which two clusters are merged, in (0, 1).
 
     Returns
     -------
     list of numpy.ndarray
-        Columns of each cluster, every column in exactly one, in order of their first column. A
-        constant column is a cluster of its own.
+        Column indices of each cluster, in order of their first column. A constant column is a
+        cluster of its own.
     """
     width = features.shape[1]
     if width < 2 or len(features) < 2:
         return [np.array([column]) for column in range(width)]
     with np.errstate(invalid="ignore", divide="ignore"):
         spearman = np.corrcoef(rankdata(features, axis=0), rowvar=False)
+    # The correlation of a constant column is NaN and counts as none.
     distance = 1.0 - np.abs(np.nan_to_num(spearman))
     np.fill_diagonal(distance, 0.0)
     tree = linkage(squareform(distance, checks=False), method="average")
@@ -88,41 +89,42 @@ def permutation_losses(
     label: Labels,
     sets: Mapping[SetName, Sequence[int]],
 ) -> dict[SetName, NDArray[np.float64]]:
-    """What is lost, row by row, when a set of columns is exchanged between rows.
+    """Permutation importance of sets of columns, row by row.
 
-    All columns of a set move together, so that what they tell jointly is lost at once.
+    All columns of a set are permuted together, so that their joint information is lost at once.
 
     Parameters
     ----------
     predict
-        A model's probabilities of rows that it was not trained on.
+        Gives a model's probabilities of rows that it was not trained on.
     features, label
         Those rows, shapes ``(n, m)`` and ``(n,)``.
     sets
-        Columns to exchange together, by name.
+        Columns to permute together, by name.
 
     Returns
     -------
     dict
-        Set name to the log loss gained in each row (nats), mean of a few shuffles, shape ``(n,)``.
+        Set name to the increase of log loss in each row (nats), mean of two shuffles, shape
+        ``(n,)``.
     """
-    whole = log_losses(label, predict(features))
+    baseline = log_losses(label, predict(features))
     rng = np.random.default_rng(_SEED)
     orders = [rng.permutation(len(features)) for _ in range(_SHUFFLES)]
-    lost = {}
+    increases = {}
     for name, columns in sets.items():
-        places = np.asarray(columns, dtype=np.intp)
+        permuted = np.asarray(columns, dtype=np.intp)
         shuffled = features.copy()
         total = np.zeros(len(features))
         for order in orders:
-            shuffled[:, places] = features[np.ix_(order, places)]
+            shuffled[:, permuted] = features[np.ix_(order, permuted)]
             total += log_losses(label, predict(shuffled))
-        lost[name] = total / _SHUFFLES - whole
-    return lost
+        increases[name] = total / _SHUFFLES - baseline
+    return increases
 
 
 def jaccard(one: Sequence[str], other: Sequence[str]) -> float:
-    """Share of the names of either that both have: 1 for equal sets, 0 for disjoint ones.
+    """Jaccard index of two sets of names: 1 for equal sets, 0 for disjoint ones.
 
     Examples
     --------

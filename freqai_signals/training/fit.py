@@ -1,4 +1,4 @@
-"""From training rows to a SignalModel, or to the reason why there is none."""
+"""Training: from rows to a SignalModel, or to one that abstains and has the reason in its card."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -9,8 +9,7 @@ import numpy as np
 from freqai_signals import metrics
 from freqai_signals.dataset.holdout import Holdout
 from freqai_signals.dataset.rows import TrainingRows
-from freqai_signals.dataset.splits import purged_tail
-from freqai_signals.drift.training_reference import MOST_FEATURES, drift_reference
+from freqai_signals.drift.training_reference import MAX_FEATURES, drift_reference
 from freqai_signals.metrics import Probabilities
 from freqai_signals.model.calibration import (
     CalibrationRows,
@@ -26,19 +25,19 @@ from freqai_signals.settings import SignalSettings
 from freqai_signals.training.boosting import first_history, fit_heads, refit, rounds_of
 from freqai_signals.training.feature_selection import choose_features, group_shares
 from freqai_signals.training.request import Request, new_card
-from freqai_signals.training.row_checks import missing_classes, why_not_trainable
+from freqai_signals.training.row_checks import missing_classes, split_tail, why_not_trainable
 
 __all__ = ["Request", "train"]
 
 logger = logging.getLogger(__name__)
 
 _TRAIN_METRIC_ROWS = 20_000
-_SUREST_MEDIAN = 0.9
-_NOT_REFITTED = ("refitted boosters were far surer than the held-out ones, which serve instead",)
+_MAX_MEDIAN_PERCENTILE = 0.9
+_NOT_REFITTED = ("refitted boosters are overconfident; the early-stopped ones are used instead",)
 
 
 def train(request: Request, key: str | None = None) -> SignalModel:
-    """Fit a model: early stopping on a purged tail, calibration there, refit on all rows.
+    """Train a model: early stopping and calibration on a purged tail, refit on all rows.
 
     Parameters
     ----------
@@ -50,8 +49,8 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     Returns
     -------
     SignalModel
-        Never raises for rows that cannot be learnt from: such a model abstains, its card says why.
-        Bit-identical for the same request, whatever the number of threads.
+        Never raises for unsuitable rows: the model then abstains and its card holds the reason.
+        Bit-identical for the same request and any number of threads.
     """
     rows, settings = request.rows, request.settings
     card = new_card(request, key or request.key())
@@ -60,29 +59,30 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     if reason:
         return SignalModel(replace(card, reason=reason), rows.names, history)
 
-    past, tail = _split(rows, settings, settings.validation_fraction)
+    past, tail = split_tail(rows, settings, settings.validation_fraction)
     reason = why_not_trainable(past, settings) or missing_classes(tail)
     if reason:
         return SignalModel(replace(card, reason=reason), rows.names, history)
 
-    card, kept = _chosen(card, past, request)
+    # On the past only: the hold-out must not take part in the choice.
+    card, kept = _select_features(card, past, request)
     window = _Window(*(part.columns(kept) for part in (rows, past, tail)))
     held_out, history, calibrated = _held_out_fit(window, settings, history)
-    fit = _serving(held_out, window, settings)
+    fit = _refitted(held_out, window, settings)
     held = Holdout.of(window.past, window.tail, calibrated)
-    measured = _measured(fit, window, calibrated)
+    scores = _scores(fit, window, calibrated)
     card = replace(
         card,
-        metrics=measured,
+        metrics=scores,
         rounds=rounds_of(fit.heads),
-        warnings=_warnings(measured["validation"], settings)
+        warnings=_warnings(scores["validation"], settings)
         + (_NOT_REFITTED if settings.model.refit and fit is held_out else ()),
     )
     for warning in card.warnings:
         logger.warning("Model %s: %s", card.version, warning)
     until = int(rows.event_end.max())
     model = SignalModel(card, window.rows.names, history, fit, until, held)
-    used = [name for name, _ in model.feature_importance(MOST_FEATURES)]
+    used = [name for name, _ in model.feature_importance(MAX_FEATURES)]
     return replace(
         model,
         card=replace(card, groups=group_shares(model, settings)),
@@ -92,7 +92,7 @@ def train(request: Request, key: str | None = None) -> SignalModel:
 
 @dataclass(frozen=True)
 class _Window:
-    """All rows of a window, those before its hold-out, and the hold-out, purged of each other."""
+    """All rows of a training window, and two parts purged of each other: past and hold-out."""
 
     rows: TrainingRows
     past: TrainingRows
@@ -102,12 +102,13 @@ class _Window:
 def _held_out_fit(
     window: _Window, settings: SignalSettings, history: DirectionHistory
 ) -> tuple[Fit, DirectionHistory, Probabilities]:
-    """A fit that knows nothing of the hold-out, the history, and its hold-out probabilities."""
+    """A fit with early stopping, its history, and its calibrated hold-out probabilities."""
     rows, past, tail = window.rows, window.past, window.tail
     heads = fit_heads(past, tail, settings)
     raw = raw_mean(heads, tail.features)
     if not len(history.log_odds):
         history = _first_history(past, heads, settings)
+    # Rows per independent outcome: mean length of an event over the step between rows.
     overlap = float(np.mean(rows.event_end - rows.start)) / settings.model.row_step
     calibrator = fit_calibrator(
         CalibrationRows(tail.label, raw, tail.start, tail.event_end, overlap),
@@ -119,15 +120,15 @@ def _held_out_fit(
         heads=heads,
         calibrator=calibrator,
         margins=MarginReference.of(calibrated),
-        places=NoveltyReference.of(rows.features),
+        novelty=NoveltyReference.of(rows.features),
         class_returns=ClassReturns.of(rows.label, rows.realised_return),
         prior=metrics.class_prior(rows.label),
     )
     return fit, history, calibrated
 
 
-def _measured(fit: Fit, window: _Window, calibrated: Probabilities) -> dict[str, dict[str, float]]:
-    """Metrics of a sample of all rows, and of the hold-out by those who did not know it."""
+def _scores(fit: Fit, window: _Window, calibrated: Probabilities) -> dict[str, dict[str, float]]:
+    """Metrics of the final fit on a sample of all rows, and of the held-out fit on the hold-out."""
     rows, tail = window.rows, window.tail
     sample = rows.take(np.arange(len(rows)) % (len(rows) // _TRAIN_METRIC_ROWS + 1) == 0)
     prior = metrics.class_prior(window.past.label)
@@ -137,10 +138,10 @@ def _measured(fit: Fit, window: _Window, calibrated: Probabilities) -> dict[str,
     }
 
 
-def _chosen(
+def _select_features(
     card: ModelCard, past: TrainingRows, request: Request
 ) -> tuple[ModelCard, tuple[str, ...]]:
-    """The features to train on, and the card that says why."""
+    """The card with the result of feature selection, and the features to train on."""
     if not request.settings.selection.enabled:
         return card, past.names
     previous = request.previous
@@ -151,28 +152,29 @@ def _chosen(
     return replace(card, selection=choice.evidence(), **changes), choice.kept
 
 
-def _serving(held_out: Fit, window: _Window, settings: SignalSettings) -> Fit:
-    """The fit that predicts: refitted on all rows, if it still speaks as the reference does.
+def _refitted(held_out: Fit, window: _Window, settings: SignalSettings) -> Fit:
+    """The fit that predicts: trained again on all rows, unless that makes it overconfident.
 
-    Where rows are few, boosters that saw the hold-out too may be far surer than those whose margins
-    on it give the percentiles of confidence; then every row would look exceptional.
+    With few rows, boosters trained on the hold-out too may have much larger margins there than
+    those that define the percentiles of confidence; then every row would get a high confidence.
     """
     if not settings.model.refit:
         return held_out
     refitted = replace(held_out, heads=refit(held_out.heads, window.rows, settings))
-    said = held_out.margins.percentile(refitted.calibrated(window.tail.features))
-    return held_out if np.median(said) > _SUREST_MEDIAN else refitted
+    confidence = held_out.margins.percentile(refitted.calibrated(window.tail.features))
+    return held_out if np.median(confidence) > _MAX_MEDIAN_PERCENTILE else refitted
 
 
 def _history(request: Request) -> DirectionHistory:
-    """The previous model's history plus what it says of rows that came after its training."""
+    """The previous model's history plus its predictions of rows after its training."""
     previous = request.previous
     if previous is None:
         return DirectionHistory()
     later = request.rows.take(request.rows.start > previous.trained_until)
-    known = set(previous.names) <= set(later.names)
-    if previous.fit is None or not known or not len(later):
+    has_features = set(previous.names) <= set(later.names)
+    if previous.fit is None or not has_features or not len(later):
         return previous.history
+    # Raw, since the slope of calibration is fitted on them.
     raw = previous.fit.raw(later.columns(previous.names).features)
     return previous.history.extended(later.event_end, later.label, raw)
 
@@ -180,22 +182,12 @@ def _history(request: Request) -> DirectionHistory:
 def _first_history(
     past: TrainingRows, heads: tuple[Head, ...], settings: SignalSettings
 ) -> DirectionHistory:
-    """History from the end of ``past``, as long as the hold-out; empty where rows are too few."""
+    """History from the end of ``past``, as long as the hold-out; empty with too few rows."""
     fraction = settings.validation_fraction / (1.0 - settings.validation_fraction)
-    early, end = _split(past, settings, fraction)
+    early, end = split_tail(past, settings, fraction)
     if why_not_trainable(early, settings):
         return DirectionHistory()
     return first_history(early, end, heads, settings)
-
-
-def _split(
-    rows: TrainingRows, settings: SignalSettings, fraction: float
-) -> tuple[TrainingRows, TrainingRows]:
-    """The rows before the last ``fraction`` of their time, purged, and those of it."""
-    before, after = purged_tail(
-        rows.start, rows.event_end, fraction, settings.validation.embargo_candles
-    )
-    return rows.take(before), rows.take(after)
 
 
 def _warnings(validation: dict[str, float], settings: SignalSettings) -> tuple[str, ...]:
@@ -205,7 +197,7 @@ def _warnings(validation: dict[str, float], settings: SignalSettings) -> tuple[s
         found.append(f"validation accuracy {validation['accuracy']:.3f} is below {limit}")
     if validation["skill"] <= 0:
         found.append(
-            f"validation log loss {validation['log_loss']:.4f} is no better than the class "
-            f"prior's {validation['log_loss_prior']:.4f}"
+            f"validation log loss {validation['log_loss']:.4f} is not below the class prior's "
+            f"{validation['log_loss_prior']:.4f}"
         )
     return tuple(found)

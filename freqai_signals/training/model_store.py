@@ -1,4 +1,4 @@
-"""Models on disk by the digest of what they were made from: never a stale one, never twice."""
+"""Content-addressed cache of trained models: the key covers everything that training depends on."""
 
 import logging
 from contextlib import suppress
@@ -20,15 +20,15 @@ class ModelStore:
     ----------
     folder
         Outside FreqAI's ``user_data/models``, parts of which freqtrade's analysis commands delete.
-    most
-        Files kept; the longest unused go first.
+    max_files
+        The least recently used files beyond that are deleted.
     """
 
     folder: Path
-    most: int = 200
+    max_files: int = 200
 
     def train(self, request: Request) -> SignalModel:
-        """The model of a request: from the folder if it is there, else trained and stored."""
+        """The model of a request: loaded if it is stored, else trained and stored."""
         key = request.key()
         found = self.load(key)
         if found is not None:
@@ -47,19 +47,21 @@ class ModelStore:
         except FileNotFoundError:
             return None
         except artefact.ArtefactError as error:
-            logger.warning("%s; it is set aside and the model trained anew", error)
+            logger.warning("%s; it is set aside as *.damaged and the model trained again", error)
             with suppress(OSError):
+                # Under a name that is never loaded nor pruned.
                 path.replace(path.with_suffix(".damaged"))
             return None
         except OSError as error:
-            logger.warning("%s cannot be read, its model is trained anew: %s", path, error)
+            logger.warning("%s cannot be read, its model is trained again: %s", path, error)
             return None
+        # The time of last use, by which old files are deleted.
         with suppress(OSError):
             path.touch()
         return model
 
     def save(self, model: SignalModel) -> None:
-        """Store a model; a full or read-only disk is logged, the model is used all the same."""
+        """Store a model; an error, such as a full disk, is logged and the model still used."""
         try:
             artefact.write(model, self._path(model.card.key))
             self._prune()
@@ -71,5 +73,5 @@ class ModelStore:
 
     def _prune(self) -> None:
         files = sorted(self.folder.glob("*.model"), key=lambda file: file.stat().st_mtime)
-        for file in files[: max(len(files) - self.most, 0)]:
+        for file in files[: max(len(files) - self.max_files, 0)]:
             file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""All that a model is made from, and the name that follows from it."""
+"""Everything that training depends on, and the key and card that follow from it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,18 +15,18 @@ from freqai_signals.settings import SignalSettings
 
 @dataclass(frozen=True)
 class Request:
-    """All that a model is made from: training is a pure function of it.
+    """Everything that training depends on: a model is a pure function of it.
 
     Attributes
     ----------
     rows
         Rows whose outcome was known at the end of the window.
     settings
-        Only what shapes a model given its rows takes part in the key.
+        Of these, only the ones that affect a model given its rows enter the key.
     previous
         The model of an earlier window of the same pool, or None.
     tuned
-        Name of the tuning record whose parameters the settings hold; empty for the config's own.
+        Name of the tuning record with the parameters in use; empty for those of the config.
     """
 
     rows: TrainingRows
@@ -34,8 +34,8 @@ class Request:
     previous: SignalModel | None = None
     tuned: str = ""
 
-    def shaping(self) -> dict[str, Any]:
-        """The settings that shape a model, without those that change speed only."""
+    def model_settings(self) -> dict[str, Any]:
+        """The settings that affect a model, without those that change speed only."""
         chosen = self.settings.model_dump(
             mode="json", exclude=SignalSettings.without_effect_on("model")
         )
@@ -48,13 +48,14 @@ class Request:
         return digest(
             {
                 "rows": self.rows.digest(),
-                "settings": self.shaping(),
+                "settings": self.model_settings(),
                 "history": [
                     history.event_end.tolist(),
                     history.log_odds.tolist(),
                     history.bought.tolist(),
                 ],
-                # Its boosters say what joins the history, so the history alone does not name it.
+                # Its boosters predict the rows that are added to the history, so the history alone
+                # is not enough.
                 "previous": self.previous.card.key if self.previous else "",
                 "tuned": self.tuned,
                 "code": code_digest(),
@@ -64,7 +65,7 @@ class Request:
 
 
 def new_card(request: Request, key: str) -> ModelCard:
-    """What is known of a model before it is trained."""
+    """The part of the card that is known before training."""
     rows, seconds = request.rows, request.settings.candle_seconds
     last = int(rows.start[-1]) * seconds if len(rows) else 0
     stamp = datetime.fromtimestamp(last, UTC).strftime("%Y%m%dT%H%M")
@@ -76,7 +77,7 @@ def new_card(request: Request, key: str) -> ModelCard:
         last=_iso(last) if len(rows) else "",
         rows=len(rows),
         class_counts=metrics.class_counts(rows.label),
-        settings=request.shaping(),
+        settings=request.model_settings(),
         features=len(rows.names),
         features_digest=digest(list(rows.names)),
         libraries=library_versions(),

@@ -1,9 +1,10 @@
-"""Whether rows can train and judge a model, and if not, why."""
+"""Splitting off the hold-out, and whether rows suffice to train and to validate a model."""
 
 import numpy as np
 
 from freqai_signals import metrics
 from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.dataset.splits import purged_tail
 from freqai_signals.settings import SignalSettings
 
 
@@ -24,6 +25,16 @@ def why_not_trainable(rows: TrainingRows, settings: SignalSettings) -> str:
 
 
 def missing_classes(tail: TrainingRows) -> str:
-    """Why these rows cannot judge a model; empty if they can."""
+    """Why these rows cannot validate a model; empty if they can."""
     missing = [name for name, count in metrics.class_counts(tail.label).items() if not count]
     return f"the hold-out has no row of class {', '.join(missing)}" if missing else ""
+
+
+def split_tail(
+    rows: TrainingRows, settings: SignalSettings, fraction: float
+) -> tuple[TrainingRows, TrainingRows]:
+    """Split off the last ``fraction`` of the rows' time span; the earlier rows are purged."""
+    before, after = purged_tail(
+        rows.start, rows.event_end, fraction, settings.validation.embargo_candles
+    )
+    return rows.take(before), rows.take(after)

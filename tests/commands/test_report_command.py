@@ -89,7 +89,7 @@ def test_no_backtest_yet_is_wrong_use_and_says_what_to_do(tmp_path: Path, capsys
     captured = capsys.readouterr()
     assert captured.out == ""
     assert f"no backtest to report on in {tmp_path}" in captured.err
-    assert "make backtest" in captured.err
+    assert "run one first" in captured.err
 
 
 def test_an_unknown_identifier_is_wrong_use_and_is_named(tmp_path: Path, capsys: Capture) -> None:

@@ -1,4 +1,4 @@
-"""Tests of candles."""
+"""Availability of candles: joining frames, missing history, late pairs."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,11 +21,11 @@ Candles = Callable[..., pd.DataFrame]
 
 def test_newer_candles_are_appended(candles: Candles) -> None:
     frame = candles(rows=10)
-    whole = extended(frame.iloc[:6], frame.iloc[3:].reset_index(drop=True), 300)
-    pd.testing.assert_frame_equal(whole, frame)
+    joined = extended(frame.iloc[:6], frame.iloc[3:].reset_index(drop=True), 300)
+    pd.testing.assert_frame_equal(joined, frame)
 
 
-def test_without_news_the_frame_is_the_same_one(candles: Candles) -> None:
+def test_without_new_candles_the_same_frame_is_returned(candles: Candles) -> None:
     frame = candles(rows=10)
     assert extended(frame, frame.iloc[2:8], 300) is frame
     assert extended(frame, frame.iloc[:0], 300) is frame
@@ -39,12 +39,12 @@ def test_a_pair_without_candles_begins_with_the_recent_ones(candles: Candles) ->
 
 def test_an_outage_becomes_flat_candles_without_volume(candles: Candles) -> None:
     frame = candles(rows=10)
-    whole = extended(frame.iloc[:3], frame.iloc[7:], 300)
-    pd.testing.assert_series_equal(whole["date"], frame["date"])
-    hole = whole.iloc[3:7]
-    assert (hole["volume"] == 0).all()
-    assert (hole[["open", "high", "low", "close"]] == frame["close"].iloc[2]).all().all()
-    pd.testing.assert_frame_equal(whole.iloc[7:], frame.iloc[7:])
+    joined = extended(frame.iloc[:3], frame.iloc[7:], 300)
+    pd.testing.assert_series_equal(joined["date"], frame["date"])
+    gap = joined.iloc[3:7]
+    assert (gap["volume"] == 0).all()
+    assert (gap[["open", "high", "low", "close"]] == frame["close"].iloc[2]).all().all()
+    pd.testing.assert_frame_equal(joined.iloc[7:], frame.iloc[7:])
 
 
 def test_dates_of_another_unit_take_that_of_the_kept_candles(candles: Candles) -> None:
@@ -65,7 +65,7 @@ def test_a_pair_is_late_until_it_counts_as_halted(behind: int, late: bool) -> No
     assert late_pairs(newest, NOON, 300) == (("ETH/USDT",) if late else ())
 
 
-def test_a_pair_that_never_had_candles_keeps_nobody_waiting() -> None:
+def test_a_pair_that_never_had_candles_is_not_late() -> None:
     assert late_pairs({"ETH/USDT": None}, NOON, 300) == ()
 
 
@@ -88,17 +88,17 @@ def test_training_and_start_up_are_needed_before_the_backtest() -> None:
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, ALONE], ids=["pool", "pair"])
-def test_candles_that_reach_are_no_problem(settings: SignalSettings) -> None:
+def test_sufficient_candles_are_no_problem(settings: SignalSettings) -> None:
     exact = Span(NEEDED.first, NEEDED.last)
     assert coverage_problems({"A/USDT": ENOUGH, "B/USDT": exact}, NEEDED, settings) == []
 
 
-def test_a_late_start_is_told_with_what_is_needed_and_what_is_there() -> None:
+def test_a_late_start_is_reported_with_needed_and_available_dates() -> None:
     (line,) = coverage_problems({"A/USDT": span((2024, 2, 15))}, NEEDED, SETTINGS)
     assert line.startswith(
         "A/USDT: 5m candles are needed from 2024-01-30 00:00 to 2024-05-31 23:55"
     )
-    assert "present from 2024-02-15 00:00 to 2024-07-01 00:00" in line
+    assert "available from 2024-02-15 00:00 to 2024-07-01 00:00" in line
     assert "train_period_days" in line
 
 
@@ -108,7 +108,7 @@ def test_every_pair_that_begins_late_is_listed_at_once() -> None:
     assert [line.split(":")[0] for line in problems] == ["C/USDT", "A/USDT", "B/USDT"]
 
 
-def test_one_late_candle_is_a_problem_only_without_a_pool() -> None:
+def test_a_late_start_is_a_problem_only_without_a_pool() -> None:
     """A pool's model serves a pair that was listed later."""
     present = {"A/USDT": ENOUGH, "NEW/USDT": span((2024, 1, 30))}
     assert coverage_problems(present, NEEDED, ALONE) == []
@@ -118,15 +118,15 @@ def test_one_late_candle_is_a_problem_only_without_a_pool() -> None:
     assert line.startswith("NEW/USDT")
 
 
-def test_no_candles_at_all_is_told_with_the_timeframe() -> None:
+def test_missing_candles_are_reported_with_the_timeframe() -> None:
     (line,) = coverage_problems({"A/USDT": ENOUGH, "B/USDT": None}, NEEDED, SETTINGS)
     assert line == (
-        "B/USDT: no 5m candles; download them, name their folder (make: DATADIR=) or take the "
-        "pair out"
+        "B/USDT: no 5m candles; download them, set the data folder (make: DATADIR=) or remove the "
+        "pair"
     )
 
 
-def test_an_early_end_is_freqtrades_business_unless_the_backtest_has_not_begun() -> None:
+def test_an_early_end_is_accepted_unless_it_precedes_the_backtest() -> None:
     short = span((2023, 1, 1), (2024, 4, 1))
     assert coverage_problems({"A/USDT": short}, NEEDED, SETTINGS) == []
     over = span((2023, 1, 1), (2024, 2, 1))

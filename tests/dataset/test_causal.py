@@ -70,7 +70,7 @@ def test_daily_volatility_of_a_constant_move() -> None:
     np.testing.assert_allclose(volatility, [NAN] * 6 + [0.01] * 6)
 
 
-def test_volatility_of_a_standing_price_is_zero() -> None:
+def test_volatility_of_a_constant_price_is_zero() -> None:
     close = np.append(prices(50), np.full(200, 100.0))
 
     assert daily_volatility(close, span=10)[-1] == pytest.approx(0, abs=1e-9)

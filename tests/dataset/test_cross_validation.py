@@ -66,7 +66,7 @@ def test_expanding_walk_forward_starts_at_the_first_row() -> None:
     ]
 
 
-def test_walk_forward_leaves_out_spans_in_a_hole() -> None:
+def test_walk_forward_skips_spans_in_a_gap() -> None:
     start = np.array([0, 1, 2, 3, 4, 5, 12, 13])
     splitter = WalkForward(Intervals(start, start), train_candles=4, test_candles=2, expanding=True)
 
@@ -165,7 +165,7 @@ def test_too_many_combinations_are_refused() -> None:
 
 
 def test_nothing_left_to_train_on_is_reported() -> None:
-    with pytest.raises(ValueError, match="no training row is left beside 5 test rows"):
+    with pytest.raises(ValueError, match="no training row is left for 5 test rows"):
         next(PurgedKFold(regular(10, 30), n_splits=2).split())
 
 
@@ -184,7 +184,7 @@ def test_empty_test_span_is_refused() -> None:
         WalkForward(regular(12, 1), train_candles=2, test_candles=0)
 
 
-def test_other_rows_than_announced_are_refused() -> None:
+def test_other_rows_than_those_of_the_intervals_are_refused() -> None:
     with pytest.raises(ValueError, match="X has 11 rows but the intervals describe 12"):
         next(PurgedKFold(regular(12, 1)).split(np.zeros((11, 2))))
 

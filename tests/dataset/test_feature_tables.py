@@ -1,4 +1,4 @@
-"""The panel: features computed once per set of candles, tables and rows of many pairs."""
+"""Features computed once per set of candles, tables and rows of many pairs."""
 
 import gc
 import weakref
@@ -77,7 +77,7 @@ def test_the_same_candles_are_computed_once(exchange: Exchange, computed: list[i
 
 
 @pytest.mark.parametrize("column", OHLCV)
-def test_one_changed_value_is_computed_anew(
+def test_one_changed_value_is_recomputed(
     column: str, exchange: Exchange, computed: list[int]
 ) -> None:
     cache = FeatureCache(SETTINGS, POOL)
@@ -90,7 +90,7 @@ def test_one_changed_value_is_computed_anew(
     assert len(fresh) == 200
 
 
-def test_a_changed_candle_of_another_pool_pair_is_computed_anew(
+def test_a_changed_candle_of_another_pool_pair_is_recomputed(
     exchange: Exchange, computed: list[int]
 ) -> None:
     """A cache keyed by the pair's own candles alone would return the old market."""
@@ -104,8 +104,8 @@ def test_a_changed_candle_of_another_pool_pair_is_computed_anew(
     assert not np.array_equal(before["%-market_1"], after["%-market_1"], equal_nan=True)
 
 
-def test_the_same_market_moves_at_other_dates_are_computed_anew(computed: list[int]) -> None:
-    """Equal values, shifted by an hour: a digest of the values alone cannot tell."""
+def test_the_same_market_moves_at_other_dates_are_recomputed(computed: list[int]) -> None:
+    """Equal values, shifted by an hour: a digest of the values alone would be the same."""
     frame = random_walk(200, timeframe="1h")
     other = random_walk(199, seed=1, timeframe="1h")
     later = other.assign(date=other["date"] + pd.Timedelta(hours=1))
@@ -129,14 +129,14 @@ def test_candles_of_other_pairs_beyond_the_frame_do_not_count(
     assert computed == [130]
 
 
-def test_another_pair_does_not_push_out_the_first(exchange: Exchange, computed: list[int]) -> None:
+def test_another_pair_does_not_evict_the_first(exchange: Exchange, computed: list[int]) -> None:
     cache = FeatureCache(SETTINGS, POOL)
     for pair in (*POOL, *POOL):
         cache.features(pair, exchange.frames[pair], exchange.source)
     assert computed == [200, 200]
 
 
-def test_all_pairs_share_one_market_until_a_frame_is_another(
+def test_all_pairs_share_one_market_until_a_frame_is_replaced(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
@@ -229,7 +229,7 @@ def table(pair_seed: int, rows: int = 200, settings: SignalSettings = SETTINGS) 
     return Table.of(pd.concat([labelled, features], axis=1), settings.candle_seconds)
 
 
-def test_labels_stand_beside_the_candles_and_may_be_added_again() -> None:
+def test_labels_are_added_to_the_candles_and_may_be_added_again() -> None:
     """FreqAI calls the label hook twice a window on frames that may carry labels already."""
     frame = random_walk(60, timeframe="1h")
     once = add_labels(frame, SETTINGS, 0.001)
@@ -292,8 +292,8 @@ def test_rows_do_not_depend_on_the_order_in_which_pairs_are_named(
     assert forward.digest() == training_rows({"B/USDT": b, "A/USDT": a}, window).digest()
 
 
-def test_where_a_frame_begins_leaves_no_trace_in_the_rows() -> None:
-    """recursive-analysis varies the start-up length; rows, and so the model, must not notice."""
+def test_rows_do_not_depend_on_where_a_frame_begins() -> None:
+    """recursive-analysis varies the start-up length; rows, and so the model, must not change."""
     settings = SignalSettings(timeframe="1h", label_horizon_candles=6)
     candles = random_walk(1500, seed=3, timeframe="1h")
     memory = feature_memory(settings)

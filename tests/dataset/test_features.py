@@ -1,4 +1,4 @@
-"""Features: every group in GROUPS is held to causality, bounded memory, scale and finiteness."""
+"""Features: every group in GROUPS is tested for causality, bounded memory, scale and finiteness."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -97,10 +97,10 @@ def test_candles_after_t_change_no_feature_at_or_before_t(
 @EVERY_GROUP
 def test_later_candles_need_not_exist(name: str) -> None:
     settings, candles = of_groups(name), random_walk(260, timeframe="1h")
-    whole = build_features(candles, settings)
+    full = build_features(candles, settings)
     for rows in (1, 24, 200, 259):
         prefix = build_features(candles.iloc[:rows], settings)
-        pd.testing.assert_frame_equal(prefix, whole.iloc[:rows], check_exact=True)
+        pd.testing.assert_frame_equal(prefix, full.iloc[:rows], check_exact=True)
 
 
 def _centred(x: FeatureInput) -> dict[str, Array]:
@@ -112,7 +112,7 @@ def _over_everything(x: FeatureInput) -> dict[str, Array]:
 
 
 @pytest.mark.parametrize("naive", [_centred, _over_everything])
-def test_the_causality_check_catches_a_group_that_peeks(
+def test_the_causality_check_catches_a_group_with_lookahead(
     naive: Callable[[FeatureInput], dict[str, Array]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(GROUPS, "momentum", Group(naive, lambda spans: 1))  # type: ignore[arg-type]
@@ -126,9 +126,9 @@ def test_the_causality_check_catches_a_group_that_peeks(
 def assert_memory_suffices(group: Group, settings: SignalSettings) -> None:
     candles = random_walk(1200, seed=3, timeframe=settings.timeframe)
     memory = group.memory(Spans.from_settings(settings))
-    whole = exact(group, candles, settings)
+    full = exact(group, candles, settings)
     short = exact(group, candles.tail(memory).reset_index(drop=True), settings)
-    for name, values in whole.items():
+    for name, values in full.items():
         assert np.isfinite(short[name][-1]), f"{name} is unknown after {memory} candles"
         np.testing.assert_allclose(short[name][-1], values[-1], rtol=1e-9, atol=1e-9, err_msg=name)
 
@@ -165,13 +165,13 @@ def test_a_live_frame_of_start_up_length_equals_the_full_history_at_shipped_sett
     candles = random_walk(5000, seed=1)
     memory = feature_memory(settings)
     assert memory == 7 * 288 + 1
-    whole = build_features(candles, settings)
+    full = build_features(candles, settings)
     short = build_features(candles.tail(memory), settings)
     # Rounding takes the float noise of older candles away: the same to the last bit.
-    np.testing.assert_array_equal(short.iloc[-1], whole.iloc[-1])
+    np.testing.assert_array_equal(short.iloc[-1], full.iloc[-1])
 
 
-def test_a_huge_volume_is_forgotten_once_it_is_out_of_reach() -> None:
+def test_a_huge_volume_is_forgotten_once_it_leaves_the_memory() -> None:
     settings = of_groups()
     candles = random_walk(700, timeframe="1h")
     spiked = candles.copy()
@@ -214,7 +214,7 @@ def test_the_scale_check_would_catch_a_raw_price(monkeypatch: pytest.MonkeyPatch
 
 
 def with_halt(candles: pd.DataFrame, first: int, length: int) -> pd.DataFrame:
-    """Flat candles without volume, as freqtrade fills a hole."""
+    """Flat candles without volume, as freqtrade fills a gap."""
     halted = candles.copy()
     halted.loc[first : first + length - 1, PRICES] = halted.loc[first - 1, "close"]
     halted.loc[first : first + length - 1, "volume"] = 0.0
@@ -250,9 +250,7 @@ def test_features_stay_finite_after_warm_up(
 
 @EVERY_GROUP
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 0.0, -1.0])
-def test_a_bad_price_is_unknown_for_as_long_as_it_is_in_reach_and_no_longer(
-    name: str, bad: float
-) -> None:
+def test_a_bad_price_gives_nan_for_exactly_the_memory(name: str, bad: float) -> None:
     settings, candles = of_groups(name), random_walk(700, timeframe="1h")
     candles.loc[300, PRICES] = bad
     features = build_features(candles, settings)
@@ -307,7 +305,7 @@ def test_the_date_unit_does_not_matter() -> None:
 
 
 def test_values_by_hand() -> None:
-    """Six flat candles, then +1 %: all of the last six candles' way was upwards."""
+    """Six flat candles, then +1 %: all of the last six candles' path is upwards."""
     settings = of_groups("momentum", "mean_reversion", "candle_shape", "calendar", "volume")
     frame = random_walk(100, timeframe="1h")
     frame.loc[frame.index[-7:], PRICES] = 100.0
@@ -436,10 +434,10 @@ def test_dates_at_which_nobody_traded_have_no_market_move() -> None:
     ids=["exchange halt", "a day missing", "two holes"],
 )
 @pytest.mark.parametrize("fill", [True, False], ids=["holes filled", "holes left"])
-def test_documented_holes_leave_features_finite(
+def test_documented_gaps_leave_features_finite(
     pair: str, start: str, stop: str, fill: bool, real_data_dir: Path
 ) -> None:
-    """freqtrade fills holes with flat candles on load; a feature must survive both ways."""
+    """freqtrade fills gaps with flat candles on load; a feature must survive both ways."""
     frame = load_pair_history(
         pair, "5m", real_data_dir, fill_up_missing=fill, candle_type=CandleType.SPOT
     )

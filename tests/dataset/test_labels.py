@@ -231,7 +231,7 @@ def test_both_touched_in_different_candles_is_no_tie() -> None:
 
 
 def naive_label(candles: pd.DataFrame, row: int, width: float, horizon: int, settings) -> list:
-    """What the rule says about one row, candle by candle."""
+    """The definition for one row, candle by candle."""
     if row + horizon >= len(candles) or np.isnan(width) or not candles["volume"][row] > 0:
         return [NAN, NAN, NAN]
     prices = candles[["high", "low", "close"]].to_numpy()
@@ -255,7 +255,7 @@ def naive_label(candles: pd.DataFrame, row: int, width: float, horizon: int, set
 
 @st.composite
 def dirty_candles(draw: st.DrawFn) -> pd.DataFrame:
-    """Candles with halts and unusable prices at arbitrary places."""
+    """Candles with halts and unusable prices in arbitrary rows."""
     rows = draw(st.integers(0, 70))
     candles = random_candles(rows, draw(st.integers(0, 10_000)))
     for _ in range(draw(st.integers(0, 3)) if rows else 0):
@@ -288,14 +288,14 @@ def test_labels_equal_the_definition(candles, kind, k, horizon, both_touched) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_labelled_in_blocks_leave_no_seam(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_do_not_depend_on_the_block_size(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     candles = random_candles(300)
     candles.loc[150, "high"] = NAN
-    whole = make_labels(candles, LabelRule(LabelSettings(kind=kind), 20, DAY))
+    full = make_labels(candles, LabelRule(LabelSettings(kind=kind), 20, DAY))
 
     monkeypatch.setattr(labels_module, "_BLOCK_ROWS", 7)
 
-    assert_same(make_labels(candles, LabelRule(LabelSettings(kind=kind), 20, DAY)), whole)
+    assert_same(make_labels(candles, LabelRule(LabelSettings(kind=kind), 20, DAY)), full)
 
 
 # What is known when

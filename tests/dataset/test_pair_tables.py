@@ -1,4 +1,4 @@
-"""Tests of pair_tables."""
+"""Tables of features and labels by pair: cached, pooled, invalidated by new candles."""
 
 from collections.abc import Callable
 from typing import Any
@@ -47,7 +47,7 @@ def window(hooks: Hooks) -> Window:
     return Window(first, first + 2500, SETTINGS.label_horizon_candles, 1)
 
 
-def test_a_table_is_made_once_per_set_of_candles(hooks: Hooks) -> None:
+def test_a_table_is_computed_once_per_set_of_candles(hooks: Hooks) -> None:
     tables = PairTables(300)
     first = tables.table("BTC/USDT", hooks)
     assert tables.table("BTC/USDT", hooks) is first
@@ -58,22 +58,24 @@ def test_a_table_is_made_once_per_set_of_candles(hooks: Hooks) -> None:
     assert hooks.made == 2
 
 
-def test_rows_are_the_same_whether_tables_are_kept_or_not(hooks: Hooks, window: Window) -> None:
+def test_rows_are_the_same_whether_tables_are_cached_or_not(hooks: Hooks, window: Window) -> None:
     tables, pairs = PairTables(300), ("BTC/USDT", "ETH/USDT")
-    kept, new = (make(pairs, hooks, window) for make in (tables.kept_rows, tables.new_rows))
-    assert len(kept) == len(new) > 100
+    cached, uncached = (
+        make(pairs, hooks, window) for make in (tables.cached_rows, tables.uncached_rows)
+    )
+    assert len(cached) == len(uncached) > 100
     for name in ("features", "label", "start", "pair"):
-        np.testing.assert_array_equal(getattr(kept, name), getattr(new, name))
-    tables.kept_rows(pairs, hooks, window)
+        np.testing.assert_array_equal(getattr(cached, name), getattr(uncached, name))
+    tables.cached_rows(pairs, hooks, window)
     assert hooks.made == 4
 
 
 def test_a_pair_without_candles_is_left_out(hooks: Hooks, window: Window) -> None:
     before: list[int] = []
     pairs = ("SOL/USDT", "BTC/USDT")
-    rows = PairTables(300).new_rows(pairs, hooks, window, lambda: before.append(hooks.made))
+    rows = PairTables(300).uncached_rows(pairs, hooks, window, lambda: before.append(hooks.made))
     assert before == [0, 0]
     assert len(rows) > 100
     assert set(rows.pair) == {0}
     with pytest.raises(ValueError, match="no pair has rows"):
-        PairTables(300).new_rows(("SOL/USDT",), hooks, window)
+        PairTables(300).uncached_rows(("SOL/USDT",), hooks, window)

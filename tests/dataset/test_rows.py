@@ -1,4 +1,4 @@
-"""Training rows: what a window holds, in which order, and how it is told from another."""
+"""Training rows: what a window holds, in which order, and how it is identified."""
 
 import dataclasses
 
@@ -95,7 +95,7 @@ def test_no_row_is_known_after_the_window_stops(
 
 
 def test_the_last_horizon_rows_start_no_row_even_if_their_outcome_is_known() -> None:
-    """Barrier touches are known early, holds never are: taking the early ones tilts the classes.
+    """Barrier touches are known early, holds never are: keeping these rows is biased.
 
     The naive rule (outcome known before the end) would take rows 0 to 8.
     """
@@ -117,10 +117,10 @@ def test_every_nth_row_is_chosen_by_candle_number_wherever_the_frame_begins(
     """``iloc[::n]`` would choose other rows as soon as a frame begins one candle later."""
     features, labels, numbers = hand_made([2] * 40)
     window = Window(FIRST + 20, FIRST + 40, 2, step)
-    whole = pair_rows("A/USDT", features, labels, numbers, window)
+    full = pair_rows("A/USDT", features, labels, numbers, window)
     labels = labels.assign(**{EVENT_END_COLUMN: labels[EVENT_END_COLUMN] - cut}).iloc[cut:]
     shifted = pair_rows("A/USDT", features.iloc[cut:], labels, numbers[cut:], window)
-    assert shifted.digest() == whole.digest()
+    assert shifted.digest() == full.digest()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e39])
@@ -132,7 +132,7 @@ def test_rows_with_an_unknown_or_infinite_feature_are_left_out(bad: float) -> No
     np.testing.assert_array_equal(rows.label, [0, 1, 0, 1])
 
 
-def test_holes_in_the_candles_keep_event_ends_in_candle_numbers() -> None:
+def test_gaps_in_the_candles_keep_event_ends_in_candle_numbers() -> None:
     features, labels, numbers = hand_made([2] * 6)
     numbers = numbers + np.array([0, 0, 0, 100, 100, 100])
     rows = pair_rows("A/USDT", features, labels, numbers, Window(0, 10_000))
@@ -188,12 +188,12 @@ def test_the_digest_is_stable() -> None:
 @hypothesis_settings(max_examples=60)
 @given(
     column=st.sampled_from(["features", "label", "start", "event_end", "realised_return", "pair"]),
-    place=st.integers(0, 1000),
+    position=st.integers(0, 1000),
 )
-def test_the_digest_changes_with_any_value(column: str, place: int) -> None:
+def test_the_digest_changes_with_any_value(column: str, position: int) -> None:
     values = getattr(BASE, column).copy()
     flat = values.reshape(-1)
-    index = place % len(flat)
+    index = position % len(flat)
     if values.dtype.kind == "f":
         flat[index] = np.nextafter(flat[index], np.inf)
     else:

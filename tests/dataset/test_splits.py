@@ -10,7 +10,7 @@ CANDLES = np.arange(12)
 
 @st.composite
 def intervals(draw: st.DrawFn, min_rows: int = 1) -> Intervals:
-    """Rows of several pairs: unordered, with ties, holes and events of different lengths."""
+    """Rows of several pairs: unordered, with ties, gaps and events of different lengths."""
     rows = draw(
         st.lists(st.tuples(st.integers(0, 60), st.integers(0, 15)), min_size=min_rows, max_size=60)
     )
@@ -170,7 +170,7 @@ def test_impossible_fraction_is_refused(fraction: float) -> None:
 def test_unknown_outcomes_are_refused() -> None:
     event_end = np.where(CANDLES < 9, CANDLES + 3.0, np.nan)
 
-    with pytest.raises(TypeError, match="event_end must hold whole candle numbers, got float64"):
+    with pytest.raises(TypeError, match="event_end must hold integer candle numbers, got float64"):
         Intervals(CANDLES, event_end)
 
 

@@ -1,4 +1,4 @@
-"""Binned comparison by hand, and limits that know of serial dependence."""
+"""Binned comparison by hand, and limits that allow for autocorrelation."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def reference(memory: float) -> DistributionReference:
 
 
 @pytest.mark.parametrize("memory", [0.0, 0.9, 0.98])
-def test_limits_hold_whatever_the_dependence(memory: float) -> None:
+def test_limits_hold_for_any_autocorrelation(memory: float) -> None:
     ref = reference(memory)
     live = series(1, 50_000, memory)
     found = statistics(ref, live)
@@ -54,7 +54,7 @@ def test_limits_hold_whatever_the_dependence(memory: float) -> None:
 
 
 def statistics(ref: DistributionReference, live: np.ndarray) -> np.ndarray:
-    """Of each hundred rows."""
+    """Of each window of a hundred rows."""
     codes = ref.codes(live)[:, 0].reshape(-1, 100)
     counts = np.stack([np.bincount(row, minlength=10) for row in codes]).astype(float)
     means = live[:, 0].reshape(-1, 100).mean(axis=1).astype(float)
@@ -64,13 +64,13 @@ def statistics(ref: DistributionReference, live: np.ndarray) -> np.ndarray:
 
 
 def test_a_slow_column_that_leaves_its_range_is_found_by_its_level_alone() -> None:
-    """Volatility: a quiet week fills few bins as well, so shares of bins cannot tell."""
+    """Volatility: a calm week fills few bins as well, so shares of bins cannot show it."""
     ref = reference(0.995)
     far = 5 * float(ref.edges[0, -1]) + series(1, 5_000, 0.995)
     found = statistics(ref, far) > ref.limits[:, 1]
     assert not found[:, :2].any()
     assert found[:, 2].mean() > 0.9
-    assert not (statistics(ref.of_bounded(), far) > ref.of_bounded().limits[:, 1]).any()
+    assert not (statistics(ref.without_level(), far) > ref.without_level().limits[:, 1]).any()
 
 
 def test_a_reference_of_an_earlier_version_is_not_used() -> None:
@@ -78,20 +78,20 @@ def test_a_reference_of_an_earlier_version_is_not_used() -> None:
     arrays = {k: v for k, v in to_arrays(model.drift).items() if not k.endswith("_level_scale")}
     found = from_arrays(arrays)
     assert found is not None
-    assert found.unwatched == ("features", "predictions", "labels")
+    assert found.unmonitored == ("features", "predictions", "labels")
 
 
-def test_limits_are_wider_for_dependent_series() -> None:
+def test_limits_are_wider_for_autocorrelated_series() -> None:
     assert reference(0.98).ks_scale[0] > 2 * reference(0.0).ks_scale[0]
 
 
-def test_too_few_stretches_give_no_reference() -> None:
+def test_too_few_windows_give_no_reference() -> None:
     values = series(0, 500, 0.5)
     rows = (np.arange(500), np.zeros(500, np.int16))
     assert distribution_reference(("x",), values, rows, (100, 1)) is None
 
 
-def test_stretches_with_holes_are_left_out() -> None:
+def test_windows_with_gaps_are_left_out() -> None:
     values = series(0, 20_000, 0.5)
     start = np.arange(20_000)
     start[10_000:] += 5_050
@@ -111,22 +111,22 @@ def test_reference_is_stored_with_the_model() -> None:
     assert from_arrays(to_arrays(None)) is None
 
 
-def test_a_short_window_is_watched_as_far_as_it_goes() -> None:
-    """Sixty days of two pairs show how features scatter; nine days of tail, not how predictions."""
+def test_a_short_training_window_is_monitored_in_part() -> None:
+    """Sixty days are enough for a reference of features, the nine of the hold-out for no other."""
     model = train(Request(make_rows(days=60), small_settings()))
     assert model.drift is not None
     assert model.drift.features is not None
     assert model.drift.losses is not None
-    assert model.drift.unwatched == ("predictions", "labels")[: len(model.drift.unwatched)]
+    assert model.drift.unmonitored == ("predictions", "labels")[: len(model.drift.unmonitored)]
     loaded = from_bytes(to_bytes(model)).drift
     assert loaded is not None
-    assert loaded.unwatched == model.drift.unwatched
+    assert loaded.unmonitored == model.drift.unmonitored
     few = train(Request(make_rows(days=12), small_settings()))
-    assert few.drift is None or "predictions" in few.drift.unwatched
+    assert few.drift is None or "predictions" in few.drift.unmonitored
 
 
 def test_missing_candles_are_no_drift_of_the_calendar() -> None:
-    """Whole days are all alike: only what is missing makes one differ."""
+    """Full days are all equal: only missing candles make one differ."""
     hour = np.tile(np.arange(24.0), 400)[:, None].astype(np.float32)
     rows = (np.arange(len(hour)), np.zeros(len(hour), np.int16))
     ref = distribution_reference(("hour",), hour, rows, (72, 1))

@@ -1,4 +1,4 @@
-"""Monitors: silent on the data a model knows, loud on planted changes, same after a restart."""
+"""Monitors: no alarm on undrifted data, drift on planted changes, same state after a restart."""
 
 import numpy as np
 import pytest
@@ -30,12 +30,12 @@ def normal(rows: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(rows, 2))
 
 
-def test_its_own_kind_of_data_is_no_drift(reference: DistributionReference) -> None:
+def test_data_of_the_reference_distribution_is_no_drift(reference: DistributionReference) -> None:
     assert not any(feed(DistributionDrift(reference), normal(5000)))
 
 
 @pytest.mark.parametrize("change", ["mean", "variance", "sign"])
-def test_planted_change_is_found_within_a_stretch(
+def test_a_planted_change_is_detected_within_a_window(
     reference: DistributionReference, change: str
 ) -> None:
     watch = DistributionDrift(reference)
@@ -58,13 +58,13 @@ def test_drift_ends_with_its_cause(reference: DistributionReference) -> None:
     assert not watch.warning_detected
 
 
-def test_nothing_is_said_before_a_whole_stretch(reference: DistributionReference) -> None:
+def test_nothing_is_detected_before_the_window_is_full(reference: DistributionReference) -> None:
     watch = DistributionDrift(reference)
     assert not any(feed(watch, normal(99) + 9))
     assert not watch.is_ready
 
 
-def test_old_candles_and_unknown_values_are_ignored(reference: DistributionReference) -> None:
+def test_old_candles_and_nan_values_are_ignored(reference: DistributionReference) -> None:
     one, other = DistributionDrift(reference), DistributionDrift(reference)
     values = normal(150) + 3
     feed(one, values)
@@ -75,7 +75,7 @@ def test_old_candles_and_unknown_values_are_ignored(reference: DistributionRefer
     assert one.detail == other.detail
 
 
-def test_restart_that_feeds_the_newest_stretch_says_the_same(
+def test_replaying_the_last_window_after_a_restart_gives_the_same_state(
     reference: DistributionReference,
 ) -> None:
     values = normal(500) + 3
@@ -113,13 +113,13 @@ def losses(watch: LossDrift, values: np.ndarray, first: int = 0) -> int | None:
     return None
 
 
-def test_losses_as_promised_are_no_drift() -> None:
+def test_losses_as_in_the_hold_out_are_no_drift() -> None:
     rng = np.random.default_rng(0)
     blocks = rng.normal(-0.05, 0.02, 3000)
     assert losses(LossDrift(LOSSES), np.repeat(blocks, 12)) is None
 
 
-def test_worse_losses_are_found_after_limit_by_rise_blocks() -> None:
+def test_worse_losses_are_detected_after_limit_by_rise_blocks() -> None:
     watch = LossDrift(LOSSES)
     losses(watch, np.full(1200, -0.05))
     # Two standard deviations worse: 12 / (2 - 0.5) blocks, and one to close.
@@ -128,7 +128,7 @@ def test_worse_losses_are_found_after_limit_by_rise_blocks() -> None:
     assert found // 12 in (8, 9)
 
 
-def test_better_losses_are_welcome() -> None:
+def test_better_losses_are_no_drift() -> None:
     assert losses(LossDrift(LOSSES), np.full(5000, -0.5)) is None
 
 
@@ -149,7 +149,7 @@ def test_warning_comes_before_drift() -> None:
     assert seen.index((True, True)) == 10
 
 
-def test_bad_times_are_forgiven_in_bounded_time() -> None:
+def test_recovery_takes_bounded_time() -> None:
     page = PageHinkley(limit=10)
     for _ in range(10_000):
         page.update(5)
@@ -163,7 +163,7 @@ def test_bad_times_are_forgiven_in_bounded_time() -> None:
 # Switched off
 
 
-def test_no_reference_watches_nothing() -> None:
+def test_without_a_reference_nothing_is_monitored() -> None:
     watch = PairDrift(None)
     watch.update_candle(1, np.empty(0, np.float32), np.array([0.2, 0.3, 0.5]))
     watch.update_outcome(1, 2, 9.0)

@@ -99,7 +99,7 @@ def test_a_truncated_file_is_refused_with_its_name(length: int) -> None:
 
 
 def refused_or_whole(damaged: bytes) -> None:
-    """Some bytes of a zip mean nothing (dates, attributes); all that counts must be as it was."""
+    """Some bytes of a zip have no effect (dates, attributes); the content must be unchanged."""
     try:
         same = to_bytes(from_bytes(damaged, "BTC.model")) == SMALL_FILE
     except ArtefactError as error:
@@ -108,19 +108,19 @@ def refused_or_whole(damaged: bytes) -> None:
 
 
 @hypothesis_settings(max_examples=120)
-@given(place=st.integers(0, len(SMALL_FILE) - 1), bit=st.integers(0, 7))
-def test_a_flipped_bit_is_refused_with_the_files_name(place: int, bit: int) -> None:
+@given(position=st.integers(0, len(SMALL_FILE) - 1), bit=st.integers(0, 7))
+def test_a_flipped_bit_is_refused_with_the_files_name(position: int, bit: int) -> None:
     damaged = bytearray(SMALL_FILE)
-    damaged[place] ^= 1 << bit
+    damaged[position] ^= 1 << bit
     refused_or_whole(bytes(damaged))
 
 
 def test_every_byte_of_the_archives_directory_is_safe() -> None:
     """The structures at the end and the first header, byte by byte."""
     begin = SMALL_FILE.index(b"PK\x01\x02")
-    for place in [*range(60), *range(begin, len(SMALL_FILE))]:
+    for position in [*range(60), *range(begin, len(SMALL_FILE))]:
         damaged = bytearray(SMALL_FILE)
-        damaged[place] ^= 0xFF
+        damaged[position] ^= 0xFF
         refused_or_whole(bytes(damaged))
 
 

@@ -1,4 +1,4 @@
-"""LightGBM behind our settings: deterministic, tracked, and readable from text."""
+"""Boosters: deterministic, with recorded metrics, readable from text."""
 
 import numpy as np
 import pytest
@@ -27,9 +27,9 @@ def test_probabilities_have_the_shape_of_the_objective(rows: TrainingRows, index
     assert ((raw > 0) & (raw < 1)).all()
 
 
-def test_both_metrics_are_tracked_and_the_loss_stops(rows: TrainingRows) -> None:
+def test_both_metrics_are_recorded_and_the_loss_stops_early(rows: TrainingRows) -> None:
     head, tail = rows.take(rows.start < 11_000), rows.take(rows.start >= 11_010)
-    fitted = booster.fit_stopping(
+    fitted = booster.fit_early_stopping(
         booster.Sample(head.features, head.label),
         booster.Sample(tail.features, tail.label),
         booster.parameters(SETTINGS, booster.MULTICLASS, 1),
@@ -44,7 +44,9 @@ def test_both_metrics_are_tracked_and_the_loss_stops(rows: TrainingRows) -> None
 
 @pytest.mark.parametrize("index", [0, 1], ids=["three classes", "two classes"])
 @pytest.mark.parametrize("threads", [2, 4])
-def test_the_number_of_threads_changes_no_bit(rows: TrainingRows, index: int, threads: int) -> None:
+def test_any_number_of_threads_gives_the_same_bits(
+    rows: TrainingRows, index: int, threads: int
+) -> None:
     objective, target = both(rows)[index]
     texts = [
         booster.to_text(
@@ -87,7 +89,7 @@ def test_text_predicts_bit_identically_with_the_best_rounds_only(rows: TrainingR
     )
 
 
-def test_gain_falls_on_the_features_that_tell(rows: TrainingRows) -> None:
+def test_gain_falls_on_informative_features(rows: TrainingRows) -> None:
     fitted = booster.fit_rounds(
         booster.Sample(rows.features, rows.label),
         booster.parameters(SETTINGS, booster.MULTICLASS, 1),
@@ -96,7 +98,7 @@ def test_gain_falls_on_the_features_that_tell(rows: TrainingRows) -> None:
     assert set(np.argsort(-booster.gain(fitted))[:2]) == {0, 1}
 
 
-def test_settings_that_are_not_lightgbms_do_not_reach_it() -> None:
+def test_settings_that_lightgbm_lacks_are_not_passed_on() -> None:
     given = booster.parameters(SETTINGS, booster.BINARY, 7)
     assert not {"rounds", "threads"} & given.keys()
     assert given["seed"] == 7

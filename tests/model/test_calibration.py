@@ -1,4 +1,4 @@
-"""Calibration: each map by hand, then the promises about all of them."""
+"""Calibration: each method by hand, then invariants of all of them."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def calibration(method: str = "temperature", **more: object) -> CalibrationSetti
 
 
 def constant_rows(counts: tuple[int, int, int], raw: tuple[float, float, float]) -> CalibrationRows:
-    """Every row says the same; the classes come in turn, so that both halves are alike."""
+    """Equal predictions in all rows; labels are shuffled, so that both halves are alike."""
     labels = np.concatenate([np.full(count, kind) for kind, count in enumerate(counts)])
     labels = np.random.default_rng(0).permutation(labels).astype(np.int8)
     return CalibrationRows(
@@ -40,14 +40,14 @@ def drawn(n: int, sharpness: float, seed: int = 0) -> CalibrationRows:
     scores = rng.normal(0, 1, (n, 3))
     true = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     labels = (true.cumsum(axis=1) < rng.random((n, 1))).sum(axis=1).clip(0, 2).astype(np.int8)
-    said = np.exp(sharpness * scores)
+    stated = np.exp(sharpness * scores)
     return CalibrationRows(
-        labels, said / said.sum(axis=1, keepdims=True), np.arange(n), np.arange(n)
+        labels, stated / stated.sum(axis=1, keepdims=True), np.arange(n), np.arange(n)
     )
 
 
 def history_of(n: int, slope: float, seed: int = 0) -> DirectionHistory:
-    """Log-odds of which ``slope`` times is the truth."""
+    """Log-odds whose true value is ``slope`` times as large."""
     rng = np.random.default_rng(seed)
     odds = rng.normal(0, 1.5, n)
     return DirectionHistory(np.arange(n), odds, rng.random(n) < expit(slope * odds))
@@ -142,7 +142,7 @@ def test_temperature_corrects_over_and_underconfidence_on_fresh_rows(
     initial=st.floats(0, 1),
     overlap=st.floats(0.1, 50),
 )
-def test_the_slope_lies_between_nothing_and_everything(
+def test_the_slope_lies_between_zero_and_one(
     n: int, slope: float, seed: int, initial: float, overlap: float
 ) -> None:
     assert 0.0 <= direction_slope(history_of(n, slope, seed), initial, overlap) <= 1.0
@@ -178,7 +178,7 @@ def test_history_keeps_moves_only_and_each_row_once() -> None:
 def test_history_keeps_the_newest() -> None:
     raw = np.tile([0.2, 0.5, 0.3], (10, 1))
     labels = np.full(10, 2, np.int8)
-    kept = DirectionHistory().extended(np.arange(10), labels, raw, most=3)
+    kept = DirectionHistory().extended(np.arange(10), labels, raw, max_rows=3)
     np.testing.assert_array_equal(kept.event_end, [7, 8, 9])
 
 

@@ -1,4 +1,4 @@
-"""The model object: order of features, missing and strange rows, one row as in a batch."""
+"""The model object: order of features, missing values, novelty, single rows and batches."""
 
 import tracemalloc
 
@@ -48,7 +48,7 @@ def test_a_missing_feature_makes_every_row_untrusted(
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
-def test_a_row_with_an_unknown_feature_abstains_alone(
+def test_only_the_row_with_a_missing_feature_abstains(
     trained: SignalModel, frame: pd.DataFrame, bad: float
 ) -> None:
     spoilt = frame.astype(float)
@@ -63,11 +63,11 @@ def test_a_row_with_an_unknown_feature_abstains_alone(
 
 def test_one_row_is_predicted_as_in_a_batch(trained: SignalModel, frame: pd.DataFrame) -> None:
     batch = trained.predict(frame)
-    for place in (0, 17, 199):
-        single = trained.predict(frame.iloc[[place]])
-        np.testing.assert_array_equal(single.probabilities[0], batch.probabilities[place])
-        assert single.trusted[0] == batch.trusted[place]
-        assert single.distance[0] == batch.distance[place]
+    for row in (0, 17, 199):
+        single = trained.predict(frame.iloc[[row]])
+        np.testing.assert_array_equal(single.probabilities[0], batch.probabilities[row])
+        assert single.trusted[0] == batch.trusted[row]
+        assert single.distance[0] == batch.distance[row]
 
 
 def test_no_rows_give_no_rows(trained: SignalModel, frame: pd.DataFrame) -> None:
@@ -91,7 +91,7 @@ def test_an_abstaining_model_abstains_for_any_frame(frame: pd.DataFrame) -> None
     assert model.contributions({}) == []
 
 
-def test_importance_by_gain_is_a_share_and_finds_what_tells(kind: str) -> None:
+def test_importance_by_gain_is_a_share_and_finds_informative_features(kind: str) -> None:
     trained = train(Request(make_rows(3000, strength=6.0), small({"kind": kind})))
     importance = trained.feature_importance()
     assert {name for name, _ in importance[:2]} == {"%-f0", "%-f1"}
@@ -106,15 +106,15 @@ def test_contributions_sum_to_the_raw_score(
 ) -> None:
     """Their sum differs from the log-odds of buy against sell by a constant of the model."""
     assert trained.fit is not None
-    places = [0, 3, 50]
+    positions = [0, 3, 50]
     sums = np.array(
         [
             sum(part for _, part in trained.contributions(frame.iloc[i].to_dict(), 99))
-            for i in places
+            for i in positions
         ]
     )
     head = trained.fit.heads[0]
-    features = frame.iloc[places].to_numpy(np.float32)
+    features = frame.iloc[positions].to_numpy(np.float32)
     if kind == "multiclass":
         raw = booster.predict(head.boosters[0], features)
         score = np.log(raw[:, 2] / raw[:, 0])
@@ -145,8 +145,8 @@ def test_confidence_by_hand_and_monotone_in_the_margin() -> None:
     margin = np.linspace(0, 0.5, 11)
     known = np.column_stack([0.25 - margin / 2, np.full(11, 0.5), 0.25 + margin / 2])
     reference = MarginReference.of(known)
-    asked = np.linspace(0, 0.6, 61)
-    rows = np.column_stack([(0.6 - asked) / 2, np.full(61, 0.4), (0.6 + asked) / 2])
+    tested = np.linspace(0, 0.6, 61)
+    rows = np.column_stack([(0.6 - tested) / 2, np.full(61, 0.4), (0.6 + tested) / 2])
     percentile = reference.percentile(rows)
     assert (np.diff(percentile) >= 0).all()
     assert ((percentile >= 0) & (percentile <= 1)).all()
@@ -155,21 +155,21 @@ def test_confidence_by_hand_and_monotone_in_the_margin() -> None:
     np.testing.assert_array_equal(reference.percentile(rows[:, ::-1]), percentile)
 
 
-def test_strange_rows_are_told_by_hand() -> None:
+def test_novelty_by_hand() -> None:
     """One feature between -1 and 1: at 3 it lies one width of its range outside."""
     features = np.linspace(-1, 1, 1001, dtype=np.float32)[:, None]
-    place = NoveltyReference.of(features)
-    assert place.centre[0] == pytest.approx(0.0, abs=1e-3)
-    assert place.half_width[0] == pytest.approx(0.99, abs=1e-3)
-    distance = place.distance(np.array([[0.0], [3.0], [1000.0], [np.nan]], np.float32))
+    novelty = NoveltyReference.of(features)
+    assert novelty.centre[0] == pytest.approx(0.0, abs=1e-3)
+    assert novelty.half_width[0] == pytest.approx(0.99, abs=1e-3)
+    distance = novelty.distance(np.array([[0.0], [3.0], [1000.0], [np.nan]], np.float32))
     np.testing.assert_allclose(distance[:3], [0.0, 3 / 0.99 - 1, 10.0], rtol=1e-3)
     assert np.isnan(distance[3])
-    familiarity = place.familiarity(distance[:3])
-    assert familiarity[0] == 1.0
-    assert familiarity[2] == 0.0
+    factor = novelty.confidence_factor(distance[:3])
+    assert factor[0] == 1.0
+    assert factor[2] == 0.0
 
 
-def test_telling_strange_rows_takes_memory_linear_in_rows() -> None:
+def test_novelty_takes_memory_linear_in_rows() -> None:
     """A dissimilarity index would hold 20,000 x 20,000 distances, 3.2 GB."""
     features = np.random.default_rng(0).normal(size=(20_000, 30)).astype(np.float32)
     tracemalloc.start()
@@ -180,8 +180,8 @@ def test_telling_strange_rows_takes_memory_linear_in_rows() -> None:
 
 
 def test_a_constant_feature_has_no_zero_width() -> None:
-    place = NoveltyReference.of(np.ones((50, 1), np.float32))
-    assert np.isfinite(place.distance(np.array([[1.0], [2.0]], np.float32))).all()
+    novelty = NoveltyReference.of(np.ones((50, 1), np.float32))
+    assert np.isfinite(novelty.distance(np.array([[1.0], [2.0]], np.float32))).all()
 
 
 def test_class_returns_by_hand() -> None:

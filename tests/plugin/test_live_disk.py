@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from freqai_signals.plugin import data_drawer
-from freqai_signals.plugin.state_files import HISTORY_FILE
+from freqai_signals.plugin.freqai import data_drawer
+from freqai_signals.plugin.freqai.state_files import HISTORY_FILE
 from freqai_signals.schema import TRUST_COLUMN
 from tests.plugin.conftest import PAIRS, Bench
 from tests.plugin.test_live import Bot, live_bench, make_bot

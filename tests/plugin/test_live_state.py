@@ -8,8 +8,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from freqai_signals.plugin.state_files import HISTORY_FILE
-from freqai_signals.plugin.thread_priority import QUIET_SECONDS, SWITCH_SECONDS, InferencePriority
+from freqai_signals.plugin.freqai.state_files import HISTORY_FILE
+from freqai_signals.plugin.freqai.thread_priority import (
+    QUIET_SECONDS,
+    SWITCH_SECONDS,
+    InferencePriority,
+)
 from freqai_signals.schema import PROBA_COLUMNS, TRUST_COLUMN
 from tests.plugin.conftest import PAIRS, Bench
 from tests.plugin.test_live import NEW_PAIR, PAIR, Bot, live_bench, make_bot
@@ -168,11 +172,10 @@ def test_a_pair_that_joins_a_restarted_bot_is_predicted_by_the_pools_present_mod
         more = make_bot(live_bench, bot.config["user_data_dir"], exchange__pair_whitelist=pool)
         assert newest(more)[TRUST_COLUMN] == 1
         assert more.freqai.dd.model_dictionary[PAIR].card.version == version
-        newest(more, NEW_PAIR)
-        assert more.train(NEW_PAIR).card.version == version
         assert newest(more, NEW_PAIR)[list(PROBA_COLUMNS)].tolist() != [0.0, 1.0, 0.0]
+        assert more.freqai.dd.model_dictionary[NEW_PAIR].card.version == version
     assert f"joined: {NEW_PAIR}; left: none" in caplog.text
-    assert f"{NEW_PAIR}: the pool's newest model" in caplog.text
+    assert f"{NEW_PAIR} joins; the pool's model serves it" in caplog.text
     assert "is not used" not in caplog.text
     more.freqai.retrain_early(PAIR)
     card = more.train().card

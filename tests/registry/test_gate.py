@@ -147,7 +147,7 @@ def test_model_that_could_not_be_trained_is_refused_with_its_reason() -> None:
 
 
 def test_other_rows_than_those_of_the_training_are_refused() -> None:
-    with pytest.raises(ValueError, match="do not match the model's holdout"):
+    with pytest.raises(ValueError, match="do not match the model's hold-out"):
         judge(model_of(10), None, window(0), GATE, CANDLES_PER_DAY)
 
 
@@ -197,7 +197,7 @@ def test_holdout_is_the_tail_and_its_newest_whole_candles() -> None:
     tail = model.holdout.rows_of(rows)
     assert np.array_equal(tail.label, model.holdout.label)
     assert len(model.holdout) == 2 * round(0.15 * 60 * CANDLES_PER_DAY)
-    few = type(model.holdout).of(rows, tail, model.holdout.probabilities, most=101)
+    few = type(model.holdout).of(rows, tail, model.holdout.probabilities, max_rows=101)
     assert len(few) == 100
     assert few.start[0] == few.start[1]
 

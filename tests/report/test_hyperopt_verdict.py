@@ -1,4 +1,4 @@
-"""Judging a finished hyperopt from freqtrade's own records."""
+"""Credibility of a finished hyperopt, from freqtrade's own records."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from freqai_signals.commands.cli import WRONG_USE, main
-from freqai_signals.report.hyperopt_verdict import HyperoptMissing, judge, read_epochs
+from freqai_signals.report.hyperopt_verdict import HyperoptMissing, evaluate, read_epochs
 
 
 def epoch(paid: "np.ndarray[Any, Any]", loss: float, trades: int = 100) -> dict[str, Any]:
@@ -29,8 +29,8 @@ def luck(trials: int, days: int = 60, skilled: float = 0.0) -> list[dict[str, An
     return [epoch(row, -row.mean() / row.std()) for row in table]
 
 
-def test_luck_is_called_luck() -> None:
-    verdict = judge(luck(40))
+def test_trials_without_skill_are_not_credible() -> None:
+    verdict = evaluate(luck(40))
     assert (verdict.trials, verdict.days, verdict.trades) == (40, 60, 100)
     assert verdict.sharpe > 2
     assert verdict.deflated < 0.9
@@ -39,8 +39,8 @@ def test_luck_is_called_luck() -> None:
     assert 0.2 < verdict.overfitting.probability < 0.8
 
 
-def test_skill_survives() -> None:
-    verdict = judge(luck(40, skilled=6.0))
+def test_skill_is_credible() -> None:
+    verdict = evaluate(luck(40, skilled=6.0))
     assert verdict.deflated > 0.99
     assert verdict.overfitting is not None
     assert verdict.overfitting.probability < 0.05
@@ -48,22 +48,22 @@ def test_skill_survives() -> None:
 
 def test_trials_without_trades_do_not_count() -> None:
     idle = [epoch(np.zeros(60), 100_000.0, trades=0)] * 5
-    assert judge(idle + luck(10)).trials == 10
+    assert evaluate(idle + luck(10)).trials == 10
     with pytest.raises(HyperoptMissing, match="none of the 5 trials traded"):
-        judge(idle)
+        evaluate(idle)
 
 
 def test_one_trial_or_a_few_days_have_no_probability_of_overfitting() -> None:
-    assert judge(luck(1)).overfitting is None
-    assert judge(luck(5, days=10)).overfitting is None
-    assert "Too few days" in str(judge(luck(1)))
+    assert evaluate(luck(1)).overfitting is None
+    assert evaluate(luck(5, days=10)).overfitting is None
+    assert "Too few days" in str(evaluate(luck(1)))
 
 
-def test_command_judges_the_newest_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_reads_the_newest_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "hyperopt_results"
     folder.mkdir()
     assert main(["hyperopt", "--userdir", str(tmp_path)]) == WRONG_USE
-    assert "make hyperopt" in capsys.readouterr().err
+    assert "run one first" in capsys.readouterr().err
     file = folder / "strategy.fthypt"
     file.write_text("".join(json.dumps(one) + "\n" for one in luck(5)))
     assert main(["hyperopt", "--userdir", str(tmp_path)]) == 0

@@ -1,4 +1,4 @@
-"""What a backtest's models make of each feature group."""
+"""Importance of feature groups for the models of a backtest."""
 
 from dataclasses import replace
 from io import StringIO
@@ -20,7 +20,7 @@ from tests.report.run_rows import rows_of, run_of
 
 @pytest.fixture
 def models(rows: TrainingRows) -> list[SignalModel]:
-    """Two models of which the cards tell other shares."""
+    """Two models whose cards have different shares."""
     request = Request(rows, small())
     made = train(request, request.key())
     shares = ({"volatility": 0.7, "calendar": 0.3}, {"volatility": 0.9, "wicks": 0.1})
@@ -46,9 +46,7 @@ def stored(folder: Path, models: list[SignalModel]) -> RunModels:
     return RunModels(folder)
 
 
-def test_shares_are_means_over_the_models_that_spoke(
-    models: list[SignalModel], tmp_path: Path
-) -> None:
+def test_shares_are_means_over_the_models_used(models: list[SignalModel], tmp_path: Path) -> None:
     kept = stored(tmp_path / "models", models)
     table = group_table(run_with(*models), kept)
     assert table.index.tolist() == ["volatility", "calendar", "wicks"]
@@ -58,13 +56,13 @@ def test_shares_are_means_over_the_models_that_spoke(
     assert only["share"].to_dict() == pytest.approx({"volatility": 0.7, "calendar": 0.3})
 
 
-def test_measured_worth_is_shown_where_the_choice_of_features_was_asked(
+def test_permutation_importance_is_shown_with_feature_selection(
     models: list[SignalModel], tmp_path: Path
 ) -> None:
-    worth = {"groups": {"volatility": 0.02, "calendar": 0.001}}
-    asked = [replace(m, card=replace(m.card, selection=worth)) for m in models[:1]]
-    table = group_table(run_with(*asked), stored(tmp_path / "models", asked))
-    assert table["worth"].to_dict() == worth["groups"]
+    importance = {"groups": {"volatility": 0.02, "calendar": 0.001}}
+    selected = [replace(m, card=replace(m.card, selection=importance)) for m in models[:1]]
+    table = group_table(run_with(*selected), stored(tmp_path / "models", selected))
+    assert table["worth"].to_dict() == importance["groups"]
 
 
 def test_models_that_are_gone_or_damaged_leave_the_table_out(

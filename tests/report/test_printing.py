@@ -44,13 +44,19 @@ def some_run() -> Run:
     return run_of(BTC=frame, ETH=rows_of("", ""))
 
 
-def test_every_table_is_printed_with_what_it_was_made_from() -> None:
+def test_every_table_is_printed_with_its_settings() -> None:
     text = printed(some_run())
     assert all(title in text for title in TITLES)
     assert "Predicted and realised return after costs" in text
     assert "20240101-20240201" in text
     assert "triple_barrier, horizon 24 candles" in text
     assert "round trip costs 0.20%" in text
+
+
+def test_keys_that_did_nothing_are_printed_as_they_stand() -> None:
+    run = some_run()
+    run.facts["ignored"] = ["freqai.conv_width = [2]: the model is another"]
+    assert "ignored: freqai.conv_width = [2]: the model is another" in printed(run)
 
 
 def test_cells_hold_counts_shares_and_dashes_for_what_is_unknown() -> None:
@@ -68,8 +74,8 @@ def test_returns_are_printed_in_per_cent_with_sign() -> None:
     assert "-1.200%" in text
 
 
-def test_a_sentence_tells_at_what_cost_refused_signals_would_have_passed() -> None:
-    """Wrapped lines are one sentence again without their line breaks."""
+def test_the_cost_at_which_rejected_signals_would_have_passed_is_printed() -> None:
+    """Wrapped lines are joined before the comparison."""
     text = " ".join(printed(some_run()).split())
     assert "The expected-value rule removed 1 signals at a round-trip cost of 0.200%" in text
     assert "The expected-value rule removed no signal." in printed(run_of(A=rows_of("B", "B")))

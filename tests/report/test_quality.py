@@ -1,4 +1,4 @@
-"""Tables on a handful of rows whose numbers are worked out by hand."""
+"""Quality tables of a few rows, computed by hand."""
 
 from math import log
 
@@ -9,14 +9,14 @@ import pytest
 from freqai_signals.report.quality import (
     TOTAL,
     break_even,
-    known_rows,
+    flat_pairs,
     quality_table,
     reliability,
-    rule_table,
+    scored_rows,
     signal_table,
-    still_pairs,
     tier_table,
 )
+from freqai_signals.report.rule_counts import removed_by_rule
 from freqai_signals.schema import PRIOR_COLUMNS, PROBA_COLUMNS, Reason
 from freqai_signals.settings import SignalSettings
 from tests.report.run_rows import COST, rows_of, run_of
@@ -24,14 +24,14 @@ from tests.report.run_rows import COST, rows_of, run_of
 MEASURES = ["skill", "ece", "brier", "direction_auc", "move_auc"]
 
 
-def test_known_rows_are_trusted_and_have_an_outcome() -> None:
+def test_scored_rows_are_trusted_and_have_an_outcome() -> None:
     frame = rows_of("BBBB", "B?B?", do_predict=[1, 1, 0, 0])
-    assert known_rows(frame).index.tolist() == [0]
+    assert scored_rows(frame).index.tolist() == [0]
 
 
 @pytest.mark.parametrize("trust", [0, 2, 3])
 def test_expired_and_incomplete_rows_are_not_scored(trust: int) -> None:
-    assert known_rows(rows_of("B", "B", do_predict=trust)).empty
+    assert scored_rows(rows_of("B", "B", do_predict=trust)).empty
 
 
 def test_predicted_abstained_and_scored_rows_are_counted() -> None:
@@ -49,14 +49,14 @@ def test_one_row_is_scored_as_by_hand() -> None:
     assert row["ece"] == pytest.approx(0.4)
 
 
-def test_untrusted_and_unknown_rows_change_no_score() -> None:
+def test_untrusted_and_unscored_rows_change_no_score() -> None:
     alone = quality_table({"A": rows_of("BSh", "BhS")}).loc["A", MEASURES]
     more = rows_of("BShSB", "BhSB?", do_predict=[1, 1, 1, 0, 1])
     pd.testing.assert_series_equal(quality_table({"A": more}).loc["A", MEASURES], alone)
 
 
 def test_skill_is_measured_against_the_prior_of_each_rows_own_window() -> None:
-    """Saying just the window's prior is worth nothing, though the prior differs by row."""
+    """Predicting the window's prior has skill 0, although the prior differs by row."""
     priors = np.array([[0.1, 0.8, 0.1], [0.5, 0.1, 0.4], [0.2, 0.2, 0.6]])
     columns = dict(zip((*PRIOR_COLUMNS, *PROBA_COLUMNS), (*priors.T, *priors.T), strict=True))
     frame = rows_of("hSB", "BSh").assign(**columns)
@@ -67,7 +67,7 @@ def test_skill_is_measured_against_the_prior_of_each_rows_own_window() -> None:
     )
 
 
-def test_direction_is_told_among_moves_and_unknown_when_one_sided() -> None:
+def test_direction_auc_is_of_moves_and_nan_with_one_class() -> None:
     table = quality_table({"A": rows_of("BSh", "BSh"), "B": rows_of("BBh", "BBh")})
     assert table.loc["A", "direction_auc"] == 1.0
     assert table.loc["A", "move_auc"] == 1.0
@@ -124,7 +124,7 @@ def test_reliability_compares_returns_after_costs_of_buys_and_sells() -> None:
 
 
 def test_reliability_counts_overlapping_outcomes_once() -> None:
-    """Two rows within one horizon are worth one: the error is their deviation, undivided."""
+    """Two rows within one horizon are one outcome: the error is their deviation, undivided."""
     table = reliability(run_of(A=rows_of("BB", "BS")))
     assert table["count"].tolist() == [2]
     assert table["realised"].item() == pytest.approx(-COST)
@@ -154,18 +154,18 @@ def test_no_pairs_give_no_signals() -> None:
     assert signal_table({}).loc[TOTAL, "generated"] == 0
 
 
-def test_rules_name_how_many_rows_each_refused_first() -> None:
+def test_rows_are_counted_by_the_rule_that_rejected_them_first() -> None:
     reasons = [Reason.NO_EDGE, Reason.NO_EDGE, Reason.REPEAT, Reason.NONE]
     frame = rows_of("BBBB", "????", reject_reason=reasons, signal_strength=[0, 0, 0, 2])
-    table = rule_table(run_of(A=frame, B=rows_of("", "")))
+    table = removed_by_rule(run_of(A=frame, B=rows_of("", "")).frames.values())
     assert table["rows"].to_dict() == dict.fromkeys(table.index, 0) | {
         "no_edge": 2, "repeat": 1, "emitted": 1,
     }  # fmt: skip
     assert table.loc["no_edge", "share"] == 0.5
 
 
-def test_break_even_is_the_cost_at_which_refused_signals_would_have_passed() -> None:
-    """At 0.2 % they would lose 0.05, 0.1 and 0.3 %; the unsure row would not have passed anyway."""
+def test_break_even_is_the_cost_at_which_rejected_signals_would_have_passed() -> None:
+    """At 0.2 % they would lose 0.05, 0.1 and 0.3 %; the other row lacks confidence anyway."""
     frame = rows_of(
         "BBBB",
         "????",
@@ -180,14 +180,14 @@ def test_break_even_is_the_cost_at_which_refused_signals_would_have_passed() -> 
     assert "3 signals" in str(found)
 
 
-def test_break_even_without_refused_signals_says_so() -> None:
+def test_break_even_without_rejected_signals() -> None:
     found = break_even(run_of(A=rows_of("B", "B"), B=rows_of("", "")))
     assert found.signals == 0
     assert np.isnan(found.best)
     assert "removed no signal" in str(found)
 
 
-# Nothing to judge, and nothing that moves
+# No outcomes, and flat prices
 
 
 def test_no_pairs_give_tables_without_numbers() -> None:
@@ -197,24 +197,24 @@ def test_no_pairs_give_tables_without_numbers() -> None:
     assert tiers["right"].isna().all()
     assert reliability(run_of()).empty
     assert signal_table({}).loc[TOTAL, "generated"] == 0
-    assert rule_table(run_of()).loc["emitted", "rows"] == 0
+    assert removed_by_rule(run_of().frames.values()).loc["emitted", "rows"] == 0
 
 
-def test_pair_whose_price_never_moves_is_shown_but_has_no_say_in_the_total() -> None:
+def test_flat_pair_is_shown_but_does_not_count_in_the_total() -> None:
     moving = rows_of("BSBh", "BSSh")
-    still = rows_of("hhhh", "hhhh", confidence=0.5)
-    alone, with_still = quality_table({"A": moving}), quality_table({"A": moving, "B": still})
-    assert still_pairs({"A": moving, "B": still}) == ["B"]
-    assert with_still.loc["B", "scored"] == 4
-    pd.testing.assert_series_equal(with_still.loc[TOTAL], alone.loc[TOTAL])
+    flat = rows_of("hhhh", "hhhh", confidence=0.5)
+    alone, with_flat = quality_table({"A": moving}), quality_table({"A": moving, "B": flat})
+    assert flat_pairs({"A": moving, "B": flat}) == ["B"]
+    assert with_flat.loc["B", "scored"] == 4
+    pd.testing.assert_series_equal(with_flat.loc[TOTAL], alone.loc[TOTAL])
     settings = SignalSettings()
     pd.testing.assert_frame_equal(
-        tier_table({"A": moving, "B": still}, settings), tier_table({"A": moving}, settings)
+        tier_table({"A": moving, "B": flat}, settings), tier_table({"A": moving}, settings)
     )
     pd.testing.assert_frame_equal(
-        reliability(run_of(A=moving, B=still)), reliability(run_of(A=moving))
+        reliability(run_of(A=moving, B=flat)), reliability(run_of(A=moving))
     )
 
 
-def test_pair_whose_outcomes_are_not_known_yet_is_not_still() -> None:
-    assert still_pairs({"A": rows_of("hh", "??")}) == []
+def test_pair_without_known_outcomes_is_not_flat() -> None:
+    assert flat_pairs({"A": rows_of("hh", "??")}) == []

@@ -43,7 +43,7 @@ def test_passing_cost_by_hand(predictions: Frames) -> None:
     assert "removed 2 signals at a round-trip cost of 0.200%" in str(cost)
 
 
-def test_passing_cost_without_removed_signals_says_so() -> None:
+def test_passing_cost_without_removed_signals() -> None:
     cost = passing_cost([], 0.002, DecisionSettings())
     assert str(cost) == "the expected-value rule removed no signal"
     assert math.isnan(cost.best)

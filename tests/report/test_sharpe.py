@@ -1,4 +1,4 @@
-"""Sharpe ratios against the numbers printed in the papers, and overfitting on made-up trials."""
+"""Sharpe ratios against the numbers printed in the papers, and overfitting on simulated trials."""
 
 import math
 from itertools import combinations
@@ -36,14 +36,14 @@ def test_normal_sample_has_skew_zero_and_kurtosis_three() -> None:
 
 
 @pytest.mark.parametrize("returns", [[], [0.1], [0.1, 0.2], [0.1] * 30, [0.0] * 30])
-def test_sample_that_says_nothing_has_ratio_zero(returns: list[float]) -> None:
+def test_constant_or_short_sample_has_ratio_zero(returns: list[float]) -> None:
     assert moments(returns).sharpe == 0.0
 
 
 # Probabilistic and deflated ratio: numbers of the papers
 
 
-def test_fund_of_the_paper_is_less_sure_than_a_normal_one() -> None:
+def test_fund_of_the_paper_is_less_credible_than_a_normal_one() -> None:
     fat = Moments(0.458, skew=-2.448, kurtosis=10.164, observations=24)
     normal = Moments(0.458, observations=24)
     assert probabilistic_sharpe(fat) == pytest.approx(0.913, abs=5e-4)
@@ -68,18 +68,18 @@ def test_one_trial_deflates_nothing() -> None:
 
 
 @pytest.mark.parametrize("trials", [10, 100, 1000])
-def test_expected_maximum_is_that_of_simulated_luck(trials: int) -> None:
+def test_expected_maximum_is_that_of_simulated_trials_without_skill(trials: int) -> None:
     luck = np.random.default_rng(2).normal(0.0, 0.1, (4000, trials)).max(axis=1).mean()
     assert expected_maximum_sharpe(trials, 0.01) == pytest.approx(luck, rel=0.03)
 
 
 @pytest.mark.parametrize(("trials", "variance"), [(0, 0.1), (-1, 0.1), (5, -0.1)])
-def test_impossible_search_is_refused(trials: int, variance: float) -> None:
+def test_invalid_search_is_refused(trials: int, variance: float) -> None:
     with pytest.raises(ValueError, match="needs trials >= 1"):
         expected_maximum_sharpe(trials, variance)
 
 
-def test_two_observations_say_nothing() -> None:
+def test_two_observations_have_probability_zero() -> None:
     assert sharpe_score(Moments(1.0, observations=2)) == -math.inf
     assert probabilistic_sharpe(Moments(1.0, observations=2)) == 0.0
 
@@ -113,14 +113,14 @@ def overfitting_by_the_words(table: np.ndarray, blocks: int) -> tuple[float, flo
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_overfitting_is_what_the_paper_describes(seed: int) -> None:
+def test_overfitting_equals_the_papers_algorithm(seed: int) -> None:
     table = np.random.default_rng(seed).normal(0.0, 0.01, (48, 7))
     found = backtest_overfitting(table, blocks=6)
     assert (found.probability, found.losing) == pytest.approx(overfitting_by_the_words(table, 6))
     assert found.splits == 20
 
 
-def test_picking_among_luck_is_a_coin_flip() -> None:
+def test_choosing_among_trials_without_skill_is_a_coin_flip() -> None:
     rng = np.random.default_rng(4)
     found = [backtest_overfitting(rng.normal(size=(160, 20)), 8).probability for _ in range(40)]
     assert np.mean(found) == pytest.approx(0.5, abs=0.08)

@@ -1,4 +1,4 @@
-"""Signals of a backtest as records in a file, with the model's reasons where it is at hand."""
+"""Signals of a backtest as records in a file, with the model's contributions where it is stored."""
 
 import json
 from dataclasses import replace
@@ -33,7 +33,7 @@ def first_row(rows: TrainingRows) -> pd.DataFrame:
 
 
 def run_with(model: SignalModel | None, features: pd.DataFrame) -> Run:
-    """A buy, a refused sell and a hold; the features are those of the buy."""
+    """A buy, a rejected sell and a hold; the features are those of the buy."""
     columns = {"signal": [2, -1, 1], "signal_strength": [3, 0, 0]}
     frame = rows_of("BSh", "Bhh", **columns, reject_reason=["", "repeat", ""])
     if model is not None:
@@ -42,7 +42,7 @@ def run_with(model: SignalModel | None, features: pd.DataFrame) -> Run:
     return replace(run_of(BTC=frame), features={"BTC/USDT": kept})
 
 
-def test_only_emitted_signals_are_recorded_with_what_the_row_says(
+def test_only_emitted_signals_are_recorded_with_the_rows_values(
     model: SignalModel, rows: TrainingRows, tmp_path: Path
 ) -> None:
     buy, hold = signal_records(run_with(model, first_row(rows)), RunModels(tmp_path / "models"))
@@ -52,7 +52,7 @@ def test_only_emitted_signals_are_recorded_with_what_the_row_says(
     assert (hold.signal, hold.strength) == ("hold", 0)
 
 
-def test_record_names_the_model_and_the_features_that_moved_it(
+def test_record_names_the_model_and_the_largest_contributions(
     model: SignalModel, rows: TrainingRows, tmp_path: Path
 ) -> None:
     buy, hold = signal_records(run_with(model, first_row(rows)), RunModels(tmp_path / "models"))
@@ -63,9 +63,7 @@ def test_record_names_the_model_and_the_features_that_moved_it(
     assert hold.top_features == ()  # its features were not kept
 
 
-def test_without_the_model_its_key_stands_for_the_version(
-    rows: TrainingRows, tmp_path: Path
-) -> None:
+def test_without_the_model_its_key_is_the_version(rows: TrainingRows, tmp_path: Path) -> None:
     buy, _ = signal_records(run_with(None, first_row(rows)), RunModels(tmp_path / "nowhere"))
     assert buy.model_version == "000000000007"
     assert buy.top_features == ()

@@ -31,7 +31,7 @@ STEADY = np.tile([0.01, 0.0, 0.02, -0.005], 15)
 # Daily returns
 
 
-def test_day_is_paid_on_what_the_wallet_held_at_its_start() -> None:
+def test_daily_return_is_relative_to_the_wallet_at_the_days_start() -> None:
     dates = closes("2024-01-01 00:00", "2024-01-01 23:55", "2024-01-02 10:00", "2024-01-04 01:00")
     paid = daily_returns(dates, pd.Series([60.0, 40.0, -110.0, 99.0]), search(days=4))
     assert paid == pytest.approx([0.1, -0.1, 0.0, 0.1])
@@ -49,7 +49,7 @@ def test_trade_closed_outside_of_the_period_is_left_out() -> None:
     assert paid == pytest.approx([0.0, 0.01, 0.0, 0.0])
 
 
-def test_empty_wallet_earns_nothing_more() -> None:
+def test_empty_wallet_has_no_further_returns() -> None:
     dates = closes("2024-01-01 12:00", "2024-01-02 12:00", "2024-01-03 12:00")
     paid = daily_returns(dates, pd.Series([-1000.0, 50.0, 50.0]), search(days=3))
     assert paid == pytest.approx([-1.0, 0.0, 1.0])
@@ -64,7 +64,7 @@ def test_loss_is_the_deflated_ratio_in_standard_errors() -> None:
     assert search_loss(STEADY, 200, search()) == pytest.approx(-sharpe_score(found, luck))
 
 
-def test_longer_search_has_to_find_more() -> None:
+def test_longer_search_raises_the_benchmark() -> None:
     losses = [search_loss(STEADY, 200, search(trials=n)) for n in (1, 10, 100, 1000)]
     assert losses == sorted(losses)
     assert losses[0] < losses[-1]
@@ -75,14 +75,14 @@ def test_fewer_trades_are_never_better(trades: int) -> None:
     assert search_loss(STEADY, trades + 1, search()) <= search_loss(STEADY, trades, search())
 
 
-def test_few_trades_cost_a_standard_error_in_ten() -> None:
+def test_ten_missing_trades_cost_a_standard_error() -> None:
     days = np.concatenate([STEADY[:40]])
     enough = search_loss(days, FEW_TRADES, search(days=40))
     assert search_loss(days, FEW_TRADES - 10, search(days=40)) == pytest.approx(enough + 1.0)
 
 
 @pytest.mark.parametrize("returns", [np.zeros(60), np.full(60, 0.01), np.array([]), -STEADY * 50])
-def test_result_that_says_nothing_or_loses_all_is_worst(returns: np.ndarray) -> None:
+def test_result_without_variation_or_with_total_loss_is_worst(returns: np.ndarray) -> None:
     loss = search_loss(returns, 100, search())
     assert 0 < loss <= NO_RESULT
 

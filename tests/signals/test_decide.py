@@ -1,4 +1,4 @@
-"""Decisions by hand, then what must hold for any predictions and any thresholds."""
+"""Decisions by hand, then invariants for any predictions and thresholds."""
 
 import pickle
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ def reasons(
 
 
 def memory_candles(settings: DecisionSettings) -> int:
-    """Candles before a row that its decision may depend on, as ``rate_limits`` promises."""
+    """Candles before a row that its decision may depend on, according to ``rate_limits``."""
     return (
         2 * settings.resync_candles
         + settings.maximum_share_window_candles
@@ -43,7 +43,7 @@ def memory_candles(settings: DecisionSettings) -> int:
 # By hand
 
 
-def test_columns_and_index_are_those_promised(predictions: Frames) -> None:
+def test_columns_and_index_are_those_documented(predictions: Frames) -> None:
     frame = predictions("BSHh").set_index(pd.Index([7, 8, 9, 11]))
     table = decide(frame, ROOMY, CONTEXT)
     assert tuple(table.columns) == DECISION_COLUMNS
@@ -74,7 +74,9 @@ def test_confidence_must_reach_the_minimum_and_the_weak_tier(predictions: Frames
     assert reasons(frame, DecisionSettings(minimum_confidence=0.5, weak=0.5)) == "+,+"
 
 
-def test_hold_is_a_signal_only_when_very_sure_and_never_a_rejection(predictions: Frames) -> None:
+def test_hold_is_a_signal_only_if_probable_and_never_a_rejection(
+    predictions: Frames,
+) -> None:
     assert reasons(predictions("hHHh")) == ",+,,"
 
 
@@ -96,12 +98,12 @@ def test_clearly_more_confident_repeat_is_emitted(predictions: Frames) -> None:
     assert reasons(frame, founding) == "+,repeat,+,repeat"
 
 
-def test_row_that_was_not_emitted_silences_nothing(predictions: Frames) -> None:
+def test_row_that_was_not_emitted_suppresses_nothing(predictions: Frames) -> None:
     assert reasons(predictions("BB", confidence=[0.89, 0.95])) == "low_confidence,+"
     assert reasons(predictions("BB", expected=[-0.01, 0.01])) == "no_edge,+"
 
 
-def test_thresholds_above_the_reference_free_no_signal(predictions: Frames) -> None:
+def test_thresholds_above_the_reference_add_no_signal(predictions: Frames) -> None:
     frame = predictions("BB", confidence=[0.91, 0.95])
     assert reasons(frame) == "+,repeat"
     assert reasons(frame, DecisionSettings(minimum_confidence=0.93)) == "low_confidence,repeat"
@@ -116,7 +118,7 @@ def test_below_the_reference_only_signals_as_confident_count(predictions: Frames
 
 
 @pytest.mark.parametrize("weaker", [-0.001, 0.0])
-def test_signal_that_only_a_negative_margin_allows_silences_no_better_one(
+def test_signal_that_only_a_negative_margin_allows_suppresses_no_better_one(
     predictions: Frames, weaker: float
 ) -> None:
     frame = predictions("BBB", expected=[weaker, 0.01, weaker])
@@ -130,7 +132,7 @@ def test_missing_candles_count_as_time(predictions: Frames) -> None:
     assert reasons(frame) == "+,repeat,+,repeat"
 
 
-def test_repeat_is_noticed_across_the_start_of_a_block(predictions: Frames) -> None:
+def test_repeat_is_suppressed_across_the_start_of_a_block(predictions: Frames) -> None:
     frame = predictions("h" * 286 + "BBBBBBBBBB")
     assert reasons(frame)[286:] == "+,repeat,repeat,repeat,repeat,repeat,repeat,repeat,+,repeat"
 
@@ -152,7 +154,7 @@ def test_share_of_recent_candles_is_limited(predictions: Frames) -> None:
     assert reasons(predictions("BShBS"), settings) == "+,+,,share,+"
 
 
-def test_first_rule_that_refuses_gives_the_reason(predictions: Frames) -> None:
+def test_first_rule_that_rejects_gives_the_reason(predictions: Frames) -> None:
     frame = predictions("BB", confidence=0.1, expected=-1.0)
     frame.loc[0, TRUST_COLUMN] = 0
     assert reasons(frame) == "untrusted,no_edge"
@@ -180,7 +182,7 @@ def test_first_rule_that_refuses_gives_the_reason(predictions: Frames) -> None:
         ("date", pd.NaT),
     ],
 )
-def test_impossible_row_abstains(predictions: Frames, column: str, value: object) -> None:
+def test_invalid_row_abstains(predictions: Frames, column: str, value: object) -> None:
     frame = predictions("SBS")
     frame.loc[1, column] = value
     table = decide(frame, ROOMY, CONTEXT)
@@ -188,7 +190,7 @@ def test_impossible_row_abstains(predictions: Frames, column: str, value: object
     assert table["signal"].iloc[1] == NO_SIGNAL
 
 
-def test_row_whose_date_does_not_follow_abstains(predictions: Frames) -> None:
+def test_row_whose_date_is_not_later_abstains(predictions: Frames) -> None:
     frame = predictions("BSB").iloc[[0, 0, 1, 0]]
     assert reasons(frame) == "+,untrusted,+,untrusted"
 
@@ -301,21 +303,21 @@ def test_live_frame_decides_like_the_backtest(
 ) -> None:
     frame = many_predictions(3500, seed)
     settings = DecisionSettings(expected_value_rule=seed % 2 == 0, maximum_share=0.03)
-    whole = decide(frame, settings, CONTEXT).iloc[cut : cut + live]
+    full = decide(frame, settings, CONTEXT).iloc[cut : cut + live]
     alone = decide(frame.iloc[cut : cut + live], settings, CONTEXT)
     same = slice(memory_candles(settings), None)
-    pd.testing.assert_frame_equal(alone.iloc[same], whole.iloc[same])
+    pd.testing.assert_frame_equal(alone.iloc[same], full.iloc[same])
 
 
 @given(seed=st.integers(0, 10**6), settings=any_settings(), cut=st.integers(0, 500))
 @effort(max_examples=200)
-def test_memory_is_bounded_whatever_the_settings(
+def test_memory_is_bounded_for_all_settings(
     many_predictions: Frames, seed: int, settings: DecisionSettings, cut: int
 ) -> None:
     frame = many_predictions(1600, seed)
-    whole, alone = (decide(part, settings, CONTEXT) for part in (frame, frame.iloc[cut:]))
+    full, alone = (decide(part, settings, CONTEXT) for part in (frame, frame.iloc[cut:]))
     same = cut + memory_candles(settings)
-    pd.testing.assert_frame_equal(alone.loc[same:], whole.loc[same:])
+    pd.testing.assert_frame_equal(alone.loc[same:], full.loc[same:])
 
 
 @given(
@@ -335,9 +337,9 @@ def test_endless_run_of_one_signal_is_forgotten_too(
         resync_candles=resync,
     )
     frame = predictions("B" * (cut + memory_candles(settings) + 300))
-    whole, alone = (decide(part, settings, CONTEXT) for part in (frame, frame.iloc[cut:]))
+    full, alone = (decide(part, settings, CONTEXT) for part in (frame, frame.iloc[cut:]))
     same = cut + memory_candles(settings)
-    pd.testing.assert_frame_equal(alone.loc[same:], whole.loc[same:])
+    pd.testing.assert_frame_equal(alone.loc[same:], full.loc[same:])
 
 
 @given(seed=st.integers(0, 10**6), settings=any_settings(), cut=st.integers(1, 399))
@@ -345,8 +347,8 @@ def test_later_candles_change_nothing_before(
     many_predictions: Frames, seed: int, settings: DecisionSettings, cut: int
 ) -> None:
     frame = many_predictions(400, seed)
-    whole, part = (decide(rows, settings, CONTEXT) for rows in (frame, frame.iloc[:cut]))
-    pd.testing.assert_frame_equal(part, whole.iloc[:cut])
+    full, part = (decide(rows, settings, CONTEXT) for rows in (frame, frame.iloc[:cut]))
+    pd.testing.assert_frame_equal(part, full.iloc[:cut])
 
 
 @given(seed=st.integers(0, 10**6), settings=any_settings())
@@ -362,7 +364,7 @@ def test_limits_hold_exactly_from_the_reference_on(
     frame = many_predictions(800, seed)
     emitted = decide(frame, settings, CONTEXT)["signal"].to_numpy()
     candle = (frame["date"].to_numpy(dtype="datetime64[s]").astype(np.int64)) // 300
-    assert most_in_a_stretch(candle[emitted % 2 == 0], settings) <= settings.most_signals
+    assert most_in_a_window(candle[emitted % 2 == 0], settings) <= settings.most_signals
     for kind in (0, 2):
         own = emitted == kind
         times, confidence = candle[own], frame["confidence"].to_numpy()[own]
@@ -370,7 +372,7 @@ def test_limits_hold_exactly_from_the_reference_on(
         assert (np.diff(confidence) >= settings.repeat_confidence_step - 1e-6)[near].all()
 
 
-def most_in_a_stretch(
+def most_in_a_window(
     times: "np.ndarray[tuple[int], np.dtype[np.int64]]", settings: DecisionSettings
 ) -> int:
     start = np.searchsorted(times, times - settings.maximum_share_window_candles + 1)
@@ -406,7 +408,7 @@ def test_entries_and_exits_of_a_frame_share_one_reading(
     entries = reader.for_entries(frame)
     assert reader.for_exits(frame) is entries
     assert len(read) == 1
-    # Asked again, or for another frame, it reads.
+    # For exits a second time, or for another frame, it reads again.
     assert reader.for_exits(frame) is not entries
     reader.for_entries(frame)
     reader.for_exits(frame.copy())

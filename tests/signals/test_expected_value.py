@@ -9,7 +9,7 @@ from freqai_signals.settings import CostSettings
 from freqai_signals.signals.expected_value import (
     expected_move,
     expected_return,
-    move_behind,
+    implied_move,
     realised_return,
     return_reliability,
     round_trip_cost,
@@ -30,7 +30,7 @@ def test_exchange_fee_follows_the_liquidity() -> None:
     assert round_trip_cost(maker, 0.001, 0.0002) == pytest.approx(0.0006)
 
 
-def test_given_fee_wins_over_the_exchange_even_at_zero() -> None:
+def test_configured_fee_replaces_the_exchanges_even_at_zero() -> None:
     assert round_trip_cost(CostSettings(fee=0.0), 0.001, 0.0002) == 0.0
     assert round_trip_cost(CostSettings(fee=0.003), 0.001, 0.0002) == pytest.approx(0.006)
 
@@ -47,7 +47,7 @@ def test_no_rows_give_zeros() -> None:
     np.testing.assert_array_equal(shrunk_class_returns([np.nan] * 3, [0, 0, 0]), [0, 0, 0])
 
 
-def test_class_without_rows_gets_the_mirror_of_the_other() -> None:
+def test_class_without_rows_gets_minus_the_mean_of_the_other() -> None:
     # size = 1000 * 0.02 / (1000 + 1000); buy = (1000 * 0.02 + 1000 * 0.01) / 2000
     shrunk = shrunk_class_returns([0.0, 0.0, 0.02], [0, 1000, 1000], prior_rows=1000)
     np.testing.assert_allclose(shrunk, [-0.01, 0.0, 0.015])
@@ -72,7 +72,7 @@ def test_mirrored_market_gives_mirrored_returns(mean: list[float], count: list[i
 
 
 @given(mean=means, count=counts)
-def test_shrinking_never_invents_a_larger_return(mean: list[float], count: list[int]) -> None:
+def test_shrinkage_never_increases_a_return(mean: list[float], count: list[int]) -> None:
     assert np.abs(shrunk_class_returns(mean, count)).max() <= np.abs(mean).max() + 1e-15
 
 
@@ -86,11 +86,11 @@ def test_expected_return_of_each_action_by_hand() -> None:
     np.testing.assert_allclose(expected, [0.0093, 0.0, 0.0058])
 
 
-def test_move_is_recovered_from_the_return_of_the_action() -> None:
+def test_move_is_computed_from_the_return_of_the_action() -> None:
     probabilities = np.array([[0.1, 0.3, 0.6], [0.2, 0.6, 0.2], [0.8, 0.2, 0.0]])
     signal = probabilities.argmax(axis=1)
     expected = expected_return(probabilities, CLASS_RETURNS, cost=0.002)
-    move = move_behind(signal, expected, cost=0.002)
+    move = implied_move(signal, expected, cost=0.002)
     np.testing.assert_allclose(move, [0.0113, np.nan, -0.0078])
     np.testing.assert_allclose(move[[0, 2]], expected_move(probabilities, CLASS_RETURNS)[[0, 2]])
 
@@ -122,7 +122,7 @@ def test_reliability_by_hand() -> None:
     assert table["count"].tolist() == [2, 2]
 
 
-def test_overlapping_outcomes_are_worth_less() -> None:
+def test_overlap_raises_the_standard_error() -> None:
     rng = np.random.default_rng(0)
     predicted, realised = rng.normal(size=(2, 1000))
     alone = return_reliability(predicted, realised)["standard_error"]
@@ -143,6 +143,6 @@ def test_every_known_row_is_counted_once() -> None:
 
 
 @pytest.mark.parametrize(("bins", "overlap"), [(0, 1), (5, 0)])
-def test_impossible_bins_are_refused(bins: int, overlap: int) -> None:
+def test_invalid_bins_are_refused(bins: int, overlap: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         return_reliability(np.zeros(3), np.zeros(3), bins, overlap)

@@ -1,4 +1,4 @@
-"""Rules one at a time, and that the first refusal names the reason."""
+"""Rules one at a time; the first one that rejects a row gives the reason."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from freqai_signals.signals.filters import (
     Reason,
     SureHold,
     TrustedRow,
-    first_refusals,
+    first_rejections,
     reason_codes,
     rules,
 )
@@ -27,7 +27,7 @@ def read(frame: pd.DataFrame) -> Predictions:
     return read_predictions(frame, 300)
 
 
-def test_untrusted_row_is_refused(predictions: Frames) -> None:
+def test_untrusted_row_is_rejected(predictions: Frames) -> None:
     frame = predictions("BB")
     frame.loc[0, "proba_buy"] = np.nan
     assert TrustedRow().allows(read(frame)).tolist() == [False, True]
@@ -43,7 +43,7 @@ def test_minimum_confidence_is_reached_at_its_value(predictions: Frames) -> None
     assert MinimumConfidence(0.6).allows(rows).tolist() == [False, True, True, False]
 
 
-def test_only_sure_holds_are_allowed(predictions: Frames) -> None:
+def test_only_highly_probable_holds_are_allowed(predictions: Frames) -> None:
     assert SureHold(0.9).allows(read(predictions("BhHS"))).tolist() == [True, False, True, True]
 
 
@@ -70,12 +70,12 @@ def test_expected_value_rule_is_absent_when_switched_off(predictions: Frames) ->
     assert [rule.reason for rule in rules(rows, off)] == [c for c in codes if c != "no_edge"]
 
 
-def test_first_refusal_names_the_reason(predictions: Frames) -> None:
+def test_first_rejection_gives_the_reason(predictions: Frames) -> None:
     rows = read(predictions("BBS", confidence=[0.1, 0.1, 0.9], expected=[-1.0, 1.0, 1.0]))
-    asked = (ExpectedValue(0.0), MinimumConfidence(0.5))
-    places = first_refusals(rows, asked)
-    assert places.tolist() == [0, 1, 2]
-    assert reason_codes(places, asked).tolist() == [
+    active = (ExpectedValue(0.0), MinimumConfidence(0.5))
+    indices = first_rejections(rows, active)
+    assert indices.tolist() == [0, 1, 2]
+    assert reason_codes(indices, active).tolist() == [
         Reason.NO_EDGE,
         Reason.LOW_CONFIDENCE,
         Reason.NONE,

@@ -1,4 +1,4 @@
-"""What a level takes away from decisions."""
+"""Restrictions on signals by health level."""
 
 import pandas as pd
 import pytest
@@ -21,25 +21,25 @@ FRAME = pd.DataFrame(
 )
 
 
-def test_nothing_asked_changes_nothing() -> None:
+def test_no_restriction_changes_nothing() -> None:
     assert apply_health_limits(DECIDED, FRAME, HealthLimits(), 0.9).equals(DECIDED)
 
 
-def test_higher_threshold_takes_weak_signals_from_its_first_candle_on() -> None:
+def test_higher_threshold_removes_weak_signals_from_its_first_candle_on() -> None:
     found = apply_health_limits(DECIDED, FRAME, HealthLimits(0.02, since=300), 0.9)
     assert found["signal"].tolist() == [2, -1, 0, 1, -1]
     assert found["reject_reason"].tolist() == ["", "low_confidence", "", "", "no_edge"]
     assert found["signal_strength"].tolist() == [1, 0, 3, 0, 0]
 
 
-def test_blocked_pair_has_no_entries_and_says_why() -> None:
+def test_blocked_pair_has_no_entries_and_gives_the_reason() -> None:
     found = apply_health_limits(DECIDED, FRAME, HealthLimits(0.02, "halted", 300), 0.9)
     assert found["signal"].tolist() == [2, -1, -1, 1, -1]
     assert found["reject_reason"].tolist() == ["", "halted", "halted", "", "no_edge"]
     assert found["signal_tag"].tolist() == ["buy_weak", "", "", "hold", ""]
 
 
-def test_step_is_added_to_the_confidence_that_was_asked_for_and_ends_at_one() -> None:
+def test_step_is_added_to_the_configured_confidence_up_to_one() -> None:
     assert HealthLimits().confidence(0.97) == 0.97
     assert HealthLimits(0.02).confidence(0.97) == pytest.approx(0.99)
     assert HealthLimits(0.02).confidence(0.995) == 1.0

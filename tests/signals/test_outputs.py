@@ -1,4 +1,4 @@
-"""The contract's columns, from a model that states the probabilities it is given as features."""
+"""The contract's columns, from a stub model that returns its features as probabilities."""
 
 from dataclasses import dataclass, replace
 
@@ -22,13 +22,14 @@ from freqai_signals.schema import (
     MODEL_ID_COLUMN,
     PRIOR_COLUMNS,
     PROBA_COLUMNS,
+    PROBA_MOVE_COLUMN,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
     SQUARE_COLUMNS,
     TRUST_COLUMN,
     USUAL_COLUMNS,
 )
-from freqai_signals.signals.outputs import complete_outputs, model_outputs, window_facts
+from freqai_signals.signals.outputs import complete_outputs, model_outputs, window_facts, with_move
 
 NAMES = ("%-sell", "%-hold", "%-buy", "%-far")
 COST = 0.002
@@ -38,14 +39,14 @@ ABSTAINS = [1.0, 0.0, 1.0, 0.0, 0.0, 0.0]
 
 @dataclass(frozen=True)
 class Stated(Head):
-    """Says the probabilities that stand in the first three features."""
+    """Returns the first three features as probabilities."""
 
     def raw(self, features: NDArray[np.float32]) -> Probabilities:
         return features[:, :3].astype(np.float64)
 
 
 def stating_model() -> SignalModel:
-    """Margins are spread evenly over [0, 1]; ``%-far`` is usual in [-1, 1].
+    """Margins are spread evenly over [0, 1]; ``%-far`` lies in [-1, 1] in training.
 
     With four features a row of ``%-far`` = 3 lies at distance (3 - 1) / 4 = 0.5, half way to the
     limit of 1. 2000 sells and buys of one scale unit each: the shrunk size is
@@ -55,7 +56,7 @@ def stating_model() -> SignalModel:
         heads=(Stated("multiclass", ()),),
         calibrator=Calibrator(),
         margins=MarginReference(np.linspace(0.0, 1.0, 1001)),
-        places=NoveltyReference(
+        novelty=NoveltyReference(
             centre=np.array([0.5, 0.5, 0.5, 0.0], dtype=np.float32),
             half_width=np.array([0.5, 0.5, 0.5, 1.0], dtype=np.float32),
             usual=0.0,
@@ -80,7 +81,7 @@ def features_of(*rows: tuple[float, float, float], far: float = 0.0) -> pd.DataF
 
 
 def is_abstaining(outputs: pd.DataFrame) -> list[bool]:
-    """Rows that say hold, (0, 1, 0), no confidence, no return and no trust."""
+    """Rows of class hold, (0, 1, 0), confidence 0, expected return 0 and ``do_predict`` 0."""
     same = outputs[list(MODEL_COLUMNS)].to_numpy() == np.array(ABSTAINS)
     return list(same.all(axis=1) & (outputs[TRUST_COLUMN] != 1).to_numpy())
 
@@ -128,7 +129,7 @@ def test_a_frame_without_return_scale_is_not_trusted() -> None:
 
 
 @pytest.mark.parametrize("far", [np.nan, np.inf, 6.0])
-def test_rows_with_unknown_or_strange_features_are_not_trusted(far: float) -> None:
+def test_rows_with_missing_or_novel_features_are_not_trusted(far: float) -> None:
     frame = features_of(BUY, BUY).assign(**{"%-far": [far, 0.0]})
     outputs = model_outputs(MODEL, frame, COST)
     assert is_abstaining(outputs) == [True, False]
@@ -139,13 +140,11 @@ def test_a_missing_feature_makes_every_row_abstain() -> None:
     assert is_abstaining(model_outputs(MODEL, features_of(BUY)[[*NAMES[:3]]], COST)) == [True]
 
 
-@pytest.mark.parametrize(("far", "familiarity"), [(0.0, 1.0), (1.0, 1.0), (3.0, 0.5), (5.0, 0.0)])
-def test_confidence_is_the_margins_percentile_times_familiarity(
-    far: float, familiarity: float
-) -> None:
+@pytest.mark.parametrize(("far", "factor"), [(0.0, 1.0), (1.0, 1.0), (3.0, 0.5), (5.0, 0.0)])
+def test_confidence_is_margin_percentile_times_novelty_factor(far: float, factor: float) -> None:
     """Margins 0.5, 0.625 and 0; the grid has steps of 0.001, one of which lies below 0.0005."""
     outputs = model_outputs(MODEL, features_of(BUY, SELL, HOLD, far=far), COST)
-    expected = [0.5 * familiarity, 0.625 * familiarity, 0.0]
+    expected = [0.5 * factor, 0.625 * factor, 0.0]
     np.testing.assert_allclose(outputs[CONFIDENCE_COLUMN], expected, atol=0.001)
     assert outputs[TRUST_COLUMN].tolist() == [1, 1, 1]
 
@@ -173,15 +172,15 @@ def test_expected_return_is_in_units_of_each_rows_scale_and_after_costs() -> Non
     np.testing.assert_allclose(outputs[EXPECTED_RETURN_COLUMN], expected, rtol=1e-9)
 
 
-def test_a_row_alone_gets_what_it_gets_among_others() -> None:
+def test_a_row_alone_gets_the_same_outputs_as_in_a_batch() -> None:
     frame = features_of(BUY, SELL, HOLD).assign(**{"%-far": [0.0, np.nan, 3.0]})
     together = model_outputs(MODEL, frame, COST)
-    for place in range(3):
-        alone = model_outputs(MODEL, frame.iloc[[place]], COST)
-        pd.testing.assert_frame_equal(alone, together.iloc[[place]].reset_index(drop=True))
+    for row in range(3):
+        alone = model_outputs(MODEL, frame.iloc[[row]], COST)
+        pd.testing.assert_frame_equal(alone, together.iloc[[row]].reset_index(drop=True))
 
 
-def test_window_facts_are_priors_usual_and_squared_returns_and_the_key() -> None:
+def test_window_facts_are_priors_mean_and_squared_returns_and_the_key() -> None:
     facts = window_facts(MODEL)
     assert [facts[name] for name in PRIOR_COLUMNS] == [0.3, 0.5, 0.2]
     assert [facts[name] for name in USUAL_COLUMNS] == pytest.approx([-USUAL, 0.0, USUAL])
@@ -203,19 +202,19 @@ def test_window_facts_are_zero_without_a_model(model: SignalModel | None) -> Non
 
 def test_rows_that_freqai_filled_with_zeros_become_holds_that_abstain() -> None:
     """Class 0 would be a sell, and probabilities of 0 no probabilities."""
-    told = model_outputs(MODEL, features_of(BUY, SELL), COST)
-    frame = pd.concat([told * 0, told], ignore_index=True)
+    outputs = model_outputs(MODEL, features_of(BUY, SELL), COST)
+    frame = pd.concat([outputs * 0, outputs], ignore_index=True)
     completed = complete_outputs(frame)
     assert is_abstaining(completed) == [True, True, False, False]
     pd.testing.assert_frame_equal(
-        completed.iloc[2:].reset_index(drop=True)[list(told.columns)], told, check_dtype=False
+        completed.iloc[2:].reset_index(drop=True)[list(outputs.columns)], outputs, check_dtype=False
     )
 
 
 @pytest.mark.parametrize("trust", [2, 3, -1, 0, np.nan])
-def test_expired_and_incomplete_rows_abstain_and_keep_their_word(trust: float) -> None:
-    told = model_outputs(MODEL, features_of(BUY), COST).assign(**{TRUST_COLUMN: trust})
-    completed = complete_outputs(told)
+def test_expired_and_incomplete_rows_abstain_and_keep_do_predict(trust: float) -> None:
+    outputs = model_outputs(MODEL, features_of(BUY), COST).assign(**{TRUST_COLUMN: trust})
+    completed = complete_outputs(outputs)
     assert is_abstaining(completed) == [True]
     np.testing.assert_array_equal(completed[TRUST_COLUMN], [trust])
 
@@ -229,21 +228,33 @@ def test_missing_columns_are_added_as_holds(trust: int) -> None:
 
 
 def test_a_frame_without_do_predict_abstains() -> None:
-    told = model_outputs(MODEL, features_of(BUY), COST).drop(columns=TRUST_COLUMN)
-    completed = complete_outputs(told)
+    outputs = model_outputs(MODEL, features_of(BUY), COST).drop(columns=TRUST_COLUMN)
+    completed = complete_outputs(outputs)
     assert completed[TRUST_COLUMN].tolist() == [0]
     assert is_abstaining(completed) == [True]
 
 
 def test_means_deviations_and_live_labels_are_dropped() -> None:
-    told = model_outputs(MODEL, features_of(BUY), COST)
+    outputs = model_outputs(MODEL, features_of(BUY), COST)
     named = [f"{name}_{what}" for name in MODEL_COLUMNS for what in ("mean", "std")]
     more = dict.fromkeys([*named, EVENT_END_COLUMN, REALISED_RETURN_COLUMN], 0.0)
-    assert set(complete_outputs(told.assign(**more, close=1.0))) == {*told.columns, "close"}
+    assert set(complete_outputs(outputs.assign(**more, close=1.0))) == {
+        *outputs.columns,
+        "close",
+    }
 
 
-def test_the_given_frame_is_left_alone() -> None:
+def test_the_frame_is_not_modified() -> None:
     frame = model_outputs(MODEL, features_of(BUY), COST).assign(**{TRUST_COLUMN: 0})
     before = frame.copy()
     complete_outputs(frame)
     pd.testing.assert_frame_equal(frame, before)
+
+
+def test_a_move_is_as_likely_as_no_hold_and_never_where_the_model_abstains() -> None:
+    outputs = model_outputs(MODEL, features_of(BUY), COST)
+    trusted = with_move(complete_outputs(outputs))
+    assert (trusted[PROBA_MOVE_COLUMN] == 1.0 - trusted["proba_hold"]).all()
+    assert trusted[PROBA_MOVE_COLUMN].iloc[0] > 0
+    abstaining = complete_outputs(outputs.assign(do_predict=0))
+    assert (with_move(abstaining)[PROBA_MOVE_COLUMN] == 0.0).all()

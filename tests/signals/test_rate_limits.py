@@ -1,4 +1,4 @@
-"""News and share against the rules written down word for word, one row after the other."""
+"""Repeats and share against a literal implementation of the rules, row by row."""
 
 from collections.abc import Callable
 from unittest.mock import patch
@@ -35,11 +35,11 @@ class Words:
             return bool(rows.trusted[i]) and self.score[i] >= min(
                 settings.hold_confidence, HOLD_REFERENCE
             )
-        worth = rows.expected_return[i] > min(settings.expected_value_margin, 0)
+        exceeds = rows.expected_return[i] > min(settings.expected_value_margin, 0)
         enough = min(settings.minimum_confidence, settings.reference_confidence)
         if settings.weak > settings.minimum_confidence:
             enough = min(settings.weak, settings.reference_confidence)
-        return bool(worth or not settings.expected_value_rule) and self.score[i] >= enough
+        return bool(exceeds or not settings.expected_value_rule) and self.score[i] >= enough
 
     def peer(self, j: int, i: int) -> bool:
         """Whether ``j`` counts against ``i``."""
@@ -53,14 +53,14 @@ class Words:
         return bool(value[j] >= value[i] or value[j] > 0)
 
     def new(self) -> Mask:
-        news = np.zeros(len(self.rows), dtype=np.bool_)
+        new = np.zeros(len(self.rows), dtype=np.bool_)
         for i in filter(self.candidate, range(len(self.rows))):
-            news[i] = not any(self.repeats(i, j, news) for j in range(i))
-        return news
+            new[i] = not any(self.repeats(i, j, new) for j in range(i))
+        return new
 
-    def repeats(self, i: int, j: int, news: Mask) -> bool:
+    def repeats(self, i: int, j: int, new: Mask) -> bool:
         near = self.rows.candle[i] - self.rows.candle[j] <= self.settings.repeat_window_candles
-        counts = news[j] if self.block[i] == self.block[j] else self.candidate(j)
+        counts = new[j] if self.block[i] == self.block[j] else self.candidate(j)
         step = self.settings.repeat_confidence_step - 1e-9
         return bool(
             self.rows.signal[i] == self.rows.signal[j]
@@ -70,9 +70,9 @@ class Words:
             and self.score[i] < self.score[j] + step
         )
 
-    def room(self, news: Mask) -> Mask:
+    def room(self, new: Mask) -> Mask:
         kept = np.ones(len(self.rows), dtype=np.bool_)
-        directional = news & (self.rows.signal != 1)
+        directional = new & (self.rows.signal != 1)
         for i in np.flatnonzero(directional):
             counted = 0
             for j in np.flatnonzero(directional[:i]):
@@ -109,12 +109,12 @@ def any_settings(draw: st.DrawFn) -> DecisionSettings:
     seed=st.integers(0, 10**6), settings=any_settings(), pairs=st.sampled_from([1, 40, 500, 2**22])
 )
 @effort(max_examples=200)
-def test_both_rules_do_what_their_words_say(
+def test_both_rules_equal_their_definition(
     many_predictions: Frames, seed: int, settings: DecisionSettings, pairs: int
 ) -> None:
     rows = read_predictions(many_predictions(120, seed), 300)
     words = Words(rows, settings)
-    with patch.object(rate_limits, "_MOST_PAIRS", pairs):
+    with patch.object(rate_limits, "_MAX_COMPARISONS", pairs):
         new = new_signals(rows, settings)
         room = within_share(rows, new, settings)
     np.testing.assert_array_equal(new, words.new())

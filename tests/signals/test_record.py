@@ -1,4 +1,4 @@
-"""The signal record: what it refuses, and that its JSON loses nothing."""
+"""The signal record: invalid values are refused, and JSON is lossless."""
 
 import contextlib
 import json
@@ -46,7 +46,7 @@ GOOD: dict[str, Any] = {
         ("reason", "repeat"),
     ],
 )
-def test_impossible_value_is_refused_by_name(key: str, value: object) -> None:
+def test_invalid_value_is_refused_by_name(key: str, value: object) -> None:
     with pytest.raises(RecordError, match=f"- {key}: "):
         SignalRecord(**GOOD | {key: value})
 
@@ -115,7 +115,7 @@ def decided(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.join(decide(frame, DecisionSettings(), PairContext(300)))
 
 
-def test_records_of_emitted_refused_and_held_rows(predictions: Frames) -> None:
+def test_records_of_emitted_rejected_and_held_rows(predictions: Frames) -> None:
     rows = decided(predictions("BBH", confidence=[0.99, 0.95, 0.2]))
     first, second, third = (record_of("A/B", rows.iloc[i], "v1", [("f", 1)]) for i in range(3))
     assert (first.signal, first.strength, first.reason) == ("buy", 3, "")

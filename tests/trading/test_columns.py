@@ -108,7 +108,7 @@ def test_opposite_prediction_ends_a_trade_by_hand() -> None:
     assert out["exit_tag"].tolist() == ["opposite_signal", None, "opposite_signal", None]
 
 
-def test_expected_value_ends_a_trade_only_if_so_set() -> None:
+def test_expected_value_ends_a_trade_only_if_enabled() -> None:
     # A sell expected to earn 0.1 % after costs means a fall; one expected to lose 0.5 %, a rise.
     frame = predictions((0, 0.1, 0.001, 1), (0, 0.1, -0.005, 1), (1, 0.1, 0.0, 1))
     assert not exits(frame)[["exit_long", "exit_short"]].to_numpy().any()
@@ -129,7 +129,7 @@ def test_untrusted_row_ends_nothing(trust: int) -> None:
     ("column", "value"),
     [("proba_buy", math.nan), ("proba_buy", 0.9), ("confidence", math.nan), ("&-signal", 7.0)],
 )
-def test_impossible_numbers_end_nothing(column: str, value: float) -> None:
+def test_invalid_numbers_end_nothing(column: str, value: float) -> None:
     frame = predictions((0, 1.0, 0.1, 1)).assign(**{column: value})
     assert not exits(frame)[["exit_long", "exit_short"]].to_numpy().any()
 
@@ -140,7 +140,7 @@ def test_missing_column_ends_nothing(column: str) -> None:
     assert out.to_dict("list") == {"exit_long": [0], "exit_short": [0], "exit_tag": [None]}
 
 
-def test_without_shorts_there_is_none_to_leave() -> None:
+def test_without_shorts_there_are_no_short_exits() -> None:
     frame = predictions((2, 1.0, 0.1, 1), (0, 1.0, 0.1, 1))
     both = exit_columns(frame, read_frame(frame, SECONDS), ExitSettings(), COST)
     assert both["exit_short"].tolist() == [1, 0]
@@ -151,7 +151,7 @@ def test_without_shorts_there_is_none_to_leave() -> None:
 
 
 @given(st.lists(rows, max_size=30), st.floats(0, 1), st.floats(0, 1))
-def test_entry_rules_have_no_say_in_exits(
+def test_entry_rules_do_not_affect_exits(
     table: list[tuple[int, float, float, int]], confidence: float, more: float
 ) -> None:
     low, high = sorted((confidence, more))
@@ -168,10 +168,10 @@ def test_barrier_column_is_known_at_the_close_of_its_row() -> None:
     rng = np.random.default_rng(1)
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.002, 1200)))
     frame = pd.DataFrame({"date": pd.date_range(NOON, periods=1200, freq="5min"), "close": close})
-    whole = with_barriers(frame, SignalSettings(), COST)[BARRIER_COLUMN]
+    full = with_barriers(frame, SignalSettings(), COST)[BARRIER_COLUMN]
     part = with_barriers(frame.head(1000), SignalSettings(), COST)[BARRIER_COLUMN]
-    pd.testing.assert_series_equal(whole.head(1000), part)
-    assert (whole.dropna() >= SignalSettings().labels.floor).all()
+    pd.testing.assert_series_equal(full.head(1000), part)
+    assert (full.dropna() >= SignalSettings().labels.floor).all()
 
 
 # Outlook, and what an epoch needs
@@ -203,15 +203,15 @@ def test_an_epoch_keeps_every_column_that_decides(method: str) -> None:
 def test_rows_before_the_first_prediction_change_nothing(
     table: list[tuple[int, float, float, int]], before: int
 ) -> None:
-    whole = predictions(*[(1, 0.0, 0.0, 0)] * before, *table)
-    part = whole.iloc[before:]
+    full = predictions(*[(1, 0.0, 0.0, 0)] * before, *table)
+    part = full.iloc[before:]
     context = PairContext(SECONDS)
-    decided = decide(whole, DecisionSettings(), context)
+    decided = decide(full, DecisionSettings(), context)
     pd.testing.assert_frame_equal(
         decided.iloc[before:], decide(part, DecisionSettings(), context), check_dtype=len(table) > 0
     )
     assert (decided["reject_reason"].iloc[:before] == "untrusted").all()
     assert (decided["signal"].iloc[:before] == -1).all()
-    left = exits(whole)
+    left = exits(full)
     assert not left[["exit_long", "exit_short"]].iloc[:before].to_numpy().any()
     assert left.iloc[before:].to_dict("list") == exits(part).to_dict("list")

@@ -50,7 +50,7 @@ def test_prediction_is_fresh_for_one_candle(seconds: int, fresh: bool) -> None:
     assert bool(verdict.reason) is not fresh
 
 
-def test_stale_prediction_says_how_old_it_is() -> None:
+def test_stale_prediction_is_reported_with_its_age() -> None:
     verdict = freshness(candles(1), NOON + 3 * CANDLE, SECONDS)
     assert verdict.reason == "the last prediction is 600 s old, candle 2024-03-01 12:00"
 
@@ -74,7 +74,7 @@ def test_no_candle_that_has_closed_is_not_fresh(decided: DecidedCandles | None) 
 
 
 @pytest.mark.parametrize("later", [0, 1])
-def test_candles_that_close_later_have_no_say(later: int) -> None:
+def test_candles_that_close_later_are_ignored(later: int) -> None:
     for now in (NOON + CANDLE, NOON + 2 * CANDLE):
         expected = freshness(candles(0, 1), now, SECONDS)
         assert freshness(candles(0, 1, later), now, SECONDS) == expected

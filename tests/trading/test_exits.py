@@ -22,18 +22,18 @@ SHORT = OpenTrade(is_short=True, candles_held=3, horizon=24, barriers=Barriers(9
 # Barriers
 
 
-def test_shipped_settings_place_a_wide_stop_and_no_profit_barrier() -> None:
+def test_shipped_settings_give_a_wide_stop_and_no_profit_barrier() -> None:
     assert barrier_prices(100.0, 0.01, False, ExitSettings()) == Barriers(None, 97.0)
     assert barrier_prices(100.0, 0.01, True, ExitSettings()) == Barriers(None, 103.0)
 
 
 @pytest.mark.parametrize("width", [math.nan, math.inf, 0.0, -0.01])
-def test_unknown_width_places_nothing(width: float) -> None:
+def test_unknown_width_gives_no_barrier(width: float) -> None:
     assert barrier_prices(100.0, width, False, ExitSettings(profit_multiple=1.0)) == Barriers()
 
 
 @pytest.mark.parametrize("price", [math.nan, math.inf, 0.0, -1.0])
-def test_unknown_price_places_nothing(price: float) -> None:
+def test_unknown_price_gives_no_barrier(price: float) -> None:
     assert barrier_prices(price, 0.01, False, ExitSettings(profit_multiple=1.0)) == Barriers()
 
 
@@ -80,5 +80,5 @@ def test_first_rule_gives_the_reason() -> None:
     assert exit_reason(LONG, 100.0, ExitSettings()) is None
 
 
-def test_horizon_can_be_switched_off() -> None:
+def test_horizon_can_be_disabled() -> None:
     assert exit_reason(OpenTrade(False, 30, 24), 100.0, ExitSettings(horizon=False)) is None

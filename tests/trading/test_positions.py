@@ -22,7 +22,7 @@ HORIZON = SETTINGS.label_horizon_candles * CANDLE
 
 @dataclass
 class Held:
-    """freqtrade's trade as far as it is read."""
+    """Stub of freqtrade's trade."""
 
     pair: str = "BTC/USDT"
     open_date: datetime = OPENED
@@ -81,7 +81,7 @@ def test_width_kept_with_the_trade_survives_a_restart_without_its_candle() -> No
     assert after.barriers(trade) == Barriers(profit=102.0, stop=97.0)
 
 
-def test_backtest_keeps_nothing_with_its_trades_and_forgets_them_with_the_next_epoch() -> None:
+def test_backtest_stores_nothing_with_its_trades_and_forgets_them_each_epoch() -> None:
     made, trade = positions(), Held()
     made.barriers(trade)
     assert trade.data == {}
@@ -104,7 +104,7 @@ def test_running_bot_does_not_move_the_barriers_of_an_open_trade() -> None:
     profit=st.sampled_from([None, 2.0]),
     horizon=st.booleans(),
 )
-def test_exit_is_what_the_rules_say(
+def test_exit_follows_the_rules(
     is_short: bool, rate: float, seconds: int, stop: float | None, profit: float | None,
     horizon: bool,
 ) -> None:  # fmt: skip
@@ -114,13 +114,13 @@ def test_exit_is_what_the_rules_say(
     state = OpenTrade(
         is_short, seconds // 300, settings.label_horizon_candles, made.barriers(trade)
     )
-    said = exit_reason(state, rate, exits)
+    expected = exit_reason(state, rate, exits)
     found = made.exit(trade, OPENED + timedelta(seconds=seconds), rate)
-    assert found == (None if said is None else str(said))
+    assert found == (None if expected is None else str(expected))
 
 
 @pytest.mark.parametrize(
-    ("is_short", "placed", "said"),
+    ("is_short", "stop_loss", "expected"),
     [
         (False, 97.0 * (1 + 1e-14), None),  # at the barrier, but for the last digit
         (False, 97.01, None),
@@ -133,12 +133,12 @@ def test_exit_is_what_the_rules_say(
     ],
 )
 def test_running_bot_leaves_a_stop_that_is_in_place_to_freqtrade(
-    is_short: bool, placed: float, said: str | None
+    is_short: bool, stop_loss: float, expected: str | None
 ) -> None:
-    trade, beyond = Held(is_short=is_short, stop_loss=placed), 110.0 if is_short else 90.0
+    trade, beyond = Held(is_short=is_short, stop_loss=stop_loss), 110.0 if is_short else 90.0
     running = positions(is_live=True)
-    assert running.exit(trade, OPENED, beyond) == said
-    assert running.exit(trade, OPENED + HORIZON, beyond) == (said or "horizon")
+    assert running.exit(trade, OPENED, beyond) == expected
+    assert running.exit(trade, OPENED + HORIZON, beyond) == (expected or "horizon")
     assert positions().exit(trade, OPENED, beyond) == "stop_barrier"
 
 

@@ -33,7 +33,7 @@ def test_short_mirrors_the_long() -> None:
     assert short.square == pytest.approx(long.square)
 
 
-def test_hold_expects_nothing() -> None:
+def test_hold_has_expected_return_zero() -> None:
     expected = outlook(SignalClass.HOLD, np.array([0.0, 1.0, 0.0]), MEANS, MEANS**2, cost=0.001)
     assert kelly_share(expected) == 0.0
 

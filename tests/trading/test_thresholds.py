@@ -11,26 +11,26 @@ from freqai_signals.trading.thresholds import Thresholds
 
 SHIPPED = SignalSettings()
 FOUNDING = SignalSettings(decision=DecisionSettings(**FOUNDING_PRESET["decision"]))
-UNUSUAL = SignalSettings(
+CUSTOM = SignalSettings(
     decision=DecisionSettings(
         weak=0.812345, medium=0.912345, strong=0.998765, minimum_confidence=0.934567,
         expected_value_margin=0.000123456, maximum_share=1.0, repeat_window_candles=600,
     ),
     exits=ExitSettings(stop_multiple=None, profit_multiple=12.3456, opposite_confidence=1 / 3),
 )  # fmt: skip
-ALL = [SHIPPED, FOUNDING, UNUSUAL]
+ALL = [SHIPPED, FOUNDING, CUSTOM]
 
 
 def defaults(settings: SignalSettings) -> dict[str, float]:
     """As freqtrade's parameters hold them."""
     return {
-        name: round(Thresholds.default(settings, name), 0 if limits.whole else limits.decimals)
+        name: round(Thresholds.default(settings, name), 0 if limits.integer else limits.decimals)
         for name, limits in Thresholds.LIMITS.items()
     }
 
 
 @pytest.mark.parametrize("settings", ALL)
-def test_rounded_defaults_leave_the_settings_as_they_are(settings: SignalSettings) -> None:
+def test_rounded_defaults_leave_the_settings_unchanged(settings: SignalSettings) -> None:
     assert Thresholds.apply(settings, defaults(settings)) == settings
 
 
@@ -57,14 +57,14 @@ def test_minimum_also_is_the_edge_of_the_weak_tier() -> None:
     assert applied.decision.strong == pytest.approx(0.98)
 
 
-def test_reference_stays_where_the_config_has_it() -> None:
+def test_reference_stays_as_configured() -> None:
     applied = Thresholds.apply(SHIPPED, defaults(SHIPPED) | {"minimum_confidence": 0.5})
     assert applied.decision.reference_confidence == SHIPPED.decision.reference_confidence
 
 
 @pytest.mark.parametrize("name", ["stop_multiple", "profit_multiple"])
-def test_barrier_at_the_end_of_its_range_is_off(name: str) -> None:
-    for settings in (SHIPPED, UNUSUAL):
+def test_barrier_at_the_end_of_its_range_is_disabled(name: str) -> None:
+    for settings in (SHIPPED, CUSTOM):
         high = Thresholds.LIMITS[name].high
         applied = Thresholds.apply(settings, defaults(settings) | {name: high})
         assert getattr(applied.exits, name) is None
@@ -77,7 +77,7 @@ def test_barrier_at_the_end_of_its_range_is_off(name: str) -> None:
     st.fixed_dictionaries(
         {
             name: st.integers(int(limits.low), int(limits.high))
-            if limits.whole
+            if limits.integer
             else st.floats(limits.low, limits.high).map(lambda x, d=limits.decimals: round(x, d))
             for name, limits in Thresholds.LIMITS.items()
         }

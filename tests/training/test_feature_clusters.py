@@ -1,4 +1,4 @@
-"""What says nothing new: by hand, and against what it must not touch."""
+"""Redundant features by hand: duplicates, clusters, permutation importance."""
 
 import numpy as np
 import pytest
@@ -36,8 +36,8 @@ def test_zero_and_minus_zero_are_equal() -> None:
     assert duplicate_columns(values).tolist() == [1]
 
 
-def test_clusters_hold_what_rises_and_falls_together_in_rank() -> None:
-    """A monotone transform and a mirror image are the same news; noise is not."""
+def test_clusters_hold_columns_of_correlated_ranks() -> None:
+    """A monotone transform and a mirror image are redundant; noise is not."""
     values = noise(width=2)
     both = np.column_stack([values, np.exp(values[:, 0]), -values[:, 1]]).astype(np.float32)
     clusters = [columns.tolist() for columns in correlation_clusters(both, 0.9)]
@@ -61,23 +61,23 @@ def test_every_column_is_in_one_cluster_constant_ones_too(width: int) -> None:
     assert sorted(np.concatenate([*clusters, np.empty(0)]).tolist()) == list(range(width))
 
 
-def told_by_first(features: np.ndarray) -> np.ndarray:
+def by_first(features: np.ndarray) -> np.ndarray:
     buy = 1 / (1 + np.exp(-3.0 * features[:, 0].astype(np.float64)))
     return np.column_stack([(1 - buy) * 0.9, np.full(len(buy), 0.1), buy * 0.9])
 
 
-def test_only_sets_that_tell_something_are_missed() -> None:
+def test_only_informative_sets_have_importance() -> None:
     values = noise(rows=2000)
     label = np.where(values[:, 0] > 0, 2, 0).astype(np.int8)
     before = values.copy()
-    lost = permutation_losses(told_by_first, values, label, {"told": [0, 1], "noise": [2]})
-    assert lost["told"].mean() > 0.3
+    lost = permutation_losses(by_first, values, label, {"informative": [0, 1], "noise": [2]})
+    assert lost["informative"].mean() > 0.3
     np.testing.assert_array_equal(lost["noise"], 0.0)
     np.testing.assert_array_equal(values, before)
 
 
-def test_columns_of_a_set_move_together() -> None:
-    """A model that asks whether two equal columns differ never sees them differ."""
+def test_columns_of_a_set_are_permuted_together() -> None:
+    """A model of the difference of two equal columns never sees them differ."""
     values = np.repeat(noise(width=1), 2, axis=1)
 
     def differ(features: np.ndarray) -> np.ndarray:
@@ -93,7 +93,8 @@ def test_columns_of_a_set_move_together() -> None:
 def test_shuffles_are_the_same_every_time() -> None:
     values, label = noise(), np.zeros(400, dtype=np.int8)
     one, two = (
-        permutation_losses(told_by_first, values, label, {"told": [0]})["told"] for _ in range(2)
+        permutation_losses(by_first, values, label, {"informative": [0]})["informative"]
+        for _ in range(2)
     )
     np.testing.assert_array_equal(one, two)
 

@@ -1,4 +1,4 @@
-"""Feature selection: what is left out, when everything is kept, and what it must not look at."""
+"""Feature selection: what is dropped, when everything is kept, and which rows it may use."""
 
 import dataclasses
 import logging
@@ -19,11 +19,11 @@ from tests.model_rows import make_rows, small
 
 
 def wide(count: int = 3000, seed: int = 0) -> TrainingRows:
-    """Features 0 and 1 tell; 2 to 5 are noise; then a constant, a copy and a look-alike of 0."""
+    """Features 0 and 1 are informative, 2 to 5 noise; then a constant, a copy and a noisy copy."""
     rows = make_rows(count, seed=seed)
     values = rows.features
-    shaken = values[:, 0] + 0.05 * np.random.default_rng(seed + 1).normal(size=count)
-    features = np.column_stack([values, np.full(count, 7.0), values[:, 0], shaken])
+    noisy = values[:, 0] + 0.05 * np.random.default_rng(seed + 1).normal(size=count)
+    features = np.column_stack([values, np.full(count, 7.0), values[:, 0], noisy])
     names = (*rows.names, "%-constant", "%-copy", "%-alike")
     return dataclasses.replace(rows, features=features.astype(np.float32), names=names)
 
@@ -36,7 +36,7 @@ def choose(rows: TrainingRows, chosen: SignalSettings, before: tuple[str, ...] =
     return choose_features(rows, before, chosen)
 
 
-def test_constant_and_equal_columns_go_and_what_tells_stays() -> None:
+def test_constant_and_duplicate_columns_are_dropped_and_informative_ones_kept() -> None:
     choice = choose(wide(), settings())
     assert choice.constant == ("%-constant",)
     assert choice.duplicate == ("%-copy",)
@@ -47,8 +47,8 @@ def test_constant_and_equal_columns_go_and_what_tells_stays() -> None:
     assert choice.excess_bound <= 0.02
 
 
-def test_look_alikes_are_judged_together() -> None:
-    """Each of them alone is missed little, because the other one tells the same."""
+def test_correlated_features_are_evaluated_together() -> None:
+    """Each of them alone has little importance, because the other one replaces it."""
     choice = choose(wide(), settings())
     assert choice.clusters == 6
     assert "%-alike" in choice.kept
@@ -67,8 +67,8 @@ def test_without_duplicates_among_the_methods_they_stay() -> None:
     assert choice.constant == choice.duplicate == ()
 
 
-def test_a_loss_beyond_tolerance_keeps_all_and_says_so() -> None:
-    """Nothing can be shown to cost less than nothing here."""
+def test_a_loss_beyond_tolerance_keeps_all_with_the_reason() -> None:
+    """No change of loss can be shown to be below a tolerance of zero."""
     choice = choose(wide(), settings(tolerance=0.0, significance=0.001))
     assert choice.kept == (*(f"%-f{i}" for i in range(6)), "%-alike")
     assert choice.dropped == ()
@@ -76,17 +76,17 @@ def test_a_loss_beyond_tolerance_keeps_all_and_says_so() -> None:
     assert "is tolerated" in choice.reason
 
 
-def test_what_is_needed_is_not_dropped_even_where_choosing_missed_it(
+def test_important_features_are_kept_even_if_the_choice_was_wrong(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The rows that confirm chose nothing, so they notice a choice that was wrong."""
+    """The confirming rows chose nothing, so they reveal a wrong choice."""
     from freqai_signals.training import feature_selection
 
-    def upside_down(predict: Any, features: Any, label: Any, sets: Any) -> Any:
-        tells = {name for name, columns in sets.items() if {0, 1} & set(columns)}
-        return {name: np.full(len(label), -1.0 if name in tells else 1.0) for name in sets}
+    def inverted(predict: Any, features: Any, label: Any, sets: Any) -> Any:
+        informative = {name for name, columns in sets.items() if {0, 1} & set(columns)}
+        return {name: np.full(len(label), -1.0 if name in informative else 1.0) for name in sets}
 
-    monkeypatch.setattr(feature_selection, "permutation_losses", upside_down)
+    monkeypatch.setattr(feature_selection, "permutation_losses", inverted)
     choice = choose(wide(), settings())
     assert {"%-f0", "%-f1"} <= set(choice.kept)
     assert choice.reason.startswith("all are kept")
@@ -94,10 +94,10 @@ def test_what_is_needed_is_not_dropped_even_where_choosing_missed_it(
     assert choice.excess > 0.1
 
 
-def test_too_few_rows_to_judge_keep_all_with_the_reason() -> None:
+def test_too_few_rows_keep_all_with_the_reason() -> None:
     choice = choose(wide(300), settings())
     assert "%-f5" in choice.kept
-    assert "all are kept, their parts cannot judge" in choice.reason
+    assert "all are kept, too few rows to split" in choice.reason
     assert "fewer than the minimum of 100" in choice.reason
 
 
@@ -111,7 +111,7 @@ def groups_of(rows: TrainingRows) -> tuple[TrainingRows, SignalSettings]:
     return dataclasses.replace(rows, names=names), chosen
 
 
-def test_whole_groups_go_and_each_groups_worth_is_told() -> None:
+def test_groups_are_dropped_and_their_importance_is_reported() -> None:
     rows, chosen = groups_of(make_rows(3000))
     choice = choose(rows, chosen)
     assert choice.kept == rows.names[:2]
@@ -130,7 +130,7 @@ def test_every_feature_has_a_group() -> None:
 # Inside a training
 
 
-def test_off_by_default_and_without_a_trace() -> None:
+def test_selection_is_off_by_default_and_then_has_no_effect() -> None:
     assert not SignalSettings().selection.enabled
     model = train(Request(wide(), small()))
     assert model.names == wide().names
@@ -156,7 +156,7 @@ def test_a_model_of_fewer_features_is_stored_and_predicts_from_all_columns() -> 
 
 
 @pytest.mark.parametrize("threads", [2, 4])
-def test_choosing_gives_the_same_bytes_whatever_the_threads(kind: str, threads: int) -> None:
+def test_choosing_gives_the_same_bytes_for_any_number_of_threads(kind: str, threads: int) -> None:
     made = [
         to_bytes(
             train(
@@ -175,8 +175,8 @@ def test_choosing_gives_the_same_bytes_whatever_the_threads(kind: str, threads: 
     assert made[0] == made[1]
 
 
-def test_the_hold_out_chooses_no_feature() -> None:
-    """A choice that saw the whole window would change with the labels of its end."""
+def test_the_hold_out_does_not_affect_the_selection() -> None:
+    """A selection on the full window would change with the labels of its end."""
     rows = wide()
     past, tail = purged_tail(rows.start, rows.event_end, 0.2, 0)
     wrong = dataclasses.replace(
@@ -187,8 +187,8 @@ def test_the_hold_out_chooses_no_feature() -> None:
     assert tail.any()
 
 
-def test_rows_that_confirm_do_not_choose(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their labels change what is confirmed, never which sets are thought to be missed."""
+def test_confirming_rows_do_not_choose(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their labels change what is confirmed, never which sets are found important."""
     from freqai_signals.training import feature_selection
 
     rows = wide()
@@ -200,7 +200,7 @@ def test_rows_that_confirm_do_not_choose(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(
         feature_selection,
         "_confirmed",
-        lambda found, missed, *rest: seen.append(missed.tolist()) or found,
+        lambda found, important, *rest: seen.append(important.tolist()) or found,
     )
     for each in (rows, wrong):
         choose(each, settings())
@@ -208,7 +208,7 @@ def test_rows_that_confirm_do_not_choose(monkeypatch: pytest.MonkeyPatch) -> Non
     assert seen[:2] == seen[2:]
 
 
-def test_the_next_model_reports_how_stable_the_choice_is_and_carries_history_on(
+def test_the_next_model_reports_the_jaccard_index_and_continues_the_history(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     everything = wide(4000, seed=4)
@@ -222,7 +222,7 @@ def test_the_next_model_reports_how_stable_the_choice_is_and_carries_history_on(
     union, both = set(before.names) | set(after.names), set(before.names) & set(after.names)
     assert after.card.selection["jaccard"] == pytest.approx(len(both) / len(union))
     assert f"Jaccard {len(both) / len(union):.2f}" in caplog.text
-    # Features differ, yet what the earlier model says of unseen rows joins the history.
+    # Features differ, yet the earlier model's predictions of unseen rows join the history.
     other = train(Request(late, small(), before))
     assert other.names != before.names
     assert len(other.history.event_end) > len(before.history.event_end)
@@ -236,7 +236,7 @@ def test_the_sample_keeps_the_pairs_of_a_candle_together() -> None:
     assert sampled(rows, 10_000).digest() == rows.digest()
 
 
-def test_columns_are_taken_by_name_and_absent_ones_are_named() -> None:
+def test_columns_are_taken_by_name_and_missing_ones_are_named() -> None:
     rows = wide()
     two = rows.columns(("%-f3", "%-f0"))
     np.testing.assert_array_equal(two.features, rows.features[:, [3, 0]])

@@ -15,7 +15,7 @@ from freqai_signals.model.artefact import to_bytes
 from freqai_signals.model.calibration import DirectionHistory, direction_log_odds
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.settings import LabelSettings, ValidationSettings
-from freqai_signals.training import fit, request
+from freqai_signals.training import fit, request, row_checks
 from freqai_signals.training.fit import Request, train
 from tests.model_rows import HORIZON, make_rows, small
 
@@ -44,7 +44,7 @@ def flipped(rows: TrainingRows, mask: np.ndarray) -> TrainingRows:
 
 
 @pytest.mark.parametrize("threads", [2, 4])
-def test_the_same_request_gives_the_same_bytes_whatever_the_threads(
+def test_the_same_request_gives_the_same_bytes_for_any_number_of_threads(
     rows: TrainingRows, trained: SignalModel, kind: str, threads: int
 ) -> None:
     again = train(Request(rows, small({"kind": kind}, {"threads": threads})))
@@ -84,7 +84,7 @@ def test_an_unpurged_split_would_be_caught_by_the_test_above(
         tail = start > start.max() - 300
         return ~tail, tail
 
-    monkeypatch.setattr(fit, "purged_tail", unpurged)
+    monkeypatch.setattr(row_checks, "purged_tail", unpurged)
     with pytest.raises(AssertionError):
         test_rows_whose_outcome_reaches_into_the_tail_train_nothing(rows, kind)
 
@@ -138,7 +138,7 @@ def test_an_embargo_widens_the_gap(rows: TrainingRows) -> None:
 def test_the_refit_takes_the_best_rounds_times_the_factor(
     rows: TrainingRows, kind: str, factor: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit, "_SUREST_MEDIAN", 1.0)  # rows are few here, the refit far surer
+    monkeypatch.setattr(fit, "_MAX_MEDIAN_PERCENTILE", 1.0)  # with few rows, overconfident
     before = train(Request(rows, small({"kind": kind, "refit": False})))
     after = train(Request(rows, small({"kind": kind, "refit_factor": factor})))
     assert after.card.rounds == {
@@ -146,21 +146,21 @@ def test_the_refit_takes_the_best_rounds_times_the_factor(
     }
 
 
-def test_a_refit_far_surer_than_its_reference_does_not_serve(
+def test_an_overconfident_refit_is_not_used(
     rows: TrainingRows, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else nearly every row would be "stronger than 99 % of what this model usually says"."""
-    monkeypatch.setattr(fit, "_SUREST_MEDIAN", 0.0)
+    """Otherwise nearly every row would get a confidence of 0.99."""
+    monkeypatch.setattr(fit, "_MAX_MEDIAN_PERCENTILE", 0.0)
     kept = train(Request(rows, small({"kind": kind, "refit": True})))
     plain = train(Request(rows, small({"kind": kind, "refit": False})))
     assert texts(kept) == texts(plain)
-    assert any("surer" in warning for warning in kept.card.warnings)
+    assert any("overconfident" in warning for warning in kept.card.warnings)
 
 
 def test_the_refit_learns_from_the_tail_too(
     rows: TrainingRows, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit, "_SUREST_MEDIAN", 1.0)
+    monkeypatch.setattr(fit, "_MAX_MEDIAN_PERCENTILE", 1.0)
     _, tail = purged_tail(rows.start, rows.event_end, 0.2, 0)
     changed = dataclasses.replace(
         rows, features=np.where(tail[:, None], rows.features[::-1], rows.features)
@@ -195,7 +195,7 @@ def test_the_first_of_many_seeds_is_the_only_one_of_one(rows: TrainingRows, kind
 def test_the_first_history_is_of_rows_that_neither_trained_nor_stopped_a_booster(
     rows: TrainingRows, kind: str
 ) -> None:
-    """Labels of the hold-out and of purged rows have no say in the first slope's evidence."""
+    """Labels of the hold-out and of purged rows do not enter the evidence for the first slope."""
     head, _ = purged_tail(rows.start, rows.event_end, 0.2, 0)
     model = train(Request(rows, small({"kind": kind})))
     assert 0 < len(model.history.event_end) < 0.3 * len(rows)
@@ -208,7 +208,7 @@ def test_the_first_history_is_of_rows_that_neither_trained_nor_stopped_a_booster
 
 
 def windows() -> tuple[TrainingRows, TrainingRows]:
-    """An earlier window of candles 0..1500 and a later one of 500..2000, nothing known too late."""
+    """An earlier window of candles 0..1500 and a later one of 500..2000, with known outcomes."""
     everything = make_rows(2000, seed=4)
     first = int(everything.start[0])
     early = everything.take(everything.event_end < first + 1500)
@@ -218,7 +218,7 @@ def windows() -> tuple[TrainingRows, TrainingRows]:
     return early, late
 
 
-def test_history_holds_the_earlier_models_word_on_rows_it_had_not_seen() -> None:
+def test_history_holds_the_earlier_models_predictions_of_unseen_rows() -> None:
     early, late = windows()
     settings = small()
     before = train(Request(early, settings))
@@ -236,7 +236,7 @@ def test_history_holds_the_earlier_models_word_on_rows_it_had_not_seen() -> None
     assert after.card.parent == before.card.version
 
 
-def test_rows_the_earlier_model_had_seen_are_no_part_of_the_history() -> None:
+def test_rows_that_trained_the_earlier_model_are_not_in_the_history() -> None:
     """The naive history, all rows of the new window, would change with their labels."""
     early, late = windows()
     settings = small()
@@ -259,7 +259,7 @@ def test_what_comes_after_a_window_does_not_change_its_model() -> None:
     assert again.event_end.max() < late.event_end.max()
 
 
-def test_the_history_is_carried_through_a_window_that_abstains() -> None:
+def test_an_abstaining_window_passes_the_history_on() -> None:
     early, late = windows()
     settings = small()
     before = train(Request(early, settings))
@@ -309,7 +309,7 @@ def test_the_key_ignores_speed_and_what_comes_after_the_model(rows: TrainingRows
     ids=["kind", "refit", "seeds", "rounds", "learning rate", "seed", "calibration", "label",
          "limits", "hold-out", "horizon"],
 )  # fmt: skip
-def test_the_key_changes_with_any_setting_that_shapes_a_model(
+def test_the_key_changes_with_any_setting_that_affects_a_model(
     rows: TrainingRows, changed: Any
 ) -> None:
     assert Request(rows, changed).key() != Request(rows, small()).key()
@@ -330,7 +330,7 @@ def test_the_key_changes_with_code_libraries_and_rows(
 
 
 def test_the_key_changes_with_the_previous_model() -> None:
-    """Its boosters say what joins the history, so its history alone does not identify it."""
+    """Its boosters predict the rows that join the history; its history alone is not enough."""
     early, late = windows()
     settings = small()
     one = train(Request(early, settings))
@@ -386,9 +386,7 @@ def test_training_on_one_constant_feature_among_others_works(rows: TrainingRows,
 # The card
 
 
-def test_the_card_says_what_the_model_was_made_from(
-    rows: TrainingRows, trained: SignalModel
-) -> None:
+def test_the_card_holds_the_models_provenance(rows: TrainingRows, trained: SignalModel) -> None:
     card = trained.card
     assert card.pairs == ("BTC/USDT",)
     assert card.rows == len(rows)
@@ -402,7 +400,7 @@ def test_the_card_says_what_the_model_was_made_from(
     assert "threads" not in card.settings["booster"]
 
 
-def test_poor_validation_accuracy_is_warned_about(
+def test_poor_validation_accuracy_gives_a_warning(
     rows: TrainingRows, caplog: pytest.LogCaptureFixture
 ) -> None:
     noise = make_rows(strength=0.0)

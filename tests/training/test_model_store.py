@@ -40,7 +40,7 @@ def test_the_same_request_is_trained_once(
     assert f"Reusing model {first.card.version}" in caplog.text
 
 
-def test_a_changed_request_is_trained_anew(
+def test_a_changed_request_is_trained_again(
     rows: TrainingRows, tmp_path: Path, trainings: list[str]
 ) -> None:
     store = ModelStore(tmp_path)
@@ -55,7 +55,7 @@ def test_a_changed_request_is_trained_anew(
     assert len(list(tmp_path.glob("*.model"))) == 5
 
 
-def test_changed_code_is_trained_anew(
+def test_changed_code_is_trained_again(
     rows: TrainingRows, tmp_path: Path, trainings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ModelStore(tmp_path).train(Request(rows, small()))
@@ -73,7 +73,7 @@ def test_an_abstaining_model_is_kept_too(
     assert len(trainings) == 1
 
 
-def test_a_damaged_file_is_named_set_aside_and_trained_anew(
+def test_a_damaged_file_is_named_set_aside_and_trained_again(
     rows: TrainingRows, tmp_path: Path, trainings: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     store, request = ModelStore(tmp_path), Request(rows, small())
@@ -112,7 +112,7 @@ def test_a_model_in_a_read_only_folder_is_still_used(
     assert len(trainings) == 1
 
 
-def test_a_damaged_file_in_a_read_only_folder_is_trained_anew(
+def test_a_damaged_file_in_a_read_only_folder_is_trained_again(
     rows: TrainingRows, tmp_path: Path, trainings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, request = ModelStore(tmp_path), Request(rows, small())
@@ -127,15 +127,15 @@ def test_a_damaged_file_in_a_read_only_folder_is_trained_anew(
     assert len(trainings) == 2
 
 
-def test_the_longest_unused_go_first(rows: TrainingRows, tmp_path: Path) -> None:
-    store = ModelStore(tmp_path, most=2)
+def test_the_least_recently_used_are_deleted_first(rows: TrainingRows, tmp_path: Path) -> None:
+    store = ModelStore(tmp_path, max_files=2)
     models = []
     for seed in range(3):
         models.append(store.train(Request(rows, small(None, {"seed": seed, "rounds": 1}))))
-        for place, model in enumerate(models):
+        for age, model in enumerate(models):
             path = tmp_path / f"{model.card.key}.model"
             if path.is_file():
-                os.utime(path, (1000 + place, 1000 + place))
+                os.utime(path, (1000 + age, 1000 + age))
         if seed == 1:
             store.load(models[0].card.key)
     kept = {path.stem for path in tmp_path.glob("*.model")}

@@ -9,16 +9,14 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals.dataset.features import Market, build_features
-from freqai_signals.schema import (
-    OHLCV,
-)
+from freqai_signals.schema import OHLCV
 from freqai_signals.settings import SignalSettings
 
 Candles = Callable[[str, pd.Timestamp], pd.DataFrame]
-"""Gives the base candles of a pair from a date on (earlier ones do no harm), empty if none."""
+"""Returns the base candles of a pair from a date on (or earlier), empty if there are none."""
 
-_SPANS = 4
-"""Markets that are remembered: those of the bot's frames and of a training beside."""
+_MAX_MARKETS = 4
+"""Markets kept at a time: those of the bot's frames and of a training in another thread."""
 
 
 def candle_digest(candles: pd.DataFrame) -> str:
@@ -30,11 +28,11 @@ def candle_digest(candles: pd.DataFrame) -> str:
 
 
 class FeatureCache:
-    """The features last computed for each pair; a pair's candles decide whether they still hold.
+    """The last features of each pair, valid as long as the candles of pair and market are the same.
 
-    A backtest asks for the features of a pair once for its own predictions and again for every
-    window of the pool; they are computed at the first request. Live, every new candle replaces
-    what was kept. Safe between threads: entries are replaced, never changed.
+    A backtest needs the features of a pair for its own predictions and again for every window of
+    the pool; they are computed once. Live, every new candle replaces the entry. Thread-safe:
+    entries are replaced, never changed.
 
     Parameters
     ----------
@@ -48,10 +46,10 @@ class FeatureCache:
         self.settings = settings
         self.pool = tuple(pool)
         self._kept: dict[str, tuple[str, pd.DataFrame]] = {}
-        self._markets: dict[tuple[pd.Timestamp, pd.Timestamp], _MadeMarket] = {}
+        self._markets: dict[tuple[pd.Timestamp, pd.Timestamp], _CachedMarket] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        """Without the features: hyperopt sends the strategy to a worker in every epoch."""
+        """Leave the features out: hyperopt pickles the strategy for a worker in every epoch."""
         return self.__dict__ | {"_kept": {}, "_markets": {}}
 
     def features(self, pair: str, candles: pd.DataFrame, source: Candles) -> pd.DataFrame:
@@ -64,9 +62,10 @@ class FeatureCache:
         candles
             Its base candles.
         source
-            Gives the candles of the other pool pairs; only those with the same dates are used.
+            Candles of the other pool pairs; only those with the same dates are used.
         """
         market = self._market(candles, source)
+        # A changed candle of another pair changes the cross-asset features.
         key = candle_digest(candles) + market_digest(market)
         kept = self._kept.get(pair)
         if kept is not None and kept[0] == key:
@@ -76,26 +75,27 @@ class FeatureCache:
         return features
 
     def compute(self, pair: str, candles: pd.DataFrame, source: Candles) -> pd.DataFrame:
-        """Features as above, neither looked up nor kept: for frames that come only once."""
+        """Features of one pair without the cache, for frames that are used only once."""
         return build_features(candles, self.settings, self._market(candles, source))
 
     def _market(self, candles: pd.DataFrame, source: Candles) -> Market | None:
         """The market between a frame's first and last candle.
 
-        Live, all pairs ask for the same one at every close: it is made anew only where a pair has
-        another frame by now, such as one whose candle came late.
+        Live, all pairs need the same one at every close: it is recomputed only if a pair has got
+        another frame since, such as after a late candle.
         """
         if candles.empty:
             return None
         span = candles["date"].iloc[0], candles["date"].iloc[-1]
         frames = tuple(source(pair, span[0]) for pair in self.pool)
-        made = self._markets.get(span)
-        if made is not None and made.is_of(frames):
-            return made.market
+        cached = self._markets.get(span)
+        if cached is not None and cached.is_of(frames):
+            return cached.market
         market = self._new_market(span, frames)
-        recent = [item for item in list(self._markets.items()) if item[0] != span][1 - _SPANS :]
-        made = _MadeMarket(tuple(map(ref, frames)), market)
-        self._markets = dict([*recent, (span, made)])
+        others = [item for item in list(self._markets.items()) if item[0] != span]
+        cached = _CachedMarket(tuple(map(ref, frames)), market)
+        # A new dictionary, so that a training in another thread never sees it half changed.
+        self._markets = dict([*others[1 - _MAX_MARKETS :], (span, cached)])
         return market
 
     def _new_market(
@@ -112,22 +112,22 @@ class FeatureCache:
 
 
 @dataclass(frozen=True)
-class _MadeMarket:
-    """A market, and the very frames that it was made from, which it does not keep in memory."""
+class _CachedMarket:
+    """A market and weak references to the frames that it was computed from."""
 
     frames: tuple[ReferenceType[pd.DataFrame], ...]
     market: Market | None
 
     def is_of(self, frames: Sequence[pd.DataFrame]) -> bool:
-        """Whether these are the frames, and not others with the same dates."""
+        """Whether these are the same frame objects, not just frames with the same dates."""
         return all(kept() is frame for kept, frame in zip(self.frames, frames, strict=True))
 
 
 def with_features(frame: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
-    """The frame with its features beside it.
+    """Add features to a frame, replacing those that it has.
 
-    FreqAI's check of a cached window hands back a frame that has them already, and copies of them
-    under longer names; they give way.
+    When FreqAI checks a cached window, the frame already has the features, and copies of them under
+    longer names.
     """
     if features.columns[0] in frame:
         copies = frame.columns.str.startswith(tuple(features.columns))

@@ -1,8 +1,8 @@
-"""The feature groups: each maps candles to named arrays and says how far back it looks.
+"""The feature groups: each maps candles to named arrays and declares how far back it looks.
 
 To add a group: write a function like those here, enter it in ``GROUPS`` with its memory, and add
 its name to ``settings.FeatureGroup``. The tests of causality, memory, scale and finiteness run over
-``GROUPS``, so a new group is tested by being there.
+``GROUPS`` and so cover every new group.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,25 +26,22 @@ from freqai_signals.settings import FeatureGroup
 
 Features = dict[str, Array]
 
-SEASON_DAYS: Final = 7
-"""Days whose same time of day tells how lively this time of day is."""
-
 EWMA_MEMORY_SPANS: Final = 2
-"""Spans after which an exponential mean forgets a candle; it had weighed exp(-4) of the newest."""
+"""Window of an exponential mean in spans; the weight there is exp(-4) of the newest candle's."""
 
-_SMALLEST_RANGE: Final = 1e-4
-"""Added to a candle's range before its log is taken: a candle without range has none."""
+_RANGE_OFFSET: Final = 1e-4
+"""Added to a candle's range before taking the log, since a range can be 0."""
 
-_SMALLEST_WICK: Final = 0.05
+_WICK_OFFSET: Final = 0.05
 """Share of the candle's range that is added to both wicks: many candles lack one."""
 
 HIGHER_LENGTH: Final = 14
-"""Higher-timeframe candles that an indicator of that timeframe spans."""
+"""Window of the higher-timeframe indicators, in candles of that timeframe."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """A way to compute features, and its memory in base candles."""
+    """A function that computes features, and its memory in base candles."""
 
     compute: Callable[[FeatureInput], Features]
     memory: Callable[[Spans], int]
@@ -58,11 +55,11 @@ def _log_ratio(above: Array, below: Array, floor: float) -> Array:
     return np.asarray(np.log((above + floor) / (below + floor)), dtype=np.float64)
 
 
-def _share(part: Array, whole: Array) -> Array:
-    """Part of a whole, 0 where there is no whole; NaN stays NaN."""
+def _share(part: Array, total: Array) -> Array:
+    """``part / total``, 0 where the total is 0; NaN stays NaN."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = part / whole
-    return np.where(whole > 0, ratio, np.where(np.isnan(whole), np.nan, 0.0))
+        ratio = part / total
+    return np.where(total > 0, ratio, np.where(np.isnan(total), np.nan, 0.0))
 
 
 def _log_close(x: FeatureInput) -> Array:
@@ -70,8 +67,9 @@ def _log_close(x: FeatureInput) -> Array:
 
 
 def _aroon(x: FeatureInput, window: int) -> Array:
-    """TA-Lib's Aroon oscillator in [-1, 1]: which extreme of the window is the younger."""
+    """TA-Lib's Aroon oscillator in [-1, 1]: which extreme of the window is more recent."""
     bad = ~(np.isfinite(x.high) & np.isfinite(x.low))
+    # TA-Lib's comparisons ignore NaN and give wrong numbers; such windows are masked below.
     high, low = np.where(bad, 0.0, x.high), np.where(bad, 0.0, x.low)
     out = np.asarray(talib.AROONOSC(high, low, timeperiod=window), dtype=np.float64) / 100
     out[:window] = np.nan
@@ -81,7 +79,7 @@ def _aroon(x: FeatureInput, window: int) -> Array:
 
 
 def momentum(x: FeatureInput) -> Features:
-    """Returns in units of volatility, age of extremes, straightness of the path; several spans."""
+    """Returns in units of volatility, Aroon, straightness (efficiency ratio); several spans."""
     path = _log_close(x)
     out: Features = {}
     for p in (1, 3, *x.spans.periods, x.spans.day):
@@ -94,7 +92,7 @@ def momentum(x: FeatureInput) -> Features:
 
 
 def mean_reversion(x: FeatureInput) -> Features:
-    """Distance from the middle of the recent range, and the balance of ups and downs."""
+    """Distance from the mean price, position in the recent range, RSI of simple means."""
     path = _log_close(x)
     out: Features = {}
     for p in (*x.spans.periods, x.spans.day):
@@ -109,7 +107,7 @@ def mean_reversion(x: FeatureInput) -> Features:
 
 def volatility(x: FeatureInput) -> Features:
     """How lively the market is now, against its day, its week and the same time of other days."""
-    day, week = x.spans.day, SEASON_DAYS * x.spans.day
+    day, week = x.spans.day, x.spans.season_days * x.spans.day
     daily = np.maximum(_volatility_over(x, day), SMALLEST_VOLATILITY)
     out: Features = {
         "sigma": np.log(x.sigma),
@@ -120,9 +118,9 @@ def volatility(x: FeatureInput) -> Features:
     for p in (1, *x.spans.periods):
         parkinson = np.sqrt(rolling_mean(np.square(x.range), p) / (4 * np.log(2)))
         out[f"parkinson_{p}"] = _log_ratio(parkinson, x.sigma, SMALLEST_VOLATILITY)
-    log_range = np.log(x.range + _SMALLEST_RANGE)
+    log_range = np.log(x.range + _RANGE_OFFSET)
     for p in x.spans.periods:
-        # Where single candles jump, a mean of logs tells their usual size better than of squares.
+        # A mean of logs is robust against single jumps, which dominate a mean of squares.
         usual = ewma(log_range, p, EWMA_MEMORY_SPANS * p)
         out[f"usual_range_{p}"] = usual - np.log(x.sigma)
     for p in (x.spans.periods[-1], day):
@@ -131,24 +129,24 @@ def volatility(x: FeatureInput) -> Features:
         out[f"down_share_{p}"] = _share(downs, rolling_mean(np.square(x.returns), p))
         out[f"volatility_of_volatility_{p}"] = rolling_std(np.abs(x.returns), p) / x.sigma
     for stretch in sorted({min(3, day), x.spans.horizon}):
-        season = np.sqrt(_same_time_of_day(np.square(x.returns), day, stretch))
+        season = np.sqrt(_same_time_of_day(np.square(x.returns), x.spans, stretch))
         out[f"season_{stretch}"] = _log_ratio(season, x.sigma, SMALLEST_VOLATILITY)
     return out
 
 
-def _same_time_of_day(values: Array, day: int, stretch: int) -> Array:
+def _same_time_of_day(values: Array, spans: Spans, stretch: int) -> Array:
     """Mean over earlier days of what followed this time of day for ``stretch`` candles.
 
-    On each of the last ``SEASON_DAYS`` days the rows *t - k day + 1 .. t - k day + stretch* are
+    On each of the last ``season_days`` days the rows *t - k day + 1 .. t - k day + stretch* are
     used; with a stretch of at most one day all of them are past.
     """
     following = rolling_mean(values, stretch)
-    days = [lag(following, k * day - stretch) for k in range(1, SEASON_DAYS + 1)]
+    days = [lag(following, k * spans.day - stretch) for k in range(1, spans.season_days + 1)]
     return np.asarray(np.mean(days, axis=0), dtype=np.float64)
 
 
 def volume(x: FeatureInput) -> Features:
-    """Activity against its day, and which side it was on."""
+    """Volume relative to the day, its direction, and its intraday seasonality."""
     daily = rolling_mean(x.volume, x.spans.day)
     out: Features = {}
     for p in (1, 3, *x.spans.periods):
@@ -157,21 +155,21 @@ def volume(x: FeatureInput) -> Features:
     signed = np.sign(x.returns) * x.volume
     for p in x.spans.periods:
         out[f"signed_volume_{p}"] = _share(rolling_mean(signed, p), rolling_mean(x.volume, p))
-    season = _share(_same_time_of_day(x.volume, x.spans.day, x.spans.horizon), daily)
+    season = _share(_same_time_of_day(x.volume, x.spans, x.spans.horizon), daily)
     out["volume_season"] = np.log(season + 1e-3)
     return out
 
 
 def _wick_balance(x: FeatureInput) -> Array:
-    """Log of the lower over the upper wick: positive where lows were bought back; 0 if flat."""
+    """Log of the lower over the upper wick: positive after a rejection of lows; 0 if flat."""
     top, bottom = np.maximum(x.open, x.close), np.minimum(x.open, x.close)
-    least = _SMALLEST_WICK * x.range
-    balance = np.log(np.log(bottom / x.low) + least) - np.log(np.log(x.high / top) + least)
+    offset = _WICK_OFFSET * x.range
+    balance = np.log(np.log(bottom / x.low) + offset) - np.log(np.log(x.high / top) + offset)
     return np.where(x.range > 0, balance, np.where(np.isnan(x.range), np.nan, 0.0))
 
 
 def candle_shape(x: FeatureInput) -> Features:
-    """Where candles close in their range, how long their wicks are and on which side."""
+    """Close location in the range, wicks and bodies of candles, money flow."""
     out: Features = {"close_location": x.close_location}
     for p in (3, *x.spans.periods):
         out[f"close_location_{p}"] = rolling_mean(x.close_location, p)
@@ -190,9 +188,10 @@ def candle_shape(x: FeatureInput) -> Features:
 
 
 def calendar(x: FeatureInput) -> Features:
-    """Time of day, of week and to the hour, from the candle's own date."""
+    """Time of day, week and hour, from the candle's date (UTC)."""
     seconds = x.date.dt.as_unit("s").astype("int64").to_numpy()
     of_day = (seconds % 86400) / 86400
+    # 1 January 1970 was a Thursday, and Monday is 0.
     weekday = ((seconds // 86400 + 3) % 7).astype(np.float64)
     return {
         "time_of_day": of_day,
@@ -205,7 +204,10 @@ def calendar(x: FeatureInput) -> Features:
 
 
 def higher_timeframes(x: FeatureInput) -> Features:
-    """Indicators over 14 candles of each higher timeframe, those candles ending at this one."""
+    """Indicators over 14 candles of each higher timeframe.
+
+    They are derived from base candles and end at the present one, so that live and backtest agree.
+    """
     path = _log_close(x)
     out: Features = {}
     for name, candles in x.spans.higher:
@@ -221,9 +223,9 @@ def higher_timeframes(x: FeatureInput) -> Features:
 
 
 def cross_asset(x: FeatureInput) -> Features:
-    """The pool's mean move, the lead pair's move, and this pair's strength against the mean."""
+    """Returns of the pool's mean and the lead pair, and the pair's return minus the mean."""
     path = _log_close(x)
-    mean_volatility = np.sqrt(rolling_mean(np.square(x.market_mean), x.spans.day))
+    mean_volatility = np.sqrt(rolling_mean(np.square(x.market_mean), x.spans.volatility))
     unit = np.maximum(mean_volatility, SMALLEST_VOLATILITY)
     out: Features = {
         "market_volatility": _log_ratio(
@@ -243,11 +245,11 @@ def cross_asset(x: FeatureInput) -> Features:
 
 
 def _longest(spans: Spans) -> int:
-    return max(*spans.periods, spans.day) + 1
+    return max(*spans.periods, spans.day, spans.volatility) + 1
 
 
 def _season_memory(spans: Spans) -> int:
-    return SEASON_DAYS * spans.day + 1
+    return spans.season_days * spans.day + 1
 
 
 def _ewma_memory(spans: Spans) -> int:
@@ -255,13 +257,15 @@ def _ewma_memory(spans: Spans) -> int:
 
 
 def _sigma_memory(spans: Spans) -> int:
-    return 3 * spans.day + 1
+    return 3 * spans.volatility + 1
 
 
 GROUPS: Final[Mapping[FeatureGroup, Group]] = {
     "momentum": Group(momentum, lambda s: max(_longest(s), _sigma_memory(s))),
     "mean_reversion": Group(mean_reversion, lambda s: max(_longest(s), _sigma_memory(s))),
-    "volatility": Group(volatility, lambda s: max(_longest(s), _season_memory(s), _ewma_memory(s))),
+    "volatility": Group(
+        volatility, lambda s: max(_longest(s), _season_memory(s), _ewma_memory(s), _sigma_memory(s))
+    ),
     "volume": Group(volume, lambda s: max(_longest(s), _season_memory(s))),
     "candle_shape": Group(
         candle_shape,
@@ -276,4 +280,4 @@ GROUPS: Final[Mapping[FeatureGroup, Group]] = {
     ),
     "cross_asset": Group(cross_asset, lambda s: max(_longest(s), _sigma_memory(s))),
 }
-"""Every group by its name in ``freqai.signals.features.groups``."""
+"""Feature groups by their names in ``freqai.signals.features.groups``."""

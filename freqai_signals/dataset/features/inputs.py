@@ -1,4 +1,4 @@
-"""What a feature group may see: one pair's candles, the market around it, and the spans to use."""
+"""Input of a feature group: the candles of one pair, the market's returns, and the spans."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,34 +12,39 @@ from freqai_signals.dataset.causal import Array, daily_volatility, log_returns
 from freqai_signals.settings import SignalSettings, timeframe_seconds
 
 SMALLEST_VOLATILITY = 1e-6
-"""Floor of a volatility that divides something: a halted market has none."""
+"""Lower limit of a volatility used as a divisor: in a halted market it is 0."""
 
 
 @dataclass(frozen=True)
 class Spans:
-    """The windows of all groups, in base candles."""
+    """The windows of all groups, in base candles; ``season_days`` counts days."""
 
     periods: tuple[int, ...]
     day: int
+    volatility: int
+    season_days: int
     horizon: int
     higher: tuple[tuple[str, int], ...]
 
     @classmethod
     def from_settings(cls, settings: SignalSettings) -> "Spans":
         """Derive the windows from the settings."""
+        features = settings.features
         return cls(
             periods=tuple(sorted(set(settings.indicator_periods_candles))),
             day=settings.candles_per_day,
+            volatility=max(round(features.volatility_span_days * settings.candles_per_day), 1),
+            season_days=features.season_days,
             horizon=min(settings.label_horizon_candles, settings.candles_per_day),
             higher=tuple(
                 (name, timeframe_seconds(name) // settings.candle_seconds)
-                for name in settings.features.higher_timeframes
+                for name in features.higher_timeframes
             ),
         )
 
 
 def lead_among(pairs: Iterable[str], lead: str) -> str | None:
-    """The pair that ``lead`` names in full or by its coin, None if it is not there.
+    """The pair that ``lead`` names in full or by its coin, None if there is none.
 
     Examples
     --------
@@ -78,7 +83,7 @@ class Market:
         return cls(pd.DataFrame({"mean": mean, "lead": frame[leader] if leader else mean}))
 
     def at(self, dates: pd.Series) -> tuple[Array, Array]:
-        """Mean and lead returns at the given candle dates; 0 where nobody traded."""
+        """Mean and lead returns at the given candle dates; 0 where no pair traded."""
         rows = self.returns.reindex(pd.DatetimeIndex(dates))
         return (
             np.nan_to_num(rows["mean"].to_numpy(np.float64)),
@@ -88,7 +93,7 @@ class Market:
 
 @dataclass(frozen=True)
 class FeatureInput:
-    """One pair's candles as arrays of shape ``(n,)``, with what several groups share."""
+    """Candles of one pair as arrays of shape ``(n,)``, and quantities that several groups use."""
 
     open: Array
     high: Array
@@ -107,8 +112,8 @@ class FeatureInput:
 
     @cached_property
     def sigma(self) -> Array:
-        """Volatility per candle, one-day span, floored so that it can divide."""
-        return np.maximum(daily_volatility(self.close, self.spans.day), SMALLEST_VOLATILITY)
+        """Volatility per candle, floored so that it can divide."""
+        return np.maximum(daily_volatility(self.close, self.spans.volatility), SMALLEST_VOLATILITY)
 
     @cached_property
     def range(self) -> Array:
@@ -125,5 +130,5 @@ class FeatureInput:
 
 
 def positive(values: NDArray[np.float64]) -> Array:
-    """Prices with everything that is not a positive number turned into NaN."""
+    """Prices; NaN where a value is not a positive number."""
     return np.where(np.isfinite(values) & (values > 0), values, np.nan)

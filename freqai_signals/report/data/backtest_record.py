@@ -1,4 +1,4 @@
-"""What a backtest said and what happened, kept on disk for the report."""
+"""Predictions, decisions and outcomes of a backtest, stored for the report."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import ValidationError
 
+from freqai_signals.config import ignored_keys
 from freqai_signals.files import write_atomically
 from freqai_signals.report.data.feature_shift import feature_shift
 from freqai_signals.schema import (
@@ -41,12 +42,12 @@ KNOWN_AT_COLUMN: Final = "known_at"
 
 
 class RecordMissing(ValueError):
-    """There is nothing to report on, or it cannot be read; the message says what to do."""
+    """There is no backtest to report on, or it cannot be read; the message has the remedy."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One backtest as the report sees it.
+    """The stored rows of one backtest.
 
     Attributes
     ----------
@@ -91,16 +92,18 @@ class Run:
 
 @dataclass(frozen=True)
 class BacktestRecord:
-    """Writes one backtest's rows, one file a pair; every backtest begins anew.
+    """Writes the rows of one backtest, one file a pair, in place of those of the last one.
 
     Attributes
     ----------
     folder
-        Where the files of this identifier go.
+        Folder of this identifier.
     settings, round_trip_cost, timerange, datadir
         What the rows were made with.
     pairs
         Those of the whole backtest: a record with fewer was not finished.
+    ignored
+        What of the config did nothing, a line each.
     """
 
     folder: Path
@@ -109,6 +112,7 @@ class BacktestRecord:
     timerange: str
     datadir: str = ""
     pairs: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
     _files: dict[str, str] = field(default_factory=dict, init=False)
 
     @classmethod
@@ -124,6 +128,7 @@ class BacktestRecord:
             str(config.get("timerange", "")),
             str(Path(config["datadir"]).resolve()),
             tuple(config["exchange"].get("pair_whitelist", ())),
+            ignored_keys(config),
         )
 
     def add(
@@ -142,10 +147,10 @@ class BacktestRecord:
         frame
             The strategy's frame after its decisions; its ``&-signal`` is the predicted class.
         labels
-            Labels of the same rows, in the same order: there, ``&-signal`` is what happened.
+            Labels of the same rows, in the same order: their ``&-signal`` is the realised class.
         features
-            What the model was given, indexed like ``frame`` or a part of it; those of signals are
-            kept.
+            Features of the model, indexed like ``frame`` or a part of it; those of signals are
+            stored.
         """
         outcome = {OUTCOME_COLUMN: LABEL_COLUMN}
         outcome |= {name: name for name in (EVENT_END_COLUMN, REALISED_RETURN_COLUMN)}
@@ -154,6 +159,7 @@ class BacktestRecord:
         wanted = ["date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS]
         wanted += [OUTCOME_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, KNOWN_AT_COLUMN]
         rows = frame.reindex(columns=wanted)
+        # FreqAI fills rows before the first prediction with zeros or NaN.
         rows = rows[rows[MODEL_ID_COLUMN].fillna(0) > 0].reset_index(drop=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{pair.replace('/', '_').replace(':', '_')}.feather"
@@ -195,6 +201,7 @@ class BacktestRecord:
             "datadir": self.datadir,
             "round_trip_cost": self.round_trip_cost,
             "settings": self.settings.model_dump(mode="json"),
+            "ignored": list(self.ignored),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 

@@ -1,4 +1,4 @@
-"""What a backtest leaves on disk for the report."""
+"""Rows of a backtest stored for the report."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def record(folder: Path, timerange: str = RANGE, days: int = 30) -> BacktestReco
 def add(
     made: BacktestRecord, pair: str, rows: pd.DataFrame, features: pd.DataFrame | None = None
 ) -> None:
-    """As the strategy calls it: the labels' column holds what happened."""
+    """As the strategy calls it: the labels' column holds the realised class."""
     happened = rows.drop(columns=LABEL_COLUMN).rename(columns={OUTCOME_COLUMN: LABEL_COLUMN})
     made.add(pair, rows.drop(columns=OUTCOME_COLUMN), happened, features)
 
@@ -39,7 +39,7 @@ def test_rows_come_back_as_they_were_added(tmp_path: Path) -> None:
     assert found[OUTCOME_COLUMN].isna().tolist() == [False, False, True]
 
 
-def test_facts_tell_what_the_rows_were_made_with(tmp_path: Path) -> None:
+def test_facts_hold_settings_cost_and_timerange(tmp_path: Path) -> None:
     made = record(tmp_path)
     add(made, "BTC/USDT", rows_of("B", "B"))
     facts = read_run(tmp_path).facts
@@ -85,7 +85,7 @@ def test_a_pair_added_again_replaces_its_rows(tmp_path: Path) -> None:
     assert len(read_run(tmp_path).frames["BTC/USDT"]) == 3
 
 
-def test_every_backtest_begins_anew(tmp_path: Path) -> None:
+def test_every_backtest_replaces_the_last_one(tmp_path: Path) -> None:
     """The same settings and timerange with fewer pairs would otherwise keep those left out."""
     made = record(tmp_path)
     for pair in ("BTC/USDT", "ETH/USDT"):
@@ -115,7 +115,7 @@ def test_a_damaged_list_of_an_earlier_run_does_not_stop_a_new_one(
     assert list(read_run(tmp_path).frames) == ["BTC/USDT"]
 
 
-def test_without_a_backtest_the_message_says_to_run_one(tmp_path: Path) -> None:
+def test_without_a_backtest_the_message_asks_to_run_one(tmp_path: Path) -> None:
     with pytest.raises(RecordMissing, match=rf"{tmp_path}; run one first"):
         read_run(tmp_path)
 
@@ -140,7 +140,7 @@ def test_a_damaged_file_of_rows_is_named(tmp_path: Path, keep: int | None) -> No
         read_run(tmp_path)
 
 
-def test_only_whole_files_are_left_behind(tmp_path: Path) -> None:
+def test_no_partial_files_remain(tmp_path: Path) -> None:
     add(record(tmp_path), "BTC/USDT", rows_of("B", "B"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["BTC_USDT.feather", "run.json"]
 

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from freqai_signals.plugin.thread_priority import (
+from freqai_signals.plugin.freqai.thread_priority import (
     MOST_SECONDS,
     QUIET_SECONDS,
     SWITCH_SECONDS,

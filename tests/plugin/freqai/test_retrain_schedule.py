@@ -1,6 +1,6 @@
 import pytest
 
-from freqai_signals.plugin.retrain_schedule import RetrainStep, Trained, newest, next_step
+from freqai_signals.plugin.freqai.retrain_schedule import RetrainStep, Trained, newest, next_step
 
 HOUR = 3600
 PAIRS = tuple(f"{name}/USDT" for name in "ABCDE")

@@ -1,6 +1,7 @@
 """FreqAI's data kitchen with fixes, in a module that hyperopt's workers can import by name."""
 
 import logging
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.plugin.prediction_cache import PredictionCache
+from freqai_signals.plugin.freqai.prediction_cache import PredictionCache
 from freqai_signals.schema import MODEL_COLUMNS
 from freqai_signals.signals.outputs import window_facts
 
@@ -108,6 +109,19 @@ def keep_nothing_of_training(dk: FreqaiDataKitchen) -> None:
     """Empty what FreqAI stores beside a model: ours needs none of it."""
     dk.feature_pipeline, dk.label_pipeline = Pipeline(steps=[]), Pipeline(steps=[])
     dk.data_dictionary = {"train_features": DataFrame(), "train_dates": DataFrame()}
+
+
+def store_importances(model: SignalModel, most: int, dk: FreqaiDataKitchen) -> None:
+    """FreqAI's plot of what a model looks at most, beside its files; 0 features plot nothing."""
+    shares = model.feature_importance(most)[::-1]
+    if not shares or find_spec("plotly") is None:
+        return
+    # freqtrade ends the process where plotly is missing.
+    from freqtrade.plot.plotting import go, store_plot_file
+
+    bars = go.Bar(x=[share for _, share in shares], y=[name for name, _ in shares], orientation="h")
+    figure = go.Figure(bars).update_layout(title_text=f"Share of gain, {model.card.version}")
+    store_plot_file(figure, f"{dk.model_filename}-importances.html", dk.data_path)
 
 
 def _slug(pair: str) -> str:

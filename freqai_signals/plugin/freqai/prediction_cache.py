@@ -15,7 +15,7 @@ import pyarrow as pa
 from freqai_signals.dataset.features.cache import candle_digest
 from freqai_signals.dataset.features.inputs import lead_among
 from freqai_signals.files import write_atomically
-from freqai_signals.plugin.state_files import COST_PART, POOL_PART
+from freqai_signals.plugin.freqai.state_files import COST_PART, POOL_PART
 from freqai_signals.provenance import code_digest, digest, file_digest, library_versions
 from freqai_signals.settings import SignalSettings
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.plugin.backtest_windows import WindowModels
+from freqai_signals.plugin.freqai.backtest_windows import WindowModels
 from freqai_signals.training.fit import Request
 from freqai_signals.training.model_store import ModelStore
 from tests.model_rows import make_rows, small

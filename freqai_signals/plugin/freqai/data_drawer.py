@@ -17,8 +17,8 @@ from pandas import DataFrame
 from freqai_signals.dataset.candles import extended
 from freqai_signals.files import write_atomically
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.plugin.data_kitchen import SignalDataKitchen
-from freqai_signals.plugin.state_files import with_columns
+from freqai_signals.plugin.freqai.data_kitchen import SignalDataKitchen
+from freqai_signals.plugin.freqai.state_files import with_columns
 from freqai_signals.schema import MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.signals.outputs import window_facts
 

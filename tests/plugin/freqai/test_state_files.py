@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from freqai_signals.plugin.state_files import (
+from freqai_signals.plugin.freqai.state_files import (
     HISTORY_BACKUP,
     HISTORY_FILE,
     INPUTS_FILE,
