@@ -10,7 +10,7 @@ from freqai_signals.dataset.features import build_features
 from freqai_signals.dataset.pair_tables import add_labels, row_memory
 from freqai_signals.dataset.timeframe_defaults import MOST_CANDLES, TIMEFRAMES, timeframe_defaults
 from freqai_signals.settings import SignalSettings
-from freqai_signals.settings.combinations import impossible
+from freqai_signals.settings.combinations import invalid_combinations
 from tests.conftest import random_walk
 
 # Start-up candles that freqtrade allows: binance, its futures, okx, kraken.
@@ -25,7 +25,7 @@ def test_at_5m_the_rule_gives_the_shipped_settings() -> None:
 def test_values_of_every_timeframe_can_work_together(timeframe: str) -> None:
     settings = timeframe_defaults(timeframe)
     assert settings.timeframe == timeframe
-    assert impossible(settings, {}) == []
+    assert invalid_combinations(settings, {}) == []
     assert settings.label_horizon_candles >= 4
     assert gcd(settings.model.row_step, settings.candles_per_day) == 1
     assert settings.decision.most_signals >= 1

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from freqai_signals.report.backtest_record import read_run
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.resolvers import StrategyResolver
 
+from freqai_signals.report.data.backtest_record import read_run
 from tests.plugin.conftest import PAIRS, Bench, small_config
 
 SWITCHES = {
