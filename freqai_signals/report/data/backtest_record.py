@@ -217,9 +217,7 @@ def read_run(folder: Path) -> Run:
     try:
         facts = dict(json.loads((folder / RUN_FILE).read_text()))
         files = dict(facts.pop("files"))
-        # Another version, with other settings, may have written them.
-        SignalSettings.model_validate(facts["settings"])
-        facts["round_trip_cost"], facts["at"]
+        facts["settings"], facts["round_trip_cost"], facts["at"]
     except FileNotFoundError:
         raise RecordMissing(f"no backtest to report on in {folder}; run one first") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
