@@ -202,5 +202,5 @@ def newest_folder(userdir: Path, identifier: str | None = None) -> Path:
         return reports / identifier
     runs = sorted(reports.glob(f"*/{RUN_FILE}"), key=lambda file: file.stat().st_mtime)
     if not runs:
-        raise RecordMissing(f"no backtest to report on in {reports}; run `make backtest` first")
+        raise RecordMissing(f"no backtest to report on in {reports}; run one first")
     return runs[-1].parent
