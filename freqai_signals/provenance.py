@@ -11,7 +11,7 @@ from typing import Any, Final
 
 _ROOT: Final = Path(__file__).parent
 _MODELLING: Final = (
-    "mean_test.py", "metrics.py", "schema.py", "settings", "dataset", "drift", "model", "training",
+    "metrics.py", "schema.py", "settings", "dataset", "drift", "model", "training",
     "tuning", "registry", "signals",
 )  # fmt: skip
 _LIBRARIES: Final = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "TA-Lib", "freqtrade")

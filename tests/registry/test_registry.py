@@ -296,7 +296,7 @@ def _read_only(registry: Registry, repo: Path) -> None:
     _unwritable(registry.folder, 0o555)
     try:
         said = _output(
-            "from tests.models.test_registry import *\n"
+            "from tests.registry.test_registry import *\n"
             "if os.getuid() == 0:\n"
             "    os.setgid(65534); os.setuid(65534)\n"
             "registry = Registry(Path(sys.argv[1]))\n"
@@ -319,7 +319,7 @@ def test_full_disk_leaves_what_was_there(registry: Registry, repo: Path) -> None
     registry.register(NAME, version(1), serve=True)
     said = _output(
         "import resource, signal\n"
-        "from tests.models.test_registry import *\n"
+        "from tests.registry.test_registry import *\n"
         "model = version(2)\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
