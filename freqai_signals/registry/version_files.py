@@ -28,7 +28,13 @@ def load_version(folder: Path, version: Version) -> SignalModel:
                 f"{path} does not match its checksum: {len(data)} bytes, {version.size} were "
                 "registered; roll back to another version or restore the file"
             )
-        return artefact.from_bytes(data, str(path))
+        model = artefact.from_bytes(data, str(path))
+        if model.card.version != version.version:
+            raise RegistryError(
+                f"{path} holds model {model.card.version}; roll back to another version or "
+                "restore the file"
+            )
+        return model
     except FileNotFoundError as error:
         raise RegistryError(f"{path} is missing; roll back to another version") from error
     except OSError as error:
@@ -78,6 +84,8 @@ def read_or_rebuild(folder: Path, name: str) -> Scope:
         try:
             data = path.read_bytes()
             card = artefact.from_bytes(data, str(path)).card
+            if card.version != path.stem:
+                raise artefact.ArtefactError(f"{path} holds model {card.version}")
         except (OSError, artefact.ArtefactError) as error:
             logger.warning("Left out of the rebuilt registry: %s", error)
             path.replace(path.with_suffix(".damaged"))

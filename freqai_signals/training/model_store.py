@@ -40,10 +40,17 @@ class ModelStore:
         return model
 
     def load(self, key: str) -> SignalModel | None:
-        """The stored model, or None if there is none or its file is damaged (which is logged)."""
+        """The stored model; None if there is none, or its file is damaged or of another request.
+
+        A whole file under the wrong name, for example copied, may know candles after the window.
+        """
         path = self._path(key)
         try:
             model = artefact.read(path)
+            if model.card.key != key:
+                raise artefact.ArtefactError(
+                    f"{path}: holds model {model.card.version} of another request"
+                )
         except FileNotFoundError:
             return None
         except artefact.ArtefactError as error:

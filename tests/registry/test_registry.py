@@ -175,6 +175,28 @@ def test_damaged_model_is_refused_and_the_others_go_on(registry: Registry, damag
     assert registry.rollback(NAME).version == "v1"
 
 
+def test_model_of_another_version_under_a_versions_name_is_refused(registry: Registry) -> None:
+    """Its checksum may have been written into the pointer too."""
+    registry.register(NAME, version(1), serve=True)
+    registry.register(NAME, version(2), serve=True)
+    other = model_path(registry, 1).read_bytes()
+    model_path(registry, 2).write_bytes(other)
+    copied = registry.scope(NAME).get("v1").sha256
+
+    def claimed(scope: Scope) -> Scope:
+        return replace(
+            scope, versions=tuple(replace(item, sha256=copied) for item in scope.versions)
+        )
+
+    registry.change(NAME, claimed)
+    with pytest.raises(RegistryError, match="holds model v1"):
+        registry.load(NAME)
+    for name in ("scope.json", "scope.previous.json"):
+        (registry.path(NAME) / name).write_text("{")
+    registry.register(NAME, version(3), serve=False)
+    assert [item.version for item in registry.scope(NAME).versions] == ["v1", "v3"]
+
+
 def test_every_flipped_bit_of_a_model_is_noticed(registry: Registry) -> None:
     registry.register(NAME, version(1), serve=True)
     path = model_path(registry, 1)
