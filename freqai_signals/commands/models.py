@@ -22,13 +22,20 @@ def add_models(commands: "argparse._SubParsersAction[Any]") -> None:
         help="list, compare, roll back, pin, verify and export model versions",
         description=(
             "Looks at the versions of models and chooses which one serves. A running bot follows "
-            "at its next candle. VERSION may be any part of an id that names one version only."
+            "at its next candle. VERSION may be any part of an id that names one version only; "
+            "verify takes the path of a model file or of an export too, wherever it comes from."
         ),
     )
     parser.add_argument("action", choices=sorted(_ACTIONS), help="what to do")
     parser.add_argument("version", nargs="*", metavar="VERSION", help="compare takes two")
     parser.add_argument(
         "--registry", type=Path, default=Path("user_data/signals/registry"), metavar="DIR"
+    )
+    parser.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help="of signatures (default: signing.key beside the registry)",
     )
     parser.add_argument("--scope", default="", help="e.g. freqai-signals/pool, if there are many")
     parser.add_argument("--reason", default="", metavar="TEXT", help="kept in the history")
@@ -40,6 +47,8 @@ def add_models(commands: "argparse._SubParsersAction[Any]") -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from freqai_signals.registry.registry import Registry
 
+    if arguments.action == "verify" and arguments.version and Path(arguments.version[0]).exists():
+        return _verify_path(arguments)
     if not arguments.registry.is_dir():
         raise ValueError(
             f"no registry at {arguments.registry}; a dry or live run makes it, or name one with "
@@ -51,7 +60,17 @@ def _run(arguments: argparse.Namespace) -> int:
             f"models {arguments.action} takes {'two versions' if wanted == 2 else 'one version'}, "
             f"got {len(arguments.version)}"
         )
-    return _ACTIONS[arguments.action](Registry(arguments.registry), arguments)
+    key = _key(arguments.key or arguments.registry.parent / "signing.key")
+    return _ACTIONS[arguments.action](Registry(arguments.registry, key=key), arguments)
+
+
+def _key(path: Path) -> bytes:
+    """The installation's; where there is none, one that no model is signed with."""
+    import secrets
+
+    from freqai_signals.model.signing import read_key
+
+    return read_key(path) if path.exists() else secrets.token_bytes(32)
 
 
 def _list(registry: "Registry", arguments: argparse.Namespace) -> int:
@@ -150,7 +169,16 @@ def _unpin(registry: "Registry", arguments: argparse.Namespace) -> int:
 def _verify(registry: "Registry", arguments: argparse.Namespace) -> int:
     from freqai_signals.registry.inspection import verify
 
-    found = verify(registry)
+    return _print_verified(verify(registry), arguments)
+
+
+def _verify_path(arguments: argparse.Namespace) -> int:
+    from freqai_signals.registry.inspection import verify_path
+
+    return _print_verified(verify_path(Path(arguments.version[0])), arguments)
+
+
+def _print_verified(found: list[dict[str, str]], arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(found)
     else:

@@ -25,6 +25,7 @@ from freqai_signals.dataset.rows import Window
 from freqai_signals.files import write_atomically
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.model.signing import installation_key
 from freqai_signals.plugin.backtest_windows import WindowModels
 from freqai_signals.plugin.data_drawer import SignalDataDrawer
 from freqai_signals.plugin.data_kitchen import SignalDataKitchen, declare, keep_nothing_of_training
@@ -65,7 +66,8 @@ class LightGBMSignalClassifier(IFreqaiModel):
         repair_state(folder / "models" / identifier)
         super().__init__(config=config)
         SignalDataDrawer.adopt(self.dd, bool(self.signal_settings.labels.ensemble))
-        self.store = ModelStore(folder / "signals" / "models")
+        key = installation_key(folder, self.signal_settings.registry.sign)
+        self.store = ModelStore(folder / "signals" / "models", key=key)
         self.strategy: Any = None
         self._tables = PairTables(self.signal_settings.candle_seconds)
         self.windows = WindowModels(self.store, self.signal_settings)

@@ -15,7 +15,7 @@ sweeps it. Readers take no lock: they see the state before a change or after it.
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -23,8 +23,10 @@ from filelock import FileLock, Timeout
 from freqai_signals.files import write_atomically
 from freqai_signals.model import artefact
 from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.model.signing import installation_key
 from freqai_signals.registry.version_files import (
     POINTER,
+    is_whole_file,
     load_version,
     now,
     read_or_rebuild,
@@ -50,11 +52,15 @@ class Registry:
         Newest versions kept in each scope; what serves or served last is never removed.
     lock_seconds
         Longest wait for another process that writes.
+    key
+        Signs what is registered; what is not signed with it is tried out in another process before
+        it is loaded. None loads whatever is whole.
     """
 
     folder: Path
     keep: int = 20
     lock_seconds: float = 10.0
+    key: bytes | None = field(default=None, repr=False)
 
     def scopes(self) -> list[Scope]:
         """All scopes that can be read, by name; damaged ones are logged and left out."""
@@ -91,28 +97,35 @@ class Registry:
         scope = self.scope(name)
         if not (version or scope.serving):
             raise RegistryError(f"{name}: no version serves")
-        return load_version(self.path(name), scope.get(version or scope.serving))
+        return load_version(self.path(name), scope.get(version or scope.serving), self.key)
 
     def register(self, name: str, model: SignalModel, serve: bool) -> Version:
         """Store a model for good and, if asked to and nothing is pinned, let it serve.
 
-        Registering the same version again adds nothing, but may let it serve.
+        Registering the same version again adds nothing, but may let it serve; where its file was
+        damaged or is gone, it is restored.
 
         Raises
         ------
         RegistryError
             If it cannot be stored: disk full or read-only, or another process holds the lock.
         """
-        data = artefact.to_bytes(model)
+        data = artefact.to_bytes(model, self.key)
         new = Version.of(model.card, data, now())
 
         def change(scope: Scope) -> Scope:
-            known = {item.version for item in scope.versions}
-            if new.version not in known:
-                write_atomically(self.path(name) / f"{new.version}.model", data)
+            folder = self.path(name)
+            known = next((v for v in scope.versions if v.version == new.version), None)
+            if known is None:
+                write_atomically(folder / f"{new.version}.model", data)
                 scope = replace(scope, versions=(*scope.versions, new))
                 action = "registered" if new.verdict == "" or serve else "refused"
                 scope = scope.noted(now(), action, new.version, new.reason)
+            elif not is_whole_file(folder, known):
+                write_atomically(folder / f"{new.version}.model", data)
+                restored = tuple(new if v is known else v for v in scope.versions)
+                scope = replace(scope, versions=restored)
+                scope = scope.noted(now(), "restored", new.version, "its file was damaged")
             if serve and not scope.pinned and scope.serving != new.version:
                 scope = replace(scope, serving=new.version)
                 scope = scope.noted(now(), "serving", new.version)
@@ -153,7 +166,7 @@ class Registry:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with self._locked(folder):
-                scope = self._pruned(change(read_or_rebuild(folder, name)))
+                scope = self._pruned(change(read_or_rebuild(folder, name, self.key)))
                 write_scope(folder, scope)
                 sweep(folder, scope)
                 return scope
@@ -180,7 +193,7 @@ class Registry:
             if not wanted:
                 raise RegistryError(f"{name}: no earlier version to go back to")
             chosen.append(scope.get(wanted))
-            load_version(self.path(name), chosen[0])
+            load_version(self.path(name), chosen[0], self.key)
             pinned = scope.pinned or action == "pinned"
             scope = replace(scope, serving=chosen[0].version, pinned=pinned)
             return scope.noted(now(), action, chosen[0].version, reason)
@@ -208,4 +221,4 @@ class Registry:
 def open_registry(settings: RegistrySettings, user_data: Path) -> Registry:
     """The registry that the settings name; by default ``signals/registry`` in the user's data."""
     folder = Path(settings.folder) if settings.folder else user_data / "signals" / "registry"
-    return Registry(folder, settings.keep)
+    return Registry(folder, settings.keep, key=installation_key(user_data, settings.sign))

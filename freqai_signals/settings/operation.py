@@ -27,11 +27,14 @@ class GateSettings(Section):
 class RegistrySettings(Section):
     """Versions of models in ``folder`` ("": ``signals/registry`` in the user's data folder).
 
-    The newest ``keep`` stay, beside those that serve, are pinned or were served last.
+    The newest ``keep`` stay, beside those that serve, are pinned or were served last. ``sign``:
+    model files are signed with a key in the user's data; others are tried out in a process of
+    their own before they are loaded (registry), or trained again (store of models).
     """
 
     folder: str = ""
     keep: Annotated[int, Field(ge=2)] = 20
+    sign: bool = True
 
 
 class LedgerSettings(Section):

@@ -2,7 +2,7 @@
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from freqai_signals.model import artefact
@@ -22,10 +22,14 @@ class ModelStore:
         Outside FreqAI's ``user_data/models``, parts of which freqtrade's analysis commands delete.
     most
         Files kept; the longest unused go first.
+    key
+        Signs what is stored; a file that is not signed with it is trained again. None loads
+        whatever is whole.
     """
 
     folder: Path
     most: int = 200
+    key: bytes | None = field(default=None, repr=False)
 
     def train(self, request: Request) -> SignalModel:
         """The model of a request: from the folder if it is there, else trained and stored."""
@@ -46,7 +50,7 @@ class ModelStore:
         """
         path = self._path(key)
         try:
-            model = artefact.read(path)
+            model = artefact.read(path, self.key)
             if model.card.key != key:
                 raise artefact.ArtefactError(
                     f"{path}: holds model {model.card.version} of another request"
@@ -68,7 +72,7 @@ class ModelStore:
     def save(self, model: SignalModel) -> None:
         """Store a model; a full or read-only disk is logged, the model is used all the same."""
         try:
-            artefact.write(model, self._path(model.card.key))
+            artefact.write(model, self._path(model.card.key), self.key)
             self._prune()
         except OSError as error:
             logger.warning("Model %s could not be stored: %s", model.card.version, error)
