@@ -14,6 +14,7 @@ import pandas as pd
 from sqlalchemy import Engine, Table, and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from freqai_signals.ledger.damage import sqlite_file
 from freqai_signals.ledger.database import open_engine, prepare
 from freqai_signals.ledger.sql_tables import (
     COUNTERS,
@@ -53,6 +54,18 @@ class Ledger:
         self.engine: Engine = open_engine(url)
         self.found_version = prepare(self.engine)
         self._reading = self.engine.execution_options(reads=True)
+        self._file = sqlite_file(url)
+        self._number = self._file_number()
+
+    def is_there(self) -> bool:
+        """Whether what was opened still lies under its name; else writing would be in vain."""
+        return self._number == self._file_number()
+
+    def _file_number(self) -> int:
+        try:
+            return self._file.stat().st_ino if self._file is not None else 0
+        except OSError:
+            return -1
 
     def close(self) -> None:
         """Give back all connections."""

@@ -18,14 +18,17 @@ from sqlalchemy import (
 VERSION: Final = 2
 """Raise it with every change below, and add the step to ``ledger_migration.STEPS``."""
 
+LONGEST_NAME: Final = 64
+"""Characters of a bot's or pair's name that every database keeps."""
+
 METADATA: Final = MetaData()
 
 
 def _key() -> tuple["Column[str]", "Column[int]", "Column[str]"]:
     return (
-        Column("pair", String(64), primary_key=True),
+        Column("pair", String(LONGEST_NAME), primary_key=True),
         Column("candle", BigInteger, primary_key=True, autoincrement=False),
-        Column("model_version", String(64), primary_key=True),
+        Column("model_version", String(LONGEST_NAME), primary_key=True),
     )
 
 
@@ -37,7 +40,7 @@ PREDICTIONS: Final = Table(
     "predictions",
     METADATA,
     *_key(),
-    Column("bot", String(64), nullable=False),
+    Column("bot", String(LONGEST_NAME), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("predicted", SmallInteger, nullable=False),
     *(Column(f"proba_{name}", Float(53), nullable=False) for name in ("sell", "hold", "buy")),
@@ -56,7 +59,7 @@ SIGNALS: Final = Table(
     "signals",
     METADATA,
     *_key(),
-    Column("bot", String(64), nullable=False),
+    Column("bot", String(LONGEST_NAME), nullable=False),
     Column("signal", String(8), nullable=False),
     Column("strength", SmallInteger, nullable=False),
     Column("confidence", Float(53), nullable=False),
@@ -84,8 +87,8 @@ DECISIONS: Final = Table(
     "model_decisions",
     METADATA,
     Column("scope", String(128), primary_key=True),
-    Column("challenger", String(64), primary_key=True),
-    Column("champion", String(64), primary_key=True),
+    Column("challenger", String(LONGEST_NAME), primary_key=True),
+    Column("champion", String(LONGEST_NAME), primary_key=True),
     Column("verdict", String(32), nullable=False),
     Column("reason", Text, nullable=False),
     Column("evidence", Text, nullable=False),
@@ -95,8 +98,8 @@ DECISIONS: Final = Table(
 COUNTERS: Final = Table(
     "counters",
     METADATA,
-    Column("bot", String(64), primary_key=True),
-    Column("name", String(64), primary_key=True),
+    Column("bot", String(LONGEST_NAME), primary_key=True),
+    Column("name", String(LONGEST_NAME), primary_key=True),
     Column("content", Text, nullable=False),
     Column("recorded", BigInteger, nullable=False),
 )
@@ -109,7 +112,7 @@ TRAINING: Final = "training"
 DRIFT_EVENTS: Final = Table(
     "drift_events",
     METADATA,
-    Column("pair", String(64), primary_key=True),
+    Column("pair", String(LONGEST_NAME), primary_key=True),
     Column("candle", BigInteger, primary_key=True, autoincrement=False),
     Column("detector", String(32), primary_key=True),
     Column("level", String(16), primary_key=True),

@@ -9,6 +9,7 @@ from freqai_signals.config import SettingsError, pool_pairs, settings_from_confi
 from freqai_signals.dataset.candles import Span, coverage_problems, needed_span
 from freqai_signals.dataset.features.inputs import lead_among
 from freqai_signals.dataset.pair_tables import row_memory
+from freqai_signals.ledger.sql_tables import LONGEST_NAME
 from freqai_signals.profiles import expectation
 from freqai_signals.settings import FeatureSettings, SignalSettings
 from freqai_signals.signals.extremes import memory_candles
@@ -46,6 +47,7 @@ def checked_settings(
         problems += error.problems
         settings = _readable(config)
     problems += _lead_problems(config, settings) + _pool_problems(config, settings)
+    problems += _ledger_problems(config, settings)
     if backtest is not None:
         problems += _candle_problems(config, settings, backtest, read_span)
     if problems:
@@ -97,6 +99,22 @@ def _pool_problems(config: Mapping[str, Any], settings: SignalSettings) -> list[
         f"freqai.signals.model.pool_pairs: {', '.join(missing)} are not in "
         f"exchange.pair_whitelist ({', '.join(whitelist)}), and a running bot has candles of those "
         "pairs only; add them there, where they are traded too, or take them out of pool_pairs"
+    ]
+
+
+def _ledger_problems(config: Mapping[str, Any], settings: SignalSettings) -> list[str]:
+    """Names of a running bot that PostgreSQL would refuse, row by row; SQLite takes any."""
+    live = config.get("runmode") in ("dry_run", "live") and settings.ledger.enabled
+    if not live or not settings.ledger.url.startswith("postgresql"):
+        return []
+    identifier = str(_mapping(config.get("freqai")).get("identifier", ""))
+    named = [("freqai.identifier", identifier)]
+    named += [("exchange.pair_whitelist", pair) for pair in config["exchange"]["pair_whitelist"]]
+    return [
+        f"{where}: {name!r} has {len(name)} characters, the ledger in PostgreSQL keeps "
+        f"{LONGEST_NAME}; shorten it, or keep the ledger in SQLite"
+        for where, name in named
+        if len(name) > LONGEST_NAME
     ]
 
 

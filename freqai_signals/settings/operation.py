@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from freqai_signals.settings.ledger_url import url_problem
 from freqai_signals.settings.section import Fraction, Section
 
 
@@ -48,6 +49,13 @@ class LedgerSettings(Section):
     url: str = ""
     queue_rows: Annotated[int, Field(ge=100)] = 50_000
     wait_seconds: Annotated[float, Field(ge=0, le=30)] = 2.0
+
+    @field_validator("url")
+    @classmethod
+    def _can_work(cls, url: str) -> str:
+        if url and (problem := url_problem(url)):
+            raise ValueError(problem)
+        return url
 
 
 class DriftSettings(Section):
