@@ -98,11 +98,18 @@ class Ledger:
         with self.engine.begin() as connection:
             connection.execute(change)
 
-    def last_candle(self, pair: str, bot: str) -> int:
-        """Opening (seconds since 1970) of the newest candle recorded by a bot; 0 if none is."""
+    def last_candle(self, pair: str, bot: str, until: int = 2**62) -> int:
+        """Opening (seconds since 1970) of the newest candle recorded by a bot; 0 if none is.
+
+        Later ones than ``until`` do not count.
+        """
         query = (
             select(PREDICTIONS.c.candle)
-            .where(PREDICTIONS.c.pair == pair, PREDICTIONS.c.bot == bot)
+            .where(
+                PREDICTIONS.c.pair == pair,
+                PREDICTIONS.c.bot == bot,
+                PREDICTIONS.c.candle <= until,
+            )
             .order_by(PREDICTIONS.c.candle.desc())
             .limit(1)
         )

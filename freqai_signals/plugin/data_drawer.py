@@ -8,13 +8,14 @@ from typing import Any, Final
 import cloudpickle
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import rapidjson
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
-from freqai_signals.dataset.candles import extended
+from freqai_signals.dataset.candles import closed, extended
 from freqai_signals.files import write_atomically
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin.data_kitchen import SignalDataKitchen
@@ -136,16 +137,19 @@ class SignalDataDrawer(FreqaiDataDrawer):
     def update_historic_data(self, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
         """Once a candle for all pairs; a pair without candles or with a gap stops no other."""
         timeframe = self.config["timeframe"]
-        recent = strategy.dp.get_pair_dataframe(dk.pair, timeframe)
+        now = pd.Timestamp.now("UTC")
+        seconds = strategy.signal_settings.candle_seconds
+        recent = closed(strategy.dp.get_pair_dataframe(dk.pair, timeframe), now, seconds)
         kept = self.historic_data.get(dk.pair, {}).get(timeframe)
         if recent.empty or (
             kept is not None and len(kept) and kept["date"].iloc[-1] >= recent["date"].iloc[-1]
         ):
             return
-        seconds = strategy.signal_settings.candle_seconds
         with self.history_lock:
             for pair in {dk.pair, *dk.all_pairs}:
                 frames = self.historic_data.setdefault(pair, {})
-                recent_candles = strategy.dp.get_pair_dataframe(pair, timeframe)
+                recent_candles = closed(
+                    strategy.dp.get_pair_dataframe(pair, timeframe), now, seconds
+                )
                 frames[timeframe] = extended(frames.get(timeframe), recent_candles, seconds)
         self.current_candle = recent["date"].iloc[-1]

@@ -249,6 +249,10 @@ class LightGBMSignalClassifier(IFreqaiModel):
             scored,
         )
         declare(dk, self.model)
+        if self.live:
+            outputs.loc[
+                (unfiltered_df["date"] > pd.Timestamp.now("UTC")).to_numpy(), TRUST_COLUMN
+            ] = 0
         if self.live and self._market_is_incomplete(unfiltered_df["date"].iloc[-1]):
             outputs.loc[outputs.index[-1], TRUST_COLUMN] = INCOMPLETE_MARKET
         # After the mark: what the strategy does not trust is not watched either.

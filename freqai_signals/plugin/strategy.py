@@ -20,6 +20,7 @@ from freqai_signals.dataset.features.cache import FeatureCache, with_features
 from freqai_signals.dataset.pair_tables import add_labels
 from freqai_signals.live.live_candle import LiveCandle
 from freqai_signals.live.operation import LiveOperation
+from freqai_signals.plugin.future_candles import drop_future_candles
 from freqai_signals.plugin.startup import SpanReader, checked_settings, startup_candles
 from freqai_signals.report.backtest_record import BacktestRecord
 from freqai_signals.schema import LABEL_COLUMN, THRESHOLD_COLUMN, SignalClass
@@ -160,7 +161,9 @@ class LightGBMSignalStrategy(IStrategy):
         """Tell the operator what has changed."""
         if self._is_live:
             operation: LiveOperation = self.freqai.operation
-            for text in operation.alerts(current_time.timestamp(), self.dp.current_whitelist()):
+            ahead = drop_future_candles(self.dp._exchange, pd.Timestamp(current_time))
+            whitelist = self.dp.current_whitelist()
+            for text in operation.alerts(current_time.timestamp(), whitelist, ahead):
                 self.dp.send_msg(text)
 
     # Columns
