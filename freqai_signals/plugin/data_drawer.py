@@ -1,7 +1,8 @@
 """FreqAI's drawer, mended. A module of its own name, unlike the adapter: it can be imported."""
 
 import logging
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from pandas import DataFrame
 from freqai_signals.dataset.candles import closed, extended
 from freqai_signals.files import write_atomically
 from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.plugin import prediction_journal
 from freqai_signals.plugin.data_kitchen import SignalDataKitchen
 from freqai_signals.plugin.state_files import with_columns
 from freqai_signals.schema import TRUST_COLUMN
@@ -26,6 +28,7 @@ from freqai_signals.signals.outputs import model_columns, window_facts
 logger = logging.getLogger(__name__)
 
 _HISTORY_ROWS: Final = 6000
+_MOST_JOURNAL_BYTES: Final = 32 * 2**20
 
 
 class SignalDataDrawer(FreqaiDataDrawer):
@@ -36,14 +39,20 @@ class SignalDataDrawer(FreqaiDataDrawer):
     in memory goes on, and the next candle or training tries again.
     """
 
+    historic_predictions: dict[str, DataFrame]
     _unsaid: set[str]
     _unstored: set[Path]
+    _unwritten: dict[str, pd.Timestamp]
+    """Pairs to the first candle of theirs that is in no file yet."""
+    _written: set[str]
+    """Pairs of which a file holds all other candles."""
 
     @classmethod
     def adopt(cls, data_drawer: FreqaiDataDrawer, scored: bool = False) -> None:
         """Mend the drawer that FreqAI has made, and the predictions that it has read."""
         data_drawer.__class__ = cls
-        data_drawer._unsaid, data_drawer._unstored = set(), set()
+        data_drawer._unsaid, data_drawer._unstored, data_drawer._unwritten = set(), set(), {}
+        data_drawer._take_in_journal()
         columns = [
             f"{name}{kind}" for name in model_columns(scored) for kind in ("", "_mean", "_std")
         ]
@@ -82,10 +91,52 @@ class SignalDataDrawer(FreqaiDataDrawer):
         else:
             self._unsaid.add(pair)
 
+    def load_historic_predictions_from_disk(self) -> bool:
+        """Read what was said, the journal included."""
+        exists = bool(super().load_historic_predictions_from_disk())
+        self._take_in_journal()
+        return exists
+
+    def _take_in_journal(self) -> None:
+        history = prediction_journal.merged(
+            self.full_path, self.historic_predictions, _HISTORY_ROWS
+        )
+        self.historic_predictions, self._written = history, set(history)
+
     def save_historic_predictions_to_disk(self) -> None:
-        """Store what was said, and a copy of it; a kill damages neither."""
-        data = cloudpickle.dumps(dict(self.historic_predictions))
-        self._store(data, self.historic_predictions_path, self.historic_predictions_bkp_path)
+        """Store what was said since the last time; a kill damages no file.
+
+        FreqAI asks for it after each training of a pair too, and would write all of it.
+        """
+        with self.history_lock:
+            is_new = self.historic_predictions.keys() - self._written
+            is_long = prediction_journal.size(self.full_path) > _MOST_JOURNAL_BYTES
+            if is_new or is_long or not self.historic_predictions_path.is_file():
+                self._save_all_predictions()
+                return
+            frames = {
+                pair: history[history["date_pred"] >= self._unwritten[pair]]
+                for pair, history in list(self.historic_predictions.items())
+                if pair in self._unwritten
+            }
+            path = self.full_path / prediction_journal.JOURNAL_FILE
+            if self._try(path, lambda: prediction_journal.append(self.full_path, frames)):
+                self._unwritten.clear()
+
+    def _save_all_predictions(self) -> None:
+        """Write FreqAI's file, and keep the one before it with the journal that followed."""
+        history, path = dict(self.historic_predictions), self.historic_predictions_path
+
+        def write() -> None:
+            self.full_path.mkdir(parents=True, exist_ok=True)
+            if path.is_file():
+                shutil.copy(path, self.historic_predictions_bkp_path)
+            write_atomically(path, cloudpickle.dumps(history))
+            prediction_journal.rotate(self.full_path)
+
+        if self._try(path, write):
+            self._written = set(history)
+            self._unwritten.clear()
 
     def save_drawer_to_disk(self) -> None:
         """Store when each pair was trained."""
@@ -106,19 +157,23 @@ class SignalDataDrawer(FreqaiDataDrawer):
             )
             self._store(text.encode(), path)
 
-    def _store(self, data: bytes, *paths: Path) -> None:
-        """Write the same content to whole files, up to the first that cannot be written."""
+    def _store(self, data: bytes, path: Path) -> None:
+        """Write a whole file, or say that it cannot be written."""
+        self._try(path, lambda: write_atomically(path, data))
+
+    def _try(self, path: Path, write: Callable[[], None]) -> bool:
+        """Whether a file could be written; the log says once that it cannot, and that it can."""
         try:
-            for path in paths:
-                write_atomically(path, data)
+            write()
         except OSError as error:
-            if paths[0] not in self._unstored:
-                logger.warning("%s cannot be written; the bot goes on: %s", paths[0], error)
-            self._unstored.add(paths[0])
-        else:
-            if paths[0] in self._unstored:
-                logger.warning("%s can be written again", paths[0])
-            self._unstored.discard(paths[0])
+            if path not in self._unstored:
+                logger.warning("%s cannot be written; the bot goes on: %s", path, error)
+            self._unstored.add(path)
+            return False
+        if path in self._unstored:
+            logger.warning("%s can be written again", path)
+        self._unstored.discard(path)
+        return True
 
     def append_model_predictions(
         self,
@@ -129,7 +184,12 @@ class SignalDataDrawer(FreqaiDataDrawer):
         strat_df: DataFrame,
     ) -> None:
         """Remember the newest prediction, and forget those that nobody reads back."""
-        super().append_model_predictions(pair, predictions, do_preds, dk, strat_df)
+        with self.history_lock:
+            last = self.historic_predictions[pair]["date_pred"].max()
+            super().append_model_predictions(pair, predictions, do_preds, dk, strat_df)
+            # FreqAI adds the candles after the last one, or overwrites that one.
+            newer = strat_df.loc[strat_df["date"] > last, "date"]
+            self._unwritten.setdefault(pair, newer.iloc[0] if len(newer) else last)
         # FreqAI keeps every row for ever; the strategy's frame is all that is read back.
         kept = self.historic_predictions[pair].tail(max(_HISTORY_ROWS, len(strat_df)))
         self.historic_predictions[pair] = kept.reset_index(drop=True)
