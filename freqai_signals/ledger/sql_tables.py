@@ -15,7 +15,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Raise it with every change below, and add the step to ``ledger_migration.STEPS``."""
 
 LONGEST_NAME: Final = 64
@@ -29,6 +29,15 @@ def _key() -> tuple["Column[str]", "Column[int]", "Column[str]"]:
         Column("pair", String(LONGEST_NAME), primary_key=True),
         Column("candle", BigInteger, primary_key=True, autoincrement=False),
         Column("model_version", String(LONGEST_NAME), primary_key=True),
+    )
+
+
+def _chain() -> tuple["Column[int]", "Column[str]", "Column[str]"]:
+    """Place in a bot's chain; see :mod:`~freqai_signals.ledger.chain`. Since version 3."""
+    return (
+        Column("number", BigInteger),
+        Column("hash", String(64)),
+        Column("replaces", String(96)),
     )
 
 
@@ -52,6 +61,7 @@ PREDICTIONS: Final = Table(
     Column("strength", SmallInteger, nullable=False),
     Column("reason", String(32), nullable=False),
     Column("recorded", BigInteger, nullable=False),
+    *_chain(),
 )
 """What was said of every closed candle. ``kind``: only ``live`` rows are ever scored."""
 
@@ -66,6 +76,7 @@ SIGNALS: Final = Table(
     Column("record", Text, nullable=False),
     Column("recorded", BigInteger, nullable=False),
     Column("sent", BigInteger),
+    *_chain(),
 )
 """What was emitted, with the whole signal record as JSON; ``sent`` since version 2."""
 
@@ -80,6 +91,8 @@ OUTCOMES: Final = Table(
     Column("loss", Float(53)),
     Column("prior_loss", Float(53)),
     Column("resolved", BigInteger, nullable=False),
+    Column("bot", String(LONGEST_NAME), nullable=False, server_default=""),
+    *_chain(),
 )
 """What came of a live prediction; ``realised`` is null where that can never be known."""
 
@@ -121,5 +134,51 @@ DRIFT_EVENTS: Final = Table(
     Column("recorded", BigInteger, nullable=False),
 )
 
+CHAIN_HEADS: Final = Table(
+    "chain_heads",
+    METADATA,
+    Column("bot", String(LONGEST_NAME), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("day", BigInteger, nullable=False),
+    Column("pruned", BigInteger, nullable=False),
+)
+"""Where each bot's chain ends; ``day`` (since 1970, UTC) of its last row; rows up to ``pruned`` are
+kept as daily sums only."""
+
+CHAIN_ROOTS: Final = Table(
+    "chain_roots",
+    METADATA,
+    Column("bot", String(LONGEST_NAME), primary_key=True),
+    Column("day", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+"""Where each bot's chain ended on each day; kept for ever."""
+
+CHAIN_REPLACED: Final = Table(
+    "chain_replaced",
+    METADATA,
+    Column("bot", String(LONGEST_NAME), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False),
+)
+"""What stood in a chain before another row replaced it."""
+
+DAILY: Final = Table(
+    "daily",
+    METADATA,
+    Column("bot", String(LONGEST_NAME), primary_key=True),
+    Column("pair", String(LONGEST_NAME), primary_key=True),
+    Column("day", BigInteger, primary_key=True, autoincrement=False),
+    *(Column(name, BigInteger, nullable=False) for name in ("candles", "live", "scored", "hits")),
+    *(Column(name, Float(53), nullable=False) for name in ("loss", "prior_loss", "net")),
+)
+"""Sums over a day of candles (UTC) whose rows are gone: of all, the live and the scored ones."""
+
 OUTCOMES_BY_TIME: Final = Index("outcomes_event_end", OUTCOMES.c.event_end)
 PREDICTIONS_BY_TIME: Final = Index("predictions_candle", PREDICTIONS.c.candle)
+CHAIN_INDEXES: Final = tuple(
+    Index(f"{table.name}_chain", table.c.bot, table.c.number, unique=True)
+    for table in (PREDICTIONS, SIGNALS, OUTCOMES)
+)

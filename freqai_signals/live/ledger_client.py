@@ -43,7 +43,9 @@ class LiveLedger:
             url, wait = ledger_url(settings, user_data), self._wait_seconds
             kept = user_data / "signals" / f"ledger-unwritten-{slug(bot)}.jsonl"
             mend = partial(_mend, url)
-            self._writer = LedgerWriter(lambda: Ledger(url), settings.queue_rows, wait, kept, mend)
+            self._writer = LedgerWriter(
+                lambda: Ledger(url, settings.detail_days), settings.queue_rows, wait, kept, mend
+            )
             self._reader = LedgerReader(lambda: Ledger(url), wait, clock, mend)
 
     @property

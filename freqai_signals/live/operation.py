@@ -198,8 +198,8 @@ class LiveOperation:
         return True
 
     def _closed(self, frame: pd.DataFrame) -> pd.DataFrame:
-        now = pd.Timestamp(self._now(), unit="s", tz="UTC")
-        return closed(frame, now, self._settings.candle_seconds)
+        now, seconds = pd.Timestamp(self._now(), unit="s", tz="UTC"), self._settings.candle_seconds
+        return self._safely(lambda: closed(frame, now, seconds), frame.iloc[:0])
 
     def _pair(self, pair: str) -> PairOperation:
         if pair not in self._pairs:

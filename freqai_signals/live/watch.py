@@ -136,7 +136,8 @@ class LiveWatch:
             proba = said[list(PROBA_COLUMNS)].to_numpy(np.float64)
             trusted = (said[TRUST_COLUMN] == 1).to_numpy()
             rows: list[dict[Any, Any]] = features.to_dict("records")
-            for i in np.flatnonzero((numbers > model.trained_until) & trusted):
+            new = (numbers > model.trained_until) & (numbers <= candle)
+            for i in np.flatnonzero(new & trusted):
                 self._watch.update_candle(int(numbers[i]), rows[i], proba[i], True)
 
     def take_outcomes(self, resolved: Entry, kept: Sequence[Mapping[str, Any]]) -> Entry:

@@ -21,6 +21,7 @@ from freqai_signals.files import write_atomically
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin import prediction_journal
 from freqai_signals.plugin.data_kitchen import SignalDataKitchen
+from freqai_signals.plugin.future_candles import utc_now
 from freqai_signals.plugin.state_files import with_columns
 from freqai_signals.schema import TRUST_COLUMN
 from freqai_signals.signals.outputs import model_columns, window_facts
@@ -109,19 +110,19 @@ class SignalDataDrawer(FreqaiDataDrawer):
         FreqAI asks for it after each training of a pair too, and would write all of it.
         """
         with self.history_lock:
-            is_new = self.historic_predictions.keys() - self._written
-            is_long = prediction_journal.size(self.full_path) > _MOST_JOURNAL_BYTES
-            if is_new or is_long or not self.historic_predictions_path.is_file():
-                self._save_all_predictions()
-                return
             frames = {
                 pair: history[history["date_pred"] >= self._unwritten[pair]]
                 for pair, history in list(self.historic_predictions.items())
                 if pair in self._unwritten
             }
             path = self.full_path / prediction_journal.JOURNAL_FILE
+            # First, so that the file before and this journal know all that the file is to hold.
             if self._try(path, lambda: prediction_journal.append(self.full_path, frames)):
                 self._unwritten.clear()
+            is_new = self.historic_predictions.keys() - self._written
+            is_long = prediction_journal.size(self.full_path) > _MOST_JOURNAL_BYTES
+            if is_new or is_long or not self.historic_predictions_path.is_file():
+                self._save_all_predictions()
 
     def _save_all_predictions(self) -> None:
         """Write FreqAI's file, and keep the one before it with the journal that followed."""
@@ -197,7 +198,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
     def update_historic_data(self, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
         """Once a candle for all pairs; a pair without candles or with a gap stops no other."""
         timeframe = self.config["timeframe"]
-        now = pd.Timestamp.now("UTC")
+        now = utc_now()
         seconds = strategy.signal_settings.candle_seconds
         recent = closed(strategy.dp.get_pair_dataframe(dk.pair, timeframe), now, seconds)
         kept = self.historic_data.get(dk.pair, {}).get(timeframe)

@@ -8,6 +8,11 @@ from freqtrade.exchange import timeframe_to_seconds
 from freqai_signals.dataset.candles import closed
 
 
+def utc_now() -> pd.Timestamp:
+    """Time of the clock."""
+    return pd.Timestamp.now("UTC")
+
+
 def drop_future_candles(exchange: Any, now: pd.Timestamp) -> tuple[str, ...]:
     """Cut such candles from freqtrade's frames and have it ask again; the pairs that had them.
 

@@ -29,6 +29,7 @@ from freqai_signals.model.signing import installation_key
 from freqai_signals.plugin.backtest_windows import WindowModels
 from freqai_signals.plugin.data_drawer import SignalDataDrawer
 from freqai_signals.plugin.data_kitchen import SignalDataKitchen, declare, keep_nothing_of_training
+from freqai_signals.plugin.future_candles import utc_now
 from freqai_signals.plugin.prediction_cache import PredictionCache, Recipe, listed_costs
 from freqai_signals.plugin.retrain_schedule import RetrainStep, newest, next_step
 from freqai_signals.plugin.state_files import (
@@ -250,9 +251,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         )
         declare(dk, self.model)
         if self.live:
-            outputs.loc[
-                (unfiltered_df["date"] > pd.Timestamp.now("UTC")).to_numpy(), TRUST_COLUMN
-            ] = 0
+            outputs.loc[(unfiltered_df["date"] > utc_now()).to_numpy(), TRUST_COLUMN] = 0
         if self.live and self._market_is_incomplete(unfiltered_df["date"].iloc[-1]):
             outputs.loc[outputs.index[-1], TRUST_COLUMN] = INCOMPLETE_MARKET
         # After the mark: what the strategy does not trust is not watched either.

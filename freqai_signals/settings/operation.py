@@ -1,11 +1,13 @@
 """What watches a running bot: gate, registry, ledger, drift, alerts."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator
 
 from freqai_signals.settings.ledger_url import url_problem
 from freqai_signals.settings.section import Fraction, Section
+
+_FEWEST_DETAIL_DAYS: Final = 30
 
 
 class GateSettings(Section):
@@ -42,13 +44,25 @@ class LedgerSettings(Section):
     """Where predictions and outcomes are kept: a SQLAlchemy URL, "" for SQLite beside the registry.
 
     Up to ``queue_rows`` wait while the database is away; a message waits at most ``wait_seconds``
-    for its row to be written.
+    for its row to be written. Rows are kept for ``detail_days`` after they were written, then as
+    sums over days; 0 keeps all.
     """
 
     enabled: bool = True
     url: str = ""
     queue_rows: Annotated[int, Field(ge=100)] = 50_000
     wait_seconds: Annotated[float, Field(ge=0, le=30)] = 2.0
+    detail_days: Annotated[int, Field(ge=0, le=36_500)] = 400
+
+    @field_validator("detail_days")
+    @classmethod
+    def _covers_what_is_judged(cls, days: int) -> int:
+        if 0 < days < _FEWEST_DETAIL_DAYS:
+            raise ValueError(
+                f"{days} days; live quality and drift look back further, use 0 (keep all) or "
+                f"{_FEWEST_DETAIL_DAYS} and more"
+            )
+        return days
 
     @field_validator("url")
     @classmethod
