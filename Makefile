@@ -7,7 +7,6 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; d
 CONFIG ?= config.json
 DATADIR ?=
 PAIRS ?=
-PROFILE ?=
 EDGE ?=
 GIVEN_DAYS := $(DAYS)
 DAYS ?= 500
@@ -55,7 +54,7 @@ help: ## list the targets and their options
 	@echo '  PAIRS="A/USDT B/USDT", TIMERANGE=YYYYMMDD-YYYYMMDD, EDGE= (of the simulated market; 0 = none),'
 	@echo '  CONFIG="config.json more.json", ARGS="further options of the command", PYTHON= (to create .venv with);'
 	@echo '  rehearse: DAYS=1 SPEED=$(SPEED); download: DAYS=$(DAYS); hyperopt: EPOCHS=$(EPOCHS) SPACES="$(SPACES)" WORKERS=$(WORKERS)'
-	@echo '  LOSS=$(LOSS); hyperopt-honest: SPLIT=YYYYMMDD; bench-quality: PROFILE=futures-1h'
+	@echo '  LOSS=$(LOSS); hyperopt-honest: SPLIT=YYYYMMDD'
 
 # --no-compile: Python compiles what is used on first import, which takes less than compiling all.
 $(INSTALLED): pyproject.toml constraints.txt
@@ -105,7 +104,7 @@ hyperopt: $(INSTALLED) ## freqtrade's hyperopt of SPACES= over EPOCHS= trials; l
 	$(SANDBOX) freqtrade hyperopt $(STRATEGY) --enable-protections --timerange $(TIMERANGE) --epochs $(EPOCHS) \
 		--spaces $(SPACES) --hyperopt-path user_data/hyperopts --hyperopt-loss $(LOSS) \
 		--job-workers $(WORKERS) $(ARGS)
-	$(RUN) freqai-signals search
+	$(RUN) freqai-signals hyperopt
 
 hyperopt-honest: ## hyperopt before the day SPLIT=, then a backtest from that day on
 	rm -f $(PARAMETERS)
@@ -154,10 +153,9 @@ bench: $(INSTALLED) ## the benchmarks of speed, one after the other
 	@set -e; for name in $(filter-out bench_quality,$(basename $(notdir $(wildcard benchmarks/bench_*.py)))); do \
 		echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done
 
-bench-quality: $(INSTALLED) ## our recipe against stock FreqAI on later candles; PROFILE= reads config.PROFILE.json
-	$(BIN)/python -m benchmarks.bench_quality \
-		$(if $(PROFILE),$(GIVEN_TIMERANGE:%=--timerange %),--timerange $(TIMERANGE)) $(if $(DATADIR),--datadir $(DATADIR)) \
-		$(if $(PAIRS),--pairs $(PAIRS)) $(if $(PROFILE),--profile $(PROFILE)) $(ARGS)
+bench-quality: $(INSTALLED) ## our recipe against stock FreqAI on later candles
+	$(BIN)/python -m benchmarks.bench_quality --timerange $(TIMERANGE) \
+		$(if $(DATADIR),--datadir $(DATADIR)) $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
 clean: ## remove .venv and caches; user_data stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.harness import ONE_CORE, Timing, measure, print_table, save
-from freqai_signals.dataset.barriers import barrier_width
+from freqai_signals.dataset.barriers import LabelRule, barrier_width
 from freqai_signals.dataset.labels import make_labels
 from freqai_signals.settings import LabelSettings
 
@@ -40,7 +40,9 @@ def naive_fixed(candles: pd.DataFrame, settings: LabelSettings) -> list[float]:
 def naive_triple_barrier(candles: pd.DataFrame, settings: LabelSettings) -> list[float]:
     """One row after the other, one candle after the other."""
     high, low, close = (candles[name].tolist() for name in ("high", "low", "close"))
-    width = barrier_width(candles["close"].to_numpy(), settings, HORIZON, CANDLES_PER_DAY).tolist()
+    width = barrier_width(
+        candles["close"].to_numpy(), LabelRule(settings, HORIZON, CANDLES_PER_DAY)
+    ).tolist()
     labels = [float("nan")] * len(close)
     for row in range(len(close) - HORIZON):
         if width[row] != width[row]:
@@ -65,7 +67,7 @@ def compare(kind: str, rows: int, naive_rows: int) -> list[Timing]:
     """Time the plain loop and ours; refuse to compare unequal answers."""
     settings = LabelSettings.model_validate({"kind": kind})
     few, many = simulated_candles(naive_rows), simulated_candles(rows)
-    ours = make_labels(few, settings, HORIZON, CANDLES_PER_DAY)["&-signal"]
+    ours = make_labels(few, LabelRule(settings, HORIZON, CANDLES_PER_DAY))["&-signal"]
     np.testing.assert_array_equal(ours.to_numpy(), np.array(NAIVE[kind](few, settings)))
     return [
         measure(
@@ -73,7 +75,7 @@ def compare(kind: str, rows: int, naive_rows: int) -> list[Timing]:
         ),
         measure(
             f"{kind}, make_labels",
-            lambda: make_labels(many, settings, HORIZON, CANDLES_PER_DAY),
+            lambda: make_labels(many, LabelRule(settings, HORIZON, CANDLES_PER_DAY)),
             rows,
             clock=ONE_CORE,
         ),
@@ -86,7 +88,7 @@ def growth(kind: str, rows: int) -> list[Timing]:
     timings = []
     for count in (rows, 2 * rows, 4 * rows):
         candles = simulated_candles(count)
-        work = lambda c=candles: make_labels(c, settings, HORIZON, CANDLES_PER_DAY)  # noqa: E731
+        work = lambda c=candles: make_labels(c, LabelRule(settings, HORIZON, CANDLES_PER_DAY))  # noqa: E731
         timings.append(measure(kind, work, count, clock=ONE_CORE))
     return timings
 

@@ -14,7 +14,6 @@ from joblib import Parallel, delayed
 from rich.console import Console
 
 from benchmarks.harness import RESULTS
-from benchmarks.quality import profile_trades
 from benchmarks.quality import tables as shown
 from benchmarks.quality.attainable import Ceiling, captured
 from benchmarks.quality.data import ROUND_TRIP_COST, Source, load, tables
@@ -30,14 +29,10 @@ RETRAIN_DAYS = 30
 
 def main() -> None:
     arguments = _arguments()
-    config = json.loads(_config_file(arguments.profile).read_text())
+    config = json.loads(Path("config.json").read_text())
     settings = changed(settings_from_config(config), {"booster": {"threads": arguments.threads}})
     pairs = arguments.pairs or config["exchange"]["pair_whitelist"]
-    if settings.profile:
-        profile_trades.benchmark(settings, pairs, arguments)
-        return
     arguments.timerange = arguments.timerange or SIMULATED_TIMERANGE
-    arguments.retrain_days = arguments.retrain_days or RETRAIN_DAYS
     source = load(arguments.datadir, pairs, settings.timeframe)
     span = Span.of(arguments.timerange, settings, arguments.retrain_days)
     ceiling = Ceiling(source, settings, (span.first, span.stop)) if source.simulated else None
@@ -65,7 +60,7 @@ def main() -> None:
         "round_trip_cost": ROUND_TRIP_COST,
         "settings": settings.model_dump(mode="json"),
     }
-    name = arguments.name or "-".join(["quality", arguments.profile or "shipped", source.name])
+    name = arguments.name or f"quality-shipped-{source.name}"
     target = RESULTS / f"{name.replace(' ', '-')}.json"
     shown.write_json(target, facts, results)
     shown.show(results, Console(width=arguments.width))
@@ -110,19 +105,11 @@ def _unseen(asked: list[str], pairs: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(asked) or pairs
 
 
-def _config_file(profile: str) -> Path:
-    path = Path(f"config.{profile}.json" if profile else "config.json")
-    if not path.is_file():
-        raise SystemExit(f"profile {profile!r} needs the file {path}, which is not there")
-    return path
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--datadir", type=Path, help="freqtrade's candles; else simulated")
     parser.add_argument("--timerange", default="", help="YYYYMMDD-YYYYMMDD to test on")
     parser.add_argument("--pairs", nargs="*", help="default: the config's whitelist")
-    parser.add_argument("--profile", default="", help="reads config.PROFILE.json")
     parser.add_argument("--variants", nargs="*", help="names in the table, or all")
     parser.add_argument(
         "--try",
@@ -139,14 +126,13 @@ def _arguments() -> argparse.Namespace:
         metavar="PAIR",
         help="also test these pairs (default: each) with a model of all the others",
     )
-    parser.add_argument("--retrain-days", type=int, help="default 30; of a profile 60")
+    parser.add_argument("--retrain-days", type=int, default=RETRAIN_DAYS, help="default 30")
     parser.add_argument("--processes", type=int, default=2, help="variants at a time")
     parser.add_argument("--threads", type=int, default=1, help="of each training")
     parser.add_argument("--name", default="", help="of the files in benchmarks/results")
     parser.add_argument("--width", type=int, default=230, help="of the tables")
     arguments = parser.parse_args()
-    whole = arguments.timerange or arguments.datadir is None or arguments.profile
-    if not whole:
+    if arguments.datadir is not None and not arguments.timerange:
         parser.error("--datadir needs --timerange, with a training window before it")
     return arguments
 

@@ -1,7 +1,7 @@
 """Settings from freqtrade's config, checked at once and in one message.
 
 Our own keys live under ``freqai.signals``. FreqAI's keys keep their meaning and are read here too,
-so that no other module looks into a config dictionary.
+so that no other module reads a config dictionary.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from freqai_signals.files import merged
 from freqai_signals.settings import SignalSettings
 from freqai_signals.settings.combinations import impossible
 from freqai_signals.settings.presets import PRESETS
+from freqai_signals.settings.removed import removed_preset, without_removed
 
 
 class SettingsError(ValueError):
@@ -40,7 +42,6 @@ BOOSTER_ALIASES: Final[Mapping[str, str]] = {
 }
 """Other names under which LightGBM and FreqAI configs give our booster settings."""
 
-
 # FreqAI switches that would act on a pipeline our model does not have: value that means "off".
 _UNSUPPORTED_FEATURE_PARAMETERS: Final = {
     "include_shifted_candles": 0,
@@ -55,7 +56,6 @@ _UNSUPPORTED_FEATURE_PARAMETERS: Final = {
     "plot_feature_importances": 0,
     "buffer_train_data_candles": 0,
 }
-
 
 _KNOWN_KEYS: Final[Mapping[str, frozenset[str]]] = {
     "freqai": frozenset({
@@ -104,13 +104,9 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
     freqai = _section(config, "freqai", problems)
     parameters = _section(freqai, "freqai.feature_parameters", problems)
     split = _section(freqai, "freqai.data_split_parameters", problems)
-    given = dict(_section(freqai, "freqai.signals", problems))
-    preset = given.pop("preset", "shipped")
-    problems += _unsupported(freqai, parameters, split)
-    if not isinstance(preset, str) or preset not in PRESETS:
-        names = ", ".join(map(repr, PRESETS))
-        problems.append(f"freqai.signals.preset: must be one of {names}, got {preset!r}")
-        preset = "shipped"
+    given, removed = without_removed(_section(freqai, "freqai.signals", problems))
+    preset = _preset(given.pop("preset", "shipped"), problems)
+    problems += removed + _unsupported(freqai, parameters, split)
 
     own_sections = {name for name, path in _PATHS.items() if path == f"freqai.signals.{name}"}
     values: dict[str, Any] = {}
@@ -128,12 +124,22 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
         "validation_fraction": split.get("test_size"),
     }
     values |= {key: value for key, value in foreign.items() if value is not None}
-    values = _merge(PRESETS[preset], values)
+    values = merged(preset, values)
     settings = _validated(values, problems)
     problems += _trading_mode(config) + impossible(settings, parameters)
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def _preset(name: Any, problems: list[str]) -> Mapping[str, Any]:
+    if isinstance(name, str) and name in PRESETS:
+        return PRESETS[name]
+    names = ", ".join(map(repr, PRESETS))
+    problems.append(
+        removed_preset(str(name)) or f"freqai.signals.preset: must be one of {names}, got {name!r}"
+    )
+    return PRESETS["shipped"]
 
 
 def _section(above: Mapping[str, Any], path: str, problems: list[str]) -> Mapping[str, Any]:
@@ -176,21 +182,13 @@ def _validated(values: dict[str, Any], problems: list[str]) -> SignalSettings:
 
 
 _PATHS: Final = {
-    **{
-        name: f"freqai.signals.{name}"
-        for name in (
-            "labels", "features", "validation", "selection", "weights", "model", "direction",
-            "ensemble", "calibration", "tuning", "costs", "decision", "sizing", "exits", "gate",
-            "registry",
-            "ledger", "drift", "alerts",
-        )
-    },
+    **{name: f"freqai.signals.{name}" for name in SignalSettings.sections()},
     "booster": "freqai.model_training_parameters",
     "label_horizon_candles": "freqai.feature_parameters.label_period_candles",
     "indicator_periods_candles": "freqai.feature_parameters.indicator_periods_candles",
     "train_period_days": "freqai.train_period_days",
     "validation_fraction": "freqai.data_split_parameters.test_size",
-}  # fmt: skip
+}
 
 
 def key_path(name: str) -> str:
@@ -219,7 +217,9 @@ def _unsupported(
             "a shuffled split would leak the future, got True, set it to false"
         )
     if freqai.get("continual_learning"):
-        problems.append("freqai.continual_learning: every window is trained anew; set it to false")
+        problems.append(
+            "freqai.continual_learning: every window is trained from scratch; set it to false"
+        )
     if freqai.get("conv_width", 1) != 1:
         problems.append(f"freqai.conv_width: must be 1, got {freqai['conv_width']!r}")
     return problems
@@ -243,17 +243,6 @@ def _problem(item: Any) -> str:
         if item["type"] == "value_error"
         else (f"{path}: {message}, got {item['input']!r}")
     )
-
-
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        if isinstance(below, Mapping) and isinstance(value, Mapping):
-            merged[key] = _merge(below, value)
-        else:
-            merged[key] = value
-    return merged
 
 
 def pool_pairs(settings: SignalSettings, config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,8 +1,12 @@
-"""Files that are whole or absent, whatever happens while they are written."""
+"""Files: written whole or not at all, and configs read as freqtrade reads them."""
 
 import os
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import rapidjson
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -29,3 +33,48 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def merged_config(paths: Sequence[Path], depth: int = 0) -> dict[str, Any]:
+    """Contents of config files as freqtrade merges them; later files win.
+
+    Comments and trailing commas are allowed. A file wins over those in its ``add_config_files``,
+    which are relative to it.
+
+    Raises
+    ------
+    ValueError
+        If a file is not a JSON object; the message names it.
+    OSError
+        If it cannot be read.
+    """
+    if depth > 5:  # freqtrade's own limit
+        raise ValueError(f"{paths[0]}: add_config_files are nested more than 5 deep")
+    config: dict[str, Any] = {}
+    mode = rapidjson.PM_COMMENTS | rapidjson.PM_TRAILING_COMMAS
+    for path in paths:
+        try:
+            content = rapidjson.loads(path.read_text(), parse_mode=mode)
+        except ValueError as error:
+            raise ValueError(f"{path} is not JSON: {error}") from error
+        if not isinstance(content, dict):
+            raise ValueError(f"{path} must hold a JSON object {{...}}")
+        added = [path.resolve().parent / name for name in content.get("add_config_files", ())]
+        config = merged(merged(config, merged_config(added, depth + 1)), content)
+    return config
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Two configs, section by section; other values of ``over`` replace those of ``base``.
+
+    Examples
+    --------
+    >>> merged({"exchange": {"name": "binance", "pairs": [1]}}, {"exchange": {"pairs": [2]}})
+    {'exchange': {'name': 'binance', 'pairs': [2]}}
+    """
+    result = dict(base)
+    for key, value in over.items():
+        below = result.get(key)
+        nested = isinstance(below, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(below, value) if nested else value  # type: ignore[arg-type]
+    return result

@@ -124,7 +124,7 @@ class MeanTest:
     mean
         In the unit of the series.
     standard_error
-        In the same unit; infinite where there are too few values to say.
+        In the same unit; infinite where there are too few values.
     degrees
         Degrees of freedom of the t distribution.
     """
@@ -151,7 +151,7 @@ def mean_test(values: NDArray[np.float64], days: float) -> MeanTest:
               \hat\Omega = \frac{1}{\nu} \sum_{j=1}^{\nu} \Lambda_j^2
 
     with :math:`\nu = 0.41\, T^{2/3}`, but at most one a day: losses are dependent within a day, so
-    only periods of two days and longer may tell how much a mean over days scatters.
+    only periods of two days and longer may show how much a mean over days scatters.
 
     Parameters
     ----------

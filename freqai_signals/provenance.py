@@ -1,4 +1,4 @@
-"""Digests that tell whether something was made by the same code, settings and libraries."""
+"""Digests that show whether something was made by the same code, settings and libraries."""
 
 import hashlib
 import inspect

@@ -31,14 +31,8 @@ own word for a model that has expired."""
 MODEL_COLUMNS: Final = (LABEL_COLUMN, *PROBA_COLUMNS, CONFIDENCE_COLUMN, EXPECTED_RETURN_COLUMN)
 """What the model returns for every row, in this order; FreqAI adds ``do_predict``."""
 
-SCORE_COLUMN: Final = "score"
-"""What a label ensemble says of direction: above 0 buy, below 0 sell. Only where there is one."""
-
-VOTE_PREFIX: Final = "label_vote_"
-"""Before the place of each label of an ensemble: its class, NaN where unknown."""
-
-VOTES_END_COLUMN: Final = "label_votes_end"
-"""Like the event end: when the last label of an ensemble is known."""
+ABSTAINING_ROW: Final = dict(zip(MODEL_COLUMNS, (1.0, 0.0, 1.0, 0.0, 0.0, 0.0), strict=True))
+"""What those columns hold wherever ``do_predict`` is not 1: hold, and nothing to act on."""
 
 STRENGTH_COLUMN: Final = "signal_strength"
 REASON_COLUMN: Final = "reject_reason"
@@ -103,8 +97,6 @@ class Reason(StrEnum):
     NONE = ""
     MISSING_COLUMNS = "missing_columns"
     UNTRUSTED = "untrusted"
-    ORDINARY_SCORE = "ordinary_score"
-    CALM = "calm"
     NO_EDGE = "no_edge"
     LOW_CONFIDENCE = "low_confidence"
     UNSURE_HOLD = "unsure_hold"

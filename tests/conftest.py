@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.sandbox.market.market_files import Market, ensure_market
+from freqai_signals.sandbox.market.spec import MarketSpec
 from freqai_signals.settings import timeframe_seconds
 from freqai_signals.training.fit import Request, train
 from tests.model_rows import make_rows, small
@@ -100,3 +102,21 @@ def predictions() -> Callable[..., pd.DataFrame]:
 def many_predictions() -> Callable[..., pd.DataFrame]:
     """``many_predictions(rows, seed)``: random rows with runs, gaps and bad rows."""
     return random_frame
+
+
+@pytest.fixture(scope="session")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Market:
+    return ensure_market(
+        MarketSpec(pairs=("BTC/USDT", "ETH/USDT"), days=300), tmp_path_factory.mktemp("market")
+    )
+
+
+@pytest.fixture(scope="session")
+def edgeless(tmp_path_factory: pytest.TempPathFactory) -> Market:
+    spec = MarketSpec(pairs=("BTC/USDT",), days=40, edge=0.0)
+    return ensure_market(spec, tmp_path_factory.mktemp("edgeless"))
+
+
+@pytest.fixture(scope="session")
+def folder(market: Market) -> Path:
+    return market.folder

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from freqtrade.configuration.load_config import load_from_files
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from freqai_signals.config import SettingsError, settings_from_config
+from freqai_signals.files import merged_config
 from freqai_signals.settings import LabelSettings, SignalSettings, timeframe_seconds
 from freqai_signals.settings.presets import FOUNDING_PRESET
+from freqai_signals.settings.removed import REMOVED
 
 
 def build(signals: Any = None, /, timeframe: Any = "5m", **freqai: Any) -> SignalSettings:
@@ -178,9 +181,7 @@ def test_preset_itself_stays_unchanged() -> None:
 
 def test_unknown_preset_is_refused() -> None:
     (line,) = problems({"preset": "fastest"})
-    assert line == (
-        "freqai.signals.preset: must be one of 'shipped', 'founding', 'futures-1h', got 'fastest'"
-    )
+    assert line == ("freqai.signals.preset: must be one of 'shipped', 'founding', got 'fastest'")
 
 
 # Single problems: each names the full path in config.json, the value and what is allowed
@@ -329,11 +330,6 @@ def test_timeframe_that_does_not_divide_a_day_is_refused() -> None:
     assert line.startswith("timeframe: a day must be a whole number of candles")
 
 
-def test_snapshots_of_other_features_are_refused() -> None:
-    (line,) = problems({"ensemble": {"snapshots": 2}, "selection": {"enabled": True}})
-    assert line.startswith("freqai.signals.ensemble.snapshots: 2 earlier windows")
-
-
 def test_timeframe_of_no_length_is_refused() -> None:
     assert problems(timeframe="0m")[0].startswith("timeframe: ")
 
@@ -364,16 +360,77 @@ def test_window_shorter_than_ten_horizons_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("pool", "lines"), [("whitelist", 1), ("pair", 2)])
-def test_the_longest_horizon_of_a_label_ensemble_says_what_a_window_holds(
-    pool: str, lines: int
-) -> None:
-    """Seven days are 2016 candles, of which 16 have all outcomes within the window."""
-    labels = {"ensemble_kinds": ["fixed"], "ensemble_horizons_candles": [2000]}
-    given = {"labels": labels, "model": {"pool": pool, "row_step": 1}}
-    found = problems(given, train_period_days=7)
+def test_a_horizon_that_leaves_a_window_few_rows_is_refused(pool: str, lines: int) -> None:
+    """Seven days are 2016 candles, of which 16 have their outcome within the window."""
+    found = problems(
+        {"model": {"pool": pool, "row_step": 1}},
+        train_period_days=7,
+        feature_parameters={"label_period_candles": 2000},
+    )
     assert len(found) == lines
     assert found[0].endswith("2016 candles, fewer than ten label horizons of 2000")
     assert all("7 days give 16 rows a pair" in line for line in found[1:])
+
+
+# Settings of earlier versions
+
+OLD_DEFAULTS = {
+    "ensemble": {"snapshots": 0, "decay": 0.5, "linear_weight": 0.0},
+    "labels": {"ensemble_kinds": [], "ensemble_horizons_candles": []},
+    "decision": {"score_share": None, "score_window_days": 60, "lively_window_days": None},
+    "weights": {"uniqueness": False, "recency_half_life_days": None, "class_balance": False},
+}
+SWITCHED_ON = {
+    "ensemble": {"snapshots": 2, "decay": 0.9, "linear_weight": 0.2},
+    "labels": {"ensemble_kinds": ["fixed"], "ensemble_horizons_candles": [4]},
+    "decision": {"score_share": 0.03, "score_window_days": 30, "lively_window_days": 60},
+    "weights": {"uniqueness": True, "recency_half_life_days": 90, "class_balance": True},
+}
+
+
+@pytest.mark.parametrize("given", [OLD_DEFAULTS, SWITCHED_ON], ids=["defaults", "switched on"])
+def test_every_removed_key_is_named_with_what_it_was(given: dict[str, dict[str, Any]]) -> None:
+    lines = {line.split(": ")[0]: line for line in problems(given)}
+    keys = [f"{section}.{key}" for section, inside in given.items() for key in inside]
+    assert sorted([*keys, "ensemble", "weights"]) == sorted(REMOVED)
+    assert set(lines) == {f"freqai.signals.{key}" for key in keys}
+    for key in keys:
+        assert lines[f"freqai.signals.{key}"] == (
+            f"freqai.signals.{key}: removed in 0.2: {REMOVED[key]} brought no gain "
+            "(docs/measurements.md); remove the key"
+        )
+
+
+@pytest.mark.parametrize("section", [{}, None, 3, {"seeds": 2}])
+def test_a_removed_section_is_named_whatever_it_holds(section: Any) -> None:
+    (line,) = problems({"ensemble": section})
+    assert line.startswith("freqai.signals.ensemble: removed in 0.2: mixing in")
+    assert line.endswith("brought no gain (docs/measurements.md); remove the section")
+
+
+def test_what_is_left_beside_a_removed_key_is_still_checked() -> None:
+    given = {"ensemble": {"decay": 0.5, "colour": 1}, "labels": {"ensemble_kinds": [], "k": -1}}
+    assert sorted(paths(given)) == [
+        "freqai.signals.ensemble",
+        "freqai.signals.ensemble.decay",
+        "freqai.signals.labels.ensemble_kinds",
+        "freqai.signals.labels.k",
+    ]
+
+
+def test_no_setting_of_today_is_named_as_removed() -> None:
+    today = SignalSettings().model_dump()
+    for path in REMOVED:
+        section, _, key = path.partition(".")
+        assert key not in today.get(section, {}) if key else section not in today
+
+
+def test_the_removed_profile_is_named_with_what_it_earned() -> None:
+    (line,) = problems({"preset": "futures-1h"})
+    assert line == (
+        "freqai.signals.preset: 'futures-1h' was removed in 0.2: after fees its trades lost "
+        "0.9 ± 4.9 bp each (docs/measurements.md); remove the key"
+    )
 
 
 # All at once
@@ -522,3 +579,45 @@ def test_futures_config_only_changes_the_market(repo: Path) -> None:
     assert set(given) == {"trading_mode", "margin_mode", "exchange"}
     assert set(given["exchange"]) == {"pair_whitelist"}
     assert all(pair.endswith(":USDT") for pair in given["exchange"]["pair_whitelist"])
+
+
+def test_configs_are_merged_as_freqtrade_does(tmp_path: Path) -> None:
+    (tmp_path / "below.json").write_text(
+        '{"timeframe": "1h", "stake_currency": "EUR", "exchange": {"name": "kraken"}}'
+    )
+    first = tmp_path / "first.json"
+    first.write_text(
+        '{"add_config_files": ["below.json"], "stake_currency": "USDT", // a comment\n'
+        ' "exchange": {"pair_whitelist": ["BTC/USDT", "ETH/USDT",]},}'
+    )
+    second = tmp_path / "second.json"
+    second.write_text('{"exchange": {"pair_whitelist": ["SOL/USDT"]}}')
+
+    ours = merged_config([first, second])
+
+    theirs = load_from_files([str(first), str(second)])
+    theirs.pop("config_files")
+    assert ours == theirs
+    assert ours["exchange"] == {"name": "kraken", "pair_whitelist": ["SOL/USDT"]}
+    assert (ours["timeframe"], ours["stake_currency"]) == ("1h", "USDT")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": }', "not JSON"),
+        ("[1]", "must hold a JSON object"),
+        ('{"add_config_files": ["c.json"]}', "nested more than 5"),
+    ],
+)
+def test_a_file_that_is_no_config_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "c.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=rf"c\.json:? .*{message}"):
+        merged_config([path])
+
+
+def test_combinatorial_tuning_needs_three_folds() -> None:
+    tuning = {"scheme": "combinatorial", "folds": 2}
+    with pytest.raises(SettingsError, match=r"tuning\.folds: .* at least 3, got 2"):
+        settings_from_config({"freqai": {"signals": {"tuning": tuning}}})

@@ -14,7 +14,18 @@ import pytest
 
 import freqai_signals
 
-ROOMS = ("training", "models", "signals", "evaluation")
+LEVELS = (
+    {"schema", "settings", "config", "metrics", "provenance", "files", "terminal"},
+    {"dataset"},
+    {"drift"},
+    {"model"},
+    {"training", "registry", "signals"},
+    {"tuning", "trading", "report", "ledger"},
+    {"live"},
+    {"plugin", "rehearsal"},
+    {"commands"},
+)
+"""Rooms of the package; each may import from those before it, the ground also among itself."""
 
 
 def run(*command: str, cwd: Path) -> str:
@@ -162,22 +173,21 @@ def test_ci_script_is_executable(repo: Path) -> None:
 # Who may import whom
 
 
-def test_package_imports_neither_freqtrade_nor_its_adapters(repo: Path) -> None:
+def test_only_the_plugin_room_imports_freqtrade(repo: Path) -> None:
     found = {
         (module, name)
         for module, names in package_imports(repo).items()
         for name in names
-        for banned in ("freqtrade", "freqai_models", "strategies")
-        if comes_from(name, banned)
+        if comes_from(name, "freqtrade") and not module.startswith("plugin/")
     }
     assert found == set()
 
 
-def test_importing_the_package_does_not_load_freqtrade(repo: Path) -> None:
+def test_importing_other_rooms_does_not_load_freqtrade(repo: Path) -> None:
     script = (
         "import importlib, pkgutil, sys, freqai_signals as package\n"
         "for module in pkgutil.walk_packages(package.__path__, 'freqai_signals.'):\n"
-        "    if not module.name.endswith('__main__'):\n"
+        "    if '__main__' not in module.name and '.plugin.' not in module.name:\n"
         "        importlib.import_module(module.name)\n"
         "assert 'freqtrade' not in sys.modules\n"
     )
@@ -191,37 +201,102 @@ def test_only_the_booster_imports_lightgbm(repo: Path) -> None:
         for name in names
         if comes_from(name, "lightgbm")
     }
-    assert importers <= {"models/booster.py"}
+    assert importers <= {"model/booster.py"}
 
 
-def test_rooms_import_only_from_their_left(repo: Path) -> None:
+def room_of(module: str) -> str:
+    return module.split("/", maxsplit=1)[0].removesuffix(".py")
+
+
+def allowed_rooms(room: str) -> set[str]:
+    """Rooms that a room may import from, itself included."""
+    if room == "sandbox":
+        return {*LEVELS[0], "dataset", "sandbox"}
+    level = next(place for place, rooms in enumerate(LEVELS) if room in rooms)
+    lower = set().union(*LEVELS[:level])
+    if level == 0:
+        return set(LEVELS[0])
+    # The simulated market serves those that run a bot, and no part of the bot itself.
+    return {*lower, room} | ({"sandbox"} if room in {"rehearsal", "commands"} else set())
+
+
+def test_rooms_import_only_from_lower_ones(repo: Path) -> None:
     found = []
     for module, names in package_imports(repo).items():
-        room = module.split("/")[0]
-        if room not in ROOMS:
+        room = room_of(module)
+        if room in {"__init__", "__main__"}:
             continue
-        right = (*ROOMS[ROOMS.index(room) + 1 :], "sandbox", "cli")
-        found += [
-            (module, name)
-            for name in names
-            for other in right
-            if comes_from(name, f"freqai_signals.{other}")
-        ]
+        for name in names:
+            other = name.split(".")[1] if comes_from(name, "freqai_signals") else room
+            if other not in {*allowed_rooms(room), "__version__"}:
+                found.append((module, name))
     assert found == []
 
 
-def test_words_and_settings_import_nothing_else_of_ours(repo: Path) -> None:
-    by_module = package_imports(repo)
-    ours = {
-        (module, name)
-        for module in by_module
-        if module == "schema.py" or module.startswith("settings/")
-        for name in by_module[module]
-        if comes_from(name, "freqai_signals")
-        and not comes_from(name, "freqai_signals.schema")
-        and not comes_from(name, "freqai_signals.settings")
+@pytest.mark.parametrize(
+    ("room", "forbidden"),
+    [("model", "training"), ("drift", "model"), ("sandbox", "model"), ("live", "plugin")],
+)
+def test_some_directions_are_forbidden(room: str, forbidden: str) -> None:
+    assert forbidden not in allowed_rooms(room)
+
+
+def test_every_room_has_a_level(repo: Path) -> None:
+    rooms = {room_of(module) for module in package_imports(repo)} - {"__init__", "__main__"}
+    assert rooms == set().union(*LEVELS) | {"sandbox"}
+
+
+def test_no_room_holds_more_than_a_dozen_modules(repo: Path) -> None:
+    folders = [path.parent for path in (repo / "freqai_signals").rglob("*.py")]
+    # The plugin's classes and a few files that mend FreqAI; __init__ does not count.
+    crowded = {
+        folder.name: folders.count(folder) - 1 for folder in folders if folders.count(folder) > 14
     }
-    assert ours == set()
+    assert crowded == {}
+
+
+def test_no_two_modules_share_a_name(repo: Path) -> None:
+    names = [
+        Path(module).stem
+        for module in package_imports(repo)
+        if "/" in module and Path(module).stem != "__init__"
+    ]
+    assert sorted(name for name in set(names) if names.count(name) > 1) == []
+
+
+def test_modules_and_functions_stay_short(repo: Path) -> None:
+    """No module over 300 lines, no function over 50 lines of code."""
+    long_modules, long_functions = [], []
+    for path in sorted((repo / "freqai_signals").rglob("*.py")):
+        source = path.read_text()
+        if len(source.splitlines()) > 300:
+            long_modules.append(path.name)
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef) and code_lines(node, source) > 50:
+                long_functions.append(f"{path.name}:{node.name}")
+    assert (long_modules, long_functions) == ([], [])
+
+
+def code_lines(function: ast.FunctionDef, source: str) -> int:
+    """Lines of a function without its docstring, comments and blank lines."""
+    first = function.body[0]
+    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    skipped = range(first.lineno, (first.end_lineno or 0) + 1) if documented else range(0)
+    lines = source.splitlines()
+    return sum(
+        bool(lines[number - 1].strip()) and not lines[number - 1].strip().startswith("#")
+        for number in range(function.lineno, (function.end_lineno or 0) + 1)
+        if number not in skipped
+    )
+
+
+def test_adapters_are_short_subclasses(repo: Path) -> None:
+    """freqtrade finds a class only where its file holds ``class NAME(``."""
+    for folder in ("freqai_models", "strategies", "user_data/hyperopts"):
+        for path in sorted((repo / folder).glob("*.py")):
+            source = path.read_text()
+            assert f"class {path.stem}(" in source
+            assert len(source.splitlines()) <= 15
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.barriers import barrier_width
+from freqai_signals.dataset.barriers import LabelRule, barrier_width
 from freqai_signals.dataset.features.cache import FeatureCache
 from freqai_signals.dataset.pair_tables import Table, add_labels
 from freqai_signals.sandbox.market import market_files
@@ -107,13 +107,13 @@ def posterior(
     rows: NDArray[np.int64],
 ) -> SimulatedPosterior | NDArray[np.float64]:
     """Class probabilities at some candles of a pair of the simulated market, given their state."""
-    labels, horizon = settings.labels, settings.label_horizon_candles
+    rule = LabelRule.of(settings, ROUND_TRIP_COST)
+    labels = rule.settings
     close = source.candles[pair]["close"].to_numpy(np.float64)
     if labels.kind == "fixed":
         width = np.full(len(rows), labels.threshold)
     else:
-        every = barrier_width(close, labels, horizon, settings.candles_per_day, ROUND_TRIP_COST)
-        width = every[rows]
+        width = barrier_width(close, rule)[rows]
     if labels.kind == "triple_barrier":
-        return barrier_posterior(state, width, horizon, labels.both_touched)
-    return horizon_posterior(state, width, horizon)
+        return barrier_posterior(state, width, rule.horizon, labels.both_touched)
+    return horizon_posterior(state, width, rule.horizon)

@@ -73,10 +73,6 @@ def variants(settings: SignalSettings) -> dict[str, Variant]:
         "ours, three seeds": {"model": {"seeds": 3}},
         "ours, volatility and calendar": {"features": {"groups": ("volatility", "calendar")}},
         "ours, features selected": {"selection": {"enabled": True}},
-        "ours, uniqueness weights": {"weights": {"uniqueness": True}},
-        "ours, half-life of 120 days": {"weights": {"recency_half_life_days": 120.0}},
-        "ours, two snapshots": {"ensemble": {"snapshots": 2}},
-        "ours, a fifth linear": {"ensemble": {"linear_weight": 0.2}},
         **{f"ours, {days} days": {"train_period_days": days} for days in (30, 60, 120, 240, 540)},
     }
     ours = [Variant(name, changed(settings, change)) for name, change in changes.items()]

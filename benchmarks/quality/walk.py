@@ -137,7 +137,7 @@ def _our_step(
     window = Window(
         stretch[0] - settings.candles_per_day * settings.train_period_days,
         stretch[0],
-        settings.longest_horizon_candles,
+        settings.label_horizon_candles,
         settings.model.row_step,
     )
     rows = training_rows({pair: tables[pair] for pair in trained}, window)

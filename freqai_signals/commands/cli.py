@@ -1,4 +1,4 @@
-"""The command ``freqai-signals``: one function per subcommand, each in its own room."""
+"""The command ``freqai-signals``; each subcommand is a module of this package."""
 
 import argparse
 import sys
@@ -12,16 +12,16 @@ WRONG_USE: Final = 2
 """Exit status for arguments, settings or files that cannot work."""
 
 INTERRUPTED: Final = 130
-"""Exit status after Ctrl-C, as shells tell it."""
+"""Exit status after Ctrl-C, as in shells."""
 
 SUBCOMMANDS: Final[Mapping[str, str]] = {
     "sandbox": "freqai_signals.commands.sandbox:add_sandbox",
-    "market": "freqai_signals.commands.sandbox:add_market",
+    "market": "freqai_signals.commands.market:add_market",
     "credentials": "freqai_signals.commands.credentials:add_credentials",
     "rehearse": "freqai_signals.commands.rehearse:add_rehearse",
     "report": "freqai_signals.commands.report:add_report",
     "settings": "freqai_signals.commands.settings:add_settings",
-    "search": "freqai_signals.report.hyperopt_verdict:add_search",
+    "hyperopt": "freqai_signals.commands.hyperopt:add_hyperopt",
     "models": "freqai_signals.commands.models:add_models",
     "tune": "freqai_signals.commands.tune:add_tune",
     "status": "freqai_signals.commands.status:add_status",
@@ -30,7 +30,7 @@ SUBCOMMANDS: Final[Mapping[str, str]] = {
 """Name of each subcommand and the function that adds its parser, imported only when it is needed.
 
 The parser's default ``run`` takes the parsed arguments and returns the exit status. It raises
-``ValueError`` or ``OSError`` for what the user can put right; the message goes to standard error
+``ValueError`` or ``OSError`` for what the user can correct; the message goes to standard error
 and the status is 2.
 """
 
@@ -48,8 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The subcommand's status; 2 for wrong use.
     """
-    given = list(sys.argv[1:] if argv is None else argv)
-    own, command = _split(given)
+    words = list(sys.argv[1:] if argv is None else argv)
+    own, command = _split(words)
     arguments = _parser(own[:1]).parse_args(own, argparse.Namespace(command=command))
     try:
         return int(arguments.run(arguments))
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser(chosen: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="freqai-signals", description="Signals for freqtrade that can be trusted."
+        prog="freqai-signals", description="Calibrated signals for freqtrade."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
@@ -73,12 +73,12 @@ def _parser(chosen: list[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _split(given: list[str]) -> tuple[list[str], list[str]]:
-    """What stands before the first ``--``, and the command after it."""
-    if "--" not in given:
-        return given, []
-    place = given.index("--")
-    return given[:place], given[place + 1 :]
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """Words before the first ``--``, and the command after it."""
+    if "--" not in words:
+        return words, []
+    place = words.index("--")
+    return words[:place], words[place + 1 :]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Secrets of the bot's API: made on first use, readable by their owner only, never committed."""
+"""The subcommand ``credentials``: secrets of the bot's API, readable by their owner only."""
 
 import argparse
 import json
@@ -14,14 +14,14 @@ _OWNER_ONLY: Final = 0o600
 
 
 def add_credentials(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add ``credentials``: make the API's secrets unless they are there."""
+    """Add ``credentials``: create the API's secrets unless they exist."""
     parser = commands.add_parser(
         "credentials",
-        help="make user name, password and tokens of the bot's API, once",
+        help="create user name, password and tokens of the bot's API, once",
         description=(
             "Writes a config file with random secrets that switches freqtrade's API server on, for "
             "`freqtrade trade --config config.json --config user_data/credentials.json`, and one "
-            "beside it with which a second bot listens to the first. Existing files are kept."
+            "next to it with which a second bot listens to the first. Existing files are kept."
         ),
     )
     parser.add_argument("--file", type=Path, default=DEFAULT_FILE, metavar="FILE")
@@ -30,7 +30,7 @@ def add_credentials(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def ensure_credentials(path: Path, port: int = 8080) -> Path:
-    """Config files with secrets; those that are there stay as they are.
+    """Create the config files with secrets; existing ones are kept.
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ def ensure_credentials(path: Path, port: int = 8080) -> Path:
     Returns
     -------
     pathlib.Path
-        Config file of a bot that listens to it, beside the first one.
+        Config file of a bot that listens to it, next to the first one.
 
     Raises
     ------
     ValueError
-        If the file is there but holds no ``api_server`` with a token.
+        If the file exists but holds no ``api_server`` with a token.
     """
     consumer = path.with_name(f"{path.stem}.consumer{path.suffix}")
     if not path.is_file():
@@ -59,7 +59,7 @@ def ensure_credentials(path: Path, port: int = 8080) -> Path:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} holds no api_server with listen_port and ws_token ({error!r}); delete it to "
-            "have it made anew"
+            "create a new one"
         ) from error
     producer = {"name": "default", "host": "127.0.0.1", "secure": False, **address}
     wanted = {"external_message_consumer": {"enabled": True, "producers": [producer]}}

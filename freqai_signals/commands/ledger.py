@@ -1,8 +1,7 @@
 """Subcommand of this room: ``ledger``."""
 
 import argparse
-import json
-from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,54 +44,36 @@ def add_ledger(commands: "argparse._SubParsersAction[Any]") -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from sqlalchemy.exc import SQLAlchemyError
 
+    from freqai_signals.ledger.ledger import Ledger
+
+    url = str(arguments.ledger)
+    if "://" not in url:
+        if not Path(url).is_file():
+            raise ValueError(
+                f"no ledger at {url}; a dry or live run creates it, or name one with --ledger"
+            )
+        url = f"sqlite:///{Path(url).absolute()}"
+    run = _export if arguments.action == "export" else _verify
     try:
-        ledger = _opened(str(arguments.ledger))
-        try:
-            if arguments.action == "export":
-                return _export(ledger, arguments)
-            return _verify(ledger, arguments)
-        finally:
-            ledger.close()
+        with closing(Ledger(url, read_only=True)) as ledger:
+            return run(ledger, arguments)
     except SQLAlchemyError as error:
         raise ValueError(f"the ledger cannot be read: {str(error).splitlines()[0]}") from error
 
 
-def _opened(url: str) -> "Ledger":
-    """A ledger that is there and up to date: looking at one must not make or change it."""
-    from sqlalchemy import inspect, select
-
-    from freqai_signals.ledger.database import open_engine
-    from freqai_signals.ledger.ledger import Ledger
-    from freqai_signals.ledger.sql_tables import SCHEMA, VERSION
-
-    if "://" not in url:
-        if not Path(url).is_file():
-            raise ValueError(f"no ledger at {url}; a dry or live run writes it, or use --ledger")
-        url = f"sqlite:///{Path(url).absolute()}"
-    engine = open_engine(url)
-    with engine.connect().execution_options(reads=True) as connection:
-        there = inspect(connection).has_table(SCHEMA.name)
-        found = connection.execute(select(SCHEMA.c.version)).scalar() if there else 0
-    engine.dispose()
-    if found != VERSION:
-        raise ValueError(
-            f"{engine.url.render_as_string()} has schema version {found}, this freqai-signals "
-            f"reads {VERSION}; a dry or live run brings an older ledger up to date"
-        )
-    return Ledger(url)
-
-
 def _verify(ledger: "Ledger", arguments: argparse.Namespace) -> int:
     from freqai_signals.ledger.verification import verify
+    from freqai_signals.terminal import print_json, print_table
 
     roots = _noted(arguments.roots) if arguments.roots else None
     found = verify(ledger, roots)
-    kept = ledger.rows("chain_heads").to_dict("records")
+    heads = ledger.rows("chain_heads").to_dict("records")
+    kept = [{str(name): value for name, value in head.items()} for head in heads]
     if arguments.json:
-        _print_json({"rows": found.rows, "problems": found.problems, "heads": kept})
+        print_json({"rows": found.rows, "problems": found.problems, "heads": kept})
     else:
-        _print_table(f"{found.rows} rows", kept)
-        _print_table("Problems", list(found.problems))
+        print_table(f"{found.rows} rows", kept)
+        print_table("Problems", list(found.problems))
     return _EDITED if found.problems else 0
 
 
@@ -108,30 +89,11 @@ def _noted(path: Path) -> dict[tuple[str, int], str]:
 
 def _export(ledger: "Ledger", arguments: argparse.Namespace) -> int:
     from freqai_signals.ledger.track_record import export
+    from freqai_signals.terminal import print_json, print_table
 
     files = [str(path) for path in export(ledger, arguments.out, arguments.format)]
     if arguments.json:
-        _print_json({"files": files})
+        print_json({"files": files})
     else:
-        _print_table("Written", [{"file": path} for path in files])
+        print_table("Written", [{"file": path} for path in files])
     return 0
-
-
-def _print_json(found: Any) -> None:
-    from rich.console import Console
-
-    Console(soft_wrap=True).print_json(json.dumps(found, default=str))
-
-
-def _print_table(title: str, rows: Sequence[Mapping[Any, Any]]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from freqai_signals.terminal import table_console
-
-    table = Table(title=title, title_justify="left")
-    for name in rows[0] if rows else ():
-        table.add_column(str(name), overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(str(value)) for value in row.values()))
-    table_console().print(table if rows else f"{title}: none")

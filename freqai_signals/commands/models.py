@@ -1,11 +1,13 @@
-"""Subcommand of this room: ``models``."""
+"""The subcommand ``models``: list versions and choose which one serves."""
 
 import argparse
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from freqai_signals.terminal import print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from freqai_signals.model.card import ModelCard
@@ -13,17 +15,20 @@ if TYPE_CHECKING:
     from freqai_signals.registry.versions import Scope
 
 _DAMAGED: Final = 1
+_OLD_DAYS: Final = 7.0
 
 
 def add_models(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add ``models``: look at versions and choose which one serves."""
+    """Add ``models``: list versions and choose which one serves."""
     parser = commands.add_parser(
         "models",
         help="list, compare, roll back, pin, verify and export model versions",
         description=(
-            "Looks at the versions of models and chooses which one serves. A running bot follows "
-            "at its next candle. VERSION may be any part of an id that names one version only; "
-            "verify takes the path of a model file or of an export too, wherever it comes from."
+            "Inspects the versions of models and chooses which one serves. A running bot follows "
+            "at its next candle. VERSION may be any part of an id that one version only has; "
+            "verify takes the path of a model file or of an export too, wherever it comes from. "
+            "`rollback` goes to the version that served before the present one in time, never "
+            "to a newer one; `pin VERSION` serves any version until `unpin`."
         ),
     )
     parser.add_argument("action", choices=sorted(_ACTIONS), help="what to do")
@@ -51,7 +56,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return _verify_path(arguments)
     if not arguments.registry.is_dir():
         raise ValueError(
-            f"no registry at {arguments.registry}; a dry or live run makes it, or name one with "
+            f"no registry at {arguments.registry}; a dry or live run creates it, or name one with "
             "--registry"
         )
     wanted = 2 if arguments.action == "compare" else 1
@@ -74,9 +79,9 @@ def _key(path: Path) -> bytes:
 
 
 def _list(registry: "Registry", arguments: argparse.Namespace) -> int:
-    scopes = [s for s in registry.scopes() if arguments.scope in ("", s.name)]
+    scopes = [_scope(registry, arguments)] if arguments.scope else registry.scopes()
     if arguments.json:
-        _print_json([asdict(scope) for scope in scopes])
+        print_json([asdict(scope) for scope in scopes])
         return 0
     for scope in scopes:
         rows = [
@@ -90,7 +95,7 @@ def _list(registry: "Registry", arguments: argparse.Namespace) -> int:
             }
             for item in scope.versions
         ]
-        _print_table(scope.name, rows)
+        print_table(scope.name, rows)
     return 0
 
 
@@ -101,26 +106,23 @@ def _show(registry: "Registry", arguments: argparse.Namespace) -> int:
     history = [asdict(e) for e in scope.history if e.version == version.version]
     found = {**asdict(version), "history": history, "card": asdict(model.card)}
     if arguments.json:
-        _print_json(found)
+        print_json(found)
         return 0
     shown = {k: v for k, v in found.items() if k not in ("metrics", "libraries", "history", "card")}
-    _print_table(version.version, [{"": k, "value": v} for k, v in shown.items()])
+    print_table(version.version, [{"": k, "value": v} for k, v in shown.items()])
     numbers = [{"": k, "value": f"{v:.4f}"} for k, v in version.metrics.items()]
-    _print_table("Purged validation", numbers)
-    if model.card.ensemble:
-        mixture = [{"": k, "value": v} for k, v in model.card.ensemble.items()]
-        _print_table("Ensemble", mixture)
-    _print_table("Feature groups", _groups(model.card))
+    print_table("Purged validation", numbers)
+    print_table("Feature groups", _groups(model.card))
     if model.card.selection:
         facts = model.card.selection.items()
         short = [{"": k, "value": v} for k, v in facts if k not in ("groups", "constant")]
-        _print_table("Feature selection", short)
-    _print_table("History", history)
+        print_table("Feature selection", short)
+    print_table("History", history)
     return 0
 
 
 def _groups(card: "ModelCard") -> list[dict[str, Any]]:
-    """What each feature group is worth: its share of gain, and of log loss where measured."""
+    """Importance of each feature group: its share of gain, and of log loss where measured."""
     lost = card.selection.get("groups", {})
     measured = {name: f"{lost[name]:+.5f}" if name in lost else "-" for name in card.groups}
     return [
@@ -135,35 +137,46 @@ def _compare(registry: "Registry", arguments: argparse.Namespace) -> int:
 
     found = compare(registry, _scope(registry, arguments).name, *arguments.version)
     if arguments.json:
-        _print_json(found)
+        print_json(found)
         return 0
     rows = [
         {"": f"{part} {name}", found["first"]: pair[0], found["second"]: pair[1]}
         for part in ("metrics", "settings")
         for name, pair in found[part].items()
     ]
-    _print_table("Differences", rows)
+    print_table("Differences", rows)
     rest = {k: v for k, v in found.items() if k not in ("metrics", "settings", "first", "second")}
-    _print_table("Common purged rows", [{"": k, "value": v} for k, v in rest.items()])
+    print_table("Common purged rows", [{"": k, "value": v} for k, v in rest.items()])
     return 0
 
 
 def _rollback(registry: "Registry", arguments: argparse.Namespace) -> int:
     scope = _scope(registry, arguments)
     found = registry.rollback(scope.name, _one(arguments), arguments.reason)
-    return _say(arguments, {"scope": scope.name, "serving": found.version})
+    facts = {"scope": scope.name, "was": scope.serving, "serving": found.version}
+    age = (datetime.now(UTC) - datetime.fromisoformat(found.last)).days if found.last else 0
+    facts["warning"] = f"its data ends {age} days ago" if age > _OLD_DAYS else ""
+    return _report(arguments, facts, _was_now(facts))
 
 
 def _pin(registry: "Registry", arguments: argparse.Namespace) -> int:
     scope = _scope(registry, arguments)
+    if not arguments.version:
+        advice = f"; {scope.serving} serves now" if scope.serving else ""
+        raise ValueError(
+            f"models pin needs a VERSION{advice}; `freqai-signals models list` shows all"
+        )
     found = registry.pin(scope.name, _one(arguments), arguments.reason)
-    return _say(arguments, {"scope": scope.name, "serving": found.version, "pinned": True})
+    facts = {"scope": scope.name, "was": scope.serving, "serving": found.version, "pinned": True}
+    return _report(arguments, facts, f"{_was_now(facts)}, pinned")
 
 
 def _unpin(registry: "Registry", arguments: argparse.Namespace) -> int:
     scope = _scope(registry, arguments)
     registry.unpin(scope.name, arguments.reason)
-    return _say(arguments, {"scope": scope.name, "serving": scope.serving, "pinned": False})
+    facts = {"scope": scope.name, "serving": scope.serving, "pinned": False}
+    text = f"{scope.name}: not pinned any more; the next accepted model serves"
+    return _report(arguments, facts, text)
 
 
 def _verify(registry: "Registry", arguments: argparse.Namespace) -> int:
@@ -180,10 +193,10 @@ def _verify_path(arguments: argparse.Namespace) -> int:
 
 def _print_verified(found: list[dict[str, str]], arguments: argparse.Namespace) -> int:
     if arguments.json:
-        _print_json(found)
+        print_json(found)
     else:
-        rows = [item | {"problem": item["problem"] or "whole"} for item in found]
-        _print_table("Versions", rows)
+        rows = [item | {"problem": item["problem"] or "intact"} for item in found]
+        print_table("Versions", rows)
     return _DAMAGED if any(item["problem"] for item in found) else 0
 
 
@@ -192,7 +205,8 @@ def _export(registry: "Registry", arguments: argparse.Namespace) -> int:
 
     scope = _scope(registry, arguments)
     folder = export(registry, scope.name, _one(arguments) or scope.serving, arguments.out)
-    return _say(arguments, {"scope": scope.name, "folder": str(folder)})
+    facts = {"scope": scope.name, "folder": str(folder)}
+    return _report(arguments, facts, f"{scope.name}: exported to {folder}")
 
 
 _ACTIONS: Final[Mapping[str, Callable[["Registry", argparse.Namespace], int]]] = {
@@ -208,13 +222,15 @@ _ACTIONS: Final[Mapping[str, Callable[["Registry", argparse.Namespace], int]]] =
 
 
 def _scope(registry: "Registry", arguments: argparse.Namespace) -> "Scope":
-    if arguments.scope:
-        return registry.scope(arguments.scope)
-    found = registry.scopes()
-    if len(found) != 1:
-        names = ", ".join(scope.name for scope in found) or "none that can be read"
+    known = {scope.name: scope for scope in registry.scopes()}
+    names = ", ".join(known) or "none that can be read"
+    if arguments.scope and arguments.scope not in known:
+        # The reason, if it is there but damaged.
+        registry.scope(arguments.scope)
+        raise ValueError(f"no scope {arguments.scope!r}; there are: {names}")
+    if not arguments.scope and len(known) != 1:
         raise ValueError(f"name the scope with --scope; there are: {names}")
-    return found[0]
+    return known[arguments.scope or next(iter(known))]
 
 
 def _one(arguments: argparse.Namespace) -> str:
@@ -227,28 +243,14 @@ def _mark(scope: "Scope", version: str) -> str:
     return "serving, pinned" if scope.pinned else "serving"
 
 
-def _say(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> int:
+def _was_now(facts: Mapping[str, Any]) -> str:
+    warning = f"\nWarning: {facts['warning']}" if facts.get("warning") else ""
+    return f"{facts['scope']}: was {facts['was'] or 'none'}, now {facts['serving']}{warning}"
+
+
+def _report(arguments: argparse.Namespace, facts: Mapping[str, Any], text: str) -> int:
     if arguments.json:
-        _print_json(facts)
+        print_json(facts)
     else:
-        _print_table("", [{"": name, "value": value} for name, value in facts.items()])
+        print_line(text)
     return 0
-
-
-def _print_json(found: Any) -> None:
-    from rich.console import Console
-
-    Console(soft_wrap=True).print_json(json.dumps(found, default=str))
-
-
-def _print_table(title: str, rows: list[dict[str, Any]]) -> None:
-    from rich.table import Table
-
-    from freqai_signals.terminal import table_console
-
-    table = Table(title=title, title_justify="left")
-    for name in rows[0] if rows else ():
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    table_console().print(table if rows else f"{title}: none")

@@ -1,10 +1,11 @@
-"""Subcommand ``rehearse``."""
+"""The subcommand ``rehearse``: the real bot on accelerated time."""
 
 import argparse
 import datetime as dt
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from freqai_signals.terminal import notify
 
 if TYPE_CHECKING:
     from freqai_signals.rehearsal.scenario import Rehearsal
@@ -17,7 +18,7 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
         help="run the bot against the loopback exchange on accelerated time",
         description=(
             "Runs `freqtrade trade --dry-run` with its own data folder and database against the "
-            "loopback exchange, faster than the clock, and ends with trades, signals, quality and "
+            "loopback exchange, faster than the clock, and prints trades, signals, quality and "
             "the comparison of every live candle with the history. Speeds above 1 need Debian's "
             "faketime. Exit status 1 if a live candle differs from the history, or if the bot "
             "crashed, stopped deciding, entered twice, missed an exit, lost a row of the ledger or "
@@ -52,16 +53,16 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="share of requests that fail in one way or another (default: 0)",
+        help="share of requests that fail or are slow (default: 0)",
     )
     parser.add_argument(
         "--incidents",
         "--mishaps",  # its name before 0.2
         action="store_true",
-        help="every day an hour without the exchange, a gap, missing and late candles",
+        help="every day an hour's outage, a gap, missing and late candles",
     )
     parser.add_argument(
-        "--again", type=Path, metavar="DIR", help="judge the finished rehearsal of DIR, run none"
+        "--again", type=Path, metavar="DIR", help="evaluate the finished rehearsal in DIR, run none"
     )
     parser.add_argument("--strategy-path", type=Path, default=Path("strategies"))
     parser.add_argument("--freqaimodel-path", type=Path, default=Path("freqai_models"))
@@ -73,9 +74,9 @@ def _run(arguments: argparse.Namespace) -> int:
     from freqai_signals.rehearsal.outcome import judged
     from freqai_signals.rehearsal.summary import print_outcome
 
-    outcome = judged(arguments.again) if arguments.again else rehearse(_request(arguments), _notify)
+    outcome = judged(arguments.again) if arguments.again else rehearse(_request(arguments), notify)
     print_outcome(outcome)
-    return 0 if outcome.kept else 1
+    return 0 if outcome.passed else 1
 
 
 def _request(arguments: argparse.Namespace) -> "Rehearsal":
@@ -102,8 +103,3 @@ def _request(arguments: argparse.Namespace) -> "Rehearsal":
         incidents=arguments.incidents,
         code=(arguments.strategy_path, arguments.freqaimodel_path),
     )
-
-
-def _notify(line: str) -> None:
-    sys.stderr.write(f"freqai-signals: {line}\n")
-    sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""The subcommand ``report``: what the last backtest's signals were worth."""
+"""The subcommand ``report``: quality of the last backtest's signals."""
 
 import argparse
 import json
@@ -46,7 +46,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if made.timestamp() < int(arguments.since):
         raise RecordMissing(
             f"the newest backtest in {folder} is of {made:%Y-%m-%d %H:%M:%S} UTC, older than the "
-            "command that was to make one: that ended without a backtest, see its messages above"
+            "command that should have made one: it failed, see its messages above"
         )
     models = RunModels(arguments.userdir / "signals" / "models")
     if arguments.signals is not None:
@@ -72,7 +72,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _write_signals(path: Path, run: Run, models: RunModels) -> None:
     if not path.resolve().parent.is_dir():
-        raise ValueError(f"--signals {path}: there is no folder {path.parent}; make it first")
+        raise ValueError(f"--signals {path}: there is no folder {path.parent}; create it first")
     count = write_signals(path, signal_records(run, models))
     sys.stderr.write(f"{count} signals written to {path}\n")
 

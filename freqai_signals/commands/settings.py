@@ -1,4 +1,4 @@
-"""The subcommand ``settings``: every key, its default, its limits, and what its stage is about."""
+"""The subcommand ``settings``: every key with its default and limits, section by section."""
 
 import argparse
 from collections.abc import Iterator, Mapping
@@ -59,7 +59,7 @@ def _print(console: Console, name: str, section: BaseModel) -> None:
 
 
 def allowed(schema: Mapping[str, Any]) -> str:
-    """What a key accepts, in words.
+    """Allowed values of a key, in words.
 
     Parameters
     ----------

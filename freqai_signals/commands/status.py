@@ -1,7 +1,7 @@
-"""Subcommand of this room: ``status``."""
+"""The subcommand ``status``: serving model, live quality, open problems."""
 
 import argparse
-import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,11 +9,12 @@ _FOLDER: Final = Path("user_data/signals")
 
 
 def add_status(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add ``status``: who speaks, how good it has been, what is wrong."""
+    """Add ``status``: serving model, live quality, open problems."""
     parser = commands.add_parser(
         "status",
         help="serving models, levels and live quality from the ledger",
-        description="Shows which models serve, the level of each pair, and live quality.",
+        description="Shows serving models, the level of each pair, live quality and the history. "
+        "Writes nothing.",
     )
     parser.add_argument(
         "--ledger",
@@ -26,7 +27,7 @@ def add_status(commands: "argparse._SubParsersAction[Any]") -> None:
         "--days",
         type=float,
         default=7.0,
-        help="span judged, back from the newest candle (default: 7)",
+        help="span evaluated, back from the newest candle (default: 7)",
     )
     parser.add_argument(
         "--events", type=int, default=30, help="newest events of the history (default: 30)"
@@ -36,26 +37,26 @@ def add_status(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
     from sqlalchemy.exc import SQLAlchemyError
 
     from freqai_signals.ledger.ledger import Ledger
     from freqai_signals.live.bot_status import print_status, status
-    from freqai_signals.terminal import table_console
+    from freqai_signals.terminal import print_json
 
     url = str(arguments.ledger)
     if "://" not in url:
         if not Path(url).is_file():
-            raise ValueError(f"no ledger at {url}; a dry or live run writes it, or use --ledger")
+            raise ValueError(
+                f"no ledger at {url}; a dry or live run creates it, or name one with --ledger"
+            )
         url = f"sqlite:///{Path(url).absolute()}"
     try:
-        ledger = Ledger(url)
-        found = status(ledger, arguments.registry, arguments.days, arguments.events)
+        with closing(Ledger(url, read_only=True)) as ledger:
+            found = status(ledger, arguments.registry, arguments.days, arguments.events)
     except SQLAlchemyError as error:
         raise ValueError(f"the ledger cannot be read: {str(error).splitlines()[0]}") from error
     if arguments.json:
-        Console(soft_wrap=True).print_json(json.dumps(found))
+        print_json(found)
     else:
-        print_status(found, table_console())
-    ledger.close()
+        print_status(found)
     return 0

@@ -1,12 +1,13 @@
 """Where the barriers of a label lie, and which one a price path touches first."""
 
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from freqai_signals.dataset.causal import daily_volatility
-from freqai_signals.settings import LabelSettings
+from freqai_signals.settings import LabelSettings, SignalSettings
 
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -86,33 +87,85 @@ def _skip(peaks: list[Array], troughs: list[Array], upper: Array, lower: Array) 
     return np.asarray(position - rows, dtype=np.int64)
 
 
-def barrier_width(
-    close: Array,
-    settings: LabelSettings,
-    horizon: int,
-    candles_per_day: int,
-    round_trip_cost: float = 0.0,
-) -> Array:
+@dataclass(frozen=True)
+class LabelRule:
+    """Which label a candle gets: all that labels, barriers and return scales are made from.
+
+    Attributes
+    ----------
+    settings
+        The kind of label and its parameters.
+    horizon
+        Candles, ``label_horizon_candles``.
+    candles_per_day
+        Candles in 24 hours; scales ``volatility_span_days``.
+    round_trip_cost
+        Fees and slippage of entering and leaving, a fraction; no barrier of ``volatility`` and
+        ``triple_barrier`` is narrower.
+
+    Examples
+    --------
+    >>> LabelRule(LabelSettings(volatility_span_days=0.5), 24, candles_per_day=288).memory
+    433
+    """
+
+    settings: LabelSettings
+    horizon: int
+    candles_per_day: int
+    round_trip_cost: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no label could be made with."""
+        if self.horizon < 1:
+            raise ValueError(f"horizon must be at least 1 candle, got {self.horizon}")
+        if self.candles_per_day < 1:
+            raise ValueError(f"candles_per_day must be at least 1, got {self.candles_per_day}")
+        if not 0 <= self.round_trip_cost < 1:
+            raise ValueError(
+                f"round_trip_cost must be a fraction in [0, 1), got {self.round_trip_cost}"
+            )
+
+    @classmethod
+    def of(cls, settings: SignalSettings, round_trip_cost: float = 0.0) -> "LabelRule":
+        """The rule of the config's labels."""
+        horizon, day = settings.label_horizon_candles, settings.candles_per_day
+        return cls(settings.labels, horizon, day, round_trip_cost)
+
+    @property
+    def volatility_span(self) -> int:
+        """Candles over which volatility is averaged."""
+        return max(round(self.settings.volatility_span_days * self.candles_per_day), 1)
+
+    @property
+    def moving(self) -> "LabelRule":
+        """The rule whose width follows volatility: this one, unless its threshold is fixed."""
+        if self.settings.kind != "fixed":
+            return self
+        changes = {"kind": "volatility", "k": 1.0, "floor": self.settings.threshold}
+        return replace(self, settings=self.settings.model_copy(update=changes))
+
+    @property
+    def memory(self) -> int:
+        """Candles that a frame needs for the barrier of its last row to be known."""
+        return 3 * self.volatility_span + 1
+
+
+def barrier_width(close: Array, rule: LabelRule) -> Array:
     r"""Distance of the barriers (or of the threshold) from the close.
 
     ``fixed`` uses its constant threshold. The other kinds use
 
     .. math:: w_t = \max(k \, \sigma_t \sqrt{H},\; \mathrm{floor},\; \mathrm{cost})
 
-    with :math:`\sigma_t` from :func:`~freqai_signals.dataset.causal.daily_volatility`.
+    with the horizon :math:`H` and :math:`\sigma_t` from
+    :func:`~freqai_signals.dataset.causal.daily_volatility`.
 
     Parameters
     ----------
     close
         Shape ``(n,)``, prices.
-    settings
-        The rule and its parameters.
-    horizon
-        Candles, :math:`H`.
-    candles_per_day
-        Candles in 24 hours; scales ``volatility_span_days``.
-    round_trip_cost
-        Fraction.
+    rule
+        The label's.
 
     Returns
     -------
@@ -124,33 +177,18 @@ def barrier_width(
     --------
     >>> close = 100 * np.exp(0.001 * (np.arange(8) % 2))  # moves by 0.1 % with every candle
     >>> settings = LabelSettings(kind="volatility", k=2.0, volatility_span_days=0.5, floor=0.0)
-    >>> barrier_width(close, settings, horizon=4, candles_per_day=4).round(6)
+    >>> barrier_width(close, LabelRule(settings, horizon=4, candles_per_day=4)).round(6)
     array([  nan,   nan,   nan,   nan,   nan,   nan, 0.004, 0.004])
     """
-    if not 0 <= round_trip_cost < 1:
-        raise ValueError(f"round_trip_cost must be a fraction in [0, 1), got {round_trip_cost}")
-    if candles_per_day < 1:
-        raise ValueError(f"candles_per_day must be at least 1, got {candles_per_day}")
-    valid = _is_price(close)
+    settings, valid = rule.settings, _is_price(close)
     if settings.kind == "fixed":
         return np.where(valid, settings.threshold, np.nan)
-    span = max(round(settings.volatility_span_days * candles_per_day), 1)
-    sigma = daily_volatility(np.where(valid, close, np.nan), span)
-    return np.maximum(settings.k * sigma * math.sqrt(horizon), max(settings.floor, round_trip_cost))
+    sigma = daily_volatility(np.where(valid, close, np.nan), rule.volatility_span)
+    narrowest = max(settings.floor, rule.round_trip_cost)
+    return np.maximum(settings.k * sigma * math.sqrt(rule.horizon), narrowest)
 
 
-def label_memory(settings: LabelSettings, candles_per_day: int) -> int:
-    """Candles that a frame needs for the barrier of its last row to be known."""
-    return 3 * max(round(settings.volatility_span_days * candles_per_day), 1) + 1
-
-
-def return_scale(
-    close: Array,
-    settings: LabelSettings,
-    horizon: int,
-    candles_per_day: int,
-    round_trip_cost: float = 0.0,
-) -> Array:
+def return_scale(close: Array, rule: LabelRule) -> Array:
     """Size of the moves that a label is about: what its returns are measured in.
 
     A buy of a lively day pays more than a buy of a quiet one; in units of this scale they compare.
@@ -158,10 +196,7 @@ def return_scale(
     volatility barrier with ``k`` of 1 would be, at least the threshold. Parameters, NaN policy and
     what is known when are those of :func:`barrier_width`.
     """
-    if settings.kind == "fixed":
-        moving = {"kind": "volatility", "k": 1.0, "floor": settings.threshold}
-        settings = settings.model_copy(update=moving)
-    return barrier_width(close, settings, horizon, candles_per_day, round_trip_cost)
+    return barrier_width(close, rule.moving)
 
 
 def _is_price(values: Array) -> BoolArray:

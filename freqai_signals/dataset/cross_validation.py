@@ -150,16 +150,21 @@ class WalkForward:
 
 @dataclass(frozen=True)
 class CombinatorialPurgedKFold:
-    """Every choice of test folds among K folds, so that each row is tested on many models.
+    r"""Every choice of test folds among K folds, recombined into several backtest paths.
+
+    With *N* folds of which *k* are held out there are :math:`\binom{N}{k}` splits, and every fold
+    is tested in :math:`\varphi = \frac{k}{N} \binom{N}{k} = \binom{N-1}{k-1}` of them. Path *p*
+    takes the *p*-th test of each fold, so each of the :math:`\varphi` paths tests every row once,
+    by models that never saw it.
 
     Parameters
     ----------
     intervals
         Of the rows given to ``split``, in their order.
     n_folds
-        Number of folds, contiguous in time.
+        Number of folds *N*, contiguous in time.
     n_test_folds
-        How many of them are held out at once, at least 1 and fewer than ``n_folds``.
+        How many of them are held out at once, *k*, at least 1 and fewer than ``n_folds``.
     embargo
         Candles after a test span's last event end in which no training row may start.
 
@@ -176,6 +181,13 @@ class CombinatorialPurgedKFold:
     [4 5] [0 1 2 3 6 7]
     [2 3] [0 1 4 5 6 7]
     [0 1] [2 3 4 5 6 7]
+    >>> CombinatorialPurgedKFold(rows, n_folds=4, n_test_folds=2).path_ids()
+    array([[ 0,  0, -1, -1],
+           [ 1, -1,  0, -1],
+           [ 2, -1, -1,  0],
+           [-1,  1,  1, -1],
+           [-1,  2, -1,  1],
+           [-1, -1,  2,  2]])
     """
 
     intervals: Intervals
@@ -209,6 +221,20 @@ class CombinatorialPurgedKFold:
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Number of combinations."""
         return math.comb(self.n_folds, self.n_test_folds)
+
+    def get_n_paths(self) -> int:
+        """Number of backtest paths, each of which tests every row once."""
+        return math.comb(self.n_folds - 1, self.n_test_folds - 1)
+
+    def path_ids(self) -> IntArray:
+        """Path of each test fold; shape ``(n_splits, n_folds)``, -1 where it is not tested."""
+        chosen = list(combinations(range(self.n_folds), self.n_test_folds))
+        tested = np.array([np.isin(np.arange(self.n_folds), folds) for folds in chosen])
+        return np.where(tested, tested.cumsum(axis=0) - 1, -1)
+
+    def row_paths(self) -> IntArray:
+        """Path of each test row; shape ``(n_splits, n_rows)``, -1 where it is not tested."""
+        return self.path_ids()[:, _fold_numbers(self.intervals.start, self.n_folds)]
 
 
 def _fold_numbers(start: IntArray, n_folds: int) -> IntArray:

@@ -11,7 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.barriers import _is_price, barrier_width, candles_before_touch
+from freqai_signals.dataset.barriers import (
+    LabelRule,
+    _is_price,
+    barrier_width,
+    candles_before_touch,
+)
 from freqai_signals.schema import (
     EVENT_END_COLUMN,
     LABEL_COLUMN,
@@ -31,13 +36,7 @@ _NEEDED: Final = ("high", "low", "close", "volume")
 _BLOCK_ROWS: Final = 16_384
 
 
-def make_labels(
-    candles: pd.DataFrame,
-    settings: LabelSettings,
-    horizon: int,
-    candles_per_day: int,
-    round_trip_cost: float = 0.0,
-) -> pd.DataFrame:
+def make_labels(candles: pd.DataFrame, rule: LabelRule) -> pd.DataFrame:
     """Label every candle whose future is known.
 
     ``fixed`` and ``volatility`` compare the return from the row's close to the close ``horizon``
@@ -49,16 +48,10 @@ def make_labels(
     ----------
     candles
         freqtrade's frame without missing candles, oldest first: ``high low close volume`` are read.
-    settings
-        The rule and its parameters. ``both_touched`` decides about a candle that reaches both
+    rule
+        Kind, horizon and widths. ``both_touched`` decides about a candle that reaches both
         barriers, whose order inside the candle is unknown: ``hold`` ends the event there, paying
         that candle's close; ``lower_first`` assumes the worse, a sell.
-    horizon
-        Candles, ``label_horizon_candles``.
-    candles_per_day
-        Candles in 24 hours.
-    round_trip_cost
-        Fraction; no barrier of ``volatility`` and ``triple_barrier`` is narrower.
 
     Returns
     -------
@@ -80,8 +73,8 @@ def make_labels(
     --------
     >>> close = [100.0, 101.0, 100.0, 100.0, 99.0]
     >>> candles = pd.DataFrame({"high": close, "low": close, "close": close, "volume": 1.0})
-    >>> settings = LabelSettings(kind="fixed", threshold=0.005)
-    >>> make_labels(candles, settings, horizon=1, candles_per_day=288).round(4)
+    >>> rule = LabelRule(LabelSettings(kind="fixed", threshold=0.005), 1, candles_per_day=288)
+    >>> make_labels(candles, rule).round(4)
        &-signal  label_event_end  label_return
     0       2.0              1.0        0.0100
     1       0.0              2.0       -0.0099
@@ -89,9 +82,10 @@ def make_labels(
     3       0.0              4.0       -0.0100
     4       NaN              NaN           NaN
     """
-    _check(candles, horizon)
+    _check(candles)
+    settings, horizon = rule.settings, rule.horizon
     raw = [candles[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in _NEEDED]
-    width = barrier_width(raw[2], settings, horizon, candles_per_day, round_trip_cost)
+    width = barrier_width(raw[2], rule)
     columns = np.full((3, len(candles)), np.nan)
     for first in range(0, len(candles) - horizon, _BLOCK_ROWS):
         stop = min(first + _BLOCK_ROWS, len(candles) - horizon)
@@ -184,9 +178,7 @@ def _write(columns: Array, events: _Events, first: int) -> None:
         np.copyto(column, values, where=events.known)
 
 
-def _check(candles: pd.DataFrame, horizon: int) -> None:
-    if horizon < 1:
-        raise ValueError(f"horizon must be at least 1 candle, got {horizon}")
+def _check(candles: pd.DataFrame) -> None:
     missing = [name for name in _NEEDED if name not in candles]
     if missing:
         raise ValueError(

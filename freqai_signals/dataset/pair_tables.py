@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.barriers import label_memory, return_scale
+from freqai_signals.dataset.barriers import LabelRule, return_scale
 from freqai_signals.dataset.features import feature_memory
 from freqai_signals.dataset.features.cache import candle_digest
 from freqai_signals.dataset.labels import make_labels
@@ -18,17 +18,14 @@ from freqai_signals.dataset.rows import (
     candle_numbers,
     pair_rows,
     pool_rows,
-    vote_names,
 )
 from freqai_signals.schema import (
     EVENT_END_COLUMN,
     LABEL_COLUMN,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
-    VOTES_END_COLUMN,
 )
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.make_votes import make_votes
 
 _SPARING = 4
 
@@ -38,8 +35,7 @@ _LABELS = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, RETURN_SCALE_
 
 def row_memory(settings: SignalSettings) -> int:
     """Candles that a frame needs for its last row to have every feature and its barrier."""
-    labels = label_memory(settings.labels, settings.candles_per_day)
-    return max(feature_memory(settings), labels)
+    return max(feature_memory(settings), LabelRule.of(settings).memory)
 
 
 def training_window(start: int, stop: int, settings: SignalSettings) -> Window:
@@ -61,8 +57,7 @@ def training_window(start: int, stop: int, settings: SignalSettings) -> Window:
     first, last = start // settings.candle_seconds, stop // settings.candle_seconds
     memory = row_memory(settings)
     spared = memory if last - first >= _SPARING * memory else 0
-    horizon = settings.longest_horizon_candles
-    return Window(first + spared, last, horizon, settings.model.row_step)
+    return Window(first + spared, last, settings.label_horizon_candles, settings.model.row_step)
 
 
 def add_labels(
@@ -73,17 +68,10 @@ def add_labels(
     See :func:`~freqai_signals.dataset.labels.make_labels` for what is known when; the scale is
     known at the row's close.
     """
-    rule = (
-        settings.labels,
-        settings.label_horizon_candles,
-        settings.candles_per_day,
-        round_trip_cost,
-    )
-    labels = make_labels(candles, *rule)
-    labels[RETURN_SCALE_COLUMN] = return_scale(candles["close"].to_numpy(np.float64), *rule)
-    votes = make_votes(candles, settings, round_trip_cost)
-    kept = candles.drop(columns=[*_LABELS, *votes.columns], errors="ignore")
-    return pd.concat([kept, labels, votes], axis=1)
+    rule = LabelRule.of(settings, round_trip_cost)
+    labels = make_labels(candles, rule)
+    labels[RETURN_SCALE_COLUMN] = return_scale(candles["close"].to_numpy(np.float64), rule)
+    return pd.concat([candles.drop(columns=_LABELS, errors="ignore"), labels], axis=1)
 
 
 @dataclass(frozen=True)
@@ -98,9 +86,7 @@ class Table:
     def of(cls, frame: pd.DataFrame, candle_seconds: int) -> "Table":
         """Take the columns of a frame that carries ``date``, features and labels."""
         names = [name for name in frame.columns if "%" in name]
-        votes = vote_names(frame.columns)
-        known = [*_LABELS, *votes, *([VOTES_END_COLUMN] if votes else [])]
-        return cls(frame[names], frame[known], candle_numbers(frame["date"], candle_seconds))
+        return cls(frame[names], frame[_LABELS], candle_numbers(frame["date"], candle_seconds))
 
 
 def training_rows(tables: Mapping[str, Table], window: Window) -> TrainingRows:
@@ -131,6 +117,10 @@ class PairTables:
         self._candle_seconds = candle_seconds
         self._kept: dict[str, tuple[str, Table]] = {}
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the tables: hyperopt sends the strategy to a worker in every epoch."""
+        return self.__dict__ | {"_kept": {}}
+
     def table(self, pair: str, strategy: Any) -> Table:
         """A pair's table, kept until its candles change.
 
@@ -145,6 +135,14 @@ class PairTables:
         if pair not in self._kept or self._kept[pair][0] != key:
             self._kept[pair] = (key, self.new_table(pair, strategy))
         return self._kept[pair][1]
+
+    def at_hand(self, pair: str, candles: pd.DataFrame) -> Table | None:
+        """The kept table of exactly these candles, indexed like them; None if there is none."""
+        digest, table = self._kept.get(pair, ("", None))
+        if table is None or digest != candle_digest(candles):
+            return None
+        features, labels = (part.set_axis(candles.index) for part in (table.features, table.labels))
+        return Table(features, labels, table.numbers)
 
     def new_table(self, pair: str, strategy: Any) -> Table:
         """A pair's table as above, neither looked up nor kept: for candles that come only once."""

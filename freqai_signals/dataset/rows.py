@@ -13,8 +13,6 @@ from freqai_signals.schema import (
     LABEL_COLUMN,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
-    VOTE_PREFIX,
-    VOTES_END_COLUMN,
 )
 
 
@@ -39,9 +37,6 @@ class TrainingRows:
         Shape ``(n,)``, index into ``pairs``.
     pairs
         Full pair names.
-    votes
-        Shape ``(n, k)``, classes of the labels of an ensemble; None without one. ``event_end`` is
-        when the last of them is known.
     """
 
     features: NDArray[np.float32]
@@ -52,7 +47,6 @@ class TrainingRows:
     realised_return: NDArray[np.float64]
     pair: NDArray[np.int16]
     pairs: tuple[str, ...]
-    votes: NDArray[np.int8] | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -68,7 +62,6 @@ class TrainingRows:
             self.realised_return[mask],
             self.pair[mask],
             self.pairs,
-            None if self.votes is None else self.votes[mask],
         )
 
     def columns(self, names: Sequence[str]) -> "TrainingRows":
@@ -82,11 +75,6 @@ class TrainingRows:
         chosen = self.features[:, [place[name] for name in names]]
         return replace(self, features=chosen, names=tuple(names))
 
-    def voting(self, place: int) -> "TrainingRows":
-        """The same rows with one label of the ensemble as theirs."""
-        assert self.votes is not None
-        return replace(self, label=np.ascontiguousarray(self.votes[:, place]), votes=None)
-
     def digest(self) -> str:
         """SHA-256 of everything in the rows, hexadecimal."""
         sha = hashlib.sha256(repr((self.names, self.pairs, self.features.shape)).encode())
@@ -97,7 +85,6 @@ class TrainingRows:
             self.event_end,
             self.realised_return,
             self.pair,
-            *(() if self.votes is None else (self.votes,)),
         ):
             sha.update(np.ascontiguousarray(array).data)
         return sha.hexdigest()
@@ -129,12 +116,6 @@ class Window:
         """Whether each row lies in the window with its outcome known before the end."""
         inside = (start >= self.first) & (start < self.stop - self.horizon)
         return np.asarray(inside & (event_end < self.stop) & (start % self.step == 0))
-
-
-def vote_names(columns: pd.Index) -> list[str]:
-    """Those of the columns that hold the votes of an ensemble, in its order."""
-    count = sum(str(name).startswith(VOTE_PREFIX) for name in columns)
-    return [f"{VOTE_PREFIX}{place}" for place in range(count)]
 
 
 def candle_numbers(dates: pd.Series, candle_seconds: int) -> NDArray[np.int64]:
@@ -171,9 +152,6 @@ def pair_rows(
         Rows outside are left out, and so are rows whose outcome is known only after its end.
     """
     ends = labels[EVENT_END_COLUMN].to_numpy(np.float64)
-    voting = vote_names(labels.columns)
-    if voting:
-        ends = np.maximum(ends, labels[VOTES_END_COLUMN].to_numpy(np.float64))
     scale = labels[RETURN_SCALE_COLUMN].to_numpy(np.float64)
     known = np.isfinite(ends) & labels[LABEL_COLUMN].notna().to_numpy() & (scale > 0)
     event_end = np.full(len(numbers), np.iinfo(np.int64).max)
@@ -196,7 +174,6 @@ def pair_rows(
         + 0.0,
         pair=np.zeros(len(chosen), dtype=np.int16),
         pairs=(pair,),
-        votes=labels[voting].to_numpy(np.float64)[chosen].astype(np.int8) if voting else None,
     )
 
 
@@ -224,12 +201,4 @@ def pool_rows(parts: Sequence[TrainingRows]) -> TrainingRows:
         realised_return=np.concatenate([part.realised_return for part in parts])[order],
         pair=pair[order],
         pairs=tuple(part.pairs[0] for part in parts),
-        votes=_stacked([part.votes for part in parts], order),
     )
-
-
-def _stacked(
-    votes: Sequence[NDArray[np.int8] | None], order: NDArray[np.intp]
-) -> NDArray[np.int8] | None:
-    given = [part for part in votes if part is not None]
-    return np.concatenate(given)[order] if given else None

@@ -1,8 +1,8 @@
-"""Distributions of columns in bins, and how far a few days of them stray by themselves.
+"""Binned distributions of columns, and the differences that are normal for a few days of them.
 
-Feature values, predictions and labels depend on their predecessors: a quiet week is no drift. So
-the limits of a comparison are not those of independent draws. They come from the training window
-itself, cut into stretches as long as the one watched live: what such stretches show is normal.
+Feature values, predictions and labels are autocorrelated: a quiet week is no drift. So the limits
+of a comparison are not those of independent draws. They come from the training window itself, cut
+into stretches as long as the one monitored live: differences of such stretches are normal.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ BINS: Final = 10
 _FEWEST_WINDOWS: Final = 12
 _WARNING_SHARE: Final = 3e-3
 _DRIFT_SHARE: Final = 1e-4
-# Below what stretches of a thousand independent rows show; the last in standard deviations.
+# Floors of the scales, below those of a thousand independent rows; level in standard deviations.
 _LEAST_PSI: Final = 0.01
 _LEAST_KS: Final = 0.03
 _LEAST_LEVEL: Final = 0.1
@@ -39,17 +39,17 @@ class DistributionReference:
     center
         Shape ``(k,)``, median over stretches of their mean value.
     psi_scale, ks_scale, level_scale
-        Shape ``(k,)``, what 95 % of stretches of the reference stay below; the last of a mean's
-        distance from the center.
+        Shape ``(k,)``, 95 % quantiles over stretches of the reference of PSI, of KS, and of the
+        mean's distance from the center.
     limits
         Shape ``(3, 2)``: warning and drift of ``psi`` (mean over columns of PSI / scale), of ``ks``
         (largest KS / scale) and of ``level`` (largest distance from the center / scale). The last
-        tells what the first two cannot: a slow column, such as volatility, fills other bins in
-        every quiet week, and none of them says how far beyond the outermost a value lies.
+        measures what the first two cannot: a slow column, such as volatility, fills other bins in
+        every quiet week, and bins do not show how far beyond the outermost edge a value lies.
     window_rows
         Rows in a stretch.
     step
-        Every n-th candle counts, by candle number.
+        Every n-th candle is used, by candle number.
     """
 
     names: tuple[str, ...]
@@ -96,8 +96,8 @@ class DistributionReference:
 def population_stability(counts: Counts, reference: Counts) -> NDArray[np.float64]:
     """Population stability index over the last axis; half a row is added to every bin.
 
-    Without that an empty bin would make the index infinite. Names differ; the measure is the
-    symmetric Kullback-Leibler divergence of two binned samples.
+    Without that an empty bin would make the index infinite. The measure is the symmetric
+    Kullback-Leibler divergence of two binned samples.
 
     Examples
     --------
@@ -138,8 +138,8 @@ def distribution_reference(
 
     Returns
     -------
-    ShapeReference or None
-        None where the rows make fewer than a dozen stretches: too few to know what is normal.
+    DistributionReference or None
+        None where the rows make fewer than a dozen stretches: too few to learn what is normal.
     """
     start, pair = rows
     candles, step = window
@@ -160,7 +160,7 @@ def distribution_reference(
     ks = kolmogorov_smirnov(stretches, whole)
     center = np.median(means, axis=0)
     level = np.abs(means - center)
-    # Whole stretches of a calendar column are all alike; a missing candle is no drift of it.
+    # Full stretches of a calendar column are all equal: without a floor one missing candle drifts.
     least = (_LEAST_PSI, _LEAST_KS, np.maximum(_LEAST_LEVEL * values.std(axis=0), 1e-9))
     scales = [
         np.maximum(np.quantile(kind, 0.95, axis=0), floor)
@@ -192,8 +192,8 @@ def _counts(codes: NDArray[np.uint8], group: NDArray[np.int64], bins: int) -> Co
     """Rows in each bin, shape ``(groups, columns, bins)``."""
     columns = codes.shape[1]
     groups = int(group.max(initial=-1)) + 1
-    place = (group[:, None] * columns + np.arange(columns)) * bins + codes
-    flat = np.bincount(place.ravel(), minlength=groups * columns * bins)
+    cell = (group[:, None] * columns + np.arange(columns)) * bins + codes
+    flat = np.bincount(cell.ravel(), minlength=groups * columns * bins)
     return flat.reshape(groups, columns, bins).astype(np.float64)
 
 

@@ -1,9 +1,9 @@
-"""Is live data still what the model learnt from? One monitor a question, one contract for all.
+"""Drift monitors: whether live data still resembles the model's training data.
 
-``update`` takes in what is new, ``warning_detected`` and ``drift_detected`` say what holds now:
-they fall back when the data does. Every monitor is a function of its model's reference and of a
-bounded stretch of the past (losses: of all since the model went live), so a restart that feeds the
-same rows again comes to the same answer.
+``update`` adds a row, ``warning_detected`` and ``drift_detected`` are the present state: they fall
+back when the data does. A monitor's state depends on its model's reference and on a bounded stretch
+of the past (losses: all since the model went live), so a restart that feeds the same rows again
+reaches the same state.
 """
 
 from collections import deque
@@ -23,11 +23,11 @@ from freqai_signals.drift.training_reference import (
 
 
 class Monitor(Protocol):
-    """What all monitors can say."""
+    """Read-only state that all monitors have."""
 
     @property
     def warning_detected(self) -> bool:
-        """Whether live data is further off than usual."""
+        """Whether live data differs more than usual."""
 
     @property
     def drift_detected(self) -> bool:
@@ -35,11 +35,11 @@ class Monitor(Protocol):
 
     @property
     def detail(self) -> str:
-        """The numbers behind it."""
+        """The statistics behind the state."""
 
 
 class NoDrift:
-    """Watches nothing and finds nothing: drift detection switched off, or no reference."""
+    """Detects nothing: drift detection is switched off, or there is no reference."""
 
     warning_detected = False
     drift_detected = False
@@ -66,7 +66,7 @@ class DistributionDrift:
 
     @property
     def is_ready(self) -> bool:
-        """Whether a whole stretch is known; part of a day would look odd in calendar features."""
+        """Whether a full stretch is known; part of a day would be drift of calendar features."""
         return len(self._codes) == self._reference.window_rows
 
     @property
@@ -78,7 +78,7 @@ class DistributionDrift:
     def drift_detected(self) -> bool:
         """Whether any statistic exceeded its drift limit and a warning has held since.
 
-        So a statistic that wavers about its limit is one drift, not many.
+        So a statistic that fluctuates about its limit is one drift, not many.
         """
         return self._drifted
 
@@ -92,7 +92,7 @@ class DistributionDrift:
         )
 
     def update(self, candle: int, values: NDArray[np.float32]) -> None:
-        """Take in one row.
+        """Add one row.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class DistributionDrift:
         self._values[self._next] = values
         self._next = (self._next + 1) % self._reference.window_rows
         if self.is_ready:
-            # A fresh mean: a running sum would carry a huge value's rounding for ever.
+            # Not a running sum, which would keep a huge value's rounding error for ever.
             means = self._values.mean(axis=0)
             self._found, self._worst = self._reference.statistics(self._counts, means)
             self._drifted = self._exceeds(1) or (self._drifted and self._exceeds(0))
@@ -123,10 +123,10 @@ class DistributionDrift:
 
 
 class LossDrift:
-    """Page-Hinkley on blocks of losses, against what the model's purged rows promised.
+    """Page-Hinkley test on block means of losses, against those of the model's purged rows.
 
-    What is watched is the log loss beyond the prior's, so that wild weeks, in which every loss is
-    high, do not count against the model.
+    The monitored value is the log loss minus the prior's, so that volatile weeks, in which every
+    loss is high, do not count against the model.
     """
 
     def __init__(self, reference: LossReference) -> None:
@@ -151,7 +151,7 @@ class LossDrift:
         return f"page-hinkley {self._page.statistic / self._page.limit:.2f} of the limit"
 
     def update(self, candle: int, excess: float) -> None:
-        """Take in one scored row; rows come by rising candle number.
+        """Add one scored row; rows come by rising candle number.
 
         Parameters
         ----------
@@ -168,7 +168,7 @@ class LossDrift:
             self._values.append(excess)
 
     def _close(self) -> None:
-        # A block of a few rows scatters more than the blocks that the spread was learnt from.
+        # A block of a few rows varies more than the blocks that the spread was estimated from.
         if len(self._values) >= max(1, self._reference.block_candles // 6):
             mean = float(np.mean(self._values))
             self._page.update((mean - self._reference.mean) / self._reference.spread)
@@ -177,7 +177,7 @@ class LossDrift:
 
 @dataclass(frozen=True)
 class DriftState:
-    """What one monitor says now."""
+    """Present state of one monitor."""
 
     detector: str
     warning: bool
@@ -186,7 +186,7 @@ class DriftState:
 
 
 class PairDrift:
-    """All monitors of one pair under one model: ``model.drift``, or None to watch nothing."""
+    """All monitors of one pair under one model: ``model.drift``, or None for no monitoring."""
 
     def __init__(self, reference: DriftReference | None) -> None:
         self.reference = reference
@@ -195,22 +195,22 @@ class PairDrift:
         self._labels: DistributionDrift | NoDrift = NoDrift()
         self._losses: LossDrift | NoDrift = NoDrift()
         if reference is not None:
-            self._features = _shape(reference.features)
-            self._predictions = _shape(reference.predictions)
-            self._labels = _shape(reference.labels)
+            self._features = _distribution_drift(reference.features)
+            self._predictions = _distribution_drift(reference.predictions)
+            self._labels = _distribution_drift(reference.labels)
             if reference.losses is not None:
                 self._losses = LossDrift(reference.losses)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Features that :meth:`update_candle` wants, in this order."""
+        """Features that :meth:`update_candle` takes, in this order."""
         features = self.reference.features if self.reference is not None else None
         return features.names if features is not None else ()
 
     def update_candle(
         self, candle: int, features: NDArray[np.float32], probabilities: NDArray[np.float64]
     ) -> None:
-        """Take in a closed candle that was predicted by a trusted row.
+        """Add a closed candle with a trusted prediction.
 
         Parameters
         ----------
@@ -225,14 +225,14 @@ class PairDrift:
         self._predictions.update(candle, prediction_columns(probabilities[None, :])[0])
 
     def update_outcome(self, candle: int, label: int, excess: float) -> None:
-        """Take in an outcome; outcomes come by rising candle number of their prediction.
+        """Add an outcome; outcomes come by rising candle number of their prediction.
 
         Parameters
         ----------
         candle
             Candle number of the prediction.
         label
-            Class that happened.
+            Realised class.
         excess
             Log loss of the prediction minus that of the prior, nats.
         """
@@ -241,7 +241,7 @@ class PairDrift:
 
     @property
     def states(self) -> tuple[DriftState, ...]:
-        """What each monitor says."""
+        """State of each monitor."""
         monitors: tuple[tuple[str, Monitor], ...] = (
             ("features", self._features),
             ("predictions", self._predictions),
@@ -253,5 +253,5 @@ class PairDrift:
         )
 
 
-def _shape(reference: DistributionReference | None) -> DistributionDrift | NoDrift:
+def _distribution_drift(reference: DistributionReference | None) -> DistributionDrift | NoDrift:
     return NoDrift() if reference is None else DistributionDrift(reference)

@@ -1,8 +1,8 @@
 """Page's test for a rise of a mean whose normal value is known.
 
-river's detector was considered: it learns the normal mean from the very stream it watches and has
-no warning zone, so it could not be told what the model's purged rows say is normal, and importing
-it loads 146 modules for what is a dozen lines.
+river's detector was considered: it estimates the normal mean from the monitored stream itself and
+has no warning zone, so it cannot use the mean of the model's purged rows, and importing it loads
+146 modules for what is a dozen lines.
 """
 
 
@@ -27,10 +27,10 @@ class PageHinkley:
 
     Examples
     --------
-    >>> watch = PageHinkley(limit=4.0)
+    >>> test = PageHinkley(limit=4.0)
     >>> for value in (0.1, -0.3, 2.0, 2.0, 2.0):
-    ...     watch.update(value)
-    >>> watch.statistic, watch.warning_detected, watch.drift_detected
+    ...     test.update(value)
+    >>> test.statistic, test.warning_detected, test.drift_detected
     (4.5, True, True)
     """
 
@@ -54,7 +54,7 @@ class PageHinkley:
         return self.statistic > self.limit
 
     def update(self, value: float) -> None:
-        """Take in the next value: deviation from the normal mean, in standard deviations."""
+        """Add the next value: deviation from the normal mean, in standard deviations."""
         self.statistic = max(0.0, self.statistic + value - self.allowance)
-        # A long bad time must not take as long to be forgiven.
+        # Without a cap, recovery would take as long as the bad period lasted.
         self.statistic = min(self.statistic, 2.0 * self.limit)

@@ -1,4 +1,4 @@
-"""What a model's own data looked like: features, predictions, labels and losses."""
+"""Reference of the drift monitors: a model's features, predictions, labels and losses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -16,7 +16,7 @@ from freqai_signals.schema import LABEL_COLUMN, PROBA_COLUMNS
 from freqai_signals.settings import SignalSettings
 
 WINDOW_DAYS: Final = 3
-"""Length of the stretch that is compared with the reference."""
+"""Days of live data that are compared with the reference."""
 
 MOST_FEATURES: Final = 24
 _FEWEST_BLOCKS: Final = 12
@@ -25,7 +25,7 @@ _LABEL_EDGES: Final = np.array([[0.5, 1.5]], dtype=np.float32)
 
 @dataclass(frozen=True)
 class LossReference:
-    """How much a model's log loss exceeds the prior's on purged rows, in blocks of candles.
+    """A model's log loss minus the prior's on purged rows, in blocks of candles.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class LossReference:
 
 @dataclass(frozen=True)
 class DriftReference:
-    """All that live data is compared with; None for what the training window was too short for."""
+    """References of all monitors; None where the training window was too short for one."""
 
     features: DistributionReference | None
     predictions: DistributionReference | None
@@ -54,12 +54,12 @@ class DriftReference:
 
     @property
     def unwatched(self) -> tuple[str, ...]:
-        """What cannot be watched."""
+        """Names of the parts that cannot be monitored."""
         return tuple(part.name for part in fields(self) if getattr(self, part.name) is None)
 
 
 def loss_reference(holdout: Holdout, block_candles: int) -> LossReference | None:
-    """Learn how losses scatter; None with fewer than a dozen blocks."""
+    """Mean and spread of block means of losses; None with fewer than a dozen blocks."""
     loss = log_losses(holdout.label, holdout.probabilities.astype(np.float64))
     prior = np.broadcast_to(holdout.prior, (len(holdout), 3))
     excess = loss - log_losses(holdout.label, prior)
@@ -73,10 +73,10 @@ def loss_reference(holdout: Holdout, block_candles: int) -> LossReference | None
     mean, spread = float(means.mean()), max(float(means.std()), 1e-6)
     highest = 0.0
     for series in by_pair:
-        watch = PageHinkley(limit=np.inf)
+        test = PageHinkley(limit=np.inf)
         for value in series:
-            watch.update((float(value) - mean) / spread)
-            highest = max(highest, watch.statistic)
+            test.update((float(value) - mean) / spread)
+            highest = max(highest, test.statistic)
     return LossReference(mean, spread, block_candles, max(12.0, 1.5 * highest))
 
 
@@ -84,36 +84,36 @@ def block_means(
     start: NDArray[np.int64], values: NDArray[np.float64], block: int
 ) -> NDArray[np.float64]:
     """Means over blocks of candles, oldest first; empty blocks are left out."""
-    _, place = np.unique(start // block, return_inverse=True)
-    return np.asarray(np.bincount(place, weights=values) / np.bincount(place))
+    _, group = np.unique(start // block, return_inverse=True)
+    return np.asarray(np.bincount(group, weights=values) / np.bincount(group))
 
 
 def drift_reference(
-    rows: TrainingRows, held: Holdout, watched: Sequence[str], settings: SignalSettings
+    rows: TrainingRows, held: Holdout, monitored: Sequence[str], settings: SignalSettings
 ) -> DriftReference | None:
-    """What live data is to be compared with; None without a purged tail.
+    """Learn the references of all monitors; None without a purged tail.
 
     Parameters
     ----------
     rows
         All rows of the training window.
     held
-        What the model said of its purged tail.
-    watched
-        Features to watch, for example those that it uses most.
+        The model's probabilities and outcomes on its purged tail.
+    monitored
+        Features to monitor, for example those with most gain.
     settings
         Candle length, row step, label horizon.
     """
     if not len(held):
         return None
     window = (WINDOW_DAYS * settings.candles_per_day, settings.model.row_step)
-    columns = [rows.names.index(name) for name in watched]
-    places, told = (rows.start, rows.pair), (held.start, held.pair)
-    said = prediction_columns(held.probabilities)
+    columns = [rows.names.index(name) for name in monitored]
+    all_rows, tail_rows = (rows.start, rows.pair), (held.start, held.pair)
+    outputs = prediction_columns(held.probabilities)
     label = rows.label[:, None].astype(np.float32)
-    features = distribution_reference(tuple(watched), rows.features[:, columns], places, window)
-    predictions = distribution_reference((*PROBA_COLUMNS, "margin"), said, told, window)
-    labels = distribution_reference((LABEL_COLUMN,), label, places, window, _LABEL_EDGES)
+    features = distribution_reference(tuple(monitored), rows.features[:, columns], all_rows, window)
+    predictions = distribution_reference((*PROBA_COLUMNS, "margin"), outputs, tail_rows, window)
+    labels = distribution_reference((LABEL_COLUMN,), label, all_rows, window, _LABEL_EDGES)
     losses = loss_reference(
         held, max(settings.label_horizon_candles, settings.candles_per_day // 4)
     )
@@ -126,7 +126,7 @@ def drift_reference(
 
 
 def prediction_columns(probabilities: NDArray[Any]) -> NDArray[np.float32]:
-    """What is watched of predictions: three probabilities and the margin, shape ``(n, 4)``."""
+    """Monitored columns of predictions: three probabilities and the margin, shape ``(n, 4)``."""
     return np.column_stack([probabilities, margins(probabilities)]).astype(np.float32)
 
 
@@ -135,16 +135,16 @@ def to_arrays(reference: DriftReference | None) -> dict[str, NDArray[Any]]:
     if reference is None:
         return {}
     return {
-        f"drift_{part.name}_{item.name}": np.asarray(getattr(stage, item.name))
+        f"drift_{part.name}_{item.name}": np.asarray(getattr(learnt, item.name))
         for part in fields(reference)
-        for stage in (getattr(reference, part.name),)
-        if stage is not None
-        for item in fields(stage)
+        for learnt in (getattr(reference, part.name),)
+        if learnt is not None
+        for item in fields(learnt)
     }
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> DriftReference | None:
-    """Read what :func:`to_arrays` made; None if there is nothing."""
+    """Read the arrays of :func:`to_arrays`; None if there are none."""
     kinds: dict[str, Any] = dict.fromkeys(
         ("features", "predictions", "labels"), DistributionReference
     )
@@ -157,7 +157,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> DriftReference | None:
 
 def _part(arrays: Mapping[str, NDArray[Any]], prefix: str, kind: Any) -> Any:
     names = [item.name for item in fields(kind)]
-    # Models of earlier versions lack some: what they tell of cannot be watched.
+    # Models of earlier versions lack some: that part is not monitored.
     if not all(f"{prefix}{name}" in arrays for name in names):
         return None
     return kind(**{name: _plain(arrays[f"{prefix}{name}"], name) for name in names})

@@ -1,1 +1,1 @@
-"""What was predicted live, what was emitted and what came of it, in a database."""
+"""Live predictions, emitted signals and their outcomes in a database."""

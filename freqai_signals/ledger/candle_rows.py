@@ -32,14 +32,14 @@ _COLUMNS: Final = (
 
 
 class Kind(StrEnum):
-    """What a row is worth. Only ``live`` rows are ever scored."""
+    """How a row was made. Only ``live`` rows are ever scored."""
 
     LIVE = "live"
     """The newest closed candle, predicted when it closed."""
     SEED = "seed"
-    """Its outcome was within the model's training, so the model had seen it."""
+    """Its outcome lies within the model's training window."""
     GAP = "gap"
-    """Found later, for example after downtime: nobody could have acted on it."""
+    """Predicted later, for example after downtime: nobody could have acted on it."""
     EXPIRED = "expired"
     """The model was too old."""
     UNTRUSTED = "untrusted"
@@ -48,7 +48,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """Who predicts.
+    """Bot and model that predict.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ def prediction_rows(frame: pd.DataFrame, source: Source, after: int) -> Entry:
         Candles of one pair with the model's and the decision's columns, oldest first; the last row
         is the candle that has just closed.
     source
-        Who predicts. Only the last row is known to come from this model; rows before it become
+        Bot and model. Only the last row is known to come from this model; rows before it become
         ``gap`` or ``seed`` and are not scored.
     after
         Opening of the last recorded candle, seconds since 1970
@@ -98,20 +98,20 @@ def prediction_rows(frame: pd.DataFrame, source: Source, after: int) -> Entry:
     last = int(numbers[-1])
     first = int(np.searchsorted(numbers, after // source.candle_seconds, side="right"))
     first = min(first, len(frame)) if after else len(frame) - 1
-    # Column by column: pandas takes milliseconds for what is, as a rule, one row.
+    # Column by column: pandas takes milliseconds to slice what is usually one row.
     columns = {name: frame[name].to_numpy()[first:] for name in _COLUMNS if name in frame}
     rows = [
         _prediction(
-            {name: values[place] for name, values in columns.items()},
+            {name: values[i] for name, values in columns.items()},
             int(number), source, number == last,
         )
-        for place, number in enumerate(numbers[first:])
+        for i, number in enumerate(numbers[first:])
     ]  # fmt: skip
     return Entry(PREDICTIONS.name, rows)
 
 
 def signal_rows(records: Sequence[SignalRecord], bot: str) -> Entry:
-    """Rows for what was emitted."""
+    """Rows for emitted signals."""
     return Entry(
         SIGNALS.name,
         [
@@ -156,10 +156,10 @@ def _kind(row: Mapping[Any, Any], number: int, source: Source, is_last: bool) ->
     trust = row.get(TRUST_COLUMN, 0)
     if trust == _EXPIRED:
         return Kind.EXPIRED
-    # A row at the very close that training ended with is about what comes after it.
+    # A row at the last close of training predicts what comes after it, which training did not see.
     if number < source.trained_until:
         return Kind.SEED
     if not is_last:
         return Kind.GAP
-    whole = all(math.isfinite(row[name]) for name in PROBA_COLUMNS)
-    return Kind.LIVE if trust == 1 and whole else Kind.UNTRUSTED
+    finite = all(math.isfinite(row[name]) for name in PROBA_COLUMNS)
+    return Kind.LIVE if trust == 1 and finite else Kind.UNTRUSTED

@@ -1,9 +1,10 @@
-"""Opening a ledger: connection settings, creation, and the way from older versions."""
+"""Open a ledger: connection settings, creation, migration from older versions."""
 
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
 from sqlalchemy.engine import make_url
@@ -27,7 +28,7 @@ _SQLITE_PRAGMAS: Final = ("busy_timeout = 5000", "journal_mode = WAL", "synchron
 
 
 class LedgerError(ValueError):
-    """The ledger cannot be opened as it is; the message says why and what to do."""
+    """The ledger cannot be opened; the message gives the reason and the remedy."""
 
 
 def ledger_url(settings: LedgerSettings, user_data: Path) -> str:
@@ -35,8 +36,8 @@ def ledger_url(settings: LedgerSettings, user_data: Path) -> str:
     return settings.url or f"sqlite:///{user_data.absolute() / 'signals' / 'ledger.sqlite'}"
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for a SQLAlchemy URL, with SQLite in WAL mode.
+def open_engine(url: str, read_only: bool = False) -> Engine:
+    """An engine for a SQLAlchemy URL, with SQLite in WAL mode unless it is only read.
 
     ``synchronous = FULL``: a row counts as written only once it is on the disk.
 
@@ -47,6 +48,10 @@ def open_engine(url: str) -> Engine:
     """
     try:
         parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite" and read_only:
+            file = f"file:{quote(parsed.database or '')}"
+            parsed = parsed.set(database=file, query={"mode": "ro", "uri": "true"})
+            return create_engine(parsed)
         if parsed.get_backend_name() == "sqlite":
             if parsed.database and parsed.database != ":memory:":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -63,16 +68,16 @@ def open_engine(url: str) -> Engine:
 
 
 def prepare(engine: Engine) -> int:
-    """Create the tables or bring them up to date; returns the version that was found.
+    """Create or migrate the tables; returns the version that was found.
 
-    Two processes may call this at once: the second waits and finds nothing left to do.
+    Two processes may call this at once: the second waits and finds nothing to do.
 
     Raises
     ------
     LedgerError
         If a newer version of the package wrote the ledger.
     """
-    # Most find it ready, and need not wait for another who writes.
+    # Usually nothing is to be done, and a reader need not wait for a writer.
     with engine.connect().execution_options(reads=True) as connection:
         if _version(connection) == VERSION:
             return VERSION
@@ -94,6 +99,25 @@ def prepare(engine: Engine) -> int:
         return found
 
 
+def require_current(engine: Engine) -> int:
+    """Check that the tables are up to date, without changing anything; returns their version.
+
+    Raises
+    ------
+    LedgerError
+        If there are none, or another version of the package wrote them.
+    """
+    with engine.connect() as connection:
+        found = _version(connection)
+    if found == VERSION:
+        return found
+    name = str(engine.url.database).removeprefix("file:")
+    if not found:
+        raise LedgerError(f"{name} is no ledger (no table {SCHEMA.name}); name the bot's own")
+    advice = "upgrade freqai-signals" if found > VERSION else "the bot migrates it when it starts"
+    raise LedgerError(f"ledger {name} has schema version {found}, not {VERSION}; {advice}")
+
+
 def _version(connection: Connection) -> int:
     """Of the schema; 0 if there is none."""
     if not inspect(connection).has_table(SCHEMA.name):
@@ -102,11 +126,26 @@ def _version(connection: Connection) -> int:
 
 
 def _to_2(connection: Connection) -> None:
-    """Signals remember when their message was handed over."""
+    """Signals remember when their message was sent."""
     connection.execute(text("ALTER TABLE signals ADD COLUMN sent BIGINT"))
 
 
 def _to_3(connection: Connection) -> None:
+    """Events of two bots at one candle are two rows. SQLite cannot change a key in place."""
+    columns = "pair, candle, detector, level, model_version, detail, recorded"
+    for statement in (
+        "CREATE TABLE drift_events_3 (bot VARCHAR(64) NOT NULL, pair VARCHAR(64) NOT NULL, "
+        "candle BIGINT NOT NULL, detector VARCHAR(32) NOT NULL, level VARCHAR(16) NOT NULL, "
+        "model_version VARCHAR(64) NOT NULL, detail TEXT NOT NULL, recorded BIGINT NOT NULL, "
+        "PRIMARY KEY (bot, pair, candle, detector, level))",
+        f"INSERT INTO drift_events_3 (bot, {columns}) SELECT '', {columns} FROM drift_events",
+        "DROP TABLE drift_events",
+        "ALTER TABLE drift_events_3 RENAME TO drift_events",
+    ):
+        connection.execute(text(statement))
+
+
+def _to_4(connection: Connection) -> None:
     """Rows carry the hash of the row before; a pair's name fits into that of a counter."""
     for table in CHAINED:
         for column in ("number BIGINT", "hash VARCHAR(64)", "replaces VARCHAR(96)"):
@@ -128,8 +167,8 @@ def _to_3(connection: Connection) -> None:
         index.create(connection)
 
 
-STEPS: Final[Mapping[int, Callable[[Connection], None]]] = {2: _to_2, 3: _to_3}
-"""What leads to each version from the one before. A step is never changed once released."""
+STEPS: Final[Mapping[int, Callable[[Connection], None]]] = {2: _to_2, 3: _to_3, 4: _to_4}
+"""Migration to each version from the one before. A step is never changed once released."""
 
 
 def lock(connection: Connection) -> None:

@@ -1,8 +1,8 @@
-"""The ledger: what was predicted, what was emitted, what came of it. Append-only but for counters.
+"""The ledger: predictions, signals and outcomes. Append-only but for counters.
 
 Every row has a natural key, and writing a key a second time changes nothing: restarts, duplicate
-candles, replays and a second bot with the same model add nothing twice. The first word stands,
-since that is what was acted on; counters are replaced, and a live prediction replaces a gap.
+candles, replays and a second bot with the same model add nothing twice. The first row stays, since
+it was acted on; counters are replaced, and a live prediction replaces a gap.
 """
 
 import time
@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from freqai_signals.ledger.chain import CHAINED, DAY, LIVE, Chain, plain
 from freqai_signals.ledger.damage import sqlite_file
-from freqai_signals.ledger.database import lock, open_engine, prepare
+from freqai_signals.ledger.database import lock, open_engine, prepare, require_current
 from freqai_signals.ledger.retention import prune
 from freqai_signals.ledger.sql_tables import (
     CHAIN_HEADS,
@@ -51,14 +51,16 @@ class Ledger:
     ----------
     url
         SQLAlchemy URL; tables are created or migrated on opening.
+    read_only
+        Change nothing, not even by opening; LedgerError unless the tables are up to date.
     detail_days
         Days for which rows are kept; older ones become daily sums. 0 keeps all.
     """
 
-    def __init__(self, url: str, detail_days: int = 0) -> None:
+    def __init__(self, url: str, read_only: bool = False, detail_days: int = 0) -> None:
         self._detail_days = detail_days
-        self.engine: Engine = open_engine(url)
-        self.found_version = prepare(self.engine)
+        self.engine: Engine = open_engine(url, read_only)
+        self.found_version = require_current(self.engine) if read_only else prepare(self.engine)
         self._reading = self.engine.execution_options(reads=True)
         self._file = sqlite_file(url)
         self._number = self._file_number()
@@ -78,7 +80,7 @@ class Ledger:
         self.engine.dispose()
 
     def write(self, entries: Iterable[Entry]) -> None:
-        """Write all entries in one transaction: after the return they are durable, or none is."""
+        """Write all entries in one transaction: all are durable on return, or none is stored."""
         now = int(time.time())
         upsert = partial(_upsert, self.engine.dialect.name)
         with self.engine.begin() as connection:
@@ -96,7 +98,7 @@ class Ledger:
                 prune(connection, bot, now // DAY - self._detail_days)
 
     def mark_sent(self, pair: str, candle: int, model_version: str) -> None:
-        """Note that a signal's message was handed over; only the first time counts."""
+        """Note that a signal's message was sent; only the first time counts."""
         key = (pair, candle, model_version)
         query = select(SIGNALS).where(
             SIGNALS.c.pair == pair,
@@ -137,7 +139,7 @@ class Ledger:
             return int(connection.execute(select(func.max(PREDICTIONS.c.candle))).scalar() or 0)
 
     def unsent(self, pair: str, bot: str) -> int:
-        """Opening of a bot's newest signal, if its message was not handed over; else 0."""
+        """Opening of a bot's newest signal, if its message was not sent; else 0."""
         query = (
             select(SIGNALS.c.candle, SIGNALS.c.sent)
             .where(SIGNALS.c.pair == pair, SIGNALS.c.bot == bot)
@@ -151,7 +153,7 @@ class Ledger:
     def unresolved(self, pair: str, bot: str, since: int = 0) -> pd.DataFrame:
         """A bot's live predictions of a pair without an outcome, oldest first, from a candle on.
 
-        Those of another bot may be about another label.
+        Those of another bot may have another label.
         """
         query = (
             select(PREDICTIONS)
@@ -168,7 +170,7 @@ class Ledger:
         return self._frame(query)
 
     def outcomes(self, pair: str, model_version: str, since: int = 0) -> list[dict[str, Any]]:
-        """Rows of ``outcomes`` of a pair and model, whoever predicted; oldest first."""
+        """Rows of ``outcomes`` of a pair and model, of any bot; oldest first."""
         query = (
             select(OUTCOMES)
             .where(
@@ -189,7 +191,7 @@ class Ledger:
         since
             Opening of the oldest candle wanted, seconds since 1970.
         pair
-            One pair only, if given.
+            One pair only; all if empty.
         """
         key = {column.name for column in OUTCOMES.primary_key.columns}
         outcome = [column for column in OUTCOMES.c if column.name not in key]
@@ -206,19 +208,19 @@ class Ledger:
         return self._frame(query.where(PREDICTIONS.c.pair == pair) if pair else query)
 
     def rows(self, table: str, since: int = 0) -> pd.DataFrame:
-        """All rows of a table, from a candle or a time of recording on."""
+        """All rows of a table since a candle or, without one, a time of recording."""
         chosen = METADATA.tables[table]
         time_column = chosen.c.get("candle", chosen.c.get("recorded"))
         query = select(chosen).order_by(*chosen.primary_key.columns)
         return self._frame(query if time_column is None else query.where(time_column >= since))
 
     def signals(self) -> pd.DataFrame:
-        """What was emitted, oldest first, without the records."""
+        """Emitted signals, oldest first, without the records."""
         names = ("bot", "pair", "candle", "signal", "strength", "confidence")
         return self._frame(select(*(SIGNALS.c[name] for name in names)).order_by(SIGNALS.c.candle))
 
     def levels(self) -> dict[str, str]:
-        """Newest level of health of each pair, as recorded by the bots."""
+        """Newest recorded level of each pair."""
         query = (
             select(DRIFT_EVENTS.c.pair, DRIFT_EVENTS.c.level)
             .where(DRIFT_EVENTS.c.detector == HEALTH)
@@ -248,7 +250,7 @@ def _same_row() -> Any:
 def _upsert(dialect: str, table: Table) -> Any:
     """Insert that leaves rows with the same key as they are; counters and heads are replaced."""
     if dialect not in _INSERTS:
-        raise ValueError(f"the ledger knows SQLite and PostgreSQL, got {dialect!r}")
+        raise ValueError(f"the ledger supports SQLite and PostgreSQL, got {dialect!r}")
     statement: Any = _INSERTS[dialect](table)
     key = list(table.primary_key.columns)
     values = {

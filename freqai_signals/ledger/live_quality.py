@@ -1,4 +1,4 @@
-"""How good live predictions have been since they were made: the ledger, summed up."""
+"""Quality of live predictions, from the ledger's scored rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,7 +18,7 @@ _NAN: Final = float("nan")
 
 @dataclass(frozen=True)
 class LiveQuality:
-    """Quality of a set of scored predictions; NaN where there is nothing to judge.
+    """Quality of a set of scored predictions; NaN without rows.
 
     Attributes
     ----------
@@ -33,8 +33,7 @@ class LiveQuality:
     accuracy
         Share of rows whose predicted class happened.
     claimed
-        Mean probability of the predicted class: what accuracy should be. That is the top one,
-        unless a label ensemble predicts.
+        Mean probability of the predicted class, the top one: what accuracy should be.
     ece
         Expected calibration error of the top probability.
     coverage
@@ -77,21 +76,21 @@ def quality_of(name: str, scored: pd.DataFrame) -> LiveQuality:
     loss = log_loss(label, proba)
     prior_loss = log_loss(label, scored[_PRIORS].to_numpy(np.float64))
     predicted = scored["predicted"].to_numpy(np.int64)
-    acted = scored["strength"].to_numpy(np.int64)
-    said = np.where(scored["signal"] == "buy", 2, 0)
-    tiers = {tier.name.lower(): acted == tier for tier in Strength if tier > 0}
+    strength = scored["strength"].to_numpy(np.int64)
+    side = np.where(scored["signal"] == "buy", 2, 0)
+    tiers = {tier.name.lower(): strength == tier for tier in Strength if tier > 0}
     return LiveQuality(
         name=name,
         rows=len(scored),
         log_loss=loss,
         skill=1.0 - loss / prior_loss,
         accuracy=float((predicted == label).mean()),
-        claimed=float(proba[np.arange(len(proba)), predicted].mean()),
+        claimed=float(proba.max(axis=1).mean()),
         ece=expected_calibration_error(label, proba),
-        coverage=float((acted > 0).mean()),
-        precision={n: _mean((said == label)[rows]) for n, rows in tiers.items()},
+        coverage=float((strength > 0).mean()),
+        precision={n: _mean((side == label)[rows]) for n, rows in tiers.items()},
         signals={n: int(rows.sum()) for n, rows in tiers.items()},
-        net=_mean(scored["net"].to_numpy(np.float64)[acted > 0]),
+        net=_mean(scored["net"].to_numpy(np.float64)[strength > 0]),
     )
 
 
@@ -101,7 +100,7 @@ def live_quality(scored: pd.DataFrame) -> dict[str, list[LiveQuality]]:
     Parameters
     ----------
     scored
-        Of the span that is to be judged, for example the last week.
+        Rows of the span to be judged, for example the last week.
     """
     found = {"total": [quality_of("total", scored)]}
     for name, column in (("pairs", "pair"), ("models", "model_version")):

@@ -1,9 +1,10 @@
-"""What came of live predictions, once the end of their event is known."""
+"""Outcomes of live predictions, once the end of their event is known."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from freqai_signals.dataset.barriers import LabelRule
 from freqai_signals.dataset.labels import make_labels
 from freqai_signals.dataset.rows import candle_numbers
 from freqai_signals.ledger.ledger import Entry
@@ -25,7 +26,7 @@ _OUTCOME = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
 def resolve_outcomes(
     waiting: pd.DataFrame, candles: pd.DataFrame, settings: SignalSettings, cost: float
 ) -> Entry:
-    """Outcomes of predictions of one pair, as far as these candles tell.
+    """Outcomes of one pair's predictions, as far as these candles determine them.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def resolve_outcomes(
         Closed candles, oldest first, without holes. Predictions from before their beginning wait
         for another call with more candles.
     settings
-        The label's.
+        Label, horizon and timeframe.
     cost
         Round-trip cost that the label's barriers respect, a fraction.
 
@@ -45,7 +46,7 @@ def resolve_outcomes(
         Rows for ``outcomes``: class, close of the event's last candle (seconds since 1970), gross
         return of the event, return after cost of acting on the predicted class (0 for hold), log
         loss of the prediction and of the class prior. All but the key are None where the outcome
-        can never be known: nothing traded, or a price was missing.
+        can never be known: no trade within the event, or a missing price.
     """
     if candles.empty or waiting.empty:
         return Entry(OUTCOMES.name, [])
@@ -54,11 +55,10 @@ def resolve_outcomes(
     due = waiting[(predicted >= numbers[0]) & (predicted <= _newest_due(numbers, settings))]
     if due.empty:
         return Entry(OUTCOMES.name, [])
-    start = max(int(np.searchsorted(numbers, _numbers(due, settings)[0])) - _memory(settings), 0)
+    rule = LabelRule.of(settings, cost)
+    start = max(int(np.searchsorted(numbers, _numbers(due, settings)[0])) - rule.memory, 0)
     part = candles.iloc[start:].reset_index(drop=True)
-    labels = make_labels(
-        part, settings.labels, settings.label_horizon_candles, settings.candles_per_day, cost
-    )
+    labels = make_labels(part, rule)
     labels.index = pd.Index(numbers[start:])
     found = labels.reindex(_numbers(due, settings))[_OUTCOME].to_numpy(np.float64)
     return Entry(OUTCOMES.name, _rows(due, found, numbers[start:], settings))
@@ -104,8 +104,3 @@ def _newest_due(numbers: NDArray[np.int64], settings: SignalSettings) -> int:
 
 def _numbers(due: pd.DataFrame, settings: SignalSettings) -> NDArray[np.int64]:
     return np.asarray(due["candle"].to_numpy(np.int64) // settings.candle_seconds)
-
-
-def _memory(settings: SignalSettings) -> int:
-    """Candles before a row that its label depends on: three spans of the volatility."""
-    return 3 * max(round(settings.labels.volatility_span_days * settings.candles_per_day), 1) + 1

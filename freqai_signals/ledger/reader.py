@@ -1,4 +1,4 @@
-"""Reading the ledger without ever making the bot wait for it, or fail because of it."""
+"""Read the ledger without blocking the bot or failing with it."""
 
 import logging
 import threading
@@ -22,16 +22,16 @@ _SHORTEST_WAIT: Final = 0.05
 
 
 class LedgerReader:
-    """Asks a ledger questions, each in a thread of its own that nobody waits for too long.
+    """Runs each query in a thread of its own and waits for it no longer than allowed.
 
     Parameters
     ----------
     connect
         Opens the ledger; called in the thread, again after a failure.
     wait_seconds
-        Longest wait for an answer; 0 still waits 50 ms, else no outcome would ever be known.
+        Longest wait for an answer; 0 still waits 50 ms, else no outcome would ever be read.
     clock
-        Seconds that only rise.
+        Monotonic seconds.
     mend
         Called with an error of the ledger, in the thread that asked; may mend it.
     """
@@ -50,12 +50,13 @@ class LedgerReader:
         self._ledger: Ledger | None = None
         self._thread: threading.Thread | None = None
         self._rests_until = float("-inf")
-        self.trouble = ""
+        self.problem = ""
 
     def ask(self, question: Callable[[Ledger], Answer], otherwise: Answer) -> Answer:
-        """The answer, or ``otherwise`` if the database is away; then nobody asks for a while.
+        """The answer, or ``otherwise`` if the database is unreachable; then it rests for a while.
 
-        Errors that are not the database's are raised.
+        While it rests, ``otherwise`` is returned at once. Errors that are not the database's are
+        raised.
         """
         slow = self._thread is not None and self._thread.is_alive()
         if slow or self._clock() < self._rests_until:
@@ -70,7 +71,7 @@ class LedgerReader:
         except Empty:
             self._rest(f"no answer within {self._wait_seconds:g} s")
             return otherwise
-        # The thread has nothing left to do but end.
+        # It has answered and only needs to end: the next question need not wait for that.
         self._thread = None
         if isinstance(answer, SQLAlchemyError | OSError | LedgerError):
             self.close()
@@ -78,7 +79,7 @@ class LedgerReader:
             return otherwise
         if isinstance(answer, Exception):
             raise answer
-        self.trouble = ""
+        self.problem = ""
         return answer
 
     def close(self) -> None:
@@ -92,7 +93,7 @@ class LedgerReader:
     ) -> None:
         try:
             answers.put(question(self._opened()))
-        # It is handed over and raised where the question was asked.
+        # Passed on and raised in the caller's thread.
         except Exception as error:  # noqa: BLE001
             answers.put(error)
             with suppress(OSError):
@@ -111,8 +112,8 @@ class LedgerReader:
                 raise LedgerError(repr(error)) from error
         return self._ledger
 
-    def _rest(self, trouble: str) -> None:
-        if not self.trouble:
-            logger.warning("The ledger cannot be read (%s); trading goes on", trouble)
-        self.trouble = trouble
+    def _rest(self, problem: str) -> None:
+        if not self.problem:
+            logger.warning("The ledger cannot be read (%s); trading continues", problem)
+        self.problem = problem
         self._rests_until = self._clock() + _REST_SECONDS

@@ -1,4 +1,4 @@
-"""Tables of the ledger. Times are whole seconds since 1970 (UTC); candles are named by opening."""
+"""Tables of the ledger. Times are whole seconds since 1970 (UTC), candles their opening time."""
 
 from typing import Final
 
@@ -15,8 +15,8 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION: Final = 3
-"""Raise it with every change below, and add the step to ``ledger_migration.STEPS``."""
+VERSION: Final = 4
+"""Raise it with every change below, and add the step to ``database.STEPS``."""
 
 LONGEST_NAME: Final = 64
 """Characters of a bot's or pair's name that every database keeps."""
@@ -33,7 +33,7 @@ def _key() -> tuple["Column[str]", "Column[int]", "Column[str]"]:
 
 
 def _chain() -> tuple["Column[int]", "Column[str]", "Column[str]"]:
-    """Place in a bot's chain; see :mod:`~freqai_signals.ledger.chain`. Since version 3."""
+    """Place in a bot's chain; see :mod:`~freqai_signals.ledger.chain`. Since version 4."""
     return (
         Column("number", BigInteger),
         Column("hash", String(64)),
@@ -63,7 +63,7 @@ PREDICTIONS: Final = Table(
     Column("recorded", BigInteger, nullable=False),
     *_chain(),
 )
-"""What was said of every closed candle. ``kind``: only ``live`` rows are ever scored."""
+"""The prediction of every closed candle. Only rows of ``kind`` ``live`` are ever scored."""
 
 SIGNALS: Final = Table(
     "signals",
@@ -78,7 +78,7 @@ SIGNALS: Final = Table(
     Column("sent", BigInteger),
     *_chain(),
 )
-"""What was emitted, with the whole signal record as JSON; ``sent`` since version 2."""
+"""Emitted signals, each with its signal record as JSON; ``sent`` since version 2."""
 
 OUTCOMES: Final = Table(
     "outcomes",
@@ -94,7 +94,7 @@ OUTCOMES: Final = Table(
     Column("bot", String(LONGEST_NAME), nullable=False, server_default=""),
     *_chain(),
 )
-"""What came of a live prediction; ``realised`` is null where that can never be known."""
+"""Outcomes of live predictions; ``realised`` is null where it can never be known."""
 
 DECISIONS: Final = Table(
     "model_decisions",
@@ -118,13 +118,14 @@ COUNTERS: Final = Table(
 )
 
 HEALTH: Final = "health"
-"""Detector of events that change a pair's level; counters ``health <pair>`` hold the level now."""
+"""Detector of events that change a pair's level; counters ``health <pair>`` hold the present."""
 TRAINING: Final = "training"
-"""Detector of events that ask for a training before the schedule."""
+"""Detector of events that request training before the schedule."""
 
 DRIFT_EVENTS: Final = Table(
     "drift_events",
     METADATA,
+    Column("bot", String(LONGEST_NAME), primary_key=True),
     Column("pair", String(LONGEST_NAME), primary_key=True),
     Column("candle", BigInteger, primary_key=True, autoincrement=False),
     Column("detector", String(32), primary_key=True),
@@ -133,6 +134,8 @@ DRIFT_EVENTS: Final = Table(
     Column("detail", Text, nullable=False),
     Column("recorded", BigInteger, nullable=False),
 )
+
+"""Changes of levels and requests for training; ``bot`` since version 3, empty before."""
 
 CHAIN_HEADS: Final = Table(
     "chain_heads",

@@ -1,16 +1,16 @@
-"""Writing to the ledger without ever making the bot wait for it, or fail because of it.
+"""Write to the ledger without blocking the bot or failing with it.
 
-What is promised, and what is not:
+Guarantees and limits:
 
-- :meth:`LedgerWriter.record` returns True once the rows are durable. A message about a signal goes
-  out after that: whoever reads the message finds the row.
-- It returns False after ``wait_seconds`` at most. Then the database is away, locked or full; the
-  rows wait in memory, the trouble is logged once, the message goes out all the same, since trading
-  comes first. The rows are written when the database answers again, in order.
-- What still waits at the end, and the oldest rows beyond ``most``, are spilled to a file, which the
-  next start takes in. They are lost, and counted, if the process is killed or that file cannot be
-  written either. What was reported as durable is never lost, and a row that the database can never
-  take is never reported as durable.
+- :meth:`LedgerWriter.record` returns True once the rows are durable. A signal's message is sent
+  after that: whoever reads the message finds the row.
+- It returns False after ``wait_seconds`` at most. Then the database is unreachable, locked or full;
+  the rows wait in memory, the problem is logged once, the message is sent all the same, since
+  trading comes first. The rows are written, in order, when the database answers again.
+- Rows that still wait at the end, and the oldest rows beyond ``most``, are spilled to a file, which
+  the next start reads. They are lost, and counted, if the process is killed or that file cannot be
+  written either. Rows that were reported as durable are never lost, and a row that the database
+  can never take is never reported as durable.
 - A damaged SQLite file is set aside and a new one begun; one that was removed is made again.
 - No error ends the thread that writes.
 """
@@ -31,7 +31,7 @@ from freqai_signals.ledger.spill import spill, take_in, without_counters
 logger = logging.getLogger(__name__)
 
 CLOSE_SECONDS: Final = 5.0
-"""Longest that the end of a bot is held up for rows that wait."""
+"""Longest wait for unwritten rows when a bot stops."""
 
 _SHORTEST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 30.0
@@ -79,14 +79,14 @@ class LedgerWriter:
         self._stopping = False
         self.waiting_rows = 0
         self.lost_rows = 0
-        self.trouble = ""
+        self.problem = ""
         self.mended = ""
         self._spilled = self._take_in()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
     def record(self, entries: Sequence[Entry], wait: bool = False) -> bool:
-        """Hand over rows.
+        """Queue rows.
 
         Parameters
         ----------
@@ -107,24 +107,21 @@ class LedgerWriter:
             self.waiting_rows += sum(map(len, entries))
             self._drop_oldest()
             self._changed.notify_all()
-            # In trouble nobody waits: a bot with a hundred pairs would wait a hundred times.
+            # Not while the database fails: a bot with a hundred pairs would wait a hundred times.
             if wait:
                 self._changed.wait_for(
-                    lambda: self._done >= ticket or self.trouble, self._wait_seconds
+                    lambda: self._done >= ticket or self.problem, self._wait_seconds
                 )
             return self._done >= ticket and ticket not in self._incomplete
 
     def flush(self, seconds: float) -> bool:
-        """Wait until everything handed over is durable; False if that takes too long."""
+        """Wait until all rows are durable; False if that takes too long."""
         with self._changed:
             ticket = self._accepted
             return self._changed.wait_for(lambda: self._done >= ticket, seconds)
 
     def close(self, seconds: float = CLOSE_SECONDS) -> bool:
-        """Write what waits and stop; False if rows are left behind after ``seconds``.
-
-        Those are spilled.
-        """
+        """Write waiting rows and stop; False if some are left after ``seconds``: spilled."""
         finished = self.flush(seconds)
         with self._changed:
             self._stopping = True
@@ -167,9 +164,9 @@ class LedgerWriter:
             logger.warning("The ledger cannot be mended: %s", failed)
 
     def _next(self) -> list[tuple[int, Sequence[Entry]]] | None:
-        """What waits, as far as one transaction may take it, by ticket; None at the end.
+        """The next batch for one transaction, by ticket; None when stopping.
 
-        It stays in the queue until it is written.
+        The batch stays in the queue until it is written.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._stopping)
@@ -186,12 +183,12 @@ class LedgerWriter:
 
     def _warn_once(self, error: Exception) -> None:
         with self._changed:
-            if not self.trouble:
+            if not self.problem:
                 logger.warning(
-                    "The ledger cannot be written (%s); rows wait in memory, trading goes on",
+                    "The ledger cannot be written (%s); rows wait in memory, trading continues",
                     _first_line(error),
                 )
-            self.trouble = _first_line(error)
+            self.problem = _first_line(error)
             self._changed.notify_all()
 
     def _written(self, last: int, incomplete: Mapping[int, int]) -> None:
@@ -204,9 +201,9 @@ class LedgerWriter:
             if last >= self._spilled > 0 and self._spill_path is not None:
                 self._spill_path.unlink(missing_ok=True)
                 self._spilled = 0
-            if self.trouble:
+            if self.problem:
                 logger.warning("The ledger can be written again; %d rows wait", self.waiting_rows)
-            self.trouble = ""
+            self.problem = ""
             self._changed.notify_all()
 
     def _take_oldest(self) -> Sequence[Entry]:
@@ -274,7 +271,7 @@ def _write_row(ledger: Ledger, table: str, row: Mapping[str, Any]) -> bool:
     try:
         ledger.write([Entry(table, [row])])
     except _IMPOSSIBLE as error:
-        logger.error("A row cannot be kept in the ledger (%s): %s", _first_line(error), dict(row))
+        logger.error("The ledger refuses a row (%s): %s", _first_line(error), dict(row))
         return True
     return False
 

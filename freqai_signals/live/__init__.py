@@ -1,1 +1,1 @@
-"""What a dry or live bot does beside predicting: watch, judge, record, alert."""
+"""What a dry or live bot does beside predicting: monitor, judge, record, alert."""

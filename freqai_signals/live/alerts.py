@@ -1,6 +1,6 @@
-"""What the operator is told, and when: on changes, not too often, in one line for many pairs.
+"""Alerts to the operator: on changes, not too often, one line for many pairs.
 
-Nothing is sent here. The bot's loop hands in how things stand and sends the messages that come back
+Nothing is sent here. The bot's loop passes the present states and sends the returned messages
 through freqtrade's own channels.
 """
 
@@ -18,21 +18,21 @@ _NAMED_PAIRS: Final = 3
 
 @dataclass(frozen=True)
 class Alert:
-    """How one thing stands.
+    """State of one thing, for example a pair's level or the ledger.
 
     Attributes
     ----------
     topic
         For example ``level``, ``model``, ``ledger``.
     pair
-        Pair or scope that it is about; empty if it is about the whole bot.
+        Pair or scope; empty for the whole bot.
     state
-        A change of this text is news; ``ok`` is normal. For single events a text of their own, such
-        as a model version.
+        An alert is sent when this text changes; ``ok`` is normal. Single events have a text of
+        their own, with a model version for example.
     severity
-        0 for normal; a rise is told at once, whatever the cooldown.
+        0 for normal; a rise is sent at once, whatever the cooldown.
     detail
-        What else to say.
+        Reason or numbers, shown in brackets.
     """
 
     topic: str
@@ -43,14 +43,14 @@ class Alert:
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Sent:
     state: str = NORMAL
     severity: int = 0
     candle: int = -(10**9)
 
 
 class Alerts:
-    """Remembers what was told, so that only changes are.
+    """Remembers what was sent, so that only changes are.
 
     Parameters
     ----------
@@ -60,26 +60,26 @@ class Alerts:
 
     def __init__(self, settings: AlertSettings) -> None:
         self.settings = settings
-        self._told: dict[tuple[str, str], _Told] = {}
+        self._sent: dict[tuple[str, str], _Sent] = {}
 
     def update(self, candle: int, alerts: Iterable[Alert]) -> list[str]:
-        """Messages for what has changed since it was last told, the most severe first.
+        """Messages for what has changed since it was last sent, the most severe first.
 
         A change within the cooldown of its pair and topic waits; if it still holds afterwards, it
-        is told then.
+        is sent then.
 
         Parameters
         ----------
         candle
             Number of the newest candle.
-        news
-            How things stand; what is left out stays as it was.
+        alerts
+            Present states; a state that is left out stays as it was.
         """
         if not self.settings.enabled:
             return []
         changed = [item for item in alerts if self._is_due(candle, item)]
         for item in changed:
-            self._told[item.topic, item.pair] = _Told(item.state, item.severity, candle)
+            self._sent[item.topic, item.pair] = _Sent(item.state, item.severity, candle)
         groups: dict[tuple[int, str, str], list[Alert]] = {}
         for item in changed:
             groups.setdefault((-item.severity, item.topic, item.state), []).append(item)
@@ -87,25 +87,25 @@ class Alerts:
 
     def to_json(self) -> str:
         """Text that :meth:`restore` reads, so that a restart repeats nothing."""
-        rows = [[topic, pair, asdict(told)] for (topic, pair), told in self._told.items()]
+        rows = [[topic, pair, asdict(sent)] for (topic, pair), sent in self._sent.items()]
         return json.dumps(rows)
 
     def restore(self, text: str) -> None:
-        """Remember what :meth:`to_json` wrote; ValueError if it is anything else."""
+        """Continue from the text of :meth:`to_json`; ValueError if it is anything else."""
         try:
-            self._told = {
-                (str(topic), str(pair)): _Told(**told) for topic, pair, told in json.loads(text)
+            self._sent = {
+                (str(topic), str(pair)): _Sent(**sent) for topic, pair, sent in json.loads(text)
             }
         except TypeError as error:
-            raise ValueError(f"these are no alerts: {error}") from error
+            raise ValueError(f"the stored alerts cannot be read: {error}") from error
 
     def _is_due(self, candle: int, item: Alert) -> bool:
-        told = self._told.get((item.topic, item.pair), _Told())
-        if item.state == told.state:
+        sent = self._sent.get((item.topic, item.pair), _Sent())
+        if item.state == sent.state:
             return False
-        # What was told later than now was told by a wrong clock, or in a shorter timeframe.
-        cooled = not 0 <= candle - told.candle < self.settings.cooldown_candles
-        return cooled or item.severity > told.severity
+        # A later candle than the present one is from a wrong clock or a shorter timeframe.
+        cooled = not 0 <= candle - sent.candle < self.settings.cooldown_candles
+        return cooled or item.severity > sent.severity
 
     def _lines(self, group: Sequence[Alert]) -> list[str]:
         if len(group) < self.settings.summarise_from:
@@ -117,29 +117,29 @@ class Alerts:
 
 
 def level_alert(pair: str, health: Health) -> Alert:
-    """News of a pair's level."""
+    """State of a pair's level."""
     return Alert("level", pair, str(health.level), int(health.level), "; ".join(health.reasons))
 
 
 def model_alert(scope: str, version: str, event: str, reason: str) -> Alert:
-    """News of a model: ``event`` is for example ``refused`` or ``rolled back``."""
+    """What happened to a model: ``event`` is for example ``refused`` or ``rolled back``."""
     return Alert("model", scope, f"{event} {version}", 1, reason)
 
 
 def ahead_alert(pair: str, is_ahead: bool) -> Alert:
-    """News of a pair's candles against the clock."""
+    """State of a pair's candles against the clock."""
     if not is_ahead:
         return Alert("candles", pair, NORMAL, 0)
     why = "left out; the exchange or this machine's clock is wrong"
     return Alert("candles", pair, "ahead of the clock", 1, why)
 
 
-def ledger_alert(trouble: str, waiting: int, lost: int) -> Alert:
-    """News of the ledger, from the writer's numbers."""
+def ledger_alert(problem: str, waiting: int, lost: int) -> Alert:
+    """State of the ledger, from the writer's numbers."""
     if lost:
-        return Alert("ledger", "", "rows lost", 2, f"{lost} rows, {waiting} wait: {trouble}")
-    if trouble:
-        return Alert("ledger", "", "cannot be written", 1, f"{waiting} rows wait: {trouble}")
+        return Alert("ledger", "", "rows lost", 2, f"{lost} rows, {waiting} waiting: {problem}")
+    if problem:
+        return Alert("ledger", "", "cannot be written", 1, f"{waiting} rows waiting: {problem}")
     return Alert("ledger", "", NORMAL, 0)
 
 

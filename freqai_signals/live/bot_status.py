@@ -1,4 +1,4 @@
-"""What an operator wants to know at a glance: who speaks, how good it has been, what is wrong."""
+"""State of the bots for operators: serving models, live quality, levels, history."""
 
 import json
 import time
@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
 from freqai_signals.ledger.ledger import Ledger
 from freqai_signals.ledger.live_quality import LiveQuality, live_quality, rolling_quality
@@ -17,6 +15,7 @@ from freqai_signals.registry.registry import Registry
 from freqai_signals.report.quality import TOTAL
 from freqai_signals.schema import STRENGTH_COLUMN, SignalClass
 from freqai_signals.signals.counters import SignalCount
+from freqai_signals.terminal import print_line, print_table
 
 _NEWEST = 10
 _DAY = 86_400
@@ -25,18 +24,18 @@ _POINTS = 8
 
 
 def status(ledger: Ledger, registry: Path, days: float, events: int = 30) -> dict[str, Any]:
-    """Everything that is shown, for JSON.
+    """State of all bots of a ledger, as JSON values.
 
     Parameters
     ----------
     ledger
         Of the bots.
     registry
-        Folder of the registry; it may be absent.
+        Folder of the registry; may be absent.
     days
         Span of the live quality, counted back from the newest candle in the ledger.
     events
-        Newest events of the history that are shown.
+        Number of newest events in the history.
     """
     newest = ledger.newest_candle()
     since = int((newest or time.time()) - days * _DAY)
@@ -63,47 +62,45 @@ def status(ledger: Ledger, registry: Path, days: float, events: int = 30) -> dic
     }
 
 
-def print_status(found: dict[str, Any], console: Console) -> None:
-    """Print what :func:`status` found as tables: models, levels, quality, what happened."""
-    _print(console, "Serving models", found["serving"])
-    watched = {item["pair"] for item in found["health"]}
-    unwatched = [
-        {"bot": "", "pair": pair, "level": level, "since": "", "heard": "", "why": ""}
+def print_status(found: dict[str, Any]) -> None:
+    """Print the result of :func:`status` as tables: models, levels, quality, history."""
+    print_table("Serving models", found["serving"])
+    monitored = {item["pair"] for item in found["health"]}
+    others = [
+        {"bot": "", "pair": pair, "level": level, "since": "", "updated": "", "why": ""}
         for pair, level in found["levels"].items()
-        if pair not in watched
+        if pair not in monitored
     ]
-    _print(console, "Levels", [*found["health"], *unwatched])
-    _print(
-        console,
+    print_table("Levels", [*found["health"], *others])
+    print_table(
         "Signals since the ledger began",
         [{key: _text(value) for key, value in item.items()} for item in found["signals"]],
     )
     for name, group in found["quality"].items():
         lines = [_line(item) for item in group if item["rows"]]
-        _print(console, f"Live quality by {name}, last {found['days']:g} days", lines)
-    _print(
-        console,
+        print_table(f"Live quality by {name}, last {found['days']:g} days", lines)
+    print_table(
         f"Live quality of the last {_ROLLING_ROWS} scored rows, over time",
         [{key: _text(value) for key, value in point.items()} for point in found["rolling"]],
     )
-    console.print(f"Newest candle in the ledger: {found['newest_candle'] or 'none'} UTC")
+    print_line(f"Newest candle in the ledger: {found['newest_candle'] or 'none'} UTC")
     recorded = [{"rows": kind, "number": count} for kind, count in found["rows"].items()]
-    _print(console, "Recorded candles (only live ones are scored)", recorded)
+    print_table("Recorded candles (only live ones are scored)", recorded)
     decisions = [
         {key: row[key] for key in ("scope", "challenger", "verdict", "reason")}
         for row in found["decisions"]
     ]
-    _print(console, "Newest model decisions", decisions)
-    _print(console, "History", found["history"])
+    print_table("Newest model decisions", decisions)
+    print_table("History", found["history"])
 
 
-def _signals(ledger: Ledger, watched: list[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Emitted signals by bot and pair, also of watched pairs without any, and all together."""
+def _signals(ledger: Ledger, monitored: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Emitted signals by bot and pair, also of monitored pairs without any, and in total."""
     rows = ledger.signals().rename(columns={"strength": STRENGTH_COLUMN})
     kinds = {kind.name.lower(): int(kind) for kind in SignalClass}
     dates = pd.to_datetime(rows["candle"], unit="s", utc=True)
     rows = rows.assign(date=dates, signal=rows["signal"].map(kinds))
-    counts: dict[Any, SignalCount] = dict.fromkeys(watched, SignalCount())
+    counts: dict[Any, SignalCount] = dict.fromkeys(monitored, SignalCount())
     counts |= {key: SignalCount.of(part) for key, part in rows.groupby(["bot", "pair"])}
     if not counts:
         return []
@@ -115,7 +112,7 @@ def _signals(ledger: Ledger, watched: list[tuple[str, str]]) -> list[dict[str, A
 
 
 def _minute(iso: str) -> str:
-    """A time in UTC as the rest of the page shows it."""
+    """An ISO time in the format of :func:`clock_text`."""
     return iso[:16].replace("T", " ")
 
 
@@ -153,15 +150,3 @@ def _text(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
-def _print(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        console.print(f"{title}: none")
-        return
-    table = Table(title=title, title_justify="left")
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    console.print(table)

@@ -1,6 +1,6 @@
-"""What the bot decided on each candle as it closed, one JSON line each, for later comparison.
+"""The bot's decision on each candle as it closed, one JSON line each, for later comparison.
 
-Switched on by an environment variable, for rehearsals; the ledger is the history for operators.
+Switched on by an environment variable, for rehearsals; operators read the ledger instead.
 """
 
 import json
@@ -15,41 +15,40 @@ import pandas as pd
 
 from freqai_signals.schema import (
     DECISION_SIGNAL_COLUMN,
+    MODEL_COLUMNS,
     MODEL_ID_COLUMN,
     REASON_COLUMN,
-    SCORE_COLUMN,
     TRUST_COLUMN,
 )
-from freqai_signals.signals.outputs import model_columns
 
 RECORD_VARIABLE: Final = "FREQAI_SIGNALS_LIVE_RECORD"
-"""Names the file; nothing is recorded without it."""
+"""Environment variable that names the file; nothing is recorded without it."""
 
 CANDLE_COLUMNS: Final = ("open", "high", "low", "close", "volume")
 
 
 @dataclass(frozen=True)
 class LiveRow:
-    """One candle of one pair as the bot saw it when it decided.
+    """One candle of one pair with the bot's prediction and decision.
 
     Attributes
     ----------
     pair, date
         Full name; opening of the candle, ISO 8601 in UTC.
     written
-        Seconds since 1970 at which the decision was there.
+        Time of the decision, seconds since 1970.
     model
         Leading 48 bits of the model's key, 0 without a model.
     trust
         ``do_predict`` as FreqAI gave it.
     values
-        The model's columns by name; ``score`` among them where a label ensemble gives one.
+        The model's columns by name.
     candle
         Open, high, low, close, volume.
     cost
-        Round-trip cost that the bot reckoned with, a fraction.
+        Round-trip cost that the bot assumed, a fraction.
     signal, reason
-        The decision; see :func:`~freqai_signals.signals.decide.decide`.
+        The decision before any limit; see :func:`~freqai_signals.signals.decide.decide`.
     """
 
     pair: str
@@ -65,7 +64,7 @@ class LiveRow:
 
 
 class LiveRecord:
-    """Appends rows to a file; every line is whole or, after a kill, left out when read.
+    """Appends rows to a file; a line cut by a kill is left out when read.
 
     Parameters
     ----------
@@ -78,7 +77,7 @@ class LiveRecord:
 
     @classmethod
     def from_environment(cls) -> "LiveRecord | None":
-        """The record that the environment asks for, if any."""
+        """The record that :data:`RECORD_VARIABLE` names, if it is set."""
         named = os.environ.get(RECORD_VARIABLE)
         return cls(Path(named)) if named else None
 
@@ -108,7 +107,7 @@ def _row(pair: str, row: "pd.Series[Any]", cost: float) -> LiveRow:
         written=time.time(),
         model=int(row.get(MODEL_ID_COLUMN, 0)),
         trust=int(row[TRUST_COLUMN]),
-        values={name: float(row[name]) for name in model_columns(SCORE_COLUMN in row)},
+        values={name: float(row[name]) for name in MODEL_COLUMNS},
         candle=tuple(float(row[name]) for name in CANDLE_COLUMNS),
         cost=cost,
         signal=int(row[DECISION_SIGNAL_COLUMN]),

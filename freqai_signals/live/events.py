@@ -1,4 +1,4 @@
-"""What happened to models and levels, in one row by time: from the ledger and the registry."""
+"""Events of models and levels from ledger and registry, merged by time."""
 
 import time
 from datetime import datetime
@@ -16,15 +16,22 @@ def history(ledger: Ledger, registry: Registry, newest: int) -> list[dict[str, s
     Returns
     -------
     list of dict
-        ``time`` at which it was written down (UTC); ``about`` a pair or a scope of models; ``what``
-        happened, for example ``level drift``, ``training requested`` or ``serving <version>``; and
-        ``why``.
+        ``time`` at which it was recorded (UTC); ``about`` a pair (after its bot, if there are
+        several) or a scope of models; ``what`` happened, for example ``level drift``,
+        ``training requested`` or ``serving <version>``; and ``why``.
     """
-    told = [
-        (row["recorded"], row["pair"], _event(row["detector"], row["level"]), row["detail"])
-        for row in _rows(ledger, "drift_events")
+    drift = _rows(ledger, "drift_events")
+    several = len({row["bot"] for row in drift}) > 1
+    found = [
+        (
+            row["recorded"],
+            f"{row['bot']} {row['pair']}".strip() if several else row["pair"],
+            _event(row["detector"], row["level"]),
+            row["detail"],
+        )
+        for row in drift
     ]
-    told += [
+    found += [
         (
             int(datetime.fromisoformat(event.at).timestamp()),
             scope.name,
@@ -34,22 +41,22 @@ def history(ledger: Ledger, registry: Registry, newest: int) -> list[dict[str, s
         for scope in registry.scopes()
         for event in scope.history
     ]
-    # Sorting is stable: what happened within a second stays in the order of its source.
-    told.sort(key=lambda item: item[0])
+    # Sorting is stable: events of one second stay in the order of their source.
+    found.sort(key=lambda item: item[0])
     return [
         {"time": clock_text(at), "about": about, "what": what, "why": why}
-        for at, about, what, why in told[-newest:]
+        for at, about, what, why in found[-newest:]
     ]
 
 
 def pair_health(ledger: Ledger) -> list[dict[str, str]]:
-    """Level of every pair that a bot watches: ``bot pair level since heard why``.
+    """Level of every pair that a bot monitors: ``bot pair level since updated why``.
 
-    ``since`` is when the level was entered, empty if it never changed; ``heard`` is when the bot
+    ``since`` is when the level was entered, empty if it never changed; ``updated`` is when the bot
     last wrote about the pair.
     """
     entered = {
-        (row["pair"], row["level"]): row["recorded"]
+        (row["bot"], row["pair"], row["level"]): row["recorded"]
         for row in _rows(ledger, "drift_events")
         if row["detector"] == HEALTH
     }
@@ -59,14 +66,16 @@ def pair_health(ledger: Ledger) -> list[dict[str, str]]:
         if kind != HEALTH:
             continue
         health = Health.from_json(row["content"])
-        since = entered.get((pair, str(health.level)))
+        level = str(health.level)
+        # Events from before schema version 3 do not name their bot.
+        since = entered.get((row["bot"], pair, level)) or entered.get(("", pair, level))
         found.append(
             {
                 "bot": row["bot"],
                 "pair": pair,
-                "level": str(health.level),
+                "level": level,
                 "since": clock_text(since) if since else "",
-                "heard": clock_text(row["recorded"]),
+                "updated": clock_text(row["recorded"]),
                 "why": "; ".join(health.reasons),
             }
         )
@@ -74,7 +83,7 @@ def pair_health(ledger: Ledger) -> list[dict[str, str]]:
 
 
 def clock_text(seconds: int) -> str:
-    """A time in UTC for people.
+    """A time in UTC as shown to people.
 
     Examples
     --------
@@ -85,7 +94,7 @@ def clock_text(seconds: int) -> str:
 
 
 def _rows(ledger: Ledger, table: str) -> list[dict[Any, Any]]:
-    """Rows in the order in which they were written."""
+    """Rows in the order of writing."""
     return ledger.rows(table).sort_values("recorded", kind="stable").to_dict("records")
 
 

@@ -1,4 +1,4 @@
-"""How far a pair can be trusted now, and what follows: a small state machine without side effects.
+"""Level of trust in a pair, and what follows: a small state machine without side effects.
 
 ``ok -> warning -> drift -> halted``. A reason raises the level at once. A level is left downwards
 after ``resume_candles`` without a reason for it. Exits are never touched.
@@ -31,7 +31,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known about a pair at the close of a candle.
+    """Facts about a pair at the close of a candle.
 
     Attributes
     ----------
@@ -56,13 +56,13 @@ class Health:
     Attributes
     ----------
     level
-        Now.
+        Present level.
     candle
-        Number of the newest candle taken in.
+        Number of the newest candle judged.
     since
         Candle at which the level was entered.
     calm_since
-        Candle from which on there was no reason for the level; -1 while there is one.
+        Candle since which there is no reason for the level; -1 while there is one.
     reasons
         Why; empty when ok.
     """
@@ -79,27 +79,27 @@ class Health:
 
     @classmethod
     def from_json(cls, text: str) -> "Health":
-        """Read what :meth:`to_json` wrote; ValueError if it is anything else."""
+        """Read the text of :meth:`to_json`; ValueError if it is anything else."""
         try:
             given = json.loads(text)
             reasons = tuple(map(str, given.pop("reasons")))
             return cls(**given | {"level": Level(given["level"]), "reasons": reasons})
         except (TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"this is no health: {error!r}") from error
+            raise ValueError(f"the stored level cannot be read: {error!r}") from error
 
 
 @dataclass(frozen=True)
 class Action:
-    """What follows from a level.
+    """Consequences of a level.
 
     Attributes
     ----------
     retrain
         Ask FreqAI to train before its schedule.
     confidence_step
-        Added to the confidence that a signal needs.
+        Added to the confidence that a signal needs, a probability.
     block_entries
-        No entry, whatever the signal; exits go on.
+        No entry, whatever the signal; exits continue.
     reject_reason
         Short code for rows that are blocked; empty otherwise.
     """
@@ -111,11 +111,12 @@ class Action:
 
 
 def next_health(health: Health, candle: int, evidence: Evidence, settings: DriftSettings) -> Health:
-    """Level at the close of a candle; a candle that was taken in before changes nothing."""
+    """Level at the close of a candle; a candle that was judged before changes nothing."""
     if candle <= health.candle:
         return health
     wanted, reasons = _wanted(evidence, settings)
     if wanted is Level.DRIFT and health.level >= Level.DRIFT:
+        # Training was asked for at once: drift that outlasts it is not cured by another model.
         lasted = candle - health.since
         if health.level is Level.HALTED or lasted >= settings.halt_after_candles:
             wanted = Level.HALTED
@@ -131,14 +132,14 @@ def next_health(health: Health, candle: int, evidence: Evidence, settings: Drift
 
 
 def renewed(health: Health, candle: int) -> Health:
-    """Level after another model has begun to serve: at most a warning until it proves itself."""
+    """Level after a change of the model: at most a warning until its own rows are scored."""
     if health.level <= Level.WARNING:
         return health
     return Health(Level.WARNING, candle, candle, -1, ("a new model serves",))
 
 
 def until(health: Health, candle: int) -> Health:
-    """Level as restored at a candle: nothing of it lies later, or it would hold until then.
+    """A stored level with no candle number beyond ``candle``, or it would hold until then.
 
     Later numbers are those of a shorter timeframe, or of a clock that was ahead.
     """
@@ -151,7 +152,7 @@ def until(health: Health, candle: int) -> Health:
 
 
 def action_of(health: Health, settings: DriftSettings) -> Action:
-    """What follows from a level under these settings."""
+    """Consequences of a level under these settings."""
     blocks = health.level >= _from(settings.block_entries_from)
     return Action(
         retrain=health.level >= _from(settings.retrain_from),

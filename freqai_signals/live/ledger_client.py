@@ -1,4 +1,4 @@
-"""The ledger as a running bot sees it: it may be switched off or away, and nobody waits for it."""
+"""A running bot's access to the ledger, which may be switched off or unreachable; never blocks."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -23,11 +23,11 @@ class LiveLedger:
     Parameters
     ----------
     settings
-        Those of the ledger.
+        Section ``ledger``.
     user_data
-        Where it is by default.
+        Folder of the default ledger.
     bot
-        Name of the bot in it.
+        Name of the bot in the ledger.
     clock
         See :class:`LedgerReader`.
     """
@@ -44,19 +44,24 @@ class LiveLedger:
             kept = user_data / "signals" / f"ledger-unwritten-{slug(bot)}.jsonl"
             mend = partial(_mend, url)
             self._writer = LedgerWriter(
-                lambda: Ledger(url, settings.detail_days), settings.queue_rows, wait, kept, mend
+                lambda: Ledger(url, detail_days=settings.detail_days),
+                settings.queue_rows,
+                wait,
+                kept,
+                mend,
             )
             self._reader = LedgerReader(lambda: Ledger(url), wait, clock, mend)
 
     @property
     def enabled(self) -> bool:
-        """Whether there is one at all."""
+        """Whether there is a ledger."""
         return self._writer is not None
 
     def write(self, entries: list[Entry], wait: bool = False) -> None:
-        """Hand over rows; see :meth:`LedgerWriter.record`."""
+        """Queue rows with the bot's name in them; see :meth:`LedgerWriter.record`."""
         if self._writer is not None:
-            self._writer.record(entries, wait)
+            named = [Entry(e.table, [{"bot": self.bot, **row} for row in e.rows]) for e in entries]
+            self._writer.record(named, wait)
 
     def ask(self, question: Callable[[Ledger], T], otherwise: T) -> T:
         """The ledger's answer; see :meth:`LedgerReader.ask`."""
@@ -74,22 +79,22 @@ class LiveLedger:
         return self.ask(lambda ledger: ledger.counter(self.bot, name), None)
 
     def alerts(self) -> list[Alert]:
-        """How it stands."""
+        """State of the ledger."""
         if self._writer is None or self._reader is None:
             return []
-        trouble = self._writer.trouble or self._reader.trouble
-        found = ledger_alert(trouble, self._writer.waiting_rows, self._writer.lost_rows)
+        problem = self._writer.problem or self._reader.problem
+        found = ledger_alert(problem, self._writer.waiting_rows, self._writer.lost_rows)
         if not self._writer.mended:
             return [found]
         mended = Alert("ledger file", "", "damaged, a new one begins", 2, self._writer.mended)
         return [found, mended]
 
     def flush(self, seconds: float) -> bool:
-        """Wait until everything handed over is durable; False if that takes too long."""
+        """Wait until all rows are durable; False if that takes too long."""
         return self._writer is None or self._writer.flush(seconds)
 
     def close(self) -> None:
-        """Write what waits and let go of the database."""
+        """Write waiting rows and close the database."""
         if self._writer is not None and self._reader is not None:
             self._writer.close(max(self._wait_seconds, CLOSE_SECONDS))
             self._reader.close()

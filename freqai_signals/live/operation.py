@@ -1,7 +1,7 @@
 """What a dry or live bot does beside predicting: gate, registry, ledger, drift, alerts, in order.
 
-The adapters call it in few lines. Nothing here raises into freqtrade: what goes wrong is logged
-once, and trading goes on with what was known before.
+freqtrade's classes call it in a few lines. Nothing here raises into freqtrade: an error is logged
+once, and trading continues with what was known before.
 """
 
 import json
@@ -18,6 +18,7 @@ from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.ledger.ledger import Entry
 from freqai_signals.ledger.sql_tables import DRIFT_EVENTS, TRAINING
 from freqai_signals.live.alerts import NORMAL, Alert, Alerts, ahead_alert, level_alert, model_alert
+from freqai_signals.live.decision_log import LiveRecord
 from freqai_signals.live.health import action_of
 from freqai_signals.live.ledger_client import LiveLedger
 from freqai_signals.live.pair import PairOperation
@@ -26,7 +27,7 @@ from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.registry import open_registry
 from freqai_signals.registry.serving import LiveModels, ModelEvent
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.health_limits import HealthLimits
+from freqai_signals.signals.health_limits import HealthLimits, apply_health_limits
 from freqai_signals.signals.message import for_chat
 
 logger = logging.getLogger(__name__)
@@ -35,18 +36,18 @@ T = TypeVar("T")
 
 
 class LiveOperation:
-    """Of one bot. :meth:`promote` may be called in another thread, the rest in the bot's own.
+    """All of one bot. :meth:`promote` may be called in another thread, the rest in the bot's own.
 
     Parameters
     ----------
     settings
-        All of them.
+        All sections.
     user_data
-        Where registry and ledger are, unless the settings say otherwise.
+        Where registry and ledger are, unless the settings name another place.
     bot
         Name in the ledger and in the registry: FreqAI's identifier.
     clock
-        Seconds that only rise; how long a database that was away is left alone.
+        Monotonic seconds; measures how long a database that did not answer is left alone.
     now
         Seconds since 1970; candles that have not opened by then are not taken in.
     """
@@ -62,41 +63,48 @@ class LiveOperation:
         self._settings = settings
         self._now = now
         self._models = LiveModels(settings, open_registry(settings.registry, user_data), bot)
-        self._asked_training: dict[str, int] = {}
+        self._last_training: dict[str, int] = {}
         self._alerts = Alerts(settings.alerts)
         self._alerts_restored = False
         self._pairs: dict[str, PairOperation] = {}
         self._logged: set[str] = set()
         self._ledger = LiveLedger(settings.ledger, user_data, bot, clock)
+        self._decision_log = LiveRecord.from_environment()
 
     # Models
 
     def promote(self, pair: str, challenger: SignalModel, rows: TrainingRows) -> SignalModel:
-        """Let the gate say which model serves; the challenger with the verdict in its card."""
+        """Let the gate decide which model serves; the challenger with the verdict in its card."""
         return self._safely(lambda: self._promote(pair, challenger, rows), challenger)
 
     def model(self, pair: str, stored: SignalModel | None) -> SignalModel | None:
-        """The model that predicts a pair, as gate and operator have it.
+        """The model that predicts a pair, as gate and operator decided.
 
         Parameters
         ----------
         pair
             Full name.
         stored
-            What FreqAI has; it speaks, unless it was refused, where the registry has nothing.
+            FreqAI's model; used where the registry has none, unless the gate refused it.
         """
         return self._safely(lambda: self._models.model(pair, stored), stored)
 
     def observe(
         self, pair: str, model: SignalModel | None, features: pd.DataFrame, outputs: pd.DataFrame
     ) -> None:
-        """Remember what a model was given and what it said, until the candle is judged."""
+        """Keep a model's inputs and outputs until the candle is judged."""
         self._safely(lambda: self._pair(pair).watch.observe(model, features, outputs), None)
 
     # Candles
 
+    def log_decision(self, pair: str, frame: pd.DataFrame, cost: float) -> None:
+        """Append the newest row, as decided before any limit, to a rehearsal's decision log."""
+        log = self._decision_log
+        if log is not None:
+            self._safely(lambda: log.add(pair, frame, cost), None)
+
     def judge(self, pair: str, candles: pd.DataFrame, cost: float) -> HealthLimits:
-        """Look at a pair at the close of the newest of its candles, before anything is decided.
+        """Move a pair's level to the close of its newest candle; what follows for decisions.
 
         Parameters
         ----------
@@ -112,17 +120,55 @@ class LiveOperation:
             self._safely(lambda: self._pair(pair).judge(real, cost), None)
         return self._safely(self._pair(pair).health_limits, HealthLimits())
 
+    def limit(
+        self, pair: str, frame: pd.DataFrame, decided: pd.DataFrame, kept: pd.DataFrame,
+        cost: float, lowest: float,
+    ) -> tuple[pd.DataFrame, float]:  # fmt: skip
+        """Decisions that the pair's level allows, and the confidence that a signal needs now.
+
+        Parameters
+        ----------
+        pair
+            Full name.
+        frame
+            Candles with the model's columns.
+        decided
+            Result of :func:`~freqai_signals.signals.decide.decide` for ``frame``.
+        kept
+            FreqAI's longer history of the pair, used where it reaches as far as ``frame``.
+        cost
+            Round-trip cost, a fraction.
+        lowest
+            Confidence that a buy or sell needs by the settings as they are now, tuned or not.
+        """
+        self.log_decision(pair, frame.assign(**decided), cost)
+        reaches = len(kept) and kept["date"].iloc[-1] >= frame["date"].iloc[-1]
+        limits = self.judge(pair, kept if reaches else frame, cost)
+        return apply_health_limits(decided, frame, limits, lowest), limits.confidence(lowest)
+
     def record(
         self, pair: str, frame: pd.DataFrame, cost: float, send: Callable[[str], Any]
     ) -> None:
-        """Write down what was said and decided; then tell the signal, if signals are told."""
+        """Write prediction and decision to the ledger, then send the signal, if signals are sent.
+
+        Parameters
+        ----------
+        pair
+            Full name.
+        frame
+            With predictions and decisions.
+        cost
+            Round-trip cost, a fraction.
+        send
+            Sends a message to the operator.
+        """
         real = self._closed(frame)
         if not real.empty:
             is_new = self._safely(lambda: self._pair(pair).record(real, cost), True)
             self._safely(lambda: self._pair(pair).send_signals(real.iloc[-1], is_new, send), None)
 
     def columns(self, pair: str) -> dict[str, float]:
-        """Live quality and level for FreqUI, numbers."""
+        """Live quality and level as numbers for FreqUI."""
         state = self._pair(pair)
         return state.quality.columns() | {"drift_level": float(state.watch.health.level)}
 
@@ -145,30 +191,28 @@ class LiveOperation:
         return self._safely(lambda: self._alerts_due(int(now), tuple(pairs), ahead), [])
 
     def close(self) -> None:
-        """Write what waits and let go of the database."""
+        """Write waiting rows and close the database."""
         self._safely(self._ledger.close, None)
 
-    # One place for what must not reach freqtrade
-
     def _safely(self, work: Callable[[], T], otherwise: T) -> T:
+        """The only place where errors of monitoring are kept from freqtrade."""
         try:
             return work()
         except Exception as error:
-            told = repr(error)
-            if told not in self._logged:
-                self._logged.add(told)
-                logger.exception("Trading goes on, but beside it something failed: %s", error)
+            text = repr(error)
+            # The same error at every candle would bury the rest of the log.
+            if text not in self._logged:
+                self._logged.add(text)
+                logger.exception("Error in live monitoring; trading continues: %s", error)
             return otherwise
 
-    # Candles
-
     def _promote(self, pair: str, challenger: SignalModel, rows: TrainingRows) -> SignalModel:
-        model, found = self._models.promote(pair, challenger, rows)
-        said = found.decision
+        model, promotion = self._models.promote(pair, challenger, rows)
+        decision = promotion.decision
         row = {
-            "scope": self._models.scope(pair), "challenger": said.challenger,
-            "champion": said.champion, "verdict": str(said.verdict), "reason": said.reason,
-            "evidence": json.dumps(dict(said.evidence)),
+            "scope": self._models.scope(pair), "challenger": decision.challenger,
+            "champion": decision.champion, "verdict": str(decision.verdict),
+            "reason": decision.reason, "evidence": json.dumps(dict(decision.evidence)),
         }  # fmt: skip
         self._ledger.write([Entry("model_decisions", [row])])
         return model
@@ -179,14 +223,14 @@ class LiveOperation:
             return False
         scope, candle = self._models.scope(pair), state.watch.candle
         name = f"training {pair if self._settings.model.pool == 'pair' else 'pool'}"
-        asked = self._asked_training.get(scope)
-        if asked is None:
-            asked = int(self._ledger.counter(name) or 0)
-            # A later one is that of a shorter timeframe: nobody would ask for long.
-            asked = self._asked_training[scope] = asked if asked <= candle else 0
-        if candle - asked < settings.resume_candles:
+        last = self._last_training.get(scope)
+        if last is None:
+            last = int(self._ledger.counter(name) or 0)
+            # A later number is that of a shorter timeframe, which would block requests for years.
+            last = self._last_training[scope] = last if last <= candle else 0
+        if candle - last < settings.resume_candles:
             return False
-        self._asked_training[scope] = candle
+        self._last_training[scope] = candle
         event = {
             "pair": pair, "candle": candle * self._settings.candle_seconds, "detector": TRAINING,
             "level": "requested", "model_version": state.watch.version,
@@ -206,22 +250,20 @@ class LiveOperation:
             self._pairs[pair] = PairOperation(pair, self._settings, self._ledger)
         return self._pairs[pair]
 
-    # The operator
-
     def _alerts_due(self, now: int, pairs: tuple[str, ...], ahead: Collection[str]) -> list[str]:
         candle = now // self._settings.candle_seconds - 1
         if not self._alerts_restored:
-            told = self._ledger.counter("alerts")
-            self._alerts_restored = told is not None
-            if told:
-                self._alerts.restore(told)
+            sent = self._ledger.counter("alerts")
+            self._alerts_restored = sent is not None
+            if sent:
+                self._alerts.restore(sent)
         known = {pair: self._pairs[pair].watch for pair in pairs if pair in self._pairs}
         for pair, watch in known.items():
             self._judge_silence(pair, watch, candle)
         alerts = [level_alert(pair, watch.health) for pair, watch in known.items()]
         alerts += [_quality_alert(pair, watch) for pair, watch in known.items()]
         alerts += [_model_alert(scope, event) for scope, event in self._models.events.items()]
-        alerts += [_registry_alert(*found) for found in self._models.troubles.items()]
+        alerts += [_registry_alert(*found) for found in self._models.problems.items()]
         alerts += [ahead_alert(pair, pair in ahead) for pair in pairs]
         alerts += self._ledger.alerts()
         texts = self._alerts.update(candle, alerts)
@@ -230,7 +272,7 @@ class LiveOperation:
         return [for_chat(text) for text in texts]
 
     def _judge_silence(self, pair: str, watch: LiveWatch, candle: int) -> None:
-        """Where no candle arrives, nobody else would notice."""
+        # freqtrade asks for decisions at new candles only: where none arrives, nothing else looks.
         if watch.candle and candle - watch.candle >= self._settings.drift.stale_candles:
             events = watch.judge_silence(candle)
             if events.rows:
@@ -250,7 +292,7 @@ def _model_alert(scope: str, event: ModelEvent) -> Alert:
     return Alert("model", scope, NORMAL, 0, f"{event.version} accepted")
 
 
-def _registry_alert(scope: str, trouble: str) -> Alert:
-    if not trouble:
+def _registry_alert(scope: str, problem: str) -> Alert:
+    if not problem:
         return Alert("registry", scope, NORMAL, 0)
-    return Alert("registry", scope, "cannot be used", 1, trouble)
+    return Alert("registry", scope, "cannot be used", 1, problem)

@@ -30,14 +30,14 @@ _NO_MODEL: Final = "none"
 
 
 class PairOperation:
-    """What is remembered of a pair between candles; its methods may raise.
+    """State of a pair between candles; its methods may raise.
 
     Attributes
     ----------
     watch
-        Monitors and level.
+        Monitors, live skill and level.
     quality
-        Of the last week, as far as the ledger could be read.
+        Live quality of the last week; the previous one while the ledger cannot be read.
     """
 
     def __init__(self, pair: str, settings: SignalSettings, ledger: LiveLedger) -> None:
@@ -46,7 +46,7 @@ class PairOperation:
         self.quality = LiveQuality(pair)
         self._settings = settings
         self._ledger = ledger
-        # Opening of the newest recorded candle, and of a signal whose message a kill prevented.
+        # Openings of the newest recorded candle, and of a signal whose message a kill prevented.
         self._after = 0
         self._unsent = 0
         self._restored = False
@@ -54,16 +54,16 @@ class PairOperation:
         self._quality_candle = -_QUALITY_CANDLES
 
     def judge(self, candles: pd.DataFrame, cost: float) -> None:
-        """Take in the newest candle and the outcomes that are known by now; move the level."""
+        """Monitor the newest candle and the outcomes known by now; move the level."""
         settings, watch = self._settings, self.watch
         seconds = settings.candle_seconds
         candle = int(candle_numbers(candles["date"].tail(1), seconds)[0])
         is_first = not watch.candle
         if not self._restored:
             self._restore(candle)
-        if watch.serve(candle):
+        if watch.follow_model(candle):
             self._quality_candle = -_QUALITY_CANDLES
-        watch.take_candles(candle)
+        watch.update_candles(candle)
         if self._ledger.enabled:
             recent = candles.tail(_FIRST_CANDLES if is_first else _LATER_CANDLES)
             self._unwritten.append(self._outcomes(recent, cost))
@@ -78,7 +78,7 @@ class PairOperation:
         watch.candle = candle
 
     def _restore(self, candle: int) -> None:
-        """Go on where the ledger says that the bot was."""
+        """Continue from the ledger's state of this bot and pair."""
         if not self._ledger.enabled:
             self._restored = True
             return
@@ -100,21 +100,21 @@ class PairOperation:
             self.watch.restore(health_until(Health.from_json(found[1]), candle))
 
     def _outcomes(self, candles: pd.DataFrame, cost: float) -> Entry:
-        """Let the watch take in what came of predictions; what of it is to be written."""
+        """Pass outcomes that are known by now to the monitors; the new ones, to be written."""
         settings, watch, bot = self._settings, self.watch, self._ledger.bot
         first, since = int(candles["date"].iloc[0].timestamp()), watch.outcomes_since
         nothing: tuple[pd.DataFrame, list[dict[str, Any]]] = (pd.DataFrame(), [])
-        waiting, kept = self._ledger.ask(
+        waiting, stored = self._ledger.ask(
             lambda ledger: (
                 ledger.unresolved(self.pair, bot, first),
                 ledger.outcomes(self.pair, watch.version, since),
             ),
             nothing,
         )
-        return watch.take_outcomes(resolve_outcomes(waiting, candles, settings, cost), kept)
+        return watch.update_outcomes(resolve_outcomes(waiting, candles, settings, cost), stored)
 
     def health_limits(self) -> HealthLimits:
-        """What the level takes away from decisions."""
+        """Limits that the level puts on decisions."""
         health, settings = self.watch.health, self._settings
         if not settings.drift.enabled:
             return HealthLimits()
@@ -124,7 +124,7 @@ class PairOperation:
         return HealthLimits(action.confidence_step, blocked, since)
 
     def record(self, frame: pd.DataFrame, cost: float) -> bool:
-        """Write a candle down; whether its signal has not been told yet."""
+        """Write a candle to the ledger; whether its signal has not been sent yet."""
         seconds = self._settings.candle_seconds
         model, row = self.watch.model, frame.iloc[-1]
         opening = int(candle_numbers(frame["date"].tail(1), seconds)[0]) * seconds
@@ -137,8 +137,9 @@ class PairOperation:
         )  # fmt: skip
         records = []
         if is_new and model is not None and int(row[DECISION_SIGNAL_COLUMN]) != NO_SIGNAL:
-            why = model.contributions(self.watch.features) if self.watch.features else []
-            records.append(record_of(self.pair, row, version, why))
+            features = self.watch.features
+            drivers = model.contributions(features) if features else []
+            records.append(record_of(self.pair, row, version, drivers))
         entries = [
             prediction_rows(frame, source, self._after),
             signal_rows(records, self._ledger.bot),
@@ -146,11 +147,12 @@ class PairOperation:
             self._ledger.counters({f"health {self.pair}": self.watch.health.to_json()}),
         ]
         self._after, self._unwritten = max(self._after, opening), []
+        # Whoever reads a signal's message must find its row.
         self._ledger.write(entries, wait=bool(records))
         return is_new or self._unsent == opening
 
     def send_signals(self, row: Any, is_new: bool, send: Callable[[str], Any]) -> None:
-        """Send a signal's message, if signals are told, and note that it went out."""
+        """Send a signal's message, if signals are sent, and note in the ledger that it was."""
         alerts = self._settings.alerts
         text = signal_message(self.pair, row) if is_new and alerts.enabled else None
         if text is None or not alerts.every_signal:

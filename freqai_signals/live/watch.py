@@ -1,4 +1,4 @@
-"""A pair's watch in a running bot: what the model was shown waits here until the candle closes."""
+"""One pair's monitors, rolling live skill and level, updated candle by candle in a running bot."""
 
 import logging
 from collections import deque
@@ -13,10 +13,9 @@ from freqai_signals.dataset.rows import candle_numbers
 from freqai_signals.drift.monitors import PairDrift
 from freqai_signals.drift.training_reference import WINDOW_DAYS
 from freqai_signals.ledger.ledger import Entry
-from freqai_signals.ledger.sql_tables import DRIFT_EVENTS
-from freqai_signals.live.health import Health
-from freqai_signals.live.pair_watch import PairWatch
-from freqai_signals.model.signal_model import ABSTAINING, SignalModel
+from freqai_signals.ledger.sql_tables import DRIFT_EVENTS, HEALTH
+from freqai_signals.live.health import Evidence, Health, next_health, renewed
+from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.schema import PROBA_COLUMNS, TRUST_COLUMN
 from freqai_signals.settings import SignalSettings
 
@@ -27,56 +26,65 @@ _REMEMBERED_OUTCOMES: Final = 5_000
 
 
 class LiveWatch:
-    """Feeds a :class:`~freqai_signals.live.pair_watch.PairWatch` from whole frames.
+    """State of one pair. Not shared between threads.
 
     Attributes
     ----------
+    pair
+        Full name.
     model
-        The one that predicted the newest candle.
+        The one that predicted the newest candle; None before the first.
     features
-        What it was given for that candle, by name.
+        Its inputs for that candle, by name.
     candle
         Number of the newest candle that was judged; 0 before the first.
+    health
+        Level of the pair and its reasons.
+    version
+        Version of the monitored model; empty before the first.
     """
 
     def __init__(self, pair: str, settings: SignalSettings) -> None:
+        self.pair = pair
         self.model: SignalModel | None = None
         self.features: dict[str, Any] = {}
         self.candle = 0
+        self.health = Health()
+        self.version = ""
         self._settings = settings
-        self._watch = PairWatch(pair, settings)
-        self._seen: list[tuple[SignalModel, pd.DataFrame, pd.DataFrame]] = []
+        self._drift = PairDrift(None)
+        self._losses: deque[tuple[float, float]] = deque(maxlen=settings.drift.live_skill_rows)
+        self._last_trusted = -1
+        self._observed: list[tuple[SignalModel, pd.DataFrame, pd.DataFrame]] = []
         self._resolved: deque[tuple[int, str]] = deque(maxlen=_REMEMBERED_OUTCOMES)
         self._newest_outcome = 0
 
     @property
-    def health(self) -> Health:
-        """Level of the pair."""
-        return self._watch.health
+    def live_rows(self) -> int:
+        """Scored rows behind :attr:`live_skill`."""
+        return len(self._losses)
 
     @property
-    def version(self) -> str:
-        """Version of the model under watch; empty before the first."""
-        return self._watch.version
+    def live_skill(self) -> float:
+        """Skill against the class prior on the newest scored rows of this model; 0 without any."""
+        if not self._losses:
+            return 0.0
+        loss, prior = np.sum(self._losses, axis=0)
+        return float(1.0 - loss / prior)
 
     @property
     def is_poor(self) -> bool:
         """Whether live skill is below its floor, on enough rows."""
-        drift, watch = self._settings.drift, self._watch
-        enough = drift.enabled and watch.live_rows >= drift.live_skill_rows
-        return enough and watch.live_skill < drift.live_skill_floor
-
-    @property
-    def live_skill(self) -> float:
-        """Skill against the prior over the newest scored rows of the serving model."""
-        return self._watch.live_skill
+        drift = self._settings.drift
+        enough = drift.enabled and self.live_rows >= drift.live_skill_rows
+        return enough and self.live_skill < drift.live_skill_floor
 
     @property
     def outcomes_since(self) -> int:
         """Opening (seconds since 1970) of the oldest candle whose outcome may still be unknown.
 
-        At first that is where the model's training ended; later a horizon before the newest known
-        one, since another bot with the same model may write its rows a little later.
+        At first the end of the model's training; later a horizon before the newest known outcome,
+        since another bot with the same model may write its rows a little later.
         """
         seconds = self._settings.candle_seconds
         trained = self.model.trained_until if self.model is not None else 0
@@ -84,101 +92,156 @@ class LiveWatch:
         return max(trained * seconds, late)
 
     def restore(self, health: Health) -> None:
-        """Go on from the level before a restart, unless a worse one was found meanwhile."""
-        if health.level >= self._watch.health.level:
-            self._watch.health = health
+        """Continue at the level from before a restart, unless a worse one was found meanwhile."""
+        if health.level >= self.health.level:
+            self.health = health
 
     def observe(
         self, model: SignalModel | None, features: pd.DataFrame, outputs: pd.DataFrame
     ) -> None:
-        """Keep what was watched of the newest days; a bot that starts predicts many at once."""
+        """Keep inputs and outputs of the newest days until :meth:`update_candles`.
+
+        A candle is predicted before it is known to be the newest one, and a bot that starts
+        predicts many at once.
+
+        Parameters
+        ----------
+        model
+            The one that made ``outputs``; None where none serves.
+        features
+            ``date`` and the model's inputs, oldest first.
+        outputs
+            Probabilities and ``do_predict`` of the same rows.
+        """
         self.model = model
         if model is None or features.empty:
             return
         days = WINDOW_DAYS * self._settings.candles_per_day
-        watched = PairDrift(model.drift).feature_names
-        names = [name for name in ("date", *watched) if name in features]
+        monitored = PairDrift(model.drift).feature_names
+        names = [name for name in ("date", *monitored) if name in features]
         self.features = {str(name): value for name, value in features.iloc[-1].items()}
-        said = outputs[[*PROBA_COLUMNS, TRUST_COLUMN]].tail(days)
-        self._seen.append((model, features[names].tail(days), said))
+        predicted = outputs[[*PROBA_COLUMNS, TRUST_COLUMN]].tail(days)
+        self._observed.append((model, features[names].tail(days), predicted))
 
-    def serve(self, candle: int) -> bool:
-        """Begin with the model that predicts now; whether it is another one than before."""
-        if self.model is None:
+    def follow_model(self, candle: int) -> bool:
+        """Reset the monitors if another model predicts now; whether it is another one."""
+        if self.model is None or self.model.card.version == self.version:
             return False
-        before = self._watch.version
-        self._watch.serve(self.model, candle)
-        if before == self._watch.version:
-            return False
+        if self.version:
+            self.health = renewed(self.health, candle)
+        enabled = self._settings.drift.enabled
+        self.version = self.model.card.version
+        self._drift = PairDrift(self.model.drift if enabled else None)
+        self._losses.clear()
         self._resolved.clear()
         self._newest_outcome = 0
         unwatched = ALL if self.model.drift is None else self.model.drift.unwatched
-        if unwatched and self.model.fit is not None and self._settings.drift.enabled:
+        if unwatched and self.model.fit is not None and enabled:
             logger.warning(
-                "%s: drift of %s is not watched: the training window of model %s is too short to "
-                "know what is normal; a longer freqai.train_period_days or "
-                "data_split_parameters.test_size helps",
-                self._watch.pair,
+                "%s: drift of %s is not monitored: the training window of model %s is too short to "
+                "learn what is normal; use a longer freqai.train_period_days or "
+                "data_split_parameters.test_size",
+                self.pair,
                 ", ".join(unwatched),
-                self.model.card.version,
+                self.version,
             )
         return True
 
-    def take_candles(self, candle: int) -> None:
-        """Take in what was seen up to a candle; what the model was trained on is left out."""
-        # A candle that nobody predicted counts as silence.
-        self._watch.update_candle(candle, {}, ABSTAINING, False)
-        seen, self._seen = self._seen, []
-        for model, features, said in seen:
+    def update_candles(self, candle: int) -> None:
+        """Pass what was observed up to a candle to the monitors, but for the model's training rows.
+
+        Parameters
+        ----------
+        candle
+            Number of the newest closed candle.
+        """
+        if self._last_trusted < 0:
+            # A pair that was never predicted is silent from its first candle on.
+            self._last_trusted = candle
+        observed, self._observed = self._observed, []
+        for model, features, outputs in observed:
             if model is not self.model:
                 continue
             numbers = candle_numbers(features["date"], self._settings.candle_seconds)
-            proba = said[list(PROBA_COLUMNS)].to_numpy(np.float64)
-            trusted = (said[TRUST_COLUMN] == 1).to_numpy()
-            rows: list[dict[Any, Any]] = features.to_dict("records")
+            inputs = features.reindex(columns=list(self._drift.feature_names))
+            values = inputs.to_numpy(np.float32)
+            proba = outputs[list(PROBA_COLUMNS)].to_numpy(np.float64)
+            trusted = (outputs[TRUST_COLUMN] == 1).to_numpy()
             new = (numbers > model.trained_until) & (numbers <= candle)
             for i in np.flatnonzero(new & trusted):
-                self._watch.update_candle(int(numbers[i]), rows[i], proba[i], True)
+                self._last_trusted = max(int(numbers[i]), self._last_trusted)
+                self._drift.update_candle(int(numbers[i]), values[i], proba[i])
 
-    def take_outcomes(self, resolved: Entry, kept: Sequence[Mapping[str, Any]]) -> Entry:
-        """Take in outcomes; those to be written, since resolved rows may wait for that meanwhile.
+    def update_outcomes(self, resolved: Entry, stored: Sequence[Mapping[str, Any]]) -> Entry:
+        """Score the model by outcomes; returns those that are to be written.
 
         Parameters
         ----------
         resolved
-            Of this bot's predictions.
-        kept
-            Those in the ledger since :attr:`outcomes_since`: from before a restart or a rollback,
-            or of another bot with the same model.
+            Outcomes of this bot's predictions. A slow ledger may list a prediction as unresolved
+            more than once; it counts once.
+        stored
+            Outcomes in the ledger since :attr:`outcomes_since`: from before a restart or a
+            rollback, or of another bot with the same model.
         """
         known = set(self._resolved)
         new = {_key(row): row for row in resolved.rows if _key(row) not in known}
-        heard = {_key(row): row for row in kept if _key(row) not in known}
-        self._resolved.extend(sorted(heard | new))
-        rows = [row for _, row in sorted((heard | new).items())]
-        self._watch.update_outcomes(Entry(resolved.table, rows))
-        own = [row["candle"] for row in rows if row["model_version"] == self.version]
-        self._newest_outcome = max([self._newest_outcome, *own])
+        others = {_key(row): row for row in stored if _key(row) not in known}
+        rows = [row for _, row in sorted((others | new).items())]
+        self._resolved.extend(_key(row) for row in rows)
+        for row in rows:
+            if row["model_version"] != self.version:
+                continue
+            self._newest_outcome = max(self._newest_outcome, row["candle"])
+            if row["realised"] is not None:
+                loss, prior = float(row["loss"]), float(row["prior_loss"])
+                self._losses.append((loss, prior))
+                number = int(row["candle"]) // self._settings.candle_seconds
+                self._drift.update_outcome(number, int(row["realised"]), loss - prior)
         return Entry(resolved.table, list(new.values()))
 
-    def judge(self, candle: int) -> Entry:
-        """Move on to a candle; see :meth:`PairWatch.judge`."""
+    def judge(self, candle: int, now: int = 0) -> Entry:
+        """Move the level to a candle; the entry holds an event for the ledger if it changed.
+
+        Parameters
+        ----------
+        candle
+            Candle number.
+        now
+            Number of the candle that should have closed by now, if it is a later one.
+        """
+        before, newest = self.health, max(candle, now)
         if not self._settings.drift.enabled:
             return Entry(DRIFT_EVENTS.name, [])
-        return self._watch.judge(candle)
+        evidence = Evidence(
+            drift=self._drift.states,
+            live_skill=self.live_skill,
+            live_rows=self.live_rows,
+            stale_candles=newest - self._last_trusted if self._last_trusted >= 0 else 0,
+        )
+        self.health = next_health(before, candle, evidence, self._settings.drift)
+        if self.health.level == before.level:
+            return Entry(DRIFT_EVENTS.name, [])
+        event = {
+            "pair": self.pair,
+            "candle": candle * self._settings.candle_seconds,
+            "detector": HEALTH,
+            "level": str(self.health.level),
+            "model_version": self.version,
+            "detail": "; ".join(self.health.reasons),
+        }
+        return Entry(DRIFT_EVENTS.name, [event])
 
     def judge_silence(self, now: int) -> Entry:
-        """Judge the candle that does not come, as often as asked; when it comes, it counts.
+        """Judge a candle that is overdue; may be repeated, and the candle still counts later.
 
         Parameters
         ----------
         now
             Number of the candle that should have closed by the clock, which may be wrong.
         """
-        if not self._settings.drift.enabled:
-            return Entry(DRIFT_EVENTS.name, [])
-        events = self._watch.judge(self.candle + 1, now)
-        self._watch.health = replace(self.health, candle=self.candle)
+        events = self.judge(self.candle + 1, now)
+        self.health = replace(self.health, candle=self.candle)
         return events
 
 

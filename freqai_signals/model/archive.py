@@ -20,7 +20,7 @@ MOST_BYTES: Final = 512 * 2**20
 """Of all members unpacked; a pool of 100 pairs with five seeds stays below 50 MB."""
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
-_NAME: Final = re.compile(r"(card|model|manifest)\.json|arrays\.npz|booster_[0-9a-z]+_\d+_\d+\.txt")
+_NAME: Final = re.compile(r"(card|model|manifest)\.json|arrays\.npz|booster_\d+_\d+\.txt")
 _PACKED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED: Final = 0x1
 _SIGNED: Final = b"hmac-sha256 "

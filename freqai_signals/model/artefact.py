@@ -6,7 +6,7 @@ them all before anything is built.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from freqai_signals.dataset.holdout import Holdout
 from freqai_signals.drift import training_reference
 from freqai_signals.files import write_atomically
-from freqai_signals.model import archive, generations
+from freqai_signals.model import archive, booster
 from freqai_signals.model.calibration import Calibrator, DirectionHistory
 from freqai_signals.model.card import ModelCard
+from freqai_signals.model.ensemble import Head
 from freqai_signals.model.reference import ClassReturns, MarginReference, NoveltyReference
 from freqai_signals.model.signal_model import Fit, SignalModel
+from freqai_signals.settings import ModelKind
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 _HOLDOUT: Final = tuple(item.name for item in fields(Holdout))
 
 
@@ -48,7 +50,7 @@ def to_bytes(model: SignalModel, key: bytes | None = None) -> bytes:
         "card.json": model.card.to_json().encode(),
         "model.json": json.dumps(_description(model), sort_keys=True).encode(),
         archive.ARRAYS: archive.pack_arrays(_arrays(model)),
-        **(generations.texts(model.fit.generations, model.fit.ballot) if model.fit else {}),
+        **(_texts(model.fit.heads) if model.fit else {}),
     }
     return archive.pack(members, FORMAT, key)
 
@@ -110,9 +112,7 @@ def _description(model: SignalModel) -> dict[str, Any]:
     return {
         "names": list(model.names),
         "trained_until": model.trained_until,
-        "generations": generations.description(fit.generations) if fit else [],
-        "votes": generations.describe_votes(fit.ballot) if fit else [],
-        "decay": fit.decay if fit else 1.0,
+        "heads": [[head.kind, len(head.boosters)] for head in fit.heads] if fit else [],
         "calibration": [fit.calibrator.method, fit.calibrator.values] if fit else [],
         "places": [fit.places.usual, fit.places.limit] if fit else [],
     }
@@ -135,9 +135,35 @@ def _arrays(model: SignalModel) -> dict[str, NDArray[Any]]:
             "return_square": model.fit.class_returns.square,
             "return_count": model.fit.class_returns.count,
             "prior": model.fit.prior,
-            **generations.to_arrays(model.fit.generations, model.fit.ballot),
         }
     return arrays
+
+
+def _texts(heads: Sequence[Head]) -> dict[str, bytes]:
+    """LightGBM's text of every booster by file name."""
+    return {
+        _booster_name(i, j): booster.to_text(fitted).encode()
+        for i, head in enumerate(heads)
+        for j, fitted in enumerate(head.boosters)
+    }
+
+
+def _booster_name(head: int, place: int) -> str:
+    return f"booster_{head}_{place}.txt"
+
+
+def _build_heads(
+    described: Sequence[tuple[ModelKind, int]], members: Mapping[str, bytes]
+) -> tuple[Head, ...]:
+    return tuple(
+        Head(
+            kind,
+            tuple(
+                booster.from_text(members[_booster_name(i, j)].decode()) for j in range(boosters)
+            ),
+        )
+        for i, (kind, boosters) in enumerate(described)
+    )
 
 
 def _build(members: Mapping[str, bytes]) -> SignalModel:
@@ -147,7 +173,7 @@ def _build(members: Mapping[str, bytes]) -> SignalModel:
         arrays["history_event_end"], arrays["history_log_odds"], arrays["history_bought"]
     )
     card = ModelCard.from_json(members["card.json"].decode())
-    fit = _build_fit(description, arrays, members) if description["generations"] else None
+    fit = _build_fit(description, arrays, members) if description["heads"] else None
     names = tuple(description["names"])
     holdout = Holdout(**{name: arrays[f"holdout_{name}"] for name in _HOLDOUT})
     drift = training_reference.from_arrays(arrays)
@@ -160,7 +186,7 @@ def _build_fit(
     method, values = description["calibration"]
     usual, limit = description["places"]
     return Fit(
-        generations=generations.build(description["generations"], arrays, members),
+        heads=_build_heads(description["heads"], members),
         calibrator=Calibrator(method, tuple(tuple(row) for row in values)),
         margins=MarginReference(arrays["margins"]),
         places=NoveltyReference(arrays["centre"], arrays["half_width"], usual, limit),
@@ -168,6 +194,4 @@ def _build_fit(
             arrays["return_mean"], arrays["return_square"], arrays["return_count"]
         ),
         prior=arrays["prior"],
-        decay=description["decay"],
-        ballot=generations.build_ballot(description["votes"], arrays, members),
     )

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from freqai_signals.settings import BoosterSettings
 
-LIBRARY_VERSION: Final = lgb.__version__
-
 Features = NDArray[np.float32]
 Target = NDArray[np.int8]
 
@@ -26,7 +24,6 @@ class Sample(NamedTuple):
 
     features: Features
     target: Target
-    weight: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +115,7 @@ def fit_rounds(train: Sample, params: dict[str, Any], rounds: int) -> Fitted:
 def _dataset(
     rows: Sample, params: dict[str, Any], reference: lgb.Dataset | None = None
 ) -> lgb.Dataset:
-    return lgb.Dataset(rows.features, rows.target, reference, rows.weight, params=params)
+    return lgb.Dataset(rows.features, rows.target, reference, params=params)
 
 
 def predict(fitted: Fitted, features: Features) -> NDArray[np.float64]:

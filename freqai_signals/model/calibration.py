@@ -1,17 +1,16 @@
-"""Making probabilities honest, on purged rows that trained no tree."""
+"""Calibration: probabilities that hold, fitted on purged rows that trained no tree."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize, minimize_scalar
-from scipy.special import expit, log_softmax, softmax
-from sklearn.isotonic import IsotonicRegression
+from scipy.optimize import minimize_scalar
+from scipy.special import expit, softmax
 
 from freqai_signals.metrics import Labels, Probabilities, log_loss
-from freqai_signals.schema import CLASS_COUNT, SignalClass
+from freqai_signals.schema import SignalClass
 from freqai_signals.settings import CalibrationMethod, CalibrationSettings
 
 _SMALLEST: Final = 1e-9
@@ -133,104 +132,36 @@ def fit_calibrator(
 ) -> Calibrator:
     """Fit the chosen method, or none where it would worsen the purged log loss.
 
-    With ``auto`` every method is fitted on the first half of the rows and judged on the second;
-    the winner is then fitted on all of them. A fixed method is judged in the same way and replaced
-    by ``none`` if it loses. The direction shrink is not judged on the rows: they chose the number
-    of boosting rounds, which makes their direction look better than it is. It is fitted on
-    ``history``, predictions of earlier models about what came after them, and cannot worsen the
-    log loss there, since a slope of 1 changes nothing.
+    ``temperature`` is fitted on the first half of the rows and tested on the second, purged of each
+    other; only if it wins there is it fitted on all of them. The direction shrink is not tested on
+    the rows: they chose the number of boosting rounds, which makes their direction look better than
+    it is. It is fitted on ``history``, predictions of earlier models about what came after them,
+    and cannot worsen the log loss there, since a slope of 1 changes nothing.
     """
-    if settings.method == "none":
-        return Calibrator()
     if settings.method == "direction_shrink":
-        return _fit("direction_shrink", rows, history, settings)
-    if len(rows.labels) < settings.min_rows:
-        return Calibrator()
-    candidates: Sequence[CalibrationMethod] = (
-        ("temperature", "vector", "isotonic", "direction_shrink")
-        if settings.method == "auto"
-        else (settings.method,)
-    )
-    losses = _judged(candidates, rows, history, settings)
-    best = min(candidates, key=lambda method: losses[method])
-    if losses[best] > losses["none"]:
-        return Calibrator()
-    return _fit(best, rows, history, settings)
-
-
-def _judged(
-    methods: Sequence[CalibrationMethod],
-    rows: CalibrationRows,
-    history: DirectionHistory,
-    settings: CalibrationSettings,
-) -> dict[CalibrationMethod, float]:
-    half = len(rows.labels) // 2
-    boundary = rows.start[half]
-    early = rows.event_end[:half] < boundary
-    labels, raw = rows.labels[half:], rows.raw[half:]
-    losses: dict[CalibrationMethod, float] = {"none": log_loss(labels, raw)}
-    if not early.any():
-        return losses | dict.fromkeys(methods, np.inf)
-    first = CalibrationRows(
-        rows.labels[:half][early], rows.raw[:half][early],
-        rows.start[:half][early], rows.event_end[:half][early], rows.overlap,
-    )  # fmt: skip
-    past = history.event_end < boundary
-    known = DirectionHistory(history.event_end[past], history.log_odds[past], history.bought[past])
-    for method in methods:
-        losses[method] = log_loss(labels, _fit(method, first, known, settings)(raw))
-    return losses
-
-
-def _fit(
-    method: CalibrationMethod,
-    rows: CalibrationRows,
-    history: DirectionHistory,
-    settings: CalibrationSettings,
-) -> Calibrator:
-    if method == "direction_shrink":
         slope = direction_slope(history, settings.initial_slope, rows.overlap)
-        return Calibrator(method, ((slope,),))
-    if method == "temperature":
-        return Calibrator(method, ((_temperature(rows),),))
-    if method == "vector":
-        return Calibrator(method, _vector(rows))
-    return Calibrator("isotonic", _isotonic(rows))
+        return Calibrator("direction_shrink", ((slope,),))
+    if settings.method == "none" or len(rows.labels) < settings.min_rows:
+        return Calibrator()
+    half = len(rows.labels) // 2
+    early = rows.event_end[:half] < rows.start[half]
+    if not early.any():
+        return Calibrator()
+    tried = _temperature(rows.labels[:half][early], rows.raw[:half][early])
+    labels, raw = rows.labels[half:], rows.raw[half:]
+    if log_loss(labels, tried(raw)) > log_loss(labels, raw):
+        return Calibrator()
+    return _temperature(rows.labels, rows.raw)
 
 
-def _temperature(rows: CalibrationRows) -> float:
-    scores = _log(rows.raw)
+def _temperature(labels: Labels, raw: Probabilities) -> Calibrator:
+    scores = _log(raw)
 
     def loss(log_temperature: float) -> float:
-        return log_loss(rows.labels, softmax(scores * np.exp(-log_temperature), axis=1))
+        return log_loss(labels, softmax(scores * np.exp(-log_temperature), axis=1))
 
     found = minimize_scalar(loss, bounds=(np.log(0.2), np.log(10.0)), method="bounded")
-    return float(np.exp(found.x))
-
-
-def _vector(rows: CalibrationRows) -> tuple[tuple[float, ...], ...]:
-    scores = _log(rows.raw)
-    happened = np.eye(CLASS_COUNT)[rows.labels.astype(np.intp)]
-
-    def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        logits = scores * values[:CLASS_COUNT] + values[CLASS_COUNT:]
-        gap = softmax(logits, axis=1) - happened
-        gradient = np.concatenate([(gap * scores).mean(axis=0), gap.mean(axis=0)])
-        value = -(log_softmax(logits, axis=1) * happened).sum(axis=1).mean()
-        return float(value), gradient
-
-    start = np.array([1.0] * CLASS_COUNT + [0.0] * CLASS_COUNT)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B")
-    return (tuple(found.x[:CLASS_COUNT].tolist()), tuple(found.x[CLASS_COUNT:].tolist()))
-
-
-def _isotonic(rows: CalibrationRows) -> tuple[tuple[float, ...], ...]:
-    knots: list[tuple[float, ...]] = []
-    for kind in range(CLASS_COUNT):
-        fitted = IsotonicRegression(y_min=_SMALLEST, y_max=1.0, out_of_bounds="clip")
-        fitted.fit(rows.raw[:, kind], rows.labels == kind)
-        knots += [tuple(fitted.X_thresholds_.tolist()), tuple(fitted.y_thresholds_.tolist())]
-    return tuple(knots)
+    return Calibrator("temperature", ((float(np.exp(found.x)),),))
 
 
 def _log(probabilities: Probabilities) -> NDArray[np.float64]:
@@ -248,20 +179,6 @@ def _apply_temperature(probabilities: Probabilities, values: Values) -> Probabil
     return np.asarray(softmax(_log(probabilities) / values[0][0], axis=1))
 
 
-def _apply_vector(probabilities: Probabilities, values: Values) -> Probabilities:
-    return np.asarray(softmax(_log(probabilities) * values[0] + np.array(values[1]), axis=1))
-
-
-def _apply_isotonic(probabilities: Probabilities, values: Values) -> Probabilities:
-    mapped = np.column_stack(
-        [
-            np.interp(probabilities[:, kind], values[2 * kind], values[2 * kind + 1])
-            for kind in range(CLASS_COUNT)
-        ]
-    )
-    return np.asarray(mapped / mapped.sum(axis=1, keepdims=True))
-
-
 def _apply_direction_shrink(probabilities: Probabilities, values: Values) -> Probabilities:
     buy = expit(values[0][0] * direction_log_odds(probabilities))
     move = probabilities[:, _BUY] + probabilities[:, _SELL]
@@ -271,7 +188,5 @@ def _apply_direction_shrink(probabilities: Probabilities, values: Values) -> Pro
 _APPLY: Final[Mapping[Any, Callable[[Probabilities, Values], Probabilities]]] = {
     "none": _apply_none,
     "temperature": _apply_temperature,
-    "vector": _apply_vector,
-    "isotonic": _apply_isotonic,
     "direction_shrink": _apply_direction_shrink,
 }

@@ -63,9 +63,6 @@ class ModelCard:
         Why there is no model; empty if there is one.
     warnings
         What a user should know, for example validation accuracy below its limit.
-    ensemble
-        ``generations``: weights of the members of this and earlier windows, newest first;
-        ``linear_weight``: share of the linear model in each.
     groups
         Share of the boosters' total gain by feature group.
     selection
@@ -91,7 +88,6 @@ class ModelCard:
     tuned: str = ""
     reason: str = ""
     warnings: tuple[str, ...] = ()
-    ensemble: Mapping[str, Any] = field(default_factory=dict)
     groups: Mapping[str, float] = field(default_factory=dict)
     selection: Mapping[str, Any] = field(default_factory=dict)
     gate: Mapping[str, Any] = field(default_factory=dict)

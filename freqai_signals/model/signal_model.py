@@ -14,40 +14,28 @@ from freqai_signals.metrics import Probabilities
 from freqai_signals.model import booster
 from freqai_signals.model.calibration import Calibrator, DirectionHistory
 from freqai_signals.model.card import ModelCard
-from freqai_signals.model.ensemble import Generation, Head, mixed
+from freqai_signals.model.ensemble import Head, raw_mean
 from freqai_signals.model.reference import ClassReturns, MarginReference, NoveltyReference
-from freqai_signals.model.votes import Ballot
-from freqai_signals.schema import CLASS_COUNT, SignalClass
+from freqai_signals.schema import ABSTAINING_ROW, CLASS_COUNT, PROBA_COLUMNS, SignalClass
 
-ABSTAINING = np.array([0.0, 1.0, 0.0])
+ABSTAINING = np.array([ABSTAINING_ROW[name] for name in PROBA_COLUMNS])
 """Probabilities of a row that cannot be trusted: hold, and nothing to act on."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Everything that exists only in a model that could be trained.
+    """Everything that exists only in a model that could be trained; one of ``heads`` a seed."""
 
-    ``generations`` are the members of its own window and of earlier ones, newest first; each
-    weighs ``decay`` times as much as the one before. ``ballot`` is the label ensemble, if any.
-    """
-
-    generations: tuple[Generation, ...]
+    heads: tuple[Head, ...]
     calibrator: Calibrator
     margins: MarginReference
     places: NoveltyReference
     class_returns: ClassReturns
     prior: NDArray[np.float64]
-    decay: float = 1.0
-    ballot: Ballot | None = None
-
-    @property
-    def heads(self) -> tuple[Head, ...]:
-        """Heads of its own window, one a seed."""
-        return self.generations[0].serving.heads
 
     def raw(self, features: NDArray[np.float32]) -> Probabilities:
-        """What all generations say together before calibration, shape ``(n, 3)``."""
-        return mixed([one.serving for one in self.generations], self.decay, features)
+        """Probabilities before calibration, shape ``(n, 3)``."""
+        return raw_mean(self.heads, features)
 
     def calibrated(self, features: NDArray[np.float32]) -> Probabilities:
         """Calibrated probabilities of complete rows, wherever they lie; shape ``(n, 3)``."""
@@ -86,11 +74,6 @@ class SignalModel:
     holdout: Holdout = field(default_factory=Holdout)
     drift: DriftReference | None = None
 
-    @property
-    def classes_(self) -> tuple[int, ...]:
-        """Column order of the probabilities: always sell, hold, buy."""
-        return tuple(int(kind) for kind in SignalClass)
-
     def predict(self, frame: pd.DataFrame) -> "Prediction":
         """Predict every row of a frame of features.
 
@@ -115,17 +98,10 @@ class SignalModel:
             probabilities[known] = self.fit.calibrated(features[known])
         trusted = known & (distance <= self.fit.places.limit)
         probabilities[~trusted] = ABSTAINING
-        score = np.zeros(len(frame))
-        if self.fit.ballot is not None and trusted.any():
-            score[trusted] = self.fit.ballot.score(features[trusted])
-        return Prediction(probabilities, trusted, distance, score)
-
-    def predict_row(self, row: Mapping[str, float]) -> "Prediction":
-        """Predict one row given as feature name to value."""
-        return self.predict(pd.DataFrame([dict(row)]))
+        return Prediction(probabilities, trusted, distance)
 
     def feature_importance(self, most: int = 20) -> list[tuple[str, float]]:
-        """The ``most`` features with the largest share of its own boosters' gain, largest first."""
+        """The ``most`` features with the largest share of its boosters' gain, largest first."""
         if self.fit is None:
             return []
         gains = np.zeros(len(self.names))
@@ -141,8 +117,7 @@ class SignalModel:
         """Features that moved one row's buy-against-sell score most, with signed parts.
 
         Units are log-odds before calibration (SHAP values of the direction booster, or of buy
-        minus sell), of the boosters of the model's own window; the sum over all features plus a
-        constant is their score.
+        minus sell), mean over the seeds; the sum over all features plus a constant is the score.
         """
         if self.fit is None:
             return []
@@ -164,20 +139,17 @@ class Prediction:
         Shape ``(n,)``: complete input inside the training distribution, of a usable model.
     distance
         Shape ``(n,)``, distance from the training distribution; infinite where unknown.
-    score
-        Shape ``(n,)``, what the label ensemble says of direction; 0 without one, or not trusted.
     """
 
     probabilities: Probabilities
     trusted: NDArray[np.bool_]
     distance: NDArray[np.float64]
-    score: NDArray[np.float64]
 
     @classmethod
     def abstaining(cls, rows: int) -> "Prediction":
         """Nothing to say about any of ``rows`` rows."""
         untrusted, unknown = np.zeros(rows, np.bool_), np.full(rows, np.inf)
-        return cls(np.tile(ABSTAINING, (rows, 1)), untrusted, unknown, np.zeros(rows))
+        return cls(np.tile(ABSTAINING, (rows, 1)), untrusted, unknown)
 
 
 def _direction_parts(head: Head, features: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,10 +1,15 @@
-"""The models of a backtest's windows, each trained once and carried on by the next."""
+"""A backtest's windows: each model trained once, each pair labelled once."""
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from freqai_signals.dataset.rows import candle_numbers
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.promotion import window_serving
+from freqai_signals.schema import LABEL_COLUMN, RETURN_SCALE_COLUMN
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.model_store import ModelStore
 from freqai_signals.training.request import Request
@@ -70,3 +75,48 @@ class WindowModels:
             new, serving = self._kept[name]
         assert serving is not None
         return serving
+
+
+class LabelledOnce:
+    """The strategy as FreqAI sees it in a backtest: the same hooks, but nothing is labelled again.
+
+    FreqAI asks for the labels of all earlier rows twice a window and reads only the column's name:
+    training rows come from the pair's table, whose labels the strategy's own hook has made.
+
+    Parameters
+    ----------
+    strategy
+        Whose ``tables`` hold its labels.
+    candle_seconds
+        Length of a candle.
+    """
+
+    def __init__(self, strategy: Any, candle_seconds: int) -> None:
+        self._strategy = strategy
+        self._candle_seconds = candle_seconds
+        self._scale: dict[str, pd.Series] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the strategy's."""
+        return getattr(self._strategy, name)
+
+    def set_freqai_targets(
+        self, dataframe: pd.DataFrame, metadata: dict[str, Any], **kwargs: Any
+    ) -> pd.DataFrame:
+        """The frame with an empty label, and the return scale that predictions are made with.
+
+        The scale of a row is known at its close. A frame with candles that the table lacks is
+        labelled by the strategy.
+        """
+        pair = metadata["pair"]
+        if pair not in self._scale:
+            table = self._strategy.tables.table(pair, self._strategy)
+            self._scale[pair] = table.labels[RETURN_SCALE_COLUMN].set_axis(table.numbers)
+        numbers = pd.Index(candle_numbers(dataframe["date"], self._candle_seconds))
+        places = self._scale[pair].index.get_indexer(numbers)
+        if (places < 0).any():
+            labelled: pd.DataFrame = self._strategy.set_freqai_targets(dataframe, metadata=metadata)
+            return labelled
+        frame = dataframe.assign(**{LABEL_COLUMN: np.nan})
+        frame[RETURN_SCALE_COLUMN] = self._scale[pair].to_numpy()[places]
+        return frame

@@ -17,7 +17,7 @@ from freqai_signals.trading.producer import with_consumed
 
 
 class SignalConsumerStrategy(IStrategy):
-    """Enters and leaves where LightGBMSignalStrategy of a producer bot says so.
+    """Enters and leaves where LightGBMSignalStrategy of a producer bot signals it.
 
     Needs freqtrade's ``external_message_consumer`` and the producer's ``freqai`` section, disabled.
     """
@@ -49,7 +49,7 @@ class SignalConsumerStrategy(IStrategy):
         return with_consumed(dataframe, produced)
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
-        """The producer's columns say where to enter; its tag goes with them."""
+        """Enter where the producer's columns do; its tag goes with them."""
         self._positions.decided(metadata["pair"], dataframe)
         return dataframe.assign(enter_tag=dataframe[TAGS["enter_tag"]])
 

@@ -1,4 +1,4 @@
-"""FreqAI's drawer, mended. A module of its own name, unlike the adapter: it can be imported."""
+"""FreqAI's data drawer with fixes, in a module that can be imported by name."""
 
 import logging
 import shutil
@@ -23,8 +23,8 @@ from freqai_signals.plugin import prediction_journal
 from freqai_signals.plugin.data_kitchen import SignalDataKitchen
 from freqai_signals.plugin.future_candles import utc_now
 from freqai_signals.plugin.state_files import with_columns
-from freqai_signals.schema import TRUST_COLUMN
-from freqai_signals.signals.outputs import model_columns, window_facts
+from freqai_signals.schema import MODEL_COLUMNS, TRUST_COLUMN
+from freqai_signals.signals.outputs import window_facts
 
 logger = logging.getLogger(__name__)
 
@@ -33,15 +33,15 @@ _MOST_JOURNAL_BYTES: Final = 32 * 2**20
 
 
 class SignalDataDrawer(FreqaiDataDrawer):
-    """FreqAI's drawer with mends: whole files, and candles of each pair for itself.
+    """FreqAI's data drawer with fixes: whole files, and candles of each pair for itself.
 
     FreqAI stores what it knows where nobody catches: an error would end the thread that trains, or
-    keep a pair from being decided. So a disk that is full or read-only is told once here, what is
+    keep a pair from being decided. So a disk that is full or read-only is logged once here, what is
     in memory goes on, and the next candle or training tries again.
     """
 
     historic_predictions: dict[str, DataFrame]
-    _unsaid: set[str]
+    _pairs_to_store: set[str]
     _unstored: set[Path]
     _unwritten: dict[str, pd.Timestamp]
     """Pairs to the first candle of theirs that is in no file yet."""
@@ -49,14 +49,16 @@ class SignalDataDrawer(FreqaiDataDrawer):
     """Pairs of which a file holds all other candles."""
 
     @classmethod
-    def adopt(cls, data_drawer: FreqaiDataDrawer, scored: bool = False) -> None:
-        """Mend the drawer that FreqAI has made, and the predictions that it has read."""
+    def adopt(cls, data_drawer: FreqaiDataDrawer) -> None:
+        """Turn the drawer that FreqAI has made, and the predictions it has read, into ours."""
         data_drawer.__class__ = cls
-        data_drawer._unsaid, data_drawer._unstored, data_drawer._unwritten = set(), set(), {}
+        data_drawer._pairs_to_store, data_drawer._unstored, data_drawer._unwritten = (
+            set(),
+            set(),
+            {},
+        )
         data_drawer._take_in_journal()
-        columns = [
-            f"{name}{kind}" for name in model_columns(scored) for kind in ("", "_mean", "_std")
-        ]
+        columns = [f"{name}{kind}" for name in MODEL_COLUMNS for kind in ("", "_mean", "_std")]
         wanted = {**dict.fromkeys((*columns, TRUST_COLUMN), 0.0), **window_facts(None)}
         for pair, history in data_drawer.historic_predictions.items():
             data_drawer.historic_predictions[pair] = with_columns(history, wanted)
@@ -81,16 +83,16 @@ class SignalDataDrawer(FreqaiDataDrawer):
             self.pair_dict[pair] = self.empty_pair_dict.copy()
             self.model_dictionary.pop(pair, None)
 
-    def said(self, pair: str, whitelist: Sequence[str]) -> None:
+    def store_predictions(self, pair: str, whitelist: Sequence[str]) -> None:
         """Store the predictions once a candle, after the last of the pairs that are decided.
 
         Where that one has no new candle, as soon as another pair has its next one.
         """
-        if pair in self._unsaid or pair in whitelist[-1:]:
-            self._unsaid.clear()
+        if pair in self._pairs_to_store or pair in whitelist[-1:]:
+            self._pairs_to_store.clear()
             self.save_historic_predictions_to_disk()
         else:
-            self._unsaid.add(pair)
+            self._pairs_to_store.add(pair)
 
     def load_historic_predictions_from_disk(self) -> bool:
         """Read what was said, the journal included."""

@@ -1,4 +1,4 @@
-"""FreqAI's kitchen, mended. A module of its own name, unlike the adapter: it can be imported."""
+"""FreqAI's data kitchen with fixes, in a module that hyperopt's workers can import by name."""
 
 import logging
 from pathlib import Path
@@ -12,7 +12,8 @@ from pandas import DataFrame
 
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin.prediction_cache import PredictionCache
-from freqai_signals.signals.outputs import model_columns, window_facts
+from freqai_signals.schema import MODEL_COLUMNS
+from freqai_signals.signals.outputs import window_facts
 
 _EXPANDING: Final = ("feature_engineering_expand_all", "feature_engineering_expand_basic")
 
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class SignalDataKitchen(FreqaiDataKitchen):
-    """FreqAI's kitchen with mends: files named by the full pair, caches with a fingerprint.
+    """FreqAI's data kitchen with fixes: files named by the full pair, caches with a fingerprint.
 
     FreqAI names folders and files after the base coin, so BTC/USDT and BTC/USDC would share them.
     """
@@ -29,7 +30,7 @@ class SignalDataKitchen(FreqaiDataKitchen):
 
     @classmethod
     def adopt(cls, dk: FreqaiDataKitchen, cache: PredictionCache | None = None) -> None:
-        """Mend a kitchen that FreqAI has made; it does so itself, without a hook."""
+        """Turn a kitchen that FreqAI has made into this class; FreqAI offers no hook for it."""
         # Its state is all in the instance.
         dk.__class__ = cls
         dk.prediction_cache = cache
@@ -41,7 +42,8 @@ class SignalDataKitchen(FreqaiDataKitchen):
 
         Six merges per pair and candle, a fifth of the time to a decision.
         """
-        if all(getattr(type(strategy), name) is getattr(IStrategy, name) for name in _EXPANDING):
+        hooks = {name: getattr(strategy, name) for name in _EXPANDING}
+        if all(hook.__func__ is getattr(IStrategy, name) for name, hook in hooks.items()):
             return dataframe
         expanded: DataFrame = super().populate_features(
             dataframe, pair, strategy, *frames, **kwargs
@@ -88,7 +90,7 @@ class SignalDataKitchen(FreqaiDataKitchen):
         try:
             return "training_features_list" in pd.read_json(path, typ="series")
         except (OSError, ValueError):
-            logger.info("%s is missing or damaged; its window is made anew", path.name)
+            logger.info("%s is missing or damaged; its window is predicted again", path.name)
             return False
 
 
@@ -97,8 +99,8 @@ def declare(dk: FreqaiDataKitchen, model: SignalModel | None) -> None:
 
     The dictionaries are new ones: FreqAI's own are shared between pairs and with the config.
     """
-    dk.data["labels_mean"] = dict.fromkeys(model_columns(True), 0.0)
-    dk.data["labels_std"] = dict.fromkeys(model_columns(True), 0.0)
+    dk.data["labels_mean"] = dict.fromkeys(MODEL_COLUMNS, 0.0)
+    dk.data["labels_std"] = dict.fromkeys(MODEL_COLUMNS, 0.0)
     dk.data["extra_returns_per_train"] = window_facts(model)
 
 

@@ -20,13 +20,13 @@ from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
 from freqai_signals.dataset.candles import late_pairs
-from freqai_signals.dataset.pair_tables import PairTables, training_window
+from freqai_signals.dataset.pair_tables import training_window
 from freqai_signals.dataset.rows import Window
 from freqai_signals.files import write_atomically
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.model.signing import installation_key
-from freqai_signals.plugin.backtest_windows import WindowModels
+from freqai_signals.plugin.backtest_windows import LabelledOnce, WindowModels
 from freqai_signals.plugin.data_drawer import SignalDataDrawer
 from freqai_signals.plugin.data_kitchen import SignalDataKitchen, declare, keep_nothing_of_training
 from freqai_signals.plugin.future_candles import utc_now
@@ -40,8 +40,8 @@ from freqai_signals.plugin.state_files import (
 )
 from freqai_signals.plugin.thread_priority import InferencePriority, low_priority
 from freqai_signals.provenance import method_files
-from freqai_signals.schema import INCOMPLETE_MARKET, LABEL_COLUMN, TRUST_COLUMN
-from freqai_signals.signals.outputs import model_columns, model_outputs
+from freqai_signals.schema import INCOMPLETE_MARKET, LABEL_COLUMN, MODEL_COLUMNS, TRUST_COLUMN
+from freqai_signals.signals.outputs import model_outputs
 from freqai_signals.training.model_store import ModelStore
 from freqai_signals.tuning.window_parameters import Tuning
 
@@ -66,11 +66,10 @@ class LightGBMSignalClassifier(IFreqaiModel):
         identifier = config["freqai"].get("identifier", "no_id_provided")
         repair_state(folder / "models" / identifier)
         super().__init__(config=config)
-        SignalDataDrawer.adopt(self.dd, bool(self.signal_settings.labels.ensemble))
+        SignalDataDrawer.adopt(self.dd)
         key = installation_key(folder, self.signal_settings.registry.sign)
         self.store = ModelStore(folder / "signals" / "models", key=key)
         self.strategy: Any = None
-        self._tables = PairTables(self.signal_settings.candle_seconds)
         self.windows = WindowModels(self.store, self.signal_settings)
         self.tuning = Tuning(self.signal_settings, folder, identifier, self._stop_event.is_set)
         self._priority = InferencePriority()
@@ -90,7 +89,8 @@ class LightGBMSignalClassifier(IFreqaiModel):
         # freqtrade keeps the candle that opens at the end of the timerange, FreqAI leaves it out.
         dk.backtesting_timeranges[-1].stopts += self.signal_settings.candle_seconds
         SignalDataKitchen.adopt(dk, self._prediction_cache(metadata["pair"], dk))
-        return super().start_backtesting(dataframe, metadata, dk, strategy)
+        labelled = LabelledOnce(strategy, self.signal_settings.candle_seconds)
+        return super().start_backtesting(dataframe, metadata, dk, labelled)
 
     def start_live(
         self, dataframe: DataFrame, metadata: dict[str, Any], strategy: IStrategy,
@@ -116,14 +116,14 @@ class LightGBMSignalClassifier(IFreqaiModel):
         super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
         if only_fills:
             super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
-        # What was said must survive a kill: repeats and shares of signals are counted on it.
-        self.dd.said(pair, self.strategy.dp.current_whitelist())
+        # Predictions must survive a kill: repeats and shares of signals are counted on it.
+        self.dd.store_predictions(pair, self.strategy.dp.current_whitelist())
 
     def extract_data_and_train_model(
         self, new_trained_timerange: TimeRange, pair: str, strategy: IStrategy,
         dk: FreqaiDataKitchen, data_load_timerange: TimeRange,
     ) -> None:  # fmt: skip
-        """A pair's turn: adopt the pool's newest model, or train the next one for all."""
+        """When a pair is due: reuse the pool's newest model, or train the next one for all."""
         SignalDataKitchen.adopt(dk)
         pool = self._pool(pair)
         known = [p for p in pool if p in self.dd.pair_dict]
@@ -142,7 +142,11 @@ class LightGBMSignalClassifier(IFreqaiModel):
             trained = now
         else:
             trained = latest.time
-            logger.info("%s adopts the pool's model %s", pair, model.card.version)
+            logger.info(
+                "%s: the pool's newest model %s is at hand, nothing is trained",
+                pair,
+                model.card.version,
+            )
         self._serve(pair, model, trained, dk)
 
     def retrain_early(self, pair: str) -> None:
@@ -158,10 +162,10 @@ class LightGBMSignalClassifier(IFreqaiModel):
     ) -> SignalModel:
         """The next model from all candles at hand; one pair's features are kept at a time.
 
-        Whether it serves is for the gate to say; either way the next one carries on from it.
+        Whether it serves is the gate's decision; either way the next one carries on from it.
         """
         wait, window = self._priority.wait, self._window(timerange)
-        rows = self._tables.new_rows(pool, self.strategy, window, wait)
+        rows = self.strategy.tables.new_rows(pool, self.strategy, window, wait)
         model = self.store.train(self.tuning.request(pool, rows, timerange.stopts, previous))
         if model.card.reason:
             logger.warning("The pool's new model abstains: %s", model.card.reason)
@@ -202,7 +206,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
     ) -> SignalModel:
         """The model of the current window; it abstains, with a reason, if it cannot be trained."""
         unused = set(dk.training_features_list) - set(
-            self._tables.table(pair, self.strategy).features.columns
+            self.strategy.tables.table(pair, self.strategy).features.columns
         )
         if unused:
             logger.warning(
@@ -227,7 +231,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         same whether or not the predictions of earlier windows came from the cache.
         """
         pool = self._pool(data_dictionary["pair"])
-        rows = partial(self._tables.kept_rows, pool, self.strategy)
+        rows = partial(self.strategy.tables.kept_rows, pool, self.strategy)
         return self.windows.serving(
             (*pool, dk.training_timeranges[0].startts),
             [w for w in dk.training_timeranges if w.stopts <= self.training_timerange.stopts],
@@ -241,13 +245,11 @@ class LightGBMSignalClassifier(IFreqaiModel):
         dk.find_features(unfiltered_df)
         if self.operation is not None:
             self.model = self.operation.model(dk.pair, self.model)
-        scored = bool(self.signal_settings.labels.ensemble)
         outputs = model_outputs(
             self.model,
             unfiltered_df,
             self.strategy.round_trip_cost(dk.pair),
             unfiltered_df["volume"].to_numpy() > 0,
-            scored,
         )
         declare(dk, self.model)
         if self.live:
@@ -258,7 +260,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         if self.operation is not None:
             self.operation.observe(dk.pair, self.model, unfiltered_df, outputs)
         dk.do_predict, dk.DI_values = outputs[TRUST_COLUMN].to_numpy(), np.zeros(len(outputs))
-        return outputs[list(model_columns(scored))], dk.do_predict
+        return outputs[list(MODEL_COLUMNS)], dk.do_predict
 
     def _on_stop(self) -> None:
         try:

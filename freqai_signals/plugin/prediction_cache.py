@@ -21,10 +21,6 @@ from freqai_signals.settings import SignalSettings
 
 logger = logging.getLogger(__name__)
 
-_NOT_IN_PREDICTIONS = {
-    "tuning", "decision", "sizing", "exits", "costs", "registry", "ledger", "drift", "alerts",
-}  # fmt: skip
-
 # A damaged file may still be readable; this part of the fingerprint is of the file itself.
 _CONTENT = "content of the file"
 
@@ -78,7 +74,9 @@ class Recipe:
 
     def parts(self) -> dict[str, str]:
         """Digest of each part by the name the log uses for it."""
-        chosen = self.settings.model_dump(mode="json", exclude=_NOT_IN_PREDICTIONS)
+        chosen = self.settings.model_dump(
+            mode="json", exclude=SignalSettings.without_effect_on("predictions")
+        )
         return {
             **{f"setting {name}": digest(value) for name, value in chosen.items()},
             **{f"{COST_PART}{name}": digest(cost) for name, cost in self.costs.items()},
@@ -186,7 +184,7 @@ def _unreadable(path: Path) -> str:
     try:
         pd.read_feather(path, columns=["date"])
     except (OSError, pa.ArrowInvalid, ValueError, KeyError) as error:
-        return f"the file is damaged ({error}); they are made anew"
+        return f"the file is damaged ({error}); they are predicted again"
     return ""
 
 

@@ -8,7 +8,7 @@ from enum import Enum
 class RetrainStep(Enum):
     """What a pair does when FreqAI finds its model too old."""
 
-    REUSE = "adopt"
+    REUSE = "reuse"
     TRAIN = "train"
 
 
@@ -59,10 +59,10 @@ def next_step(own: int, pool: Trained | None, now: int, retrain_seconds: float) 
 
     Examples
     --------
-    >>> next_turn(own=0, pool=Trained("BTC/USDT", 1000), now=1500, retrain_seconds=3600)
-    <Turn.ADOPT: 'adopt'>
-    >>> next_turn(own=1000, pool=Trained("BTC/USDT", 1000), now=9000, retrain_seconds=3600)
-    <Turn.TRAIN: 'train'>
+    >>> next_step(own=0, pool=Trained("BTC/USDT", 1000), now=1500, retrain_seconds=3600)
+    <RetrainStep.REUSE: 'reuse'>
+    >>> next_step(own=1000, pool=Trained("BTC/USDT", 1000), now=9000, retrain_seconds=3600)
+    <RetrainStep.TRAIN: 'train'>
     """
     if pool is None or pool.time <= own or now - pool.time > retrain_seconds:
         return RetrainStep.TRAIN

@@ -5,14 +5,16 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from freqtrade.configuration import TimeRange
+from freqtrade.data.history import get_datahandler
+from freqtrade.enums import CandleType, RunMode
+
 from freqai_signals.config import SettingsError, pool_pairs, settings_from_config
 from freqai_signals.dataset.candles import Span, coverage_problems, needed_span
 from freqai_signals.dataset.features.inputs import lead_among
 from freqai_signals.dataset.pair_tables import row_memory
 from freqai_signals.ledger.sql_tables import LONGEST_NAME
-from freqai_signals.profiles import expectation
 from freqai_signals.settings import FeatureSettings, SignalSettings
-from freqai_signals.signals.extremes import memory_candles
 
 logger = logging.getLogger(__name__)
 
@@ -52,18 +54,30 @@ def checked_settings(
         problems += _candle_problems(config, settings, backtest, read_span)
     if problems:
         raise SettingsError(problems)
-    for sentence in expectation(settings):
-        logger.warning("%s", sentence)
     return settings
 
 
-def startup_candles(settings: SignalSettings) -> int:
-    """Candles before the first one that is decided on: for its features, and for what is of late.
+def backtest_span(config: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Start and end of what is to be backtested; None where nothing is, or start-up is varied."""
+    if config.get("runmode") not in (RunMode.BACKTEST, RunMode.HYPEROPT):
+        return None
+    timerange = TimeRange.parse_timerange(config.get("timerange"))
+    return (timerange.startts, timerange.stopts) if timerange.stopts else None
 
-    A prediction needs :func:`~freqai_signals.dataset.pair_tables.row_memory` candles; rules
-    that compare with the last days need predictions over those.
-    """
-    return row_memory(settings) + memory_candles(settings)
+
+def stored_spans(config: Mapping[str, Any]) -> SpanReader:
+    """Reads the span of a pair's stored candles."""
+
+    def read(pair: str, timeframe: str) -> Span | None:
+        folder, kind = config["datadir"], CandleType.get_default(config.get("trading_mode", "spot"))
+        handler = get_datahandler(folder, config.get("dataformat_ohlcv", "feather"))
+        first, last, count = handler.ohlcv_data_min_max(pair, timeframe, kind)
+        file = handler._pair_data_filename(folder, pair, timeframe, kind)
+        if not count and file.exists():
+            raise ValueError(f"candle file {file} is damaged or empty; delete it, download anew")
+        return Span(first, last) if count else None
+
+    return read
 
 
 def _lead_problems(config: Mapping[str, Any], settings: SignalSettings) -> list[str]:
@@ -133,7 +147,7 @@ def _candle_problems(
         except ValueError as error:
             problems.append(f"{pair}: {error}")
     start, stop = (datetime.fromtimestamp(seconds, UTC) for seconds in backtest)
-    needed = needed_span(start, stop, settings, startup_candles(settings))
+    needed = needed_span(start, stop, settings, row_memory(settings))
     problems += coverage_problems(spans, needed, settings)
     if not problems:
         _tell_late_pairs(spans, needed, start)

@@ -5,29 +5,26 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
-from freqtrade.configuration import TimeRange
 from freqtrade.constants import Config
-from freqtrade.data.history import get_datahandler
-from freqtrade.enums import CandleType, RunMode
+from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.persistence import Trade
 from freqtrade.strategy import DecimalParameter, IntParameter, IStrategy, stoploss_from_absolute
 from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, pool_pairs
-from freqai_signals.dataset.candles import Span
 from freqai_signals.dataset.features.cache import FeatureCache, with_features
-from freqai_signals.dataset.pair_tables import add_labels
-from freqai_signals.live.live_candle import LiveCandle
+from freqai_signals.dataset.pair_tables import PairTables, add_labels, row_memory
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.plugin.future_candles import drop_future_candles
-from freqai_signals.plugin.startup import SpanReader, checked_settings, startup_candles
+from freqai_signals.plugin.startup import backtest_span, checked_settings, stored_spans
 from freqai_signals.report.backtest_record import BacktestRecord
-from freqai_signals.schema import LABEL_COLUMN, THRESHOLD_COLUMN, SignalClass
+from freqai_signals.schema import THRESHOLD_COLUMN, SignalClass
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import PairContext, decide
 from freqai_signals.signals.expected_value import round_trip_cost
 from freqai_signals.signals.outputs import complete_outputs
+from freqai_signals.signals.predictions import PredictionReader
 from freqai_signals.trading.columns import (
     entry_columns,
     exit_columns,
@@ -64,16 +61,20 @@ class LightGBMSignalStrategy(IStrategy):
 
     def __init__(self, config: Config) -> None:
         try:
-            self.signal_settings = checked_settings(config, _backtest(config), _spans(config))
+            self.signal_settings = checked_settings(
+                config, backtest_span(config), stored_spans(config)
+            )
         except SettingsError as error:
             raise OperationalException(str(error)) from error
         self.timeframe = self.signal_settings.timeframe
         self._candle_seconds = self.signal_settings.candle_seconds
-        self.startup_candle_count = startup_candles(self.signal_settings)
+        self.startup_candle_count = row_memory(self.signal_settings)
         self.can_short = config.get("trading_mode", "spot") == "futures"
         self._is_live = config.get("runmode") in (RunMode.DRY_RUN, RunMode.LIVE)
         super().__init__(config)
         self.features = FeatureCache(self.signal_settings, pool_pairs(self.signal_settings, config))
+        self.tables = PairTables(self._candle_seconds)
+        self._reader = PredictionReader(self._candle_seconds)
         self._costs: dict[str, float] = {}
         self._tuned = TunedSettings(self.signal_settings)
         self._positions = Positions(self._settings_now, self._is_live)
@@ -180,45 +181,55 @@ class LightGBMSignalStrategy(IStrategy):
         """Enter on signals that pass every rule; the first rule that says no is shown."""
         pair, settings = metadata["pair"], self._settings_now()
         stops = tuple(self._stop_candles(pair, dataframe["date"].min())) if self._is_live else ()
-        decided = decide(dataframe, settings.decision, PairContext(settings.candle_seconds, stops))
+        context, read = (
+            PairContext(settings.candle_seconds, stops),
+            self._reader.for_entries(dataframe),
+        )
+        decided = decide(dataframe, settings.decision, context, read)
         lowest = settings.decision.lowest_confidence
-        live: LiveCandle | None = None
-        if self._is_live:
-            live = LiveCandle(self.freqai.operation, pair, self.round_trip_cost(pair), lowest)
-            decided, lowest = live.limited(decided, dataframe, self.training_candles(pair))
+        operation: LiveOperation | None = self.freqai.operation if self._is_live else None
+        if operation is not None:
+            cost, kept = self.round_trip_cost(pair), self.training_candles(pair)
+            decided, lowest = operation.limit(pair, dataframe, decided, kept, cost, lowest)
         for part in (decided, entry_columns(decided, self.can_short)):
             for name in part:
                 dataframe[name] = part[name]
         dataframe[THRESHOLD_COLUMN] = lowest
         self._positions.decided(pair, dataframe)
         self.use_custom_roi = settings.exits.profit_multiple is not None
-        if live is not None:
-            for name, value in live.closed(dataframe, self.dp.send_msg).items():
+        if operation is not None:
+            operation.record(pair, dataframe, cost, self.dp.send_msg)
+            for name, value in operation.columns(pair).items():
                 dataframe[name] = value
-            if live.operation.wants_training(pair):
+            if operation.wants_training(pair):
                 self.freqai.retrain_early(pair)
         if self.dp.runmode == RunMode.BACKTEST:
-            self._record(dataframe, metadata)
+            self._record(dataframe, pair)
         return dataframe
 
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Leave when the model says the opposite; time and barriers are callbacks."""
         cost = self.round_trip_cost(metadata["pair"])
-        exits = self._settings_now().exits
-        columns = exit_columns(dataframe, exits, cost, self._candle_seconds, self.can_short)
+        exits, read = self._settings_now().exits, self._reader.for_exits(dataframe)
+        columns = exit_columns(dataframe, read, exits, cost, self.can_short)
         for name in columns:
             dataframe[name] = columns[name]
         return dataframe
 
-    def _record(self, dataframe: DataFrame, metadata: dict[str, Any]) -> None:
-        """Keep what a backtest said and what happened, for the report."""
+    def _record(self, dataframe: DataFrame, pair: str) -> None:
+        """Keep predictions, decisions and outcomes of a backtest for the report."""
         if self._report is None:
             cost = self.round_trip_cost(self.config["exchange"]["pair_whitelist"][0])
             self._report = BacktestRecord.of(self.config, self._settings_now(), cost)
-        labelled = self.set_freqai_targets(dataframe, metadata)
-        recent = predicted_part(dataframe, self.startup_candle_count)
-        features = self.features.compute(metadata["pair"], recent, self._candles)
-        self._report.add(metadata["pair"], labelled, dataframe[LABEL_COLUMN], features)
+        made = self.tables.at_hand(pair, dataframe)
+        if made is None:
+            # Every prediction came from the cache, so no model was trained on this pair's rows.
+            labels = self.set_freqai_targets(dataframe, metadata={"pair": pair})
+            recent = predicted_part(dataframe, self.startup_candle_count)
+            features = self.features.compute(pair, recent, self._candles)
+        else:
+            labels, features = made.labels, made.features
+        self._report.add(pair, dataframe, labels, features)
 
     def _stop_candles(self, pair: str, since: datetime) -> list[int]:
         """Candle numbers after ``since`` in which a trade of the pair was stopped out."""
@@ -295,26 +306,3 @@ class LightGBMSignalStrategy(IStrategy):
     ) -> str | None:
         """Leave at the horizon or beyond a barrier; a running bot's stop is freqtrade's own."""
         return self._positions.exit(trade, current_time, current_rate)
-
-
-def _backtest(config: Config) -> tuple[int, int] | None:
-    """Start and end of what is to be backtested; None where nothing is, or start-up is varied."""
-    if config.get("runmode") not in (RunMode.BACKTEST, RunMode.HYPEROPT):
-        return None
-    timerange = TimeRange.parse_timerange(config.get("timerange"))
-    return (timerange.startts, timerange.stopts) if timerange.stopts else None
-
-
-def _spans(config: Config) -> SpanReader:
-    """Reads the span of a pair's stored candles."""
-
-    def read(pair: str, timeframe: str) -> Span | None:
-        folder, kind = config["datadir"], CandleType.get_default(config.get("trading_mode", "spot"))
-        handler = get_datahandler(folder, config.get("dataformat_ohlcv", "feather"))
-        first, last, count = handler.ohlcv_data_min_max(pair, timeframe, kind)
-        file = handler._pair_data_filename(folder, pair, timeframe, kind)
-        if not count and file.exists():
-            raise ValueError(f"candle file {file} is damaged or empty; delete it, download anew")
-        return Span(first, last) if count else None
-
-    return read

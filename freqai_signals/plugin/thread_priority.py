@@ -58,7 +58,7 @@ def low_priority(seconds: float = SWITCH_SECONDS) -> Iterator[None]:
     Examples
     --------
     >>> before = sys.getswitchinterval()
-    >>> with courteous(0.001):
+    >>> with low_priority(0.001):
     ...     round(sys.getswitchinterval(), 6)
     0.001
     >>> sys.getswitchinterval() == before

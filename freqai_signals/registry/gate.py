@@ -1,14 +1,14 @@
 """Whether a newly trained model (challenger) may replace the serving one (champion).
 
-Both are judged on rows that neither has learnt from. The challenger's serving boosters are refitted
+Both are judged on rows that neither was trained on. The challenger's serving boosters are refitted
 on all rows, so nothing in its window is out of sample for them; its early-stopped boosters, trained
-by the same recipe on the rows before the purged tail, speak in their place. The champion speaks
-for itself, on those tail rows that start after its own last outcome was known. The labels are those
-of the rows at hand, not what either model was given.
+by the same recipe on the rows before the purged tail, are tested in their place. The champion is
+tested itself, on those tail rows that start after its own last outcome was known. The labels are
+those of the rows at hand, not those that either model was trained with.
 
-What tilts the comparison: the challenger's boosters lack the tail (54 of 360 days by default),
-which cost 0.0023 of skill where the refit was measured; ``tolerance`` makes up for about that. In
-its favour, its number of rounds and one slope of its calibration have seen the tail.
+Two biases remain. The challenger's tested boosters lack the tail (54 of 360 days by default), which
+cost 0.0023 of skill where the refit was measured; ``tolerance`` makes up for about that. In its
+favour, its number of rounds and one slope of its calibration were chosen on the tail.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,15 +26,15 @@ from freqai_signals.settings import GateSettings
 
 _FEW_DAYS: Final = 15.0
 _REMEDY: Final = (
-    "; so few days can hardly show it: lengthen freqai.train_period_days or data_split_parameters."
-    "test_size, or ask less with gate.prior_significance (0.05), or nothing with gate.where never"
+    "; so few days rarely suffice: use a longer freqai.train_period_days or data_split_parameters."
+    "test_size, a weaker test with gate.prior_significance (0.05), or none with gate.where never"
 )
 TARGET: Final = ("labels", "label_horizon_candles", "timeframe")
-"""Settings that say what a model predicts."""
+"""Settings that define what a model predicts."""
 
 
 class Verdict(StrEnum):
-    """What the gate says of a challenger."""
+    """The gate's answers."""
 
     ACCEPT = "accept"
     FIRST_ACCEPTED = "first_accepted"
@@ -45,14 +45,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """A verdict with its grounds.
+    """A verdict with its evidence.
 
     Attributes
     ----------
     verdict
         See :class:`Verdict`.
     reason
-        One sentence with the numbers that decided.
+        One sentence with the decisive numbers.
     challenger, champion
         Versions; champion is empty if there was none.
     evidence
@@ -91,11 +91,11 @@ def judge(
     challenger
         Newly trained, or from the model store.
     champion
-        What serves now; None or an abstaining model if nothing does.
+        The serving model; None or an abstaining one if nothing serves.
     rows
-        The rows that the challenger was trained from.
+        Training rows of the challenger.
     settings
-        Level, tolerance, least skill, least common days.
+        Significance levels, tolerance, least skill, least common days.
     candles_per_day
         Base candles in 24 hours.
 
@@ -114,34 +114,34 @@ def judge(
     if reason:
         return Decision(Verdict.REFUSE_WORSE_THAN_PRIOR, reason, version, old, evidence)
     if champion is None or champion.fit is None:
-        won = f"no model serves yet; skill {evidence['skill']:.4f} against the class prior"
-        return Decision(Verdict.FIRST_ACCEPTED, won, version, "", evidence)
+        reason = f"no model serves yet; skill {evidence['skill']:.4f} against the class prior"
+        return Decision(Verdict.FIRST_ACCEPTED, reason, version, "", evidence)
     why_not = _incomparable(champion, challenger, rows.names)
     common = held.start > champion.trained_until
     days = _days(held.start[common], candles_per_day)
     evidence |= {"common_days": days, "common_rows": float(common.sum())}
     if not why_not and days < settings.minimum_days:
-        why_not = f"only {days:.1f} days are new to both, fewer than {settings.minimum_days:g}"
+        why_not = f"{days:.1f} days are new to both, fewer than {settings.minimum_days:g}"
     if why_not:
         reason = f"not compared with {old}: {why_not}; it beats the class prior"
         return Decision(Verdict.ACCEPT, reason, version, old, evidence)
     test = _excess(champion, held.take(common), losses[common], days)
     bound = test.bound(settings.significance)
     evidence |= {"excess": test.mean, "excess_bound": bound}
-    said = (
-        f"log loss {test.mean:+.4f} against {old} on {days:.1f} days, at least {bound:+.4f} at "
-        f"{settings.significance:.0%}; {settings.tolerance:+.4f} is tolerated"
+    reason = (
+        f"log loss {test.mean:+.4f} against {old} on {days:.1f} days, lower bound {bound:+.4f} "
+        f"at {settings.significance:.0%} significance; tolerance {settings.tolerance:+.4f}"
     )
     refused = bound > settings.tolerance
     verdict = Verdict.REFUSE_WORSE_THAN_CHAMPION if refused else Verdict.ACCEPT
-    return Decision(verdict, said, version, old, evidence)
+    return Decision(verdict, reason, version, old, evidence)
 
 
 def abstaining(challenger: SignalModel, decision: Decision) -> SignalModel:
-    """The refused challenger without its boosters: it abstains and says why.
+    """The refused challenger without its boosters: it abstains, with the reason in its card.
 
-    Its calibration history stays, so that the next model can carry it on. It has no key: what it
-    says is not what the model of that key would say.
+    Its calibration history stays, so that the next model can continue it. It has no key: its
+    outputs are not those of the model of that key.
     """
     card = replace(challenger.card, key="", reason=f"{decision.verdict}: {decision.reason}")
     return replace(challenger, card=card, fit=None)
@@ -164,23 +164,23 @@ def _against_prior(
     evidence = {"skill": skill, "gain": test.mean, "gain_bound": bound, "days": days}
     if bound > 0 and skill >= settings.minimum_skill:
         return evidence, ""
-    told = (
-        f"does not beat the class prior on {days:.1f} held-out days: skill {skill:+.4f}, of which "
-        f"{settings.minimum_skill:g} is asked, gain at least {bound:+.4f} nats at "
-        f"{settings.prior_significance:.1%}"
+    reason = (
+        f"does not beat the class prior on {days:.1f} held-out days: skill {skill:+.4f} (minimum "
+        f"{settings.minimum_skill:g}), lower bound of the gain {bound:+.4f} nats (must be > 0) at "
+        f"{settings.prior_significance:.1%} significance"
     )
-    # A good model of few days looks like this, and would at every retraining.
+    # A good model of few days fails like this, and would at every retraining.
     is_short = skill >= settings.minimum_skill and days < _FEW_DAYS
-    return evidence, told + _REMEDY * is_short
+    return evidence, reason + _REMEDY * is_short
 
 
 def other_target(model: SignalModel, settings: Mapping[str, Any]) -> str:
-    """Why a model is not one of these settings' target; empty if it is.
+    """Why a model predicts something else than these settings ask for; empty if it does not.
 
     Parameters
     ----------
     model
-        Trained by whatever settings.
+        Trained with any settings.
     settings
         As a card holds them; only :data:`TARGET` is read.
     """

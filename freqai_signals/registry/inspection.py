@@ -1,9 +1,7 @@
-"""Looking at versions: are they whole, how do two differ, and as plain files for other programs."""
+"""Verify, compare and export versions."""
 
 import io
-import json
 import zipfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from freqai_signals.settings import timeframe_seconds
 
 
 def verify(registry: Registry) -> list[dict[str, str]]:
-    """Read every version: ``scope``, ``version`` and ``problem``, empty if it is whole."""
+    """Read every version: ``scope``, ``version`` and ``problem``, empty if it is intact."""
     found = []
     for scope in registry.scopes():
         for version in scope.versions:
@@ -41,7 +39,7 @@ def compare(registry: Registry, name: str, first: str, second: str) -> dict[str,
     """How two versions of a scope differ.
 
     Their purged tails are compared where they overlap, early-stopped boosters against early-stopped
-    boosters, so both speak about rows they were not trained on.
+    boosters, so neither is judged on rows it was trained on.
 
     Returns
     -------
@@ -117,17 +115,12 @@ def _archived(folder: Path) -> bytes:
     return buffer.getvalue()
 
 
-def as_json(registry: Registry) -> str:
-    """Everything the registry knows, as JSON."""
-    return json.dumps([asdict(scope) for scope in registry.scopes()], indent=1)
-
-
 def _common(one: SignalModel, two: SignalModel) -> dict[str, float]:
     keys = [dict(zip(_keys(model), range(len(model.holdout)), strict=True)) for model in (one, two)]
     shared = [key for key in keys[0] if key in keys[1]]
     if not shared:
         return {"common_rows": 0.0}
-    rows = [np.array([places[key] for key in shared]) for places in keys]
+    rows = [np.array([row_of[key] for key in shared]) for row_of in keys]
     losses = [
         log_losses(one.holdout.label[rows[0]], model.holdout.probabilities[chosen].astype(float))
         for model, chosen in zip((one, two), rows, strict=True)

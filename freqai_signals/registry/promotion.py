@@ -1,4 +1,4 @@
-"""From a trained model to the one that serves: gate, registry, and what to do when either fails."""
+"""From a trained model to the serving one: gate, registry, and a fallback when either fails."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -27,17 +27,17 @@ class Promotion:
     Attributes
     ----------
     serving
-        Swap it in with one assignment. It abstains, with the reason in its card, if the challenger
-        may not serve and nothing of the same target served before.
+        Abstains, with the reason in its card, if the challenger may not serve and nothing of the
+        same target served before.
     decision
-        What the gate said.
-    trouble
+        The gate's verdict.
+    problem
         Why the registry could not be read or written; empty if it could.
     """
 
     serving: SignalModel
     decision: Decision
-    trouble: str = ""
+    problem: str = ""
 
 
 def promote(
@@ -47,7 +47,7 @@ def promote(
     rows: TrainingRows,
     settings: SignalSettings,
 ) -> Promotion:
-    """Ask the gate, store the model, and say which model serves.
+    """Ask the gate, store the model, and return which model serves.
 
     Never raises because of the registry: a model that cannot be stored serves from memory, and a
     champion that cannot be read counts as none.
@@ -59,14 +59,14 @@ def promote(
     scope
         See :func:`scope_name`.
     challenger
-        Just trained, from ``rows``.
+        Newly trained from ``rows``.
     rows
-        Of the request that the challenger was trained from.
+        Training rows of the challenger.
     settings
-        Those of the gate are read, with ``where`` ``never`` every challenger is accepted; and
-        those of the target.
+        Section ``gate`` (``where`` ``never`` accepts every challenger), and the target of
+        prediction.
     """
-    troubles: list[str] = []
+    problems: list[str] = []
     champion: SignalModel | None = None
     pinned = False
     try:
@@ -74,9 +74,9 @@ def promote(
         pinned = found.pinned
         champion = registry.load(scope) if found.serving else None
     except RegistryError as error:
-        troubles.append(str(error))
+        problems.append(str(error))
     if settings.gate.where == "never":
-        decision = _unasked(challenger, champion)
+        decision = _accepted_without_gate(challenger, champion)
     else:
         decision = judge(challenger, champion, rows, settings.gate, settings.candles_per_day)
     card = replace(challenger.card, gate=decision.as_dict())
@@ -84,36 +84,35 @@ def promote(
     try:
         registry.register(scope, challenger, serve=decision.accepted)
     except RegistryError as error:
-        troubles.append(str(error))
-    for trouble in troubles:
-        logger.warning("%s", trouble)
+        problems.append(str(error))
+    for problem in problems:
+        logger.warning("%s", problem)
     level = logging.INFO if decision.accepted else logging.WARNING
     logger.log(level, "Gate %s: %s %s: %s", scope, card.version, decision.verdict, decision.reason)
     if champion is not None and (pinned or not decision.accepted):
-        serving = of_target(champion, settings)
+        serving = unless_other_target(champion, settings)
     else:
         serving = challenger if decision.accepted else abstaining(challenger, decision)
-    return Promotion(serving, decision, "; ".join(troubles))
+    return Promotion(serving, decision, "; ".join(problems))
 
 
-def speaking(model: SignalModel | None) -> SignalModel | None:
-    """A stored model as far as it may serve: one that its gate refused abstains and says so."""
+def unless_refused(model: SignalModel | None) -> SignalModel | None:
+    """The model, or an abstaining copy with the reason if the gate refused it."""
     if model is None or not model.card.refused:
         return model
     return abstaining(model, Decision(**model.card.gate))
 
 
-def of_target(model: SignalModel, settings: SignalSettings) -> SignalModel:
-    """A registered model as far as it may serve: one of another target abstains and says so.
+def unless_other_target(model: SignalModel, settings: SignalSettings) -> SignalModel:
+    """The model, or an abstaining copy with the reason if it was trained for another target.
 
-    The registry outlives a change of labels, horizon or timeframe under the same identifier; what
-    its model says would be read as the answer to another question.
+    The registry outlives a change of labels, horizon or timeframe under the same identifier; its
+    model's probabilities would then be about another event than the one the bot acts on.
     """
-    asked = settings.model_dump(mode="json", include=set(TARGET))
-    reason = other_target(model, asked)
+    reason = other_target(model, settings.model_dump(mode="json", include=set(TARGET)))
     if not reason:
         return model
-    logger.warning("The registry's model %s does not speak: %s", model.card.version, reason)
+    logger.warning("The registry's model %s is not used: %s", model.card.version, reason)
     return replace(model, card=replace(model.card, key="", reason=reason), fit=None)
 
 
@@ -123,26 +122,27 @@ def window_serving(
     rows: TrainingRows,
     settings: SignalSettings,
 ) -> tuple[SignalModel, SignalModel]:
-    """A backtest's challenger with the verdict in its card, and what serves the window.
+    """A backtest's challenger with the verdict in its card, and the model that serves the window.
 
     That is the challenger unless the gate is asked and refuses it.
     """
     if settings.gate.where != "always":
         return challenger, challenger
     decision = judge(challenger, champion, rows, settings.gate, settings.candles_per_day)
-    said = (challenger.card.version, decision.verdict, decision.reason)
-    logger.log(logging.INFO if decision.accepted else logging.WARNING, "Gate: %s %s: %s", *said)
+    level = logging.INFO if decision.accepted else logging.WARNING
+    version = challenger.card.version
+    logger.log(level, "Gate: %s %s: %s", version, decision.verdict, decision.reason)
     judged = replace(challenger, card=replace(challenger.card, gate=decision.as_dict()))
     if decision.accepted:
         return judged, judged
-    has_champion = champion is not None and champion.fit is not None
-    silent = abstaining(judged, decision)
-    return judged, champion if champion is not None and has_champion else silent
+    if champion is not None and champion.fit is not None:
+        return judged, champion
+    return judged, abstaining(judged, decision)
 
 
-def _unasked(challenger: SignalModel, champion: SignalModel | None) -> Decision:
+def _accepted_without_gate(challenger: SignalModel, champion: SignalModel | None) -> Decision:
     old = champion.card.version if champion is not None and champion.fit is not None else ""
-    reason = "the gate is not asked (gate.where is never)"
+    reason = "accepted without a test (gate.where is never)"
     return Decision(Verdict.ACCEPT, reason, challenger.card.version, old)
 
 
@@ -155,45 +155,3 @@ def scope_name(identifier: str, pair: str = "") -> str:
     ('freqai-signals/pool', 'freqai-signals/BTC/USDT')
     """
     return f"{identifier}/{pair or 'pool'}"
-
-
-class Serving:
-    """The model that serves a scope, reloaded when the registry says another one does.
-
-    So a rollback or a pin by command takes effect in a running bot at its next candle. A registry
-    that cannot be read leaves the model that served last; that is logged once. A model of another
-    target than the settings' abstains.
-    """
-
-    def __init__(self, registry: Registry, scope: str, settings: SignalSettings) -> None:
-        self._registry = registry
-        self._settings = settings
-        self._scope = scope
-        self._model: SignalModel | None = None
-        self._seen: tuple[int, ...] = ()
-        self.trouble = ""
-
-    def model(self) -> SignalModel | None:
-        """What serves now; one look at the pointer's time stamp when nothing changed."""
-        seen = self._registry.stamp(self._scope)
-        if seen != self._seen:
-            self._seen = seen
-            self._reload()
-        return self._model
-
-    def swap(self, model: SignalModel) -> None:
-        """Serve a model that was just promoted."""
-        self._model = model
-        self._seen = self._registry.stamp(self._scope)
-
-    def _reload(self) -> None:
-        try:
-            serving = self._registry.scope(self._scope).serving
-            if serving and (self._model is None or self._model.card.version != serving):
-                self._model = of_target(self._registry.load(self._scope), self._settings)
-                logger.info("Model %s serves %s", serving, self._scope)
-            self.trouble = ""
-        except RegistryError as error:
-            if str(error) != self.trouble:
-                logger.warning("%s; the model that served before goes on", error)
-            self.trouble = str(error)

@@ -1,15 +1,15 @@
-"""Every trained model as an immutable version, and which of them serves, safe against a kill.
+"""Every trained model as an immutable version, and which one serves; survives kill -9.
 
-A folder a scope (a pair or a pool)::
+One folder a scope (a pair or a pool)::
 
     <folder>/<scope>/20240305T0000-1a2b3c4d5e.model   one file a version, never changed
     <folder>/<scope>/scope.json                       versions, serving, pinned, history
-    <folder>/<scope>/scope.previous.json              the same one change ago
-    <folder>/<scope>/.lock                            held by whoever writes
+    <folder>/<scope>/scope.previous.json              the same before the last change
+    <folder>/<scope>/.lock                            held by the writer
 
 A version exists once ``scope.json`` names it: its file is written, flushed and renamed first, then
-``scope.json`` in the same way. A kill in between leaves a file that nobody names; the next writer
-sweeps it. Readers take no lock: they see the state before a change or after it.
+``scope.json`` in the same way. A kill in between leaves a file without a name in ``scope.json``;
+the next writer removes it. Readers take no lock: they see the state before a change or after it.
 """
 
 import logging
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from filelock import FileLock, Timeout
 
@@ -39,6 +40,8 @@ from freqai_signals.settings import RegistrySettings
 
 logger = logging.getLogger(__name__)
 
+_KEPT_TARGETS: Final = 3
+
 
 @dataclass(frozen=True)
 class Registry:
@@ -49,12 +52,12 @@ class Registry:
     folder
         Outside ``user_data/models``, parts of which freqtrade's analysis commands delete.
     keep
-        Newest versions kept in each scope; what serves or served last is never removed.
+        Newest versions kept in each scope, besides the serving one and those to roll back to.
     lock_seconds
-        Longest wait for another process that writes.
+        Longest wait for another writer, seconds.
     key
         Signs what is registered; what is not signed with it is tried out in another process before
-        it is loaded. None loads whatever is whole.
+        it is loaded. None loads whatever is intact.
     """
 
     folder: Path
@@ -100,7 +103,7 @@ class Registry:
         return load_version(self.path(name), scope.get(version or scope.serving), self.key)
 
     def register(self, name: str, model: SignalModel, serve: bool) -> Version:
-        """Store a model for good and, if asked to and nothing is pinned, let it serve.
+        """Store a model and, if asked to and nothing is pinned, let it serve.
 
         Registering the same version again adds nothing, but may let it serve; where its file was
         damaged or is gone, it is restored.
@@ -135,21 +138,45 @@ class Registry:
         return new
 
     def rollback(self, name: str, version: str = "", reason: str = "") -> Version:
-        """Let an older version serve, by default the one that served before; a pin moves along.
+        """Let an older version serve; a pin moves along.
+
+        Parameters
+        ----------
+        name
+            Scope.
+        version
+            By default the newest one that has served and is older than the serving one: a second
+            rollback goes further back, never forward again.
+        reason
+            Kept in the history, after the version that was replaced.
 
         Raises
         ------
         RegistryError
-            If there is none, or its file does not match its checksum.
+            If there is none, it is not older, or its file does not match its checksum.
         """
-        return self._serve(name, version, "rolled_back", reason)
+
+        def target(scope: Scope) -> Version:
+            if not version and not scope.rollback_targets():
+                raise RegistryError(
+                    f"{name}: no earlier version than {scope.serving or 'none'} has served"
+                )
+            found = scope.get(version or scope.rollback_targets()[0])
+            if found.version not in scope.older():
+                raise RegistryError(
+                    f"{name}: {found.version} is not older than the serving {scope.serving}; pin "
+                    "serves any version"
+                )
+            return found
+
+        return self._serve(name, target, "rolled_back", reason)
 
     def pin(self, name: str, version: str = "", reason: str = "") -> Version:
         """Let a version serve, by default the serving one, until :meth:`unpin`."""
-        version = version or self.scope(name).serving
-        if not version:
+        wanted = version or self.scope(name).serving
+        if not wanted:
             raise RegistryError(f"{name}: no version serves; name one to pin")
-        return self._serve(name, version, "pinned", reason)
+        return self._serve(name, lambda scope: scope.get(wanted), "pinned", reason)
 
     def unpin(self, name: str, reason: str = "") -> None:
         """Let the gate decide again."""
@@ -161,7 +188,7 @@ class Registry:
         )
 
     def change(self, name: str, change: Callable[[Scope], Scope]) -> Scope:
-        """Read, change and write the pointer of a scope while nobody else does."""
+        """Read, change and write the pointer of a scope under its lock."""
         folder = self.path(name)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -185,25 +212,26 @@ class Registry:
             return ()
         return (found.st_mtime_ns, found.st_ino, found.st_size)
 
-    def _serve(self, name: str, version: str, action: str, reason: str) -> Version:
-        chosen: list[Version] = []
-
+    def _serve(
+        self, name: str, choose: Callable[[Scope], Version], action: str, reason: str
+    ) -> Version:
         def change(scope: Scope) -> Scope:
-            wanted = version or scope.served_before()
-            if not wanted:
-                raise RegistryError(f"{name}: no earlier version to go back to")
-            chosen.append(scope.get(wanted))
-            load_version(self.path(name), chosen[0], self.key)
+            chosen = choose(scope)
+            # A damaged model must not replace one that works.
+            load_version(self.path(name), chosen, self.key)
+            is_change = scope.serving not in ("", chosen.version)
+            was = [f"was {scope.serving}"] if is_change else []
             pinned = scope.pinned or action == "pinned"
-            scope = replace(scope, serving=chosen[0].version, pinned=pinned)
-            return scope.noted(now(), action, chosen[0].version, reason)
+            scope = replace(scope, serving=chosen.version, pinned=pinned)
+            note = "; ".join([*was, *([reason] if reason else [])])
+            return scope.noted(now(), action, chosen.version, note)
 
-        self.change(name, change)
-        return chosen[0]
+        changed = self.change(name, change)
+        return changed.get(changed.serving)
 
     def _pruned(self, scope: Scope) -> Scope:
         newest = {item.version for item in scope.versions[-self.keep :]}
-        kept = newest | {scope.serving, scope.served_before()}
+        kept = newest | {scope.serving, *scope.rollback_targets()[:_KEPT_TARGETS]}
         return replace(scope, versions=tuple(v for v in scope.versions if v.version in kept))
 
     @contextmanager

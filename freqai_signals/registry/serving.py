@@ -1,22 +1,41 @@
-"""The models of a running bot: trained, judged, stored, and replaced by command."""
+"""The serving models of a running bot: promoted after training, replaced by command."""
 
+import logging
 from dataclasses import dataclass, replace
 
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.registry.promotion import Promotion, Serving, promote, scope_name, speaking
+from freqai_signals.registry.promotion import (
+    Promotion,
+    promote,
+    scope_name,
+    unless_other_target,
+    unless_refused,
+)
 from freqai_signals.registry.registry import Registry
 from freqai_signals.registry.versions import RegistryError
 from freqai_signals.settings import SignalSettings
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class ModelEvent:
-    """What last happened to a scope's models; ``event`` is empty where a new one was accepted."""
+    """The last event of a scope's models; ``event`` is empty where a new one was accepted."""
 
     version: str
     event: str = ""
     reason: str = ""
+
+
+@dataclass
+class _Serving:
+    """A scope's model in memory, and the state of its pointer when it was loaded."""
+
+    model: SignalModel | None = None
+    stamp: tuple[int, ...] = ()
+    announced: str = ""
+    problem: str = ""
 
 
 class LiveModels:
@@ -25,7 +44,7 @@ class LiveModels:
     Parameters
     ----------
     settings
-        Those of model and gate.
+        Sections ``model`` and ``gate``, and the target of prediction.
     registry
         Where versions are kept.
     bot
@@ -36,10 +55,8 @@ class LiveModels:
         self._settings = settings
         self._registry = registry
         self._bot = bot
-        self._serving: dict[str, Serving] = {}
-        self._versions: dict[str, str] = {}
+        self._serving: dict[str, _Serving] = {}
         self._events: dict[str, ModelEvent] = {}
-        self._troubles: dict[str, str] = {}
 
     @property
     def events(self) -> dict[str, ModelEvent]:
@@ -47,10 +64,10 @@ class LiveModels:
         return dict(self._events)
 
     @property
-    def troubles(self) -> dict[str, str]:
+    def problems(self) -> dict[str, str]:
         """Scope to why the registry could not be read or written; empty text if it could."""
-        found = {scope: serving.trouble for scope, serving in list(self._serving.items())}
-        return found | {scope: text for scope, text in self._troubles.items() if text}
+        # A copy: training promotes in another thread.
+        return {scope: state.problem for scope, state in list(self._serving.items())}
 
     def scope(self, pair: str) -> str:
         """Name of the scope whose model predicts a pair."""
@@ -59,40 +76,66 @@ class LiveModels:
     def promote(
         self, pair: str, challenger: SignalModel, rows: TrainingRows
     ) -> tuple[SignalModel, Promotion]:
-        """The challenger with the verdict in its card, and what came of it."""
+        """Ask the gate and serve its choice; the challenger with the verdict in its card."""
         scope = self.scope(pair)
-        found = promote(self._registry, scope, challenger, rows, self._settings)
-        # Before the swap, or the change would look like one by command.
-        self._versions[scope] = found.serving.card.version
-        self._serves(scope).swap(found.serving)
-        self._troubles[scope] = found.trouble
-        decision, version = found.decision, challenger.card.version
+        promotion = promote(self._registry, scope, challenger, rows, self._settings)
+        model, decision = promotion.serving, promotion.decision
+        # One assignment: the bot's thread may predict meanwhile. Already announced, or the change
+        # would be reported as one by command.
+        self._serving[scope] = _Serving(
+            model, self._registry.stamp(scope), model.card.version, promotion.problem
+        )
+        version = challenger.card.version
         self._events[scope] = (
             ModelEvent(version)
             if decision.accepted
             else ModelEvent(version, "refused", decision.reason)
         )
         card = replace(challenger.card, gate=decision.as_dict())
-        return replace(challenger, card=card), found
+        return replace(challenger, card=card), promotion
 
     def model(self, pair: str, stored: SignalModel | None) -> SignalModel | None:
-        """The model that predicts a pair now; ``stored`` where the registry has none."""
-        scope = self.scope(pair)
-        served = self._serves(scope).model()
-        if served is None:
-            return speaking(stored)
-        version = served.card.version
-        before = self._versions.setdefault(scope, version)
-        if before != version:
-            self._versions[scope] = version
-            self._events[scope] = self._change(scope, version)
-        return served
+        """The model that predicts a pair now.
 
-    def _serves(self, scope: str) -> Serving:
-        return self._serving.setdefault(scope, Serving(self._registry, scope, self._settings))
+        A rollback or a pin by command takes effect at the next call. A registry that cannot be read
+        leaves the present model. Costs one look at the pointer's time stamp when nothing changed.
+
+        Parameters
+        ----------
+        pair
+            Full name.
+        stored
+            FreqAI's model, for a scope of which the registry has none.
+        """
+        scope = self.scope(pair)
+        state = self._serving.setdefault(scope, _Serving())
+        stamp = self._registry.stamp(scope)
+        if stamp != state.stamp:
+            state.stamp = stamp
+            self._reload(scope, state)
+        if state.model is None:
+            return unless_refused(stored)
+        version = state.model.card.version
+        if state.announced != version:
+            if state.announced:
+                self._events[scope] = self._change(scope, version)
+            state.announced = version
+        return state.model
+
+    def _reload(self, scope: str, state: _Serving) -> None:
+        try:
+            serving = self._registry.scope(scope).serving
+            if serving and (state.model is None or state.model.card.version != serving):
+                state.model = unless_other_target(self._registry.load(scope), self._settings)
+                logger.info("Model %s serves %s", serving, scope)
+            state.problem = ""
+        except RegistryError as error:
+            if str(error) != state.problem:
+                logger.warning("%s; the present model continues to serve", error)
+            state.problem = str(error)
 
     def _change(self, scope: str, version: str) -> ModelEvent:
-        """Why another model serves than this bot had promoted."""
+        """Why another model serves than the one that this bot promoted."""
         try:
             last = self._registry.scope(scope).history[-1]
         except (RegistryError, IndexError):

@@ -1,4 +1,4 @@
-"""The files of the registry: whole or absent, checked when read."""
+"""The registry's files: written atomically, verified by checksum when read."""
 
 import hashlib
 import logging
@@ -71,16 +71,16 @@ def read_scope(folder: Path) -> Scope:
         return scope
     if problems:
         raise RegistryError(
-            f"registry {folder} is damaged ({'; '.join(problems)}); its models are whole files, "
+            f"registry {folder} is damaged ({'; '.join(problems)}); its model files are kept, and "
             "the next registered model starts a new pointer that lists them"
         )
     raise FileNotFoundError(folder / POINTER)
 
 
 def read_or_rebuild(folder: Path, name: str, key: bytes | None = None) -> Scope:
-    """The pointer; where both copies are damaged, a new one that lists all whole models.
+    """The pointer; where both copies are damaged, a new one that lists all intact models.
 
-    Nothing serves in a rebuilt scope, so that the gate asks the next model to beat the prior.
+    Nothing serves in a rebuilt scope, so the gate compares the next model with the class prior.
     """
     try:
         return read_scope(folder)
@@ -116,14 +116,14 @@ def is_whole_file(folder: Path, version: Version) -> bool:
 
 
 def write_scope(folder: Path, scope: Scope) -> None:
-    """Replace the pointer and keep its last whole state beside it."""
+    """Replace the pointer and keep its last intact state beside it."""
     pointer = folder / POINTER
-    if _is_whole(pointer):
+    if _is_intact(pointer):
         write_atomically(folder / PREVIOUS, pointer.read_bytes())
     write_atomically(pointer, scope.to_json().encode())
 
 
-def _is_whole(pointer: Path) -> bool:
+def _is_intact(pointer: Path) -> bool:
     try:
         Scope.from_json(pointer.read_text())
     except (OSError, ValueError):
@@ -132,7 +132,7 @@ def _is_whole(pointer: Path) -> bool:
 
 
 def sweep(folder: Path, scope: Scope) -> None:
-    """Remove what a killed writer or the retention left; only under the lock.
+    """Remove files that a killed writer or the retention left; only under the lock.
 
     What others put into the folder stays.
     """

@@ -1,4 +1,4 @@
-"""What the registry writes down: versions, events, and which version serves."""
+"""The registry's records: versions, events, and which version serves."""
 
 import hashlib
 import json
@@ -15,21 +15,23 @@ from freqai_signals.provenance import digest
 
 FORMAT: Final = 1
 MOST_EVENTS: Final = 500
+
 _SERVED: Final = ("serving", "rolled_back", "pinned")
+"""Actions after which the version of an event serves."""
 
 
 class RegistryError(ValueError):
-    """The registry cannot do what was asked; the message says why and what to do."""
+    """The registry cannot do this; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """One stored model. Never changes once written.
+    """One stored model. Immutable once written.
 
     Attributes
     ----------
     version, parent
-        Ids; parent is the model whose calibration history it carried on.
+        Ids; parent is the model whose calibration history it continues.
     sha256, size
         Of its file, in hexadecimal and in bytes.
     registered
@@ -37,13 +39,13 @@ class Version:
     first, last
         ISO times of its first and last training candle.
     settings_digest, features_digest
-        Of what shaped it and of its feature names.
+        Of its modelling settings and of its feature names.
     metrics
         Of its purged validation rows.
     verdict, reason
-        What the gate said, or why the model abstains.
+        Of the gate, or why the model abstains.
     libraries
-        Versions that made it.
+        Versions of the libraries that trained it.
     """
 
     version: str
@@ -86,7 +88,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a scope: registered, serving, refused, rolled_back, pinned ..."""
+    """An event of a scope: registered, serving, refused, rolled_back, pinned, unpinned, rebuilt."""
 
     at: str
     action: str
@@ -105,7 +107,7 @@ class Scope:
     serving
         Version that predicts; empty before the first.
     pinned
-        Whether ``serving`` stays whatever the gate says.
+        Whether ``serving`` stays, whatever the gate's verdicts.
     versions
         In the order of registration.
     history
@@ -131,17 +133,19 @@ class Scope:
         ]
         if len(found) != 1:
             ids = ", ".join(item.version for item in self.versions[-10:]) or "none"
-            what = "no version" if not found else f"{len(found)} versions"
-            raise RegistryError(f"{self.name}: {what} like {version!r}; the newest are: {ids}")
+            number = "no version" if not found else f"{len(found)} versions"
+            raise RegistryError(f"{self.name}: {number} like {version!r}; the newest are: {ids}")
         return found[0]
 
-    def served_before(self) -> str:
-        """The version that served before the present one and is still stored; empty if none."""
-        stored = {item.version for item in self.versions} - {self.serving}
-        served = [
-            e.version for e in self.history if e.action in ("serving", "rolled_back", "pinned")
-        ]
-        return next((version for version in reversed(served) if version in stored), "")
+    def rollback_targets(self) -> tuple[str, ...]:
+        """Stored versions that have served and are older than the serving one, newest first."""
+        served = {event.version for event in self.history if event.action in _SERVED}
+        return tuple(version for version in reversed(self.older()) if version in served)
+
+    def older(self) -> list[str]:
+        """Stored versions registered before the serving one, oldest first; all without one."""
+        ids = [item.version for item in self.versions]
+        return ids[: ids.index(self.serving)] if self.serving in ids else ids
 
     def noted(self, at: str, action: str, version: str, reason: str = "") -> "Scope":
         """The same with one more event."""
@@ -157,7 +161,7 @@ class Scope:
 
     @classmethod
     def from_json(cls, text: str) -> "Scope":
-        """Read what :meth:`to_json` wrote; ValueError if it is anything else."""
+        """Read the text of :meth:`to_json`; ValueError if it is anything else."""
         try:
             given = json.loads(text)
             content = given["content"]

@@ -1,1 +1,1 @@
-"""Rehearsals: the real bot against the sandbox on accelerated time, and what became of it."""
+"""Rehearsals: the real bot against the sandbox on accelerated time, and the checks of its run."""

@@ -1,4 +1,4 @@
-"""The stage of a rehearsal: a folder, an exchange, a bot that is started, ended and killed."""
+"""A rehearsed bot: its folder, and its process that is started, ended and killed."""
 
 import json
 import os
@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
+import psutil
 
 from freqai_signals.live.decision_log import RECORD_VARIABLE, LiveRecord
 from freqai_signals.rehearsal.fast_clock import (
@@ -27,7 +28,7 @@ from freqai_signals.sandbox.runner import supervisor
 from freqai_signals.sandbox.runner.environment import child_environment, sandbox_variables
 
 STRATEGY: Final = "LightGBMSignalStrategy"
-"""The rehearsed strategy; what hyperopt found lies beside it under the same name."""
+"""The rehearsed strategy; hyperopt's parameter file beside it has the same name."""
 
 _TIMEOUT_MS: Final = 10_000
 _STOP_SECONDS: Final = 120.0
@@ -45,7 +46,7 @@ class RehearsedBot:
     Parameters
     ----------
     folder
-        Holds ``user_data``, the database, the record and the logs; made if it is not there.
+        Of ``user_data``, database, decision log and logs; created if absent.
     candles
         Folder of candles that the exchange serves.
     url
@@ -67,7 +68,7 @@ class RehearsedBot:
     process: "subprocess.Popen[bytes] | None" = None
 
     def __post_init__(self) -> None:
-        """Make the folder; refuse a speed that this machine cannot give."""
+        """Create the folder; ValueError for a speed above 1 without faketime."""
         self.folder = self.folder.resolve()
         (self.folder / "user_data" / "data").mkdir(parents=True, exist_ok=True)
         self._time_file = self.folder / "time"
@@ -78,7 +79,7 @@ class RehearsedBot:
 
     @property
     def record(self) -> LiveRecord:
-        """What the bot decided."""
+        """The bot's decision log."""
         return record_of(self.folder)
 
     @property
@@ -105,7 +106,7 @@ class RehearsedBot:
     def jump(self, hours: float) -> None:
         """Put the clock of the running bot ahead of the exchange's, by this much more than it is.
 
-        With 0 it follows a jump of the exchange's. The bot reads the time anew within a second.
+        With 0 it follows a jump of the exchange's. The bot reads the new time within a second.
         """
         self._ahead_ms += int(hours * 3_600_000)
         show_time(self._time_file, self.clock() + self._ahead_ms, self.clock.speed)
@@ -124,8 +125,7 @@ class RehearsedBot:
     def kill(self) -> None:
         """Kill the bot without warning, as a power cut would."""
         assert self.process is not None
-        for process in supervisor.descendants(self.process.pid):
-            os.kill(process, signal.SIGKILL)
+        supervisor.kill_descendants(self.process.pid)
         self.process.wait(timeout=_STOP_SECONDS)
 
     def is_running(self) -> bool:
@@ -134,16 +134,14 @@ class RehearsedBot:
 
     def memory(self) -> int:
         """Resident bytes of the bot, 0 if it does not run."""
-        pages = 0
+        total = 0
         for process in supervisor.descendants(self.process.pid) if self.process else ():
-            try:
-                pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
-            except (OSError, IndexError):
-                continue
-        return pages * os.sysconf("SC_PAGE_SIZE")
+            with suppress(psutil.NoSuchProcess):
+                total += process.memory_info().rss
+        return total
 
     def wait_until(self, time_ms: int, poll_seconds: float = 0.2) -> bool:
-        """Wait for a time of the stage's clock; False if the bot ended before."""
+        """Wait for a time of the rehearsal's clock; False if the bot ended before."""
         while self.clock() < time_ms:
             if not self.is_running():
                 return False
@@ -151,7 +149,7 @@ class RehearsedBot:
         return True
 
     def seed(self, pair: str, candles: pd.DataFrame, timeframe: str) -> None:
-        """Put candles that lie before the start where the bot would download them to."""
+        """Store candles from before the start where the bot would download them to."""
         now = pd.Timestamp(self.clock.start_ms, unit="ms", tz="UTC")
         past = candles[candles["date"] < now].reset_index(drop=True)
         name = candle_file(pair, timeframe)
@@ -176,7 +174,7 @@ class RehearsedBot:
 
 
 def record_of(folder: Path) -> LiveRecord:
-    """What the bot of a folder decided."""
+    """Decision log of a folder's bot."""
     return LiveRecord(folder / "record.jsonl")
 
 

@@ -1,4 +1,4 @@
-"""What a bot must never do, looked for in what a rehearsal left behind."""
+"""Checks of a finished rehearsal for what a bot must never do."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -13,32 +13,32 @@ from scipy.stats import theilslopes
 from freqai_signals.rehearsal.incidents import Incidents
 
 LEAST_HOURS: Final = 6.0
-"""Market hours below which growth of memory cannot be told from warming up."""
+"""Market hours below which growth of memory may still be warm-up."""
 
 MOST_GROWTH: Final = 0.005
 """Share of the largest resident size by which the bot may grow in a market hour."""
 
 LAST_SECONDS: Final = 60.0
-"""Seconds of the wall clock, before the end, of candles that a busy machine need not decide."""
+"""Seconds of the wall clock before the end: candles in them may lack a decision."""
 
 _EXIT_CANDLES: Final = 3
 _LAST_CANDLES: Final = 3
-_WITHHELD: Final = ("missing candle", "exchange away")
+_NOT_SERVED: Final = ("missing candle", "exchange down")
 _SHOWN: Final = 3
 
 
 @dataclass(frozen=True)
 class Check:
-    """One promise: its name, whether it was kept, and what was seen."""
+    """Result of one check: its name, whether it passed, and the numbers."""
 
     name: str
-    kept: bool
+    passed: bool
     detail: str
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What the checks need of a rehearsal; times in seconds since 1970.
+class CheckContext:
+    """What the checks need to know of a rehearsal; times in seconds since 1970.
 
     Attributes
     ----------
@@ -49,9 +49,9 @@ class Scene:
     candle_seconds
         Length of a candle.
     horizon
-        Candles after which a trade leaves; None if time ends none.
+        Candles after which a trade is closed; None without a time limit.
     incidents
-        What went wrong with candles and exchange.
+        Injected errors of candles and exchange.
     """
 
     stop: int
@@ -60,23 +60,23 @@ class Scene:
     horizon: int | None
     incidents: Incidents
 
-    def away(self, first: float, last: float) -> float:
-        """Seconds between two times in which the exchange answered nothing."""
+    def down(self, first: float, last: float) -> float:
+        """Seconds between two times in which the exchange was down."""
         spans = [(start / 1000, stop / 1000) for start, stop in self.incidents.outages]
         return sum(max(0.0, min(last, stop) - max(first, start)) for start, stop in spans)
 
 
 def no_crash(exit_status: int, log: str, ours: Collection[str]) -> Check:
-    """Whether the bot ran to the end, and no traceback goes through a file of ours.
+    """Whether the bot ran to the end, and no traceback passes through the package's files.
 
     Parameters
     ----------
     exit_status
-        0, or 130 where freqtrade answers a request to end.
+        0, or 130 with which freqtrade ends on request.
     log
         The bot's.
     ours
-        What paths of our files contain.
+        Parts of the paths of the package's files.
     """
     lines = [line.strip() for line in log.splitlines() if line.lstrip().startswith('File "')]
     errors = [line for line in lines if any(name in line for name in ours)]
@@ -102,28 +102,30 @@ def no_duplicate_entry(trades: Sequence[Mapping[str, Any]]) -> Check:
 
 
 def no_missed_exit(
-    trades: Sequence[Mapping[str, Any]], signals: Mapping[str, Collection[int]], scene: Scene
+    trades: Sequence[Mapping[str, Any]],
+    signals: Mapping[str, Collection[int]],
+    context: CheckContext,
 ) -> Check:
-    """Whether every trade was closed soon after its horizon, and after the first signal to leave.
+    """Whether every trade was closed soon after its horizon and the first exit signal.
 
     Parameters
     ----------
     trades
         Rows of the bot's database.
     signals
-        Pair to the times (closes of candles) at which the bot itself had a signal against a trade:
-        to leave longs under ``pair``, to leave shorts under ``pair short``.
-    scene
-        An hour without the exchange is not counted, for nobody can leave then; three candles are
-        allowed for an order to be filled.
+        Pair to the times (closes of candles) of the bot's own exit signals: for longs under
+        ``pair``, for shorts under ``pair short``.
+    context
+        Hours without the exchange are not counted, since no exit is possible then; an order may
+        take three candles to be filled.
     """
     wrong = []
     for trade in trades:
         opened = _seconds(trade["open_date"])
-        closed = _seconds(trade["close_date"]) if trade["close_date"] else scene.stop
-        due = _due(trade, opened, signals, scene)
-        late = closed - due - scene.away(due, closed)
-        if due < closed and late > _EXIT_CANDLES * scene.candle_seconds:
+        closed = _seconds(trade["close_date"]) if trade["close_date"] else context.stop
+        due = _due(trade, opened, signals, context)
+        late = closed - due - context.down(due, closed)
+        if due < closed and late > _EXIT_CANDLES * context.candle_seconds:
             wrong.append(f"{trade['pair']} trade {trade['id']} {late / 60:.0f} min late")
     closed_ones = sum(1 for trade in trades if trade["close_date"])
     return Check(
@@ -134,14 +136,17 @@ def no_missed_exit(
 
 
 def no_lost_row(
-    decided: Collection[tuple[str, int]], ledger: pd.DataFrame, pairs: Sequence[str], scene: Scene
+    decided: Collection[tuple[str, int]],
+    ledger: pd.DataFrame,
+    pairs: Sequence[str],
+    context: CheckContext,
 ) -> Check:
     """Whether every pair was decided to the end, and every candle has its row in the ledger.
 
     A candle is due from its pair's first decision on until shortly before the end: three candles,
-    or what passes in ``LAST_SECONDS`` of the wall clock, if that is more. A candle that was not
-    decided when it closed has a row too, written with the next decision. None follows the pair's
-    last one: there only what the exchange withheld is excused.
+    or ``LAST_SECONDS`` of the wall clock, if that is more. A candle that was not decided when it
+    closed gets its row with the next decision. After the pair's last decision a missing row is
+    excused only where the exchange did not serve the candle.
 
     Parameters
     ----------
@@ -151,8 +156,8 @@ def no_lost_row(
         Its table of predictions.
     pairs
         Whitelist.
-    scene
-        Candles that were not predicted live are told with their cause.
+    context
+        Incidents, from which the causes of candles without a live prediction are named.
     """
     kinds = {
         (str(pair), int(candle)): str(kind)
@@ -160,32 +165,32 @@ def no_lost_row(
     }
     times = {pair: [candle for name, candle in decided if name == pair] for pair in pairs}
     wrong = [f"{pair} never decided" for pair in pairs if not times[pair]]
-    due = [(pair, candle) for pair in pairs for candle in _due_candles(times[pair], scene)]
-    gaps = Counter(_cause(key, scene) for key in due if kinds.get(key) == "gap")
-    lost, withheld = {key for key in decided if key not in kinds}, Counter[str]()
+    due = [(pair, candle) for pair in pairs for candle in _due_candles(times[pair], context)]
+    gaps = Counter(_cause(key, context) for key in due if kinds.get(key) == "gap")
+    lost, not_served = {key for key in decided if key not in kinds}, Counter[str]()
     for pair, candle in due:
         if (pair, candle) not in kinds:
-            cause = _cause((pair, candle), scene)
-            if candle > max(times[pair]) and cause in _WITHHELD:
-                withheld[cause] += 1
+            cause = _cause((pair, candle), context)
+            if candle > max(times[pair]) and cause in _NOT_SERVED:
+                not_served[cause] += 1
             else:
                 lost.add((pair, candle))
     wrong += [f"{pair} {_date(candle)}" for pair, candle in sorted(lost)]
     detail = f"{len(due)} candles, {len(decided)} decided"
-    for words, causes in (("found later", gaps), ("withheld at the end", withheld)):
-        told = ", ".join(f"{count} {cause}" for cause, count in sorted(causes.items()))
-        detail += f"; {words}: {told}" if told else ""
+    for words, causes in (("not decided live", gaps), ("not served at the end", not_served)):
+        listed = ", ".join(f"{count} {cause}" for cause, count in sorted(causes.items()))
+        detail += f"; {words}: {listed}" if listed else ""
     return Check("no lost ledger row", not wrong, detail + _listed(wrong))
 
 
-def _due_candles(decided: Sequence[int], scene: Scene) -> range:
-    """Openings of the candles that a pair had to decide, from its first one on."""
+def _due_candles(decided: Sequence[int], context: CheckContext) -> range:
+    """Openings of the candles for which a pair needs a decision, from its first one on."""
     if not decided:
         return range(0)
-    spared = max(_LAST_CANDLES * scene.candle_seconds, int(LAST_SECONDS * scene.speed))
+    excused = max(_LAST_CANDLES * context.candle_seconds, int(LAST_SECONDS * context.speed))
     # A candle is decided at its close.
-    end = max(*decided, scene.stop - spared - scene.candle_seconds)
-    return range(min(decided), end + 1, scene.candle_seconds)
+    end = max(*decided, context.stop - excused - context.candle_seconds)
+    return range(min(decided), end + 1, context.candle_seconds)
 
 
 def flat_memory(memory: Sequence[tuple[float, float]]) -> Check:
@@ -201,8 +206,8 @@ def flat_memory(memory: Sequence[tuple[float, float]]) -> Check:
     detail = f"at most {largest:.0f} MB, {slope:+.2f} MB per market hour"
     if hours < LEAST_HOURS:
         return Check("flat memory", True, f"{detail}; too short to judge")
-    kept = slope <= MOST_GROWTH * largest
-    return Check("flat memory", kept, f"{detail} (allowed {MOST_GROWTH * largest:.2f})")
+    passed = slope <= MOST_GROWTH * largest
+    return Check("flat memory", passed, f"{detail} (allowed {MOST_GROWTH * largest:.2f})")
 
 
 def memory_slope(memory: Sequence[tuple[float, float]]) -> float:
@@ -228,28 +233,28 @@ def _due(
     trade: Mapping[str, Any],
     opened: float,
     signals: Mapping[str, Collection[int]],
-    scene: Scene,
+    context: CheckContext,
 ) -> float:
-    """When a trade had to leave, as far as horizon and signals say."""
+    """Latest time at which horizon or signals close a trade."""
     name = f"{trade['pair']} short" if trade["is_short"] else trade["pair"]
-    told = [float(time) for time in signals.get(name, ()) if time > opened]
-    if scene.horizon is not None:
-        told.append(opened + scene.horizon * scene.candle_seconds)
-    return min(told, default=float("inf"))
+    times = [float(time) for time in signals.get(name, ()) if time > opened]
+    if context.horizon is not None:
+        times.append(opened + context.horizon * context.candle_seconds)
+    return min(times, default=float("inf"))
 
 
-def _cause(key: tuple[str, int], scene: Scene) -> str:
-    """Why nobody decided a candle when it closed."""
+def _cause(key: tuple[str, int], context: CheckContext) -> str:
+    """Why a candle was not decided when it closed."""
     pair, candle = key
-    close, after = candle + scene.candle_seconds, candle + 2 * scene.candle_seconds
-    if 1000 * candle in scene.incidents.missing.get(pair, ()):
+    close, after = candle + context.candle_seconds, candle + 2 * context.candle_seconds
+    if 1000 * candle in context.incidents.missing.get(pair, ()):
         return "missing candle"
-    if scene.away(close - 1, after):
-        return "exchange away"
-    late = [span for span in scene.incidents.late if span[0] == pair]
+    if context.down(close - 1, after):
+        return "exchange down"
+    late = [span for span in context.incidents.late if span[0] == pair]
     if any(start <= 1000 * after and 1000 * close < stop for _, start, stop, _ in late):
         return "late candle"
-    return "bot behind"
+    return "bot too slow"
 
 
 def _listed(wrong: Sequence[str]) -> str:

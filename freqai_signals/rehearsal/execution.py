@@ -37,12 +37,12 @@ _POLL_SECONDS: Final = 0.5
 
 
 def rehearse(request: Rehearsal, notify: Callable[[str], None]) -> Outcome:
-    """Run the bot for the requested time and judge what it did.
+    """Run the bot for the requested time and check its run.
 
     Raises
     ------
     ValueError
-        If config, candles or speed cannot work; the message says why.
+        If config, candles or speed cannot work; the message gives the reason.
     """
     config = rehearsed_config(request)
     pairs = tuple(config["exchange"]["pair_whitelist"])
@@ -65,9 +65,9 @@ def rehearse(request: Rehearsal, notify: Callable[[str], None]) -> Outcome:
             for pair, frame in history.items():
                 bot.seed(pair, frame, settings.timeframe)
             notify(announcement(request, clock))
-            # The bot's time begins when it starts; the seconds of loading are not part of it.
+            # Loading took seconds, which at speed 60 would be minutes of market time.
             clock.begin()
-            status, memory = _play(bot, stop_ms, lambda now: incidents.apply(faults, now))
+            status, memory = _run(bot, stop_ms, lambda now: incidents.apply(faults, now))
     RunRecord(
         candles=str(candles),
         shift_ms=shift_ms,
@@ -83,7 +83,7 @@ def rehearse(request: Rehearsal, notify: Callable[[str], None]) -> Outcome:
 
 
 def bot_options(config: Path, code: tuple[Path, Path]) -> tuple[str, ...]:
-    """Freqtrade's options for a config, our strategy and our model."""
+    """Options of freqtrade for a config, the package's strategy and its model."""
     return (
         *("--config", str(config.resolve())),
         *("--strategy", STRATEGY, "--strategy-path", str(code[0].resolve())),
@@ -100,7 +100,7 @@ def _faults(request: Rehearsal) -> Faults:
     )
 
 
-def _play(bot: RehearsedBot, stop_ms: int, tick: Callable[[int], None]) -> tuple[int, Memory]:
+def _run(bot: RehearsedBot, stop_ms: int, tick: Callable[[int], None]) -> tuple[int, Memory]:
     """Run the bot to the end of the rehearsal; its exit status and memory samples."""
     samples = []
     bot.start()
@@ -152,7 +152,7 @@ class Progress:
         self._bar.stop()
 
     def show(self, bot: RehearsedBot, megabytes: float) -> None:
-        """Show the stage as it is now."""
+        """Show the present state of the bot."""
         if self._bar.disable:
             return
         now = bot.clock()

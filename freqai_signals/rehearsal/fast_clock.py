@@ -18,7 +18,7 @@ class FastClock:
     start_ms
         First date.
     began_ms
-        Wall clock at which it was shown.
+        Wall clock at which it began.
     speed
         Seconds that pass in one second of the wall clock.
 
@@ -37,16 +37,16 @@ class FastClock:
         return self.start_ms + int((wall_clock_ms() - self.began_ms) * self.speed)
 
     def begin(self) -> None:
-        """Show the first date now."""
+        """Begin at the first date now."""
         self.began_ms = wall_clock_ms()
 
     def jump(self, hours: float) -> None:
-        """Let hours pass at once; a running process with a time of its own does not notice."""
+        """Skip hours; a running process with its own faketime does not notice."""
         self.start_ms += int(hours * 3_600_000)
 
 
 def faketime_library() -> str | None:
-    """Path of the library that shows a process another time; None if it is not installed."""
+    """Path of faketime's library, which shows a process another time; None if not installed."""
     if shutil.which("faketime") is None:
         return None
     done = subprocess.run(
@@ -59,10 +59,10 @@ def faketime_library() -> str | None:
 
 
 def accelerated(command: list[str], time_file: Path, library: str) -> list[str]:
-    """The command that starts another one with the time that a file shows.
+    """The command that runs another one with the time of a file.
 
-    Every process counts from its own start: children of the command would begin anew. The file is
-    read again every second, so a running process can be moved to another time.
+    Every process counts from its own start: children of the command would begin at the first date
+    again. The file is read every second, so a running process can be moved to another time.
 
     Parameters
     ----------
@@ -84,12 +84,12 @@ def accelerated(command: list[str], time_file: Path, library: str) -> list[str]:
 
 
 def show_time(time_file: Path, now_ms: int, speed: float) -> None:
-    """Let a process that reads the file count from a date on, as soon as it reads that anew.
+    """Write a date; a process that reads the file counts from it within a second.
 
     Parameters
     ----------
     time_file
-        Replaced at once.
+        Replaced atomically.
     now_ms
         The date.
     speed

@@ -1,4 +1,4 @@
-"""What goes wrong with candles and exchange in the course of a rehearsal, and when."""
+"""Planned incidents of a rehearsal: outages, late and missing candles."""
 
 import random
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ _LATE_MS: Final = 90_000
 
 @dataclass(frozen=True)
 class Incidents:
-    """Spans are in ms since 1970, market time: first included, last not.
+    """Planned incidents; spans are in ms since 1970, market time, without their last one.
 
     Attributes
     ----------
     outages
-        The exchange answers nothing.
+        Spans in which the exchange is down.
     late
-        Pair, span, and by how much (ms) its candles show too late.
+        Pair, span, and by how much (ms) its candles are late.
     missing
-        Pair to the openings of candles that never come.
+        Pair to the openings of candles that are never served.
     """
 
     outages: tuple[tuple[int, int], ...] = ()
@@ -32,11 +32,11 @@ class Incidents:
     missing: dict[str, list[int]] = field(default_factory=dict)
 
     def begin(self, faults: Faults) -> None:
-        """Hide what never comes."""
+        """Hide the missing candles."""
         faults.missing = {pair: set(opened) for pair, opened in self.missing.items()}
 
     def apply(self, faults: Faults, now_ms: int) -> None:
-        """Switch on and off what belongs to the time."""
+        """Switch outages and delays on or off for a time."""
         faults.down = any(start <= now_ms < stop for start, stop in self.outages)
         faults.late_ms = {pair: by for pair, start, stop, by in self.late if start <= now_ms < stop}
 
@@ -58,7 +58,7 @@ def plan_incidents(
     candle_ms
         Length of a candle.
     seed
-        Of the places of single missing candles.
+        Seed of the times of single missing candles.
     """
     draw = random.Random(seed)
     missing: dict[str, list[int]] = {pair: [] for pair in pairs}
@@ -71,7 +71,7 @@ def plan_incidents(
         late.append((pairs[-1], late_from, late_from + day // 12, _LATE_MS))
         gap = _candle(first + 3 * day // 4, candle_ms)
         length = max(1, _GAP_CANDLES * day // (24 * _HOUR_MS))
-        missing[pairs[0]] += [gap + place * candle_ms for place in range(length)]
+        missing[pairs[0]] += [gap + i * candle_ms for i in range(length)]
         for pair in pairs:
             count = max(1, _SINGLES * day // (24 * _HOUR_MS))
             times = [draw.randrange(first + day // 4, first + day) for _ in range(count)]

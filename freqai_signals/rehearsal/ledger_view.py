@@ -1,4 +1,4 @@
-"""The ledger beside the live record: which model predicted a candle, and what was decided."""
+"""The ledger compared with the decision log: models, predictions and decisions of each candle."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -29,7 +29,7 @@ _SAME: Final = {
 
 
 class LedgerView:
-    """A bot's predictions and levels as its ledger has them.
+    """Predictions and levels in a bot's ledger.
 
     Parameters
     ----------
@@ -44,18 +44,18 @@ class LedgerView:
         self._rows: dict[tuple[str, int], Mapping[Any, Any]] = {}
         records: list[dict[Any, Any]] = predictions.to_dict("records")
         for row in records:
-            # A candle found later has a second row where another model served by then.
+            # A candle predicted later has a second row if another model served by then.
             if row["kind"] != Kind.GAP or (row["pair"], row["candle"]) not in self._rows:
                 self._rows[row["pair"], row["candle"]] = row
         self._levels: dict[str, list[tuple[int, str]]] = {}
         levels = events[events["detector"] == "health"] if len(events) else events
-        told: list[dict[Any, Any]] = levels.to_dict("records")
-        for event in sorted(told, key=lambda event: int(event["candle"])):
+        changes: list[dict[Any, Any]] = levels.to_dict("records")
+        for event in sorted(changes, key=lambda event: int(event["candle"])):
             self._levels.setdefault(event["pair"], []).append((event["candle"], event["level"]))
 
     @classmethod
     def of(cls, settings: SignalSettings, user_data: Path) -> "LedgerView | None":
-        """The ledger of a bot's data folder; None if it keeps none."""
+        """The ledger of a bot's data folder; None if it is switched off."""
         if not settings.ledger.enabled:
             return None
         ledger = Ledger(ledger_url(settings.ledger, user_data))
@@ -67,26 +67,26 @@ class LedgerView:
     def applied(
         self, live: Iterable[LiveRow], number: Callable[[str], int]
     ) -> tuple[list[LiveRow], list[Mismatch]]:
-        """Live rows with the model that the ledger names, and every value it has otherwise.
+        """Live rows with the model that the ledger names, and every value that differs.
 
         Parameters
         ----------
         live
-            What the bot recorded beside its ledger.
+            Rows of the decision log.
         number
             Leading 48 bits of the key of the model of a version; 0 where it is gone.
         """
-        rows, wrong = [], []
+        rows, differences = [], []
         for row in live:
             entry = self._rows.get((row.pair, int(pd.Timestamp(row.date).timestamp())))
             if entry is None:
-                wrong.append(Mismatch(row.pair, row.date, "row", "decided", "", _NO_ROW))
+                differences.append(Mismatch(row.pair, row.date, "row", "decided", "", _NO_ROW))
                 rows.append(row)
                 continue
-            wrong += self._differences(row, entry)
-            # A model that the gate refused is named by the ledger and does not speak.
+            differences += self._differences(row, entry)
+            # The ledger names a model that the gate refused, too; its row predicts nothing.
             rows.append(replace(row, model=number(entry["model_version"])) if row.model else row)
-        return rows, wrong
+        return rows, differences
 
     def _differences(self, row: LiveRow, entry: Mapping[Any, Any]) -> list[Mismatch]:
         found: list[tuple[str, float | str, float | str]] = [
@@ -98,16 +98,16 @@ class LedgerView:
             found.append(("model_version", f"{row.model:012x}", entry["model_version"]))
         signal = "none" if row.signal < 0 else SignalClass(row.signal).name.lower()
         decided, kept = (signal, row.reason), (entry["signal"], entry["reason"])
-        if decided != kept and not self._restrained(row, kept):
+        if decided != kept and not self._limited(row, kept):
             found.append(("signal", "/".join(decided), "/".join(kept)))
-        return [Mismatch(row.pair, row.date, *values, _OTHERWISE) for values in found]
+        return [Mismatch(row.pair, row.date, *values, _DIFFERS) for values in found]
 
-    def _restrained(self, row: LiveRow, kept: tuple[str, str]) -> bool:
-        """Whether a level of drift took the signal away after it was decided."""
+    def _limited(self, row: LiveRow, kept: tuple[str, str]) -> bool:
+        """Whether the pair's level removed the signal after it was decided."""
         candle = int(pd.Timestamp(row.date).timestamp())
-        told = [level for since, level in self._levels.get(row.pair, ()) if since <= candle]
-        return kept[0] == "none" and bool(told) and told[-1] != str(Level.OK)
+        levels = [level for since, level in self._levels.get(row.pair, ()) if since <= candle]
+        return kept[0] == "none" and bool(levels) and levels[-1] != str(Level.OK)
 
 
 _NO_ROW: Final = "the ledger has no row"
-_OTHERWISE: Final = "the ledger says otherwise"
+_DIFFERS: Final = "the ledger has another value"

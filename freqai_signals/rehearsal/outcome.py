@@ -1,4 +1,4 @@
-"""What a rehearsal showed, from what its stage has recorded."""
+"""Result of a rehearsal, from its decision log, ledger and trades."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.rehearsal.bot import log_of, record_of, trades_of
 from freqai_signals.rehearsal.checks import (
     Check,
-    Scene,
+    CheckContext,
     flat_memory,
     no_crash,
     no_duplicate_entry,
@@ -30,6 +30,7 @@ from freqai_signals.rehearsal.run_record import RunRecord, tuned_settings
 from freqai_signals.rehearsal.scenario import load_candles
 from freqai_signals.schema import LABEL_COLUMN, OUTCOME_COLUMN, REALISED_RETURN_COLUMN
 from freqai_signals.settings import SignalSettings
+from freqai_signals.signals.predictions import read_frame
 from freqai_signals.trading.columns import exit_columns
 from freqai_signals.trading.protections import STOPPED
 
@@ -38,22 +39,22 @@ _OURS: Final = ("/strategies/", "/freqai_models/", "/freqai_signals/")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a rehearsal showed.
+    """Result of a rehearsal.
 
     Attributes
     ----------
     parity
-        Live against history.
+        Live compared with history.
     frames
-        Pair to what the history says, with outcomes where they are known by now.
+        Pair to predictions and decisions from the history, with outcomes where known.
     trades
         Rows of the bot's database.
     delays
         Shape ``(n,)``, seconds of the wall clock from a candle's close to its decision.
-    played
-        What was rehearsed, what went wrong, memory, exit status.
+    run
+        Market time, incidents, faults, memory, exit status.
     checks
-        What a bot must never do, and whether it did.
+        Results of all checks.
     folder
         Of the rehearsal.
     """
@@ -67,14 +68,14 @@ class Outcome:
     folder: Path
 
     @property
-    def kept(self) -> bool:
-        """Whether every promise was kept, and live equals history on at least one candle."""
+    def passed(self) -> bool:
+        """Whether every check passed, and live equals history on at least one candle."""
         equal = self.parity.share == 1.0 and self.parity.candles > 0
-        return equal and all(check.kept for check in self.checks)
+        return equal and all(check.passed for check in self.checks)
 
 
 def judged(folder: Path) -> Outcome:
-    """Judge the finished rehearsal of a folder, by the thresholds that its bot decided with.
+    """Check the finished rehearsal of a folder, with the thresholds of its bot.
 
     Raises
     ------
@@ -95,25 +96,24 @@ def outcome(
     candles: Mapping[str, pd.DataFrame],
     settings: SignalSettings,
 ) -> Outcome:
-    """Compare and score what the bot of a folder has recorded.
+    """Compare and score the records of a folder's bot.
 
-    What it decided after the end does not count: it was asked to end meanwhile, so the ledger may
-    lack it.
+    Decisions after the end do not count: the bot was stopping, so the ledger may lack them.
     """
     in_time = (row for row in record_of(folder).rows() if 1000 * row.written < run.stop_ms)
     recorded = list(in_time)
     trades = trades_of(folder)
     models = _Models(folder / "user_data" / "signals" / "models")
     view = LedgerView.of(settings, folder / "user_data")
-    rows, wrong = view.applied(recorded, models.number) if view else (recorded, [])
+    rows, differences = view.applied(recorded, models.number) if view else (recorded, [])
     parity = compare(rows, History(candles, settings, _stops(trades, settings), models))
-    parity = replace(parity, mismatches=(*wrong, *parity.mismatches))
+    parity = replace(parity, mismatches=(*differences, *parity.mismatches))
     costs = {row.pair: row.cost for row in rows}
     frames = {
         pair: _with_outcomes(frame, candles[pair], settings, costs[pair])
         for pair, frame in parity.expected.items()
     }
-    scene = Scene(
+    context = CheckContext(
         stop=run.stop_ms // 1000,
         speed=run.speed,
         candle_seconds=settings.candle_seconds,
@@ -124,11 +124,11 @@ def outcome(
     checks = [
         no_crash(run.exit_status, log_of(folder), _OURS),
         no_duplicate_entry(trades),
-        no_missed_exit(trades, _exit_signals(frames, recorded, settings), scene),
+        no_missed_exit(trades, _exit_signals(frames, recorded, settings), context),
         flat_memory(run.memory),
     ]
     if view is not None:
-        checks.append(no_lost_row(decided, view.predictions, tuple(candles), scene))
+        checks.append(no_lost_row(decided, view.predictions, tuple(candles), context))
     text = json.dumps(parity.as_dict(), indent=1, default=str)
     (folder / "parity.json").write_text(text)
     return Outcome(
@@ -173,16 +173,17 @@ def _stops(trades: list[dict[str, Any]], settings: SignalSettings) -> dict[str, 
 def _exit_signals(
     frames: Mapping[str, pd.DataFrame], rows: list[LiveRow], settings: SignalSettings
 ) -> dict[str, list[int]]:
-    """When the bot itself decided a candle that says to leave; see ``no_missed_exit``."""
+    """Times at which the bot decided a candle with an exit signal; see ``no_missed_exit``."""
     written = {(row.pair, row.date): row for row in rows}
     signals: dict[str, list[int]] = {}
     for pair, frame in frames.items():
         cost = next(row.cost for row in rows if row.pair == pair)
-        columns = exit_columns(frame, settings.exits, cost, settings.candle_seconds)
+        read = read_frame(frame, settings.candle_seconds)
+        columns = exit_columns(frame, read, settings.exits, cost)
         for side, name in (("exit_long", pair), ("exit_short", f"{pair} short")):
             dates = frame.loc[columns[side] == 1, "date"].map(lambda date: date.isoformat())
-            told = [written[pair, date].written for date in dates if (pair, date) in written]
-            signals[name] = [int(time) for time in told]
+            times = [written[pair, date].written for date in dates if (pair, date) in written]
+            signals[name] = [int(time) for time in times]
     return signals
 
 

@@ -1,4 +1,4 @@
-"""Whether the bot said live what the package says over the full history with the same models."""
+"""Parity: whether live decisions equal those over the full history with the same models."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,17 +15,15 @@ from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.schema import (
     DECISION_SIGNAL_COLUMN,
     INCOMPLETE_MARKET,
+    MODEL_COLUMNS,
     REASON_COLUMN,
     RETURN_SCALE_COLUMN,
-    SCORE_COLUMN,
     TRUST_COLUMN,
 )
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import PairContext, decide
-from freqai_signals.signals.extremes import with_marks
 from freqai_signals.signals.outputs import (
     complete_outputs,
-    model_columns,
     model_outputs,
     window_facts,
 )
@@ -34,13 +32,13 @@ TOLERANCE: Final = 1e-9
 """Largest difference of a float that counts as equal; decisions must be equal exactly."""
 
 ABSTAINING: Final = (2, INCOMPLETE_MARKET)
-"""``do_predict`` of an expired model and of a market without one of its candles. The history cannot
-know either; that the bot abstained is what is compared."""
+"""``do_predict`` of an expired model and of a market that lacks a candle, which no history shows:
+only that the bot abstained is compared."""
 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """One live value that the history does not confirm, and the most likely cause."""
+    """One live value that differs from the history's, and the most likely cause."""
 
     pair: str
     date: str
@@ -52,7 +50,7 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Parity:
-    """Outcome of a comparison.
+    """Result of a comparison.
 
     Attributes
     ----------
@@ -65,7 +63,7 @@ class Parity:
     mismatches
         Every value that differs.
     expected
-        Pair to the frame that the history gives: candles, model columns, decisions.
+        Pair to the frame from the history: candles, model columns, decisions.
     """
 
     candles: int
@@ -77,8 +75,8 @@ class Parity:
     @property
     def share(self) -> float:
         """Share of candles without any mismatch; 1 if there are no candles."""
-        wrong = len({(item.pair, item.date) for item in self.mismatches})
-        return 1.0 - wrong / self.candles if self.candles else 1.0
+        different = len({(item.pair, item.date) for item in self.mismatches})
+        return 1.0 - different / self.candles if self.candles else 1.0
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values: counts, causes, and every mismatch."""
@@ -94,18 +92,18 @@ class Parity:
 
 @dataclass(frozen=True)
 class History:
-    """What the comparison is made with.
+    """Inputs of the comparison.
 
     Attributes
     ----------
     candles
         Pool pair to its base candles without holes, from long before the first live candle on.
     settings
-        Those that the bot ran with.
+        Those of the bot.
     stops
         Pair to the candle numbers in which its trades were stopped out.
     model
-        Gives the model whose key begins with the recorded 48 bits; None where it is gone.
+        Finds the model whose key begins with the recorded 48 bits; None where it is gone.
     """
 
     candles: Mapping[str, pd.DataFrame]
@@ -154,8 +152,8 @@ def _expected(
 ) -> pd.DataFrame:
     """Model columns and decisions of the live candles, from the full history.
 
-    Marks of extreme scores and lively candles look back beyond the first live candle: at prices of
-    all candles, and at live scores only, for that is all the bot has.
+    Marks of extreme scores and volatile candles look back beyond the first live candle: at prices
+    of all candles, but at live scores only, as the bot does.
     """
     candles = history.candles[pair]
     table = features.compute(pair, candles, lambda name, first: history.candles[name])
@@ -175,19 +173,17 @@ def _expected(
             table.loc[chosen],
             cost,
             frame.loc[chosen, "volume"].to_numpy() > 0,
-            bool(history.settings.labels.ensemble),
         )
         parts.append(outputs.assign(**window_facts(model)).set_index(chosen))
-    said = complete_outputs(pd.concat([frame, pd.concat(parts).sort_index()], axis=1))
-    whole = candles.join(said.drop(columns=candles.columns))
-    frame = with_marks(whole, history.settings)[inside].reset_index(drop=True)
+    completed = complete_outputs(pd.concat([frame, pd.concat(parts).sort_index()], axis=1))
+    frame = completed.reset_index(drop=True)
     context = PairContext(history.settings.candle_seconds, tuple(history.stops.get(pair, ())))
     decided = decide(frame, history.settings.decision, context)
     return pd.concat([frame, decided], axis=1)
 
 
 def _serving(row: LiveRow | None) -> int:
-    """The model whose word counts for a candle: none while the bot was away or had to abstain."""
+    """The model that predicted a candle: none while the bot was down or had to abstain."""
     return 0 if row is None or row.trust in ABSTAINING else row.model
 
 
@@ -205,14 +201,11 @@ def _mismatches(
 
 
 def _row_mismatches(row: LiveRow, expected: "pd.Series[Any]", history: History) -> list[Mismatch]:
-    names = model_columns(bool(history.settings.labels.ensemble))
-    # A candle from before the first model has no score, which abstains like a score of 0.
-    said = {SCORE_COLUMN: 0.0, **row.values}
-    wanted = {name: float(expected[name]) for name in names}
+    wanted = {name: float(expected[name]) for name in MODEL_COLUMNS}
     wrong: list[tuple[str, float | str, float | str]] = [
-        (name, said[name], value)
+        (name, row.values[name], value)
         for name, value in wanted.items()
-        if not abs(said[name] - value) <= TOLERANCE
+        if not abs(row.values[name] - value) <= TOLERANCE
     ]
     trust = int(expected[TRUST_COLUMN])
     if row.trust not in (trust, *ABSTAINING):
@@ -229,9 +222,9 @@ def _row_mismatches(row: LiveRow, expected: "pd.Series[Any]", history: History) 
 
 def _cause(row: LiveRow, expected: "pd.Series[Any]", wrong: set[str], history: History) -> str:
     if row.candle != tuple(float(expected[name]) for name in CANDLE_COLUMNS):
-        return "the bot saw another candle"
+        return "the bot had another candle"
     if _serving(row) and history.model(row.model) is None:
         return "the model is not in the store any more"
-    if wrong & {*model_columns(scored=True), TRUST_COLUMN}:
+    if wrong & {*MODEL_COLUMNS, TRUST_COLUMN}:
         return "the features differ"
-    return "the decision remembers other signals"
+    return "the decision depends on other earlier signals"

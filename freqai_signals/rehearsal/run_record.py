@@ -1,4 +1,4 @@
-"""What a rehearsal was and met: written down, so that its outcome can be judged again later."""
+"""Record of a finished rehearsal, from which its result can be computed again later."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from freqai_signals.rehearsal.incidents import Incidents
 from freqai_signals.settings import SignalSettings
 from freqai_signals.trading.thresholds import Thresholds
 
-FILE: Final = "played.json"
+FILE: Final = "run_record.json"
 PARAMETER_FILE: Final = "parameters.json"
 
 
@@ -24,13 +24,13 @@ class RunRecord:
     candles
         Folder that the exchange served.
     shift_ms
-        What was added to the dates of its candles.
+        Added to the dates of its candles.
     start_ms, stop_ms
         Market time.
     speed
         Times the clock.
     incidents
-        What went wrong with candles and exchange.
+        Injected errors of candles and exchange.
     faults
         Requests that failed, by kind.
     exit_status
@@ -50,7 +50,7 @@ class RunRecord:
     memory: tuple[tuple[float, float], ...]
 
     def write(self, folder: Path) -> None:
-        """Store it in the rehearsal's folder."""
+        """Write the record into the rehearsal's folder."""
         (folder / FILE).write_text(json.dumps(asdict(self)))
 
     @classmethod
@@ -66,11 +66,11 @@ class RunRecord:
             content = json.loads((folder / FILE).read_text())
         except FileNotFoundError as error:
             raise ValueError(f"{folder} holds no finished rehearsal (no {FILE})") from error
-        told = content["incidents"]
+        planned = content["incidents"]
         incidents = Incidents(
-            tuple((start, stop) for start, stop in told["outages"]),
-            tuple((pair, start, stop, by) for pair, start, stop, by in told["late"]),
-            told["missing"],
+            tuple((start, stop) for start, stop in planned["outages"]),
+            tuple((pair, start, stop, by) for pair, start, stop, by in planned["late"]),
+            planned["missing"],
         )
         memory = tuple((hours, size) for hours, size in content["memory"])
         return cls(**{**content, "incidents": incidents, "memory": memory})
@@ -85,12 +85,12 @@ def keep_parameters(strategies: Path, folder: Path) -> None:
 
 
 def tuned_settings(settings: SignalSettings, folder: Path) -> SignalSettings:
-    """The settings that the bot of a folder decided with.
+    """The settings of a folder's bot, with its tuned thresholds.
 
     Parameters
     ----------
     settings
-        As its config has them.
+        Of its config.
     folder
         Of the rehearsal. Without a parameter file in it, or with one that is no JSON (freqtrade
         warns of that and reads nothing), the settings stay as they are.

@@ -1,7 +1,6 @@
-"""What is to be rehearsed: config, candles, time."""
+"""Scenario of a rehearsal: config, candles, time."""
 
 import datetime as dt
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from freqai_signals.files import merged_config
 from freqai_signals.rehearsal.fast_clock import FastClock
 from freqai_signals.sandbox.exchange.app import contracts_of
 from freqai_signals.sandbox.exchange.candle_store import CandleSeries, CandleStore
@@ -25,14 +25,14 @@ DAY_MS: Final = 86_400_000
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What is to be rehearsed.
+    """Request of a rehearsal.
 
     Attributes
     ----------
     config
-        freqtrade's config files, plain JSON; later ones win.
+        freqtrade's config files; later ones win.
     folder
-        Where everything of this rehearsal is kept.
+        Folder of this rehearsal.
     days
         Market days.
     speed
@@ -47,7 +47,7 @@ class Rehearsal:
     faults
         Share of requests that fail.
     incidents
-        Whether candles are missing and late, and the exchange is away for a while.
+        Whether candles are missing and late, and the exchange is down for a while.
     code
         Folders of strategy and model.
     """
@@ -66,19 +66,14 @@ class Rehearsal:
 
 
 def rehearsed_config(request: Rehearsal) -> dict[str, Any]:
-    """The bot's config, without what two bots would fight for: ports and chats.
+    """The bot's config, without what two bots cannot share: ports and chats.
 
     Raises
     ------
     ValueError
-        If a file is not plain JSON; the message names it.
+        If a file is not JSON; the message names it.
     """
-    config: dict[str, Any] = {}
-    for path in request.config:
-        try:
-            config = _merged(config, json.loads(path.read_text()))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path} is not plain JSON: {error}") from error
+    config = merged_config(request.config)
     if request.pairs:
         config["exchange"]["pair_whitelist"] = list(request.pairs)
     for section in ("api_server", "telegram", "webhook", "discord"):
@@ -87,7 +82,7 @@ def rehearsed_config(request: Rehearsal) -> dict[str, Any]:
 
 
 def rehearsed_time(request: Rehearsal, candles: Path) -> tuple[FastClock, int]:
-    """The rehearsal's clock, and what is added to the dates of stored candles.
+    """The rehearsal's clock, and the ms to add to the dates of stored candles.
 
     Raises
     ------
@@ -97,7 +92,7 @@ def rehearsed_time(request: Rehearsal, candles: Path) -> tuple[FastClock, int]:
     now, last = wall_clock_ms(), last_opening(candles, bot_config_in(rehearsed_config(request)))
     if request.speed == 1:
         if request.start is not None:
-            raise ValueError("--start needs a speed above 1: in real time it is now")
+            raise ValueError("--start needs --speed above 1: in real time a rehearsal starts now")
         return FastClock(now, now), weeks_onto_clock(last, now, request.days) * WEEK_MS
     start = last - int(request.days * DAY_MS)
     if request.start is not None:
@@ -106,21 +101,11 @@ def rehearsed_time(request: Rehearsal, candles: Path) -> tuple[FastClock, int]:
 
 
 def announcement(request: Rehearsal, clock: FastClock) -> str:
-    """What is about to happen, and how long it takes."""
+    """What is rehearsed, and how long it takes."""
     start = dt.datetime.fromtimestamp(clock.start_ms / 1000, dt.UTC)
     hours = request.days * 24 / request.speed
     pace = "in real time" if request.speed == 1 else f"at {request.speed:g} times the clock"
     return f"Rehearsing {request.days:g} days from {start:%Y-%m-%d %H:%M} on {pace}: {hours:.2f} h"
-
-
-def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Two configs as freqtrade merges them: section by section, lists and values replaced."""
-    merged = dict(under)
-    for key, value in over.items():
-        below = merged.get(key)
-        nested = isinstance(value, dict) and isinstance(below, dict)
-        merged[key] = _merged(below or {}, value) if nested else value
-    return merged
 
 
 def load_candles(
@@ -141,9 +126,9 @@ def load_candles(
     settings
         Timeframe.
     shift_ms
-        What is added to the dates of stored candles.
+        Added to the dates of stored candles.
     missing
-        Pair to the openings (ms since 1970) of candles that the exchange never shows; they are
+        Pair to the openings (ms since 1970) of candles that the exchange never serves; they are
         filled like any hole.
 
     Raises

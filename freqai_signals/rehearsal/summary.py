@@ -1,15 +1,14 @@
-"""What a rehearsal showed, for people."""
+"""Print the result of a rehearsal."""
 
 from collections import Counter
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from freqai_signals.rehearsal.outcome import Outcome
 from freqai_signals.report.quality import quality_table
 from freqai_signals.schema import TAG_COLUMN
-from freqai_signals.terminal import table_console
+from freqai_signals.terminal import print_line, print_table, table_console
 
 _MOST_MISMATCHES = 10
 
@@ -17,52 +16,41 @@ _MOST_MISMATCHES = 10
 def print_outcome(outcome: Outcome, console: Console | None = None) -> None:
     """Trades, signals, quality, time, memory, and the comparison with the history."""
     console = console or table_console()
-    console.print(_trades(outcome))
-    console.print(_signals(outcome))
-    console.print(_quality(outcome))
+    print_table("Trades", _trades(outcome), console)
+    print_table("Signals", _signals(outcome), console)
+    print_table("Quality on candles whose outcome is known", _quality(outcome), console)
     lines = (*_running(outcome), *_checks(outcome), *_parity(outcome))
-    # Paths and pairs may hold what rich would take for markup.
     for line in (*lines, f"All files: {outcome.folder}"):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        print_line(line, console)
 
 
-def _trades(outcome: Outcome) -> Table:
-    table = Table(title="Trades")
-    for name in ("pair", "enter tag", "opened", "closed", "profit %", "exit reason"):
-        table.add_column(name)
-    for trade in outcome.trades:
-        closed = trade["close_date"]
-        profit = f"{100 * trade['close_profit']:.2f}" if closed else "open"
-        table.add_row(
-            trade["pair"],
-            trade["enter_tag"] or "",
-            str(trade["open_date"])[:16],
-            str(closed or "")[:16],
-            profit,
-            trade["exit_reason"] or "",
-        )
-    return table
+def _trades(outcome: Outcome) -> list[dict[str, str]]:
+    return [
+        {
+            "pair": trade["pair"],
+            "enter tag": trade["enter_tag"] or "",
+            "opened": str(trade["open_date"])[:16],
+            "closed": str(trade["close_date"] or "")[:16],
+            "profit %": f"{100 * trade['close_profit']:.2f}" if trade["close_date"] else "open",
+            "exit reason": trade["exit_reason"] or "",
+        }
+        for trade in outcome.trades
+    ]
 
 
-def _signals(outcome: Outcome) -> Table:
-    table = Table(title="Signals")
-    for name in ("pair", "signal", "candles"):
-        table.add_column(name)
-    for pair, frame in outcome.frames.items():
-        for tag, count in sorted(Counter(frame[TAG_COLUMN]).items()):
-            table.add_row(pair, tag or "none", str(count))
-    return table
+def _signals(outcome: Outcome) -> list[dict[str, object]]:
+    return [
+        {"pair": pair, "signal": tag or "none", "candles": count}
+        for pair, frame in outcome.frames.items()
+        for tag, count in sorted(Counter(frame[TAG_COLUMN]).items())
+    ]
 
 
-def _quality(outcome: Outcome) -> Table:
-    table = Table(title="Quality on candles whose outcome is known")
-    table.add_column("pair")
-    quality = quality_table(outcome.frames)
-    for name in quality:
-        table.add_column(str(name))
-    for pair, row in quality.iterrows():
-        table.add_row(str(pair), *(f"{value:.4g}" for value in row))
-    return table
+def _quality(outcome: Outcome) -> list[dict[str, str]]:
+    return [
+        {"pair": str(pair)} | {str(name): f"{value:.4g}" for name, value in row.items()}
+        for pair, row in quality_table(outcome.frames).iterrows()
+    ]
 
 
 def _running(outcome: Outcome) -> list[str]:
@@ -74,23 +62,23 @@ def _running(outcome: Outcome) -> list[str]:
             f"95 % within {late:.2f}, longest {outcome.delays.max():.2f}"
         )
     if outcome.run.faults:
-        met = ", ".join(f"{count} {kind}" for kind, count in sorted(outcome.run.faults.items()))
-        lines.append(f"Faults met: {met}")
+        listed = ", ".join(f"{count} {kind}" for kind, count in sorted(outcome.run.faults.items()))
+        lines.append(f"Injected request faults: {listed}")
     return lines
 
 
 def _checks(outcome: Outcome) -> list[str]:
     return [
-        f"{'Kept' if check.kept else 'BROKEN'}: {check.name} ({check.detail})"
+        f"{'Passed' if check.passed else 'FAILED'}: {check.name} ({check.detail})"
         for check in outcome.checks
     ]
 
 
 def _parity(outcome: Outcome) -> list[str]:
     parity = outcome.parity
-    broken = "BROKEN: " if parity.mismatches else ""
+    failed = "FAILED: " if parity.mismatches else ""
     lines = [
-        f"{broken}Parity: {100 * parity.share:.2f} % of {parity.candles} live candles equal the "
+        f"{failed}Parity: {100 * parity.share:.2f} % of {parity.candles} live candles equal the "
         f"history ({parity.predicted} predicted, {parity.models} models)"
     ]
     for item in parity.mismatches[:_MOST_MISMATCHES]:

@@ -93,8 +93,8 @@ class BacktestRecord:
     def add(
         self,
         pair: str,
-        labelled: pd.DataFrame,
-        predicted: pd.Series,
+        frame: pd.DataFrame,
+        labels: pd.DataFrame,
         features: pd.DataFrame | None = None,
     ) -> None:
         """Store the rows of one pair.
@@ -103,17 +103,17 @@ class BacktestRecord:
         ----------
         pair
             Full name.
-        labelled
-            The strategy's frame after its decisions, with ``set_freqai_targets`` applied on all of
-            its candles: there, ``&-signal`` is what happened.
-        predicted
-            The predicted class of the same rows, which the label's column has replaced.
+        frame
+            The strategy's frame after its decisions; its ``&-signal`` is the predicted class.
+        labels
+            Labels of the same rows, in the same order: there, ``&-signal`` is what happened.
         features
-            What the model was given, indexed like ``labelled`` or a part of it; those of signals
-            are kept.
+            What the model was given, indexed like ``frame`` or a part of it; those of signals are
+            kept.
         """
-        frame = labelled.rename(columns={LABEL_COLUMN: OUTCOME_COLUMN})
-        frame = frame.assign(**{LABEL_COLUMN: predicted.to_numpy()})
+        outcome = {OUTCOME_COLUMN: LABEL_COLUMN}
+        outcome |= {name: name for name in (EVENT_END_COLUMN, REALISED_RETURN_COLUMN)}
+        frame = frame.assign(**{new: labels[name].to_numpy() for new, name in outcome.items()})
         wanted = ["date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS]
         wanted += [OUTCOME_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
         rows = frame.reindex(columns=wanted)
@@ -162,6 +162,8 @@ def read_run(folder: Path) -> Run:
     try:
         facts = dict(json.loads((folder / _RUN_FILE).read_text()))
         files = dict(facts.pop("files"))
+        # A version with other settings may have written them.
+        SignalSettings.model_validate(facts["settings"])
     except FileNotFoundError:
         raise RecordMissing(f"no backtest to report on in {folder}; run one first") from None
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,8 +1,6 @@
 """What a finished hyperopt is worth: deflated Sharpe ratio, probability of overfitting."""
 
-import argparse
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,13 +20,13 @@ _MOST_BLOCKS: Final = 16
 _DAYS_A_BLOCK: Final = 3
 
 
-class SearchMissing(ValueError):
-    """There is no hyperopt to judge, or it cannot be read; the message says what to do."""
+class HyperoptMissing(ValueError):
+    """No hyperopt results, or they cannot be read; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How credible the best trial of a search is.
+    """How credible the best trial of a hyperopt is.
 
     Attributes
     ----------
@@ -80,12 +78,12 @@ def judge(epochs: list[dict[str, Any]]) -> Verdict:
 
     Raises
     ------
-    SearchMissing
+    HyperoptMissing
         If no trial traded.
     """
     traded = [epoch for epoch in epochs if epoch["results_metrics"]["total_trades"] > 0]
     if not traded:
-        raise SearchMissing(f"none of the {len(epochs)} trials traded; there is nothing to judge")
+        raise HyperoptMissing(f"none of the {len(epochs)} trials traded; there is nothing to judge")
     table = np.column_stack([_returns(epoch["results_metrics"]) for epoch in traded])
     ratios = np.array([moments(column).sharpe for column in table.T])
     place = int(np.argmin([epoch["loss"] for epoch in traded]))
@@ -117,32 +115,10 @@ def read_epochs(file: Path) -> list[dict[str, Any]]:
 
     Raises
     ------
-    SearchMissing
+    HyperoptMissing
         If it cannot be read; the message names it.
     """
     try:
         return [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
     except (OSError, ValueError) as error:
-        raise SearchMissing(f"{file} cannot be read: {error}; search again") from error
-
-
-def add_search(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add the subcommand ``search``."""
-    parser = commands.add_parser(
-        "search",
-        help="how credible the result of the last hyperopt is",
-        description="Deflated Sharpe ratio and probability of overfitting of a hyperopt.",
-    )
-    parser.add_argument("--userdir", type=Path, default=Path("user_data"))
-    parser.add_argument("--file", type=Path, help=".fthypt file; default: the newest")
-    parser.set_defaults(run=_run)
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    folder = arguments.userdir / "hyperopt_results"
-    files = sorted(folder.glob("*.fthypt"), key=lambda file: file.stat().st_mtime)
-    if arguments.file is None and not files:
-        raise SearchMissing(f"no hyperopt to judge in {folder}; run `make hyperopt` first")
-    file = arguments.file or files[-1]
-    sys.stdout.write(f"{file}:\n{judge(read_epochs(file))}\n")
-    return 0
+        raise HyperoptMissing(f"{file} cannot be read: {error}; run hyperopt again") from error

@@ -7,7 +7,6 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from freqai_signals.profiles import expectation
 from freqai_signals.report import quality
 from freqai_signals.report.backtest_record import Run
 from freqai_signals.report.model_usage import RunModels, group_table
@@ -37,7 +36,6 @@ def as_json(run: Run, models: RunModels) -> dict[str, Any]:
     }
     out["reliability"] = json.loads(quality.reliability(run).to_json(orient="records"))
     out["facts"] = run.facts
-    out["expectation"] = list(expectation(settings))
     return out
 
 
@@ -50,8 +48,6 @@ def print_report(run: Run, models: RunModels, console: Console) -> None:
         f"{settings.labels.kind}, horizon {settings.label_horizon_candles} candles · round trip "
         f"costs {cost:.2%}"
     )
-    for told in expectation(settings):
-        console.print(told, style="bold yellow")
     console.print(_table("Signal quality per pair", quality.quality_table(run.frames), "pair"))
     console.print(
         "Scored rows lie after the training window of the model that predicted them. skill: 0 = "

@@ -30,14 +30,9 @@ def removed_by_rule(decisions: Iterable[pd.DataFrame]) -> pd.DataFrame:
     pandas.DataFrame
         Indexed by reason, in the order in which rules are asked; ``rows`` refused, and ``share``
         of all rows that were refused or emitted. The last line, ``emitted``, is what was left.
-        Untrusted rows contain those before a backtest's first prediction. The rules of a label
-        ensemble are shown where they refused anything.
+        Untrusted rows contain those before a backtest's first prediction.
     """
-    decisions = list(decisions)
-    off = {Reason.ORDINARY_SCORE, Reason.CALM} - {
-        code for table in decisions for code in table[REASON_COLUMN].unique()
-    }
-    shown = [code for code in Reason if code not in (Reason.NONE, Reason.UNSURE_HOLD, *off)]
+    shown = [code for code in Reason if code not in (Reason.NONE, Reason.UNSURE_HOLD)]
     counts = {str(code): 0 for code in shown} | {"emitted": 0}
     for table in decisions:
         for code in shown:

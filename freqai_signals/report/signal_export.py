@@ -10,7 +10,7 @@ from freqai_signals.report.backtest_record import Run
 from freqai_signals.report.model_usage import RunModels, key_digits
 from freqai_signals.schema import DECISION_SIGNAL_COLUMN, MODEL_ID_COLUMN
 from freqai_signals.signals.decide import NO_SIGNAL
-from freqai_signals.signals.record import RecordError, SignalRecord, record_of
+from freqai_signals.signals.record import SignalRecord, record_of
 
 
 def signal_records(run: Run, models: RunModels) -> Iterator[SignalRecord]:
@@ -41,20 +41,3 @@ def write_signals(path: Path, records: Iterable[SignalRecord]) -> int:
     lines = [f"{record.to_json()}\n" for record in records]
     write_atomically(path, "".join(lines).encode())
     return len(lines)
-
-
-def read_signals(path: Path) -> list[SignalRecord]:
-    """Read what :func:`write_signals` wrote.
-
-    Raises
-    ------
-    RecordError
-        If a line is no signal record; the message names file and line.
-    """
-    records = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        try:
-            records.append(SignalRecord.from_json(line))
-        except RecordError as error:
-            raise RecordError(f"{path}, line {number}: {error}") from error
-    return records

@@ -1,6 +1,6 @@
-"""Every setting, with its type, its limits and its default: one frozen class a stage.
+"""Every setting, with its type, its limits and its default: one frozen class a section.
 
-A new key goes into the class of its stage; ``config`` reads it from freqtrade's config by itself.
+A new key goes into the class of its section; ``config`` reads it from freqtrade's config by itself.
 """
 
 import re
@@ -14,22 +14,20 @@ from freqai_signals.settings.decision import (
     ExitSettings,
     SizingSettings,
 )
-from freqai_signals.settings.operation import (
+from freqai_signals.settings.monitoring import (
     AlertSettings,
     DriftSettings,
     GateSettings,
     LedgerSettings,
     RegistrySettings,
 )
-from freqai_signals.settings.presets import ProfileName
-from freqai_signals.settings.section import Section
+from freqai_signals.settings.section import Effect, Section, Strictly
 from freqai_signals.settings.training import (
     FEATURE_GROUPS,
     BoosterSettings,
     CalibrationMethod,
     CalibrationSettings,
     DirectionSettings,
-    EnsembleSettings,
     FeatureGroup,
     FeatureSettings,
     LabelKind,
@@ -38,7 +36,6 @@ from freqai_signals.settings.training import (
     ModelSettings,
     SelectionSettings,
     ValidationSettings,
-    WeightSettings,
 )
 from freqai_signals.settings.tuning import TUNABLE_PARAMETERS, TunableParameter, TuningSettings
 
@@ -53,7 +50,6 @@ __all__ = [
     "DecisionSettings",
     "DirectionSettings",
     "DriftSettings",
-    "EnsembleSettings",
     "ExitSettings",
     "FeatureGroup",
     "FeatureSettings",
@@ -70,24 +66,21 @@ __all__ = [
     "TunableParameter",
     "TuningSettings",
     "ValidationSettings",
-    "WeightSettings",
     "timeframe_seconds",
 ]
 
 _TIMEFRAME_SECONDS: Final = {"m": 60, "h": 3600, "d": 86400}
 
 
-class SignalSettings(Section):
+class SignalSettings(Strictly):
     """Everything the package needs to know; immutable and hashable by its JSON."""
 
     labels: LabelSettings = LabelSettings()
     features: FeatureSettings = FeatureSettings()
     validation: ValidationSettings = ValidationSettings()
     selection: SelectionSettings = SelectionSettings()
-    weights: WeightSettings = WeightSettings()
     model: ModelSettings = ModelSettings()
     direction: DirectionSettings = DirectionSettings()
-    ensemble: EnsembleSettings = EnsembleSettings()
     calibration: CalibrationSettings = CalibrationSettings()
     tuning: TuningSettings = TuningSettings()
     costs: CostSettings = CostSettings()
@@ -99,8 +92,6 @@ class SignalSettings(Section):
     ledger: LedgerSettings = LedgerSettings()
     drift: DriftSettings = DriftSettings()
     alerts: AlertSettings = AlertSettings()
-
-    profile: ProfileName = ""
 
     # FreqAI's and freqtrade's own keys.
     booster: BoosterSettings = BoosterSettings()
@@ -115,15 +106,27 @@ class SignalSettings(Section):
     train_period_days: Annotated[int, Field(ge=1)] = 360
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
 
+    @classmethod
+    def sections(cls) -> dict[str, type[Section]]:
+        """Every section by its name here."""
+        fields = {name: field.annotation for name, field in cls.model_fields.items()}
+        return {
+            name: kind
+            for name, kind in fields.items()
+            if isinstance(kind, type) and issubclass(kind, Section)
+        }
+
+    @classmethod
+    def without_effect_on(cls, what: Effect) -> set[str]:
+        """Sections whose keys do not change models, or neither models nor ``predictions``."""
+        effects: tuple[Effect, ...] = ("model", "predictions", "nothing")
+        weaker = effects[effects.index(what) + 1 :]
+        return {name for name, section in cls.sections().items() if section.affects in weaker}
+
     @property
     def candle_seconds(self) -> int:
         """Length of a base candle in seconds."""
         return timeframe_seconds(self.timeframe)
-
-    @property
-    def longest_horizon_candles(self) -> int:
-        """Candles after which every label of a row is known."""
-        return max(self.label_horizon_candles, *self.labels.ensemble_horizons_candles, 0)
 
     @property
     def candles_per_day(self) -> int:

@@ -53,30 +53,19 @@ def impossible(settings: SignalSettings, parameters: Mapping[str, Any]) -> list[
             "freqai.feature_parameters.indicator_periods_candles: every period must be >= 2, "
             f"got {list(settings.indicator_periods_candles)}"
         )
-    if settings.selection.enabled and settings.ensemble.snapshots:
+    if settings.tuning.scheme == "combinatorial" and settings.tuning.folds < 3:
         problems.append(
-            f"freqai.signals.ensemble.snapshots: {settings.ensemble.snapshots} earlier windows "
-            "cannot join a model of other features, which freqai.signals.selection chooses anew in "
-            "each; switch one of the two off"
+            "freqai.signals.tuning.folds: the combinatorial scheme holds two folds out at once and "
+            f"needs at least 3, got {settings.tuning.folds}"
         )
-    return problems + _too_short(settings) + _without_score(settings)
-
-
-def _without_score(settings: SignalSettings) -> list[str]:
-    """Rules about the score of a label ensemble, where there is none."""
-    if settings.decision.score_share is None or settings.labels.ensemble:
-        return []
-    return [
-        "freqai.signals.decision.score_share: needs the score of a label ensemble; give "
-        "freqai.signals.labels.ensemble_kinds and ensemble_horizons_candles, or null"
-    ]
+    return problems + _too_short(settings)
 
 
 def _too_short(settings: SignalSettings) -> list[str]:
     """What a training window cannot hold."""
     problems = []
     window = settings.train_period_days * settings.candles_per_day
-    horizon = settings.longest_horizon_candles
+    horizon = settings.label_horizon_candles
     if horizon * 10 > window:
         problems.append(
             f"freqai.train_period_days: {settings.train_period_days} days are {window} candles, "

@@ -1,14 +1,16 @@
 """From predictions to trades: costs, thresholds, sizes, exits."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from freqai_signals.settings.section import Fraction, Section
+from freqai_signals.settings.section import Effect, Fraction, Section
 
 
 class CostSettings(Section):
     """What a trade costs. ``fee`` is one side as a fraction; null takes the exchange's."""
+
+    affects: ClassVar[Effect] = "nothing"
 
     fee: Annotated[float, Field(ge=0, lt=0.1)] | None = None
     liquidity: Literal["taker", "maker"] = "taker"
@@ -20,14 +22,12 @@ class DecisionSettings(Section):
 
     A signal needs ``minimum_confidence`` and at least the ``weak`` tier. From
     ``reference_confidence`` up, repeats and the share are counted exactly; keep it fixed while
-    comparing thresholds, then raising one never adds a signal (see ``signals.emission``). Memory
+    comparing thresholds, then raising one never adds a signal (see ``signals.rate_limits``). Memory
     of emitted signals restarts every ``resync_candles``, counted from 1970. After a stop a pair
     pauses for ``cooldown_candles``; freqtrade's StoplossGuard makes that one candle at least.
-
-    ``score_share`` acts only on scores of a label ensemble among the highest (buy) or lowest (sell)
-    share of the pair's last ``score_window_days``; ``lively_window_days`` only while the pair's
-    1-day volatility is above its own median of that many days. Null switches either off.
     """
+
+    affects: ClassVar[Effect] = "nothing"
 
     weak: Fraction = 0.90
     medium: Fraction = 0.97
@@ -43,9 +43,6 @@ class DecisionSettings(Section):
     maximum_share: Annotated[float, Field(gt=0, le=1)] = 0.10
     maximum_share_window_candles: Annotated[int, Field(ge=1)] = 288
     resync_candles: Annotated[int, Field(ge=1)] = 288
-    score_share: Annotated[float, Field(gt=0, lt=0.5)] | None = None
-    score_window_days: Annotated[int, Field(ge=1, le=365)] = 60
-    lively_window_days: Annotated[int, Field(ge=1, le=365)] | None = None
 
     @property
     def lowest_confidence(self) -> float:
@@ -79,6 +76,8 @@ class SizingSettings(Section):
     ``leverage`` applies to futures only and never exceeds what the exchange allows.
     """
 
+    affects: ClassVar[Effect] = "nothing"
+
     method: Literal["fixed", "kelly"] = "fixed"
     kelly_fraction: Annotated[float, Field(gt=0, le=1)] = 0.25
     maximum_stake_share: Annotated[float, Field(gt=0, le=1)] = 0.20
@@ -93,6 +92,8 @@ class ExitSettings(Section):
     barrier off; 1.0 for both trades exactly what a triple-barrier label describes. An opposite
     prediction ends a trade from ``opposite_confidence`` up.
     """
+
+    affects: ClassVar[Effect] = "nothing"
 
     horizon: bool = True
     opposite_signal: bool = True

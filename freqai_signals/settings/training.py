@@ -1,15 +1,14 @@
 """What is learnt from, and how: labels, features, rows, boosters, calibration."""
 
-from itertools import product
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, ClassVar, Final, Literal, get_args
 
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, Strict
 
-from freqai_signals.settings.section import Fraction, Names, Section
+from freqai_signals.settings.section import Effect, Fraction, Names, Section
 
 LabelKind = Literal["fixed", "volatility", "triple_barrier"]
 ModelKind = Literal["multiclass", "two_stage"]
-CalibrationMethod = Literal["auto", "none", "temperature", "vector", "isotonic", "direction_shrink"]
+CalibrationMethod = Literal["none", "temperature", "direction_shrink"]
 SelectionMethod = Literal["duplicates", "groups", "clusters"]
 FeatureGroup = Literal[
     "momentum",
@@ -30,11 +29,9 @@ class LabelSettings(Section):
     ``kind`` chooses the rule, the other keys belong to one rule each. ``threshold`` is a fraction
     of the close (0.002 = 0.2 %); ``k`` multiplies sigma * sqrt(horizon); ``floor`` is the smallest
     barrier or threshold, a fraction, and never below the round-trip cost of a trade.
-
-    ``ensemble_kinds`` x ``ensemble_horizons_candles`` are further labels that vote on direction:
-    then the predicted class is the sign of ``score``, the mean over their heads of the normal score
-    of buy minus sell, and ``confidence`` ranks its size. Empty: no ensemble.
     """
+
+    affects: ClassVar[Effect] = "model"
 
     kind: LabelKind = "triple_barrier"
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.002
@@ -42,30 +39,6 @@ class LabelSettings(Section):
     volatility_span_days: Annotated[float, Field(gt=0, le=30)] = 1.0
     floor: Annotated[float, Field(ge=0, lt=1)] = 0.004
     both_touched: Literal["hold", "lower_first"] = "hold"
-    ensemble_kinds: Annotated[tuple[LabelKind, ...], Strict(False), Field(max_length=3)] = ()
-    ensemble_horizons_candles: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=2000)], ...], Strict(False), Field(max_length=5)
-    ] = ()
-
-    @property
-    def ensemble(self) -> tuple[tuple[LabelKind, int], ...]:
-        """Kind and horizon of each label that votes on direction."""
-        return tuple(product(self.ensemble_kinds, self.ensemble_horizons_candles))
-
-    @model_validator(mode="after")
-    def _ensemble_is_whole(self) -> "LabelSettings":
-        given = (self.ensemble_kinds, self.ensemble_horizons_candles)
-        if bool(given[0]) != bool(given[1]):
-            raise ValueError(
-                "a label ensemble needs both ensemble_kinds and ensemble_horizons_candles, got "
-                f"{list(given[0])} and {list(given[1])}"
-            )
-        if any(len(set(values)) < len(values) for values in given):
-            raise ValueError(
-                "every kind and horizon of a label ensemble may be listed once, got "
-                f"{list(given[0])} and {list(given[1])}"
-            )
-        return self
 
 
 class FeatureSettings(Section):
@@ -75,6 +48,8 @@ class FeatureSettings(Section):
     leads, and any other name that is not there is refused.
     """
 
+    affects: ClassVar[Effect] = "predictions"
+
     groups: Annotated[tuple[FeatureGroup, ...], Strict(False), Field(min_length=1)] = FEATURE_GROUPS
     higher_timeframes: Names = ("1h", "4h")
     lead_pair: str = "BTC"
@@ -82,6 +57,8 @@ class FeatureSettings(Section):
 
 class ValidationSettings(Section):
     """How rows are held out inside a training window."""
+
+    affects: ClassVar[Effect] = "model"
 
     embargo_candles: Annotated[int, Field(ge=0)] = 0
     min_rows: Annotated[int, Field(ge=50)] = 500
@@ -100,6 +77,8 @@ class ModelSettings(Section):
     ``refit_factor`` times the best number of rounds; ``seeds`` averages that many boosters.
     """
 
+    affects: ClassVar[Effect] = "model"
+
     kind: ModelKind = "two_stage"
     pool: Literal["pair", "whitelist"] = "whitelist"
     pool_pairs: Names = ()
@@ -110,32 +89,6 @@ class ModelSettings(Section):
     seeds: Annotated[int, Field(ge=1, le=20)] = 1
 
 
-class WeightSettings(Section):
-    """How much each row counts in training; all off, none paid on real candles.
-
-    ``uniqueness`` counts a row by the share of its event that no other row of its pair has too;
-    ``recency_half_life_days`` halves the weight of rows that much older than the newest;
-    ``class_balance`` gives all classes the same sum, which distorts probabilities. They multiply.
-    """
-
-    uniqueness: bool = False
-    recency_half_life_days: Annotated[float, Field(ge=1, le=100_000)] | None = None
-    class_balance: bool = False
-
-
-class EnsembleSettings(Section):
-    """What speaks beside the boosters of a window; ``model.seeds`` averages several of those.
-
-    ``snapshots``: members of that many earlier windows go on speaking, each with ``decay`` times
-    the weight of the next newer one. ``linear_weight`` is the share of a logistic regression in the
-    raw probabilities. Both are off: neither gain measured clearly (docs/measurements.md).
-    """
-
-    snapshots: Annotated[int, Field(ge=0, le=12)] = 0
-    decay: Annotated[float, Field(gt=0, le=1)] = 0.5
-    linear_weight: Annotated[float, Field(ge=0, lt=1)] = 0.0
-
-
 class SelectionSettings(Section):
     """Whether a model may do without some features; see ``models.feature_choice``.
 
@@ -144,6 +97,8 @@ class SelectionSettings(Section):
     more (``clusters``). What is left out may cost ``tolerance`` nats of log loss at most, at
     ``significance``, or all features are kept. At most ``max_rows`` rows are looked at.
     """
+
+    affects: ClassVar[Effect] = "model"
 
     enabled: bool = False
     methods: Annotated[tuple[SelectionMethod, ...], Strict(False), Field(min_length=1)] = (
@@ -158,6 +113,8 @@ class SelectionSettings(Section):
 
 class BoosterSettings(Section):
     """LightGBM's parameters (FreqAI's ``model_training_parameters``); the usual aliases work."""
+
+    affects: ClassVar[Effect] = "model"
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.05
     num_leaves: Annotated[int, Field(ge=2, le=4096)] = 15
@@ -183,13 +140,17 @@ class DirectionSettings(Section):
     them; where there is more to learn, early stopping lets it go on.
     """
 
+    affects: ClassVar[Effect] = "model"
+
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.02
     feature_fraction: Annotated[float, Field(gt=0, le=1)] = 0.2
     rounds: Annotated[int, Field(ge=1, le=100_000)] = 100
 
 
 class CalibrationSettings(Section):
-    """How raw probabilities are made honest, on purged rows that trained no tree."""
+    """How raw probabilities are calibrated, on purged rows that trained no tree."""
+
+    affects: ClassVar[Effect] = "model"
 
     method: CalibrationMethod = "direction_shrink"
     min_rows: Annotated[int, Field(ge=50)] = 1000

@@ -1,10 +1,10 @@
-"""How LightGBM's parameters are searched for, and when what was found is used."""
+"""Search for LightGBM parameters, and use of its result."""
 
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, ClassVar, Final, Literal, get_args
 
 from pydantic import Field, Strict
 
-from freqai_signals.settings.section import Section
+from freqai_signals.settings.section import Effect, Section
 
 TunableParameter = Literal[
     "booster.learning_rate",
@@ -21,16 +21,19 @@ TUNABLE_PARAMETERS: Final[tuple[TunableParameter, ...]] = get_args(TunableParame
 
 
 class TuningSettings(Section):
-    """Search for parameters on a training window's own rows; see ``models.tuning``.
+    """Search for parameters on a training window's own rows.
 
-    ``when``: ``never`` uses no record, ``stored`` uses those that ``freqai-signals tune`` left,
-    ``stale`` also tunes in retraining where none holds (any more). A record holds for
-    ``stale_days`` after the last candle it has seen. The search ends after ``trials`` (the
-    config's own parameters are the first) or ``minutes``; what it found is judged on the last
-    ``held_out_fraction`` of the time, at ``significance``. Every trial first learns from every
-    ``coarse_step``-th candle only (1: no such look), then fold by fold; the worse half stops
-    early. ``storage`` is an Optuna URL, "" for a SQLite file beside the records.
+    ``when``: ``never`` uses no record, ``stored`` uses those that ``freqai-signals tune`` stored,
+    ``stale`` also tunes in retraining where none applies. A record applies for ``stale_days`` after
+    the last candle it depends on. The search ends after ``trials`` (the config's own parameters are
+    the first) or ``minutes``; the best parameters are tested on the last ``held_out_fraction`` of
+    the time, at ``significance``. Every trial first learns from every ``coarse_step``-th candle
+    only (1: no such step), then fold by fold; the worse half is pruned. The ``scheme``
+    ``combinatorial`` holds out every pair of ``folds``, which gives several backtest paths.
+    ``storage`` is an Optuna URL, "" for a SQLite file next to the records.
     """
+
+    affects: ClassVar[Effect] = "nothing"
 
     when: Literal["never", "stored", "stale"] = "stored"
     parameters: Annotated[tuple[TunableParameter, ...], Strict(False), Field(min_length=1)] = (
@@ -38,7 +41,7 @@ class TuningSettings(Section):
     )
     trials: Annotated[int, Field(ge=2, le=10_000)] = 40
     minutes: Annotated[float, Field(gt=0, le=10_000)] = 30.0
-    scheme: Literal["k_fold", "walk_forward"] = "k_fold"
+    scheme: Literal["k_fold", "walk_forward", "combinatorial"] = "k_fold"
     folds: Annotated[int, Field(ge=2, le=10)] = 3
     coarse_step: Annotated[int, Field(ge=1, le=100)] = 4
     held_out_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2

@@ -13,18 +13,13 @@ from freqai_signals.schema import (
     SignalClass,
 )
 from freqai_signals.settings import DecisionSettings
-from freqai_signals.signals.extremes import mark_rules
 from freqai_signals.signals.filters import (
     Reasons,
     first_refusals,
     reason_codes,
     rules,
 )
-from freqai_signals.signals.predictions import (
-    first_trusted,
-    missing_columns,
-    read_predictions,
-)
+from freqai_signals.signals.predictions import FramePredictions, Predictions, read_frame
 from freqai_signals.signals.strength import Strength, strengths, tag
 
 NO_SIGNAL: Final = -1
@@ -47,7 +42,12 @@ class PairContext:
     stops: tuple[int, ...] = ()
 
 
-def decide(frame: pd.DataFrame, settings: DecisionSettings, context: PairContext) -> pd.DataFrame:
+def decide(
+    frame: pd.DataFrame,
+    settings: DecisionSettings,
+    context: PairContext,
+    read: FramePredictions | None = None,
+) -> pd.DataFrame:
     """Apply all rules to one pair's frame; never raises because of a bad row or missing column.
 
     Parameters
@@ -59,6 +59,8 @@ def decide(frame: pd.DataFrame, settings: DecisionSettings, context: PairContext
         Thresholds.
     context
         The pair's candle length and stops.
+    read
+        The frame's predictions where the caller has read them; None reads them.
 
     Returns
     -------
@@ -72,19 +74,23 @@ def decide(frame: pd.DataFrame, settings: DecisionSettings, context: PairContext
         ``signal_tag``      ``buy_strong``, ``sell_weak``, ``hold``; empty without signal
         ==================  ====================================================================
 
-        Row *t* uses candles up to the close of *t*, at most
-        :func:`~freqai_signals.signals.rate_limits.memory_candles` of them.
+        Row *t* uses candles up to the close of *t*, at most as many as
+        :mod:`~freqai_signals.signals.rate_limits` says.
     """
-    if missing_columns(frame):
+    read = read or read_frame(frame, context.candle_seconds)
+    if read.rows is None:
         nothing = np.full(len(frame), NO_SIGNAL, dtype=np.int8)
         reason = np.full(len(frame), str(Reason.MISSING_COLUMNS), dtype=object)
         return _table(frame.index, nothing, np.zeros_like(nothing), reason)
-    first = first_trusted(frame)
-    if first:
-        return _abstain_before(first, frame, decide(frame.iloc[first:], settings, context))
-    rows = read_predictions(frame, context.candle_seconds)
-    trusted, *others = rules(rows, settings, context.stops)
-    asked = (trusted, *mark_rules(frame, settings), *others)
+    decided = _decided(frame.iloc[read.first :], read.rows, settings, context)
+    return _abstain_before(read.first, frame, decided) if read.first else decided
+
+
+def _decided(
+    frame: pd.DataFrame, rows: Predictions, settings: DecisionSettings, context: PairContext
+) -> pd.DataFrame:
+    """Decisions on rows that have been read."""
+    asked = rules(rows, settings, context.stops)
     refused = first_refusals(rows, asked)
     signal = np.where(refused == len(asked), rows.signal, NO_SIGNAL).astype(np.int8)
     directional = (signal == SignalClass.BUY) | (signal == SignalClass.SELL)

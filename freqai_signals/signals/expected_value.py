@@ -98,13 +98,11 @@ def expected_return(
     class_returns: Floats,
     cost: float,
     scale: Floats | float = 1.0,
-    predicted: Floats | None = None,
 ) -> Floats:
     """Expected return of the predicted action after costs, shape ``(n,)``, a fraction.
 
     The action is the most probable class: a long for buy, a short for sell; a hold earns 0. Class
-    returns in units of each row's return scale are given with that ``scale``, shape ``(n,)``, and
-    another class than the most probable one as ``predicted``, shape ``(n,)``.
+    returns in units of each row's return scale are given with that ``scale``, shape ``(n,)``.
 
     Examples
     --------
@@ -112,8 +110,7 @@ def expected_return(
     >>> expected_return(probabilities, np.array([-0.01, 0.0, 0.01]), cost=0.002)
     array([0.003, 0.   , 0.004])
     """
-    chosen = probabilities.argmax(axis=1) if predicted is None else predicted.astype(np.intp)
-    direction = _MIRROR[chosen]
+    direction = _MIRROR[probabilities.argmax(axis=1)]
     gain = direction * expected_move(probabilities, class_returns) * scale - cost
     return np.where(direction == 0, 0.0, gain)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from freqai_signals.model.card import ModelCard
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.schema import (
+    ABSTAINING_ROW,
     CONFIDENCE_COLUMN,
     EVENT_END_COLUMN,
     EXPECTED_RETURN_COLUMN,
@@ -19,7 +20,6 @@ from freqai_signals.schema import (
     PROBA_COLUMNS,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
-    SCORE_COLUMN,
     SQUARE_COLUMNS,
     TRUST_COLUMN,
     USUAL_COLUMNS,
@@ -34,7 +34,6 @@ def model_outputs(
     features: pd.DataFrame,
     round_trip_cost: float,
     traded: NDArray[np.bool_] | None = None,
-    scored: bool = False,
 ) -> pd.DataFrame:
     r"""Predict every row and express it in the contract's columns.
 
@@ -55,10 +54,6 @@ def model_outputs(
     traded
         Shape ``(n,)``: false where nothing traded in the candle (a halt, or a hole that freqtrade
         filled); such a row is not trusted. None means all traded.
-    scored
-        Whether a label ensemble says what is predicted. Then the class is buy where its score is
-        above 0 and sell below, ``confidence`` ranks the score's size instead of the margin, and the
-        column ``score`` comes too. The probabilities stay those of the model's own label.
 
     Returns
     -------
@@ -70,40 +65,24 @@ def model_outputs(
     prediction = model.predict(features)
     scale = _column(features, RETURN_SCALE_COLUMN)
     trusted = prediction.trusted & (True if traded is None else traded) & (scale > 0)
-    probabilities = np.where(trusted[:, None], prediction.probabilities, [0.0, 1.0, 0.0])
-    score = np.where(trusted, prediction.score, 0.0)
-    predicted = np.sign(score) + 1.0 if scored else probabilities.argmax(axis=1)
+    probabilities = prediction.probabilities
     confidence = np.zeros(len(features))
     expected = np.zeros(len(features))
     if model.fit is not None:
         percentile = model.fit.margins.percentile(probabilities)
-        if scored and model.fit.ballot is not None:
-            percentile = model.fit.ballot.percentile(score)
-        confidence = np.where(
-            trusted, percentile * model.fit.places.familiarity(prediction.distance), 0.0
-        )
+        confidence = percentile * model.fit.places.familiarity(prediction.distance)
         returns = model.fit.class_returns
         usual = shrunk_class_returns(returns.mean, returns.count)
-        expected = np.where(
-            trusted,
-            expected_return(probabilities, usual, round_trip_cost, scale, predicted),
-            0.0,
-        )
+        expected = expected_return(probabilities, usual, round_trip_cost, scale)
     columns = {
-        LABEL_COLUMN: np.asarray(predicted, dtype=np.float64),
+        LABEL_COLUMN: probabilities.argmax(axis=1).astype(np.float64),
         **dict(zip(PROBA_COLUMNS, probabilities.T, strict=True)),
         CONFIDENCE_COLUMN: confidence,
         EXPECTED_RETURN_COLUMN: expected,
-        SCORE_COLUMN: score,
         TRUST_COLUMN: trusted.astype(np.int64),
     }
-    names = (*model_columns(scored), TRUST_COLUMN)
-    return pd.DataFrame({name: columns[name] for name in names})
-
-
-def model_columns(scored: bool) -> tuple[str, ...]:
-    """What the model returns to FreqAI for every row, with or without a label ensemble."""
-    return (*MODEL_COLUMNS, SCORE_COLUMN) if scored else MODEL_COLUMNS
+    names = (*MODEL_COLUMNS, TRUST_COLUMN)
+    return complete_outputs(pd.DataFrame({name: columns[name] for name in names}))
 
 
 def _column(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
@@ -144,15 +123,11 @@ def complete_outputs(frame: pd.DataFrame) -> pd.DataFrame:
     about probabilities and are dropped.
     """
     abstains = ~(frame.get(TRUST_COLUMN, pd.Series(0, index=frame.index)) == 1)
-    values = dict(zip(PROBA_COLUMNS, (0.0, 1.0, 0.0), strict=True))
-    values |= {LABEL_COLUMN: 1.0, CONFIDENCE_COLUMN: 0.0, EXPECTED_RETURN_COLUMN: 0.0}
     columns = {
-        name: frame[name].where(~abstains, values[name]) if name in frame else values[name]
-        for name in MODEL_COLUMNS
+        name: frame[name].where(~abstains, value) if name in frame else value
+        for name, value in ABSTAINING_ROW.items()
     }
-    if SCORE_COLUMN in frame:
-        columns[SCORE_COLUMN] = frame[SCORE_COLUMN].where(~abstains, 0.0)
     trust = frame.get(TRUST_COLUMN, 0)
-    dropped = [f"{name}_{what}" for name in model_columns(True) for what in ("mean", "std")]
+    dropped = [f"{name}_{what}" for name in MODEL_COLUMNS for what in ("mean", "std")]
     dropped += [EVENT_END_COLUMN, REALISED_RETURN_COLUMN]  # of the live frame's own labels
     return frame.drop(columns=dropped, errors="ignore").assign(**columns, **{TRUST_COLUMN: trust})

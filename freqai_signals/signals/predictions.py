@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+from weakref import ReferenceType, ref
 
 import numpy as np
 import pandas as pd
@@ -114,6 +115,61 @@ def read_predictions(frame: pd.DataFrame, candle_seconds: int) -> Predictions:
         expected_return=np.where(trusted, expected, 0.0),
         trusted=trusted,
     )
+
+
+@dataclass(frozen=True)
+class FramePredictions:
+    """What a whole frame predicts.
+
+    Attributes
+    ----------
+    first
+        Place of the first row that the model trusts; those before it take no part.
+    rows
+        Predictions from there on; None where the frame lacks columns.
+    """
+
+    first: int
+    rows: Predictions | None
+
+
+def read_frame(frame: pd.DataFrame, candle_seconds: int) -> FramePredictions:
+    """Read all that decisions and exits look at; a backtest's training window is left out."""
+    if missing_columns(frame):
+        return FramePredictions(0, None)
+    first = first_trusted(frame)
+    return FramePredictions(first, read_predictions(frame.iloc[first:], candle_seconds))
+
+
+class PredictionReader:
+    """Reads a frame's predictions once: freqtrade asks for its entries, then for its exits.
+
+    Parameters
+    ----------
+    candle_seconds
+        Length of a candle.
+    """
+
+    def __init__(self, candle_seconds: int) -> None:
+        self._candle_seconds = candle_seconds
+        self._last: tuple[ReferenceType[pd.DataFrame], FramePredictions] | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without a frame: hyperopt sends the strategy to a worker in every epoch."""
+        return self.__dict__ | {"_last": None}
+
+    def for_entries(self, frame: pd.DataFrame) -> FramePredictions:
+        """Read the frame, and keep what was read for its exits."""
+        read = read_frame(frame, self._candle_seconds)
+        self._last = ref(frame), read
+        return read
+
+    def for_exits(self, frame: pd.DataFrame) -> FramePredictions:
+        """What was read for the entries of this very frame; any other frame is read."""
+        last, self._last = self._last, None
+        if last is not None and last[0]() is frame:
+            return last[1]
+        return read_frame(frame, self._candle_seconds)
 
 
 def _numbers(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:

@@ -7,11 +7,11 @@ Both depend on signals emitted before, which raises two questions.
 is remembered within a block only. Across its start, a row is compared with what can be told
 without memory, always on the cautious side: repeats with every *candidate* of the ``window``
 candles before the block, the share with every *new* signal of the share's window, whether or not
-it was emitted. So decisions depend on at most :func:`memory_candles` candles. The price: in the
-first ``repeat_window_candles`` of a block a signal may wait longer than it had to (half an hour
-once a day with shipped settings), and after a block in which the share was exhausted the next
-one starts with as little room as if all of its new signals had been emitted. The limits themselves
-hold across blocks, exactly.
+it was emitted. So decisions depend on at most two blocks, the share's window and that of repeats:
+870 candles with shipped settings. The price: in the first ``repeat_window_candles`` of a block a
+signal may wait longer than it had to (half an hour once a day with shipped settings), and after a
+block in which the share was exhausted the next one starts with as little room as if all of its new
+signals had been emitted. The limits themselves hold across blocks, exactly.
 
 **Does raising a threshold ever add a signal?** Taken word for word, it does, in any rule of this
 kind: take 0.91 followed by 0.95. With a minimum of 0.90 the first is emitted and silences the
@@ -41,23 +41,6 @@ HOLD_REFERENCE: Final = 0.85
 _STEP_TOLERANCE: Final = 1e-9
 _MOST_PAIRS: Final = 2**22
 """Pairs of signals that are compared at a time, one byte each."""
-
-
-def memory_candles(settings: DecisionSettings) -> int:
-    """Candles before a row that its decision can depend on.
-
-    A live frame gives the same decisions as the whole history from this row on.
-
-    Examples
-    --------
-    >>> memory_candles(DecisionSettings())
-    870
-    """
-    return (
-        2 * settings.resync_candles
-        + settings.maximum_share_window_candles
-        + settings.repeat_window_candles
-    )
 
 
 def new_signals(rows: Predictions, settings: DecisionSettings) -> Mask:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from freqai_signals.schema import (
+    ABSTAINING_ROW,
     CLASS_COUNT,
     CONFIDENCE_COLUMN,
     DATE_COLUMN,
@@ -17,6 +18,7 @@ from freqai_signals.schema import (
     PROBA_COLUMNS,
     REASON_COLUMN,
     STRENGTH_COLUMN,
+    Reason,
     SignalClass,
 )
 from freqai_signals.signals.decide import NO_SIGNAL
@@ -144,15 +146,16 @@ def record_of(
     probabilities (0, 1, 0) and confidence 0.
     """
     emitted = int(row[DECISION_SIGNAL_COLUMN])
-    probabilities = [float(row.get(name, math.nan)) for name in PROBA_COLUMNS]
-    confidence = float(row.get(CONFIDENCE_COLUMN, math.nan))
-    abstains = row[REASON_COLUMN] in ("untrusted", "missing_columns")
+    # A row of impossible numbers is not trusted either, whatever the model's columns hold.
+    abstains = row[REASON_COLUMN] in (Reason.UNTRUSTED, Reason.MISSING_COLUMNS)
+    given = ABSTAINING_ROW if abstains else row
+    probabilities = [float(given.get(name, math.nan)) for name in PROBA_COLUMNS]
     return SignalRecord(
         timestamp=row[DATE_COLUMN].isoformat(),
         pair=pair,
         signal="none" if emitted == NO_SIGNAL else SignalClass(emitted).name.lower(),
-        confidence=0.0 if abstains else confidence,
-        probabilities=(0.0, 1.0, 0.0) if abstains else _triple(probabilities),
+        confidence=float(given.get(CONFIDENCE_COLUMN, math.nan)),
+        probabilities=_triple(probabilities),
         top_features=tuple((str(name), float(value)) for name, value in top_features),
         model_version=model_version,
         strength=int(Strength(int(row[STRENGTH_COLUMN]))),

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from freqai_signals.dataset.barriers import barrier_width, return_scale
+from freqai_signals.dataset.barriers import LabelRule, barrier_width, return_scale
 from freqai_signals.schema import (
     BARRIER_COLUMN,
     DECISION_SIGNAL_COLUMN,
@@ -20,12 +20,7 @@ from freqai_signals.schema import (
 )
 from freqai_signals.settings import ExitSettings, SignalSettings, SizingSettings
 from freqai_signals.signals.expected_value import move_behind
-from freqai_signals.signals.extremes import with_marks
-from freqai_signals.signals.predictions import (
-    first_trusted,
-    missing_columns,
-    read_predictions,
-)
+from freqai_signals.signals.predictions import FramePredictions, first_trusted
 from freqai_signals.trading.exits import ExitReason
 from freqai_signals.trading.sizing import Outlook, outlook
 
@@ -33,19 +28,15 @@ from freqai_signals.trading.sizing import Outlook, outlook
 def with_barriers(
     frame: pd.DataFrame, settings: SignalSettings, round_trip_cost: float
 ) -> pd.DataFrame:
-    """The frame with the label's own barrier width and return scale, and the marks of its rules.
+    """The frame with the label's own barrier width and return scale.
 
     So a trade can be what a label says, and be sized by what it is about.
     """
-    rule = (
-        frame["close"].to_numpy(np.float64),
-        settings.labels,
-        settings.label_horizon_candles,
-        settings.candles_per_day,
-        round_trip_cost,
-    )
-    columns = {BARRIER_COLUMN: barrier_width(*rule), RETURN_SCALE_COLUMN: return_scale(*rule)}
-    return with_marks(frame.assign(**columns), settings)
+    rule = LabelRule.of(settings, round_trip_cost)
+    close = frame["close"].to_numpy(np.float64)
+    width = barrier_width(close, rule)
+    scale = width if rule.moving is rule else return_scale(close, rule)
+    return frame.assign(**{BARRIER_COLUMN: width, RETURN_SCALE_COLUMN: scale})
 
 
 def entry_columns(decided: pd.DataFrame, can_short: bool) -> pd.DataFrame:
@@ -71,9 +62,9 @@ def entry_columns(decided: pd.DataFrame, can_short: bool) -> pd.DataFrame:
 
 def exit_columns(
     frame: pd.DataFrame,
+    read: FramePredictions,
     settings: ExitSettings,
     cost: float,
-    candle_seconds: int,
     can_short: bool = True,
 ) -> pd.DataFrame:
     """``exit_long``, ``exit_short`` and ``exit_tag`` from what the model says.
@@ -83,11 +74,10 @@ def exit_columns(
     say, and a row that is not trusted, or lacks a column, ends none by signal. Where there are no
     shorts (``can_short`` is false) there is nothing to leave, and nothing to draw in a chart.
     """
-    if missing_columns(frame):
+    if read.rows is None:
         columns: dict[str, Any] = {"exit_long": 0, "exit_short": 0, "exit_tag": None}
         return pd.DataFrame(columns, index=frame.index)
-    first = first_trusted(frame)
-    rows = read_predictions(frame.iloc[first:], candle_seconds)
+    first, rows = read.first, read.rows
     sure = rows.trusted & settings.opposite_signal
     sure &= rows.confidence >= settings.opposite_confidence
     against_long = sure & (rows.signal == SignalClass.SELL)

@@ -6,11 +6,9 @@ from typing import Any
 import numpy as np
 
 from freqai_signals.dataset.rows import TrainingRows
-from freqai_signals.dataset.weights import Weights, of_mean_one, training_weights
 from freqai_signals.model import booster
 from freqai_signals.model.calibration import DirectionHistory
-from freqai_signals.model.ensemble import Head, Members
-from freqai_signals.model.linear import fit_linear
+from freqai_signals.model.ensemble import Head
 from freqai_signals.schema import SignalClass
 from freqai_signals.settings import BoosterSettings, SignalSettings
 
@@ -43,35 +41,27 @@ class _Task:
         return booster.parameters(self.settings, self.objective, seed)
 
 
-def _tasks(
-    rows: TrainingRows, settings: SignalSettings, weight: Weights | None = None
-) -> list[_Task]:
-    """One task for each booster of a head; without ``weight`` every row counts the same."""
+def _tasks(rows: TrainingRows, settings: SignalSettings) -> list[_Task]:
+    """One task for each booster of a head."""
     usual = settings.booster
     if settings.model.kind == "multiclass":
-        return [_Task(booster.MULTICLASS, booster.Sample(rows.features, rows.label, weight), usual)]
+        return [_Task(booster.MULTICLASS, booster.Sample(rows.features, rows.label), usual)]
     moved = rows.label != SignalClass.HOLD
     of_moves = booster.Sample(
         rows.features[moved],
         (rows.label[moved] == SignalClass.BUY).astype(np.int8),
-        None if weight is None else of_mean_one(weight[moved]),
     )
     slow = usual.model_copy(update=settings.direction.model_dump(exclude={"rounds"}))
     return [
-        _Task(booster.BINARY, booster.Sample(rows.features, moved.astype(np.int8), weight), usual),
+        _Task(booster.BINARY, booster.Sample(rows.features, moved.astype(np.int8)), usual),
         _Task(booster.BINARY, of_moves, slow, settings.direction.rounds),
     ]
 
 
-def _weighted(rows: TrainingRows, settings: SignalSettings) -> list[_Task]:
-    """Tasks of rows that are trained on; those held out are not weighted."""
-    return _tasks(rows, settings, training_weights(rows, settings))
-
-
-def fit_members(past: TrainingRows, tail: TrainingRows, settings: SignalSettings) -> Members:
+def fit_heads(past: TrainingRows, tail: TrainingRows, settings: SignalSettings) -> tuple[Head, ...]:
     """Fit one head a seed on ``past``; the purged ``tail`` chooses the number of rounds."""
-    pairs = list(zip(_weighted(past, settings), _tasks(tail, settings), strict=True))
-    heads = tuple(
+    pairs = list(zip(_tasks(past, settings), _tasks(tail, settings), strict=True))
+    return tuple(
         Head(
             settings.model.kind,
             tuple(
@@ -81,14 +71,6 @@ def fit_members(past: TrainingRows, tail: TrainingRows, settings: SignalSettings
         )
         for seed in _seeds(settings)
     )
-    return _with_linear(heads, past, settings)
-
-
-def _with_linear(heads: tuple[Head, ...], rows: TrainingRows, settings: SignalSettings) -> Members:
-    share = settings.ensemble.linear_weight
-    if not share:
-        return Members(heads)
-    return Members(heads, fit_linear(rows, training_weights(rows, settings)), share)
 
 
 def _patience(task: _Task, settings: SignalSettings) -> int:
@@ -97,17 +79,21 @@ def _patience(task: _Task, settings: SignalSettings) -> int:
     return max(1, round(settings.model.early_stopping_rounds * slower))
 
 
-def refit(members: Members, rows: TrainingRows, settings: SignalSettings, factor: float) -> Members:
-    """Fit the same members once more on other rows, ``factor`` times as many rounds."""
-    tasks = _weighted(rows, settings)
-    refitted = []
-    for head, seed in zip(members.heads, _seeds(settings), strict=True):
-        fitted = [
-            task.fit(seed, max(1, round(old.best_rounds * factor)))
-            for task, old in zip(tasks, head.boosters, strict=True)
-        ]
-        refitted.append(Head(head.kind, tuple(fitted)))
-    return _with_linear(tuple(refitted), rows, settings)
+def refit(
+    heads: tuple[Head, ...], rows: TrainingRows, settings: SignalSettings
+) -> tuple[Head, ...]:
+    """Fit the same heads once more on other rows, ``refit_factor`` times as many rounds."""
+    tasks, factor = _tasks(rows, settings), settings.model.refit_factor
+    return tuple(
+        Head(
+            head.kind,
+            tuple(
+                task.fit(seed, max(1, round(old.best_rounds * factor)))
+                for task, old in zip(tasks, head.boosters, strict=True)
+            ),
+        )
+        for head, seed in zip(heads, _seeds(settings), strict=True)
+    )
 
 
 def _seeds(settings: SignalSettings) -> range:
@@ -125,20 +111,16 @@ def rounds_of(heads: tuple[Head, ...]) -> dict[str, int]:
 
 
 def first_history(
-    early: TrainingRows, end: TrainingRows, members: Members, settings: SignalSettings
+    early: TrainingRows, end: TrainingRows, heads: tuple[Head, ...], settings: SignalSettings
 ) -> DirectionHistory:
     """Direction predictions to begin with, where no earlier model left any.
 
-    Members (without a linear one, only boosters of direction) are fitted on the ``early`` rows and
-    asked about those of the ``end``, purged of each other. The hold-out after both chose the number
-    of rounds, so they chose nothing.
+    Boosters of direction are fitted on the ``early`` rows and asked about those of the ``end``,
+    purged of each other. The hold-out after both chose the number of rounds, so they chose nothing.
     """
-    if members.linear is not None:
-        raw = refit(members, early, settings, 1.0).raw(end.features)
-        return DirectionHistory().extended(end.event_end, end.label, raw)
-    task = _weighted(early, settings)[-1]
+    task = _tasks(early, settings)[-1]
     raws = []
-    for head, seed in zip(members.heads, _seeds(settings), strict=True):
+    for head, seed in zip(heads, _seeds(settings), strict=True):
         fitted = task.fit(seed, head.boosters[-1].best_rounds)
         predicted = booster.predict(fitted, end.features)
         if head.kind == "two_stage":

@@ -18,9 +18,10 @@ from freqai_signals.dataset.features import feature_groups
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.dataset.splits import purged_tail
 from freqai_signals.metrics import MeanTest, candle_means, log_losses, mean_test
+from freqai_signals.model.ensemble import raw_mean
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.boosting import fit_members
+from freqai_signals.training.boosting import fit_heads
 from freqai_signals.training.feature_clusters import (
     constant_columns,
     correlation_clusters,
@@ -205,10 +206,10 @@ class _Judge:
         self.settings = settings
         one_seed = settings.model.model_copy(update={"seeds": 1})
         past, tail = _cut(rows, settings.validation_fraction, settings)
-        self._members = fit_members(past, tail, settings.model_copy(update={"model": one_seed}))
+        self._heads = fit_heads(past, tail, settings.model_copy(update={"model": one_seed}))
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        return self._members.raw(features)
+        return raw_mean(self._heads, features)
 
     def losses(self, rows: TrainingRows) -> NDArray[np.float64]:
         return log_losses(rows.label, self.probabilities(rows.features))

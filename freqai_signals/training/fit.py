@@ -18,19 +18,12 @@ from freqai_signals.model.calibration import (
     fit_calibrator,
 )
 from freqai_signals.model.card import ModelCard
-from freqai_signals.model.ensemble import (
-    Generation,
-    Members,
-    carried,
-    mixed,
-    weights,
-)
+from freqai_signals.model.ensemble import Head, raw_mean
 from freqai_signals.model.reference import ClassReturns, MarginReference, NoveltyReference
 from freqai_signals.model.signal_model import Fit, SignalModel
-from freqai_signals.model.votes import fit_ballot, mute_votes
 from freqai_signals.provenance import digest
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.boosting import first_history, fit_members, refit, rounds_of
+from freqai_signals.training.boosting import first_history, fit_heads, refit, rounds_of
 from freqai_signals.training.feature_selection import choose_features, group_shares
 from freqai_signals.training.request import Request, new_card
 from freqai_signals.training.row_checks import missing_classes, why_not_trainable
@@ -68,25 +61,20 @@ def train(request: Request, key: str | None = None) -> SignalModel:
         return SignalModel(replace(card, reason=reason), rows.names, history)
 
     past, tail = _split(rows, settings, settings.validation_fraction)
-    reason = (
-        why_not_trainable(past, settings)
-        or missing_classes(tail)
-        or mute_votes(past, tail, settings)
-    )
+    reason = why_not_trainable(past, settings) or missing_classes(tail)
     if reason:
         return SignalModel(replace(card, reason=reason), rows.names, history)
 
     card, kept = _chosen(card, past, request)
     window = _Window(*(part.columns(kept) for part in (rows, past, tail)))
-    held_out, history, calibrated = _held_out_fit(window, request, history)
-    fit = _serving(held_out, window.rows, window.tail, settings)
+    held_out, history, calibrated = _held_out_fit(window, settings, history)
+    fit = _serving(held_out, window, settings)
     held = Holdout.of(window.past, window.tail, calibrated)
     measured = _measured(fit, window, calibrated)
     card = replace(
         card,
         metrics=measured,
         rounds=rounds_of(fit.heads),
-        ensemble=_mixture(fit),
         warnings=_warnings(measured["validation"], settings)
         + (_NOT_REFITTED if settings.model.refit and fit is held_out else ()),
     )
@@ -112,17 +100,14 @@ class _Window:
 
 
 def _held_out_fit(
-    window: _Window, request: Request, history: DirectionHistory
+    window: _Window, settings: SignalSettings, history: DirectionHistory
 ) -> tuple[Fit, DirectionHistory, Probabilities]:
-    """Members that know nothing of the hold-out, the history, and what they say of the hold-out."""
-    rows, past, tail, settings = window.rows, window.past, window.tail, request.settings
-    stopped = fit_members(past, tail, settings)
-    older = _older(request, tail)
-    # Of earlier windows, too, only members speak here that know nothing of the hold-out.
-    speakers = [stopped, *(one.stopped for one in older if one.stopped)]
-    raw = mixed(speakers, settings.ensemble.decay, tail.features)
+    """A fit that knows nothing of the hold-out, the history, and its hold-out probabilities."""
+    rows, past, tail = window.rows, window.past, window.tail
+    heads = fit_heads(past, tail, settings)
+    raw = raw_mean(heads, tail.features)
     if not len(history.log_odds):
-        history = _first_history(past, stopped, settings)
+        history = _first_history(past, heads, settings)
     overlap = float(np.mean(rows.event_end - rows.start)) / settings.model.row_step
     calibrator = fit_calibrator(
         CalibrationRows(tail.label, raw, tail.start, tail.event_end, overlap),
@@ -131,14 +116,12 @@ def _held_out_fit(
     )
     calibrated = calibrator(raw)
     fit = Fit(
-        generations=(_generation(stopped, past, settings), *older),
+        heads=heads,
         calibrator=calibrator,
         margins=MarginReference.of(calibrated),
         places=NoveltyReference.of(rows.features),
         class_returns=ClassReturns.of(rows.label, rows.realised_return),
         prior=metrics.class_prior(rows.label),
-        decay=settings.ensemble.decay,
-        ballot=fit_ballot(past, tail, rows, stopped, settings),
     )
     return fit, history, calibrated
 
@@ -168,9 +151,7 @@ def _chosen(
     return replace(card, selection=choice.evidence(), **changes), choice.kept
 
 
-def _serving(
-    held_out: Fit, rows: TrainingRows, tail: TrainingRows, settings: SignalSettings
-) -> Fit:
+def _serving(held_out: Fit, window: _Window, settings: SignalSettings) -> Fit:
     """The fit that predicts: refitted on all rows, if it still speaks as the reference does.
 
     Where rows are few, boosters that saw the hold-out too may be far surer than those whose margins
@@ -178,41 +159,9 @@ def _serving(
     """
     if not settings.model.refit:
         return held_out
-    newest, *older = held_out.generations
-    serving = refit(newest.serving, rows, settings, settings.model.refit_factor)
-    refitted = replace(held_out, generations=(replace(newest, serving=serving), *older))
-    said = held_out.margins.percentile(refitted.calibrated(tail.features))
+    refitted = replace(held_out, heads=refit(held_out.heads, window.rows, settings))
+    said = held_out.margins.percentile(refitted.calibrated(window.tail.features))
     return held_out if np.median(said) > _SUREST_MEDIAN else refitted
-
-
-def _generation(stopped: Members, past: TrainingRows, settings: SignalSettings) -> Generation:
-    """Members that serve; kept twice where a later model may ask what they did not know."""
-    keep = stopped if settings.ensemble.snapshots else None
-    return Generation(stopped, keep, int(past.event_end.max()))
-
-
-def _older(request: Request, tail: TrainingRows) -> tuple[Generation, ...]:
-    """Members of earlier windows that join the new one; none where the features are others.
-
-    A model that the gate refused is carried on from, but its own members join no mixture; those
-    that had joined it were accepted.
-    """
-    previous, asked = request.previous, request.settings.ensemble.snapshots
-    if not asked or previous is None or previous.fit is None:
-        return ()
-    if previous.names != tail.names:
-        return ()
-    accepted = previous.fit.generations[1 if previous.card.refused else 0 :]
-    return carried(accepted, asked, int(tail.start.min()))
-
-
-def _mixture(fit: Fit) -> dict[str, Any]:
-    """Who speaks with which weight, for the card."""
-    count = len(fit.generations)
-    return {
-        "generations": weights(count, fit.decay).round(6).tolist(),
-        "linear_weight": fit.generations[0].serving.linear_weight,
-    }
 
 
 def _history(request: Request) -> DirectionHistory:
@@ -229,14 +178,14 @@ def _history(request: Request) -> DirectionHistory:
 
 
 def _first_history(
-    past: TrainingRows, stopped: Members, settings: SignalSettings
+    past: TrainingRows, heads: tuple[Head, ...], settings: SignalSettings
 ) -> DirectionHistory:
     """History from the end of ``past``, as long as the hold-out; empty where rows are too few."""
     fraction = settings.validation_fraction / (1.0 - settings.validation_fraction)
     early, end = _split(past, settings, fraction)
     if why_not_trainable(early, settings):
         return DirectionHistory()
-    return first_history(early, end, stopped, settings)
+    return first_history(early, end, heads, settings)
 
 
 def _split(

@@ -12,11 +12,6 @@ from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.provenance import code_digest, digest, library_versions
 from freqai_signals.settings import SignalSettings
 
-_NOT_SHAPING = {
-    "features", "tuning", "decision", "costs", "sizing", "exits",
-    "gate", "registry", "ledger", "drift", "alerts",
-}  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Request:
@@ -41,14 +36,11 @@ class Request:
 
     def shaping(self) -> dict[str, Any]:
         """The settings that shape a model, without those that change speed only."""
-        chosen = self.settings.model_dump(mode="json", exclude=_NOT_SHAPING)
+        chosen = self.settings.model_dump(
+            mode="json", exclude=SignalSettings.without_effect_on("model")
+        )
         chosen["booster"].pop("threads")
         return chosen
-
-    def _leaves_members_out(self) -> bool:
-        """Whether a mixture is to be made, and the gate's verdict decides who joins it."""
-        asked = self.settings.ensemble.snapshots > 0
-        return asked and self.previous is not None and self.previous.card.refused
 
     def key(self) -> str:
         """SHA-256 of everything the model depends on."""
@@ -64,7 +56,6 @@ class Request:
                 ],
                 # Its boosters say what joins the history, so the history alone does not name it.
                 "previous": self.previous.card.key if self.previous else "",
-                "refused": self._leaves_members_out(),
                 "tuned": self.tuned,
                 "code": code_digest(),
                 "libraries": library_versions(),

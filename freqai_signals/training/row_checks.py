@@ -4,7 +4,6 @@ import numpy as np
 
 from freqai_signals import metrics
 from freqai_signals.dataset.rows import TrainingRows
-from freqai_signals.dataset.weights import effective_rows, training_weights
 from freqai_signals.settings import SignalSettings
 
 
@@ -21,22 +20,7 @@ def why_not_trainable(rows: TrainingRows, settings: SignalSettings) -> str:
             )
     if np.ptp(rows.features, axis=0).max(initial=0.0) == 0.0:
         return "all features are constant"
-    return _uneven(rows, settings)
-
-
-def _uneven(rows: TrainingRows, settings: SignalSettings) -> str:
-    """Why these rows cannot train a model under the weights asked for; empty if they can."""
-    try:
-        weight = training_weights(rows, settings)
-    except ValueError as error:
-        return str(error)
-    worth = len(rows) if weight is None else effective_rows(weight)
-    if worth >= settings.validation.min_rows:
-        return ""
-    return (
-        f"weighted, {len(rows)} rows tell as much as {worth:.0f}, fewer than the minimum of "
-        f"{settings.validation.min_rows}; lengthen weights.recency_half_life_days"
-    )
+    return ""
 
 
 def missing_classes(tail: TrainingRows) -> str:

@@ -1,1 +1,1 @@
-"""The search for better LightGBM parameters, and when what it found is used."""
+"""Search for better LightGBM parameters, and use of the result in training."""

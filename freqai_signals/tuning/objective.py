@@ -1,4 +1,4 @@
-"""How good some parameters are: on purged folds while searching, in a paired test at the end."""
+"""Scores of parameters: on purged folds in the search, in a paired test at the end."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,26 +20,35 @@ class TooFewRows(ValueError):
     """The default parameters give no model; the message says why."""
 
 
+@dataclass(frozen=True)
+class Score:
+    """Mean log loss in nats, and after the last fold that of every backtest path."""
+
+    loss: float
+    paths: tuple[float, ...] = ()
+
+
 def fold_scores(
-    rows: TuningRows, settings: SignalSettings, ask: Callable[[], None]
-) -> Iterator[float]:
-    """Mean log loss in nats, step by step of rising cost; the last one is the score.
+    rows: TuningRows, settings: SignalSettings, check_time: Callable[[], None]
+) -> Iterator[Score]:
+    """Scores after steps of increasing cost; the last one counts.
 
     Parameters
     ----------
     rows
-        Divided rows; those to judge on are not looked at.
+        Divided rows; the held-out ones are not used.
     settings
         With the parameters to be scored.
-    ask
+    check_time
         Called before every training; raises to stop.
 
     Yields
     ------
-    float
-        First, unless there is no coarse look, the loss over all folds after training on the coarse
-        rows; then the mean of the losses of the folds up to each, after training on all rows. The
-        same step means the same rows for all parameters, so values of one step can be compared.
+    Score
+        First, unless the coarse rows are all rows, the loss over all folds after training on the
+        coarse rows; then the mean of the losses of the folds up to each, after training on all
+        rows. The same step means the same rows for all parameters, so that losses of one step can
+        be compared.
 
     Raises
     ------
@@ -51,15 +60,22 @@ def fold_scores(
         sparse = _for_sparse_rows(settings, float(rows.coarse.mean()))
         losses = []
         for fold in rows.folds:
-            ask()
+            check_time()
             trained = search.take(fold.train & rows.coarse)
-            losses.append(_loss(trained, search.take(fold.test), sparse, strict=False))
-        yield float(np.mean(losses))
+            tested = search.take(fold.test)
+            losses.append(_fold_losses(trained, tested, sparse, strict=False).mean())
+        yield Score(float(np.mean(losses)))
     losses = []
+    total, count = np.zeros(rows.paths), np.zeros(rows.paths)
     for fold in rows.folds:
-        ask()
-        losses.append(_loss(search.take(fold.train), search.take(fold.test), settings))
-        yield float(np.mean(losses))
+        check_time()
+        found = _fold_losses(search.take(fold.train), search.take(fold.test), settings)
+        losses.append(found.mean())
+        path = fold.path[fold.test]
+        total += np.bincount(path, weights=found, minlength=rows.paths)
+        count += np.bincount(path, minlength=rows.paths)
+        paths = tuple((total / count).tolist()) if len(losses) == len(rows.folds) else ()
+        yield Score(float(np.mean(losses)), paths)
 
 
 def steps(rows: TuningRows) -> int:
@@ -69,14 +85,14 @@ def steps(rows: TuningRows) -> int:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What tuned parameters gain over the default ones on rows that chose neither.
+    """Gain of the tuned over the default parameters on the held-out rows.
 
     Attributes
     ----------
     gain
         Mean of the default's log loss minus the tuned one's, nats a row, with its error.
     rows, days
-        What it was measured on.
+        Size of the held-out part.
     default_loss
         Log loss of the default there, nats.
     """
@@ -88,7 +104,7 @@ class Comparison:
 
 
 def compare(rows: TuningRows, default: SignalSettings, tuned: SignalSettings) -> Comparison:
-    """Train both on the rows of the search and compare them on those of the end of the window.
+    """Train both on the rows of the search and compare them on the held-out ones.
 
     Candle means are compared, with a standard error that allows for serial dependence.
 
@@ -97,20 +113,20 @@ def compare(rows: TuningRows, default: SignalSettings, tuned: SignalSettings) ->
     TooFewRows
         If either gives no model.
     """
-    usual, chosen = (
-        _losses(rows.search, rows.judge, settings, strict=True) for settings in (default, tuned)
+    default_losses, tuned_losses = (
+        _losses(rows.search, rows.held_out, settings, strict=True) for settings in (default, tuned)
     )
-    days = float(np.ptp(rows.judge.start) + 1) / default.candles_per_day
-    gain = mean_test(candle_means(rows.judge.start, usual - chosen), days)
-    return Comparison(gain, len(rows.judge), days, float(usual.mean()))
+    days = float(np.ptp(rows.held_out.start) + 1) / default.candles_per_day
+    gain = mean_test(candle_means(rows.held_out.start, default_losses - tuned_losses), days)
+    return Comparison(gain, len(rows.held_out), days, float(default_losses.mean()))
 
 
-def _loss(
+def _fold_losses(
     trained: TrainingRows, tested: TrainingRows, settings: SignalSettings, strict: bool = True
-) -> float:
-    """Loss of the early-stopped model: the refit costs as much again and favours no parameters."""
+) -> NDArray[np.float64]:
+    """Losses of the early-stopped model: the refit doubles the cost and favours no parameters."""
     once = settings.model_copy(update={"model": settings.model.model_copy(update={"refit": False})})
-    return float(_losses(trained, tested, once, strict).mean())
+    return _losses(trained, tested, once, strict)
 
 
 def _losses(
@@ -127,13 +143,13 @@ def _losses(
 
 
 def _quiet(settings: SignalSettings) -> SignalSettings:
-    """Without the warning of low accuracy, which is for models that serve."""
+    """Without the warning of low accuracy, which is for serving models."""
     limits = settings.validation.model_copy(update={"accuracy_warning": 0.0})
     return settings.model_copy(update={"validation": limits})
 
 
 def _for_sparse_rows(settings: SignalSettings, share: float) -> SignalSettings:
-    """The same parameters for fewer rows: a leaf needs as large a share of them as before."""
+    """The same parameters for fewer rows: a leaf needs the same share of them."""
     samples = max(1, round(settings.booster.min_child_samples * share))
     booster = settings.booster.model_copy(update={"min_child_samples": samples})
     return settings.model_copy(update={"booster": booster})

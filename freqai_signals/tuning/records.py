@@ -1,4 +1,4 @@
-"""What tuning found, with its evidence, kept until it is stale."""
+"""Stored results of tuning with their evidence, and when they apply."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True)
 class TuningRecord:
-    """Parameters for a pair or a pool, and why they are believed.
+    """Tuned parameters of a pair or a pool, with their evidence.
 
     Attributes
     ----------
@@ -36,16 +36,16 @@ class TuningRecord:
         Close of the last candle that anything in it depends on, seconds since 1970. A training
         window that ends earlier must not use it.
     beats_default
-        Whether the tuned parameters gained on rows that did not choose them; if not, the default
-        stays.
+        Whether the tuned parameters gained on rows that did not choose them; else the default is
+        kept.
     parameters, default
-        Setting path to value: the best found, and what the config says.
+        Setting path to value: the best found, and those of the config.
     basis
-        What it holds for: digest of each group of settings, of the features' names and of the pool.
+        Where it applies: digest of each group of settings, of the features' names and the pool.
     evidence
         Trials, scores on the purged folds, and the paired test, by name; losses in nats.
     code
-        Digest of the package's code and versions of the libraries; kept, not compared.
+        Digest of the package's code and versions of the libraries; stored, not compared.
     made
         ISO time (UTC) of the wall clock.
     """
@@ -63,12 +63,12 @@ class TuningRecord:
 
     @property
     def name(self) -> str:
-        """Short name for logs and model cards: until when, and a digest of what it says."""
+        """Short name for logs and model cards: end of its candles, and a digest of its content."""
         content = digest([self.pool, dict(self.parameters), self.beats_default])
         return f"{_stamp(self.known_until)}-{content[:10]}"
 
     def why_not(self, basis: Mapping[str, str], until: int, stale_days: float) -> str:
-        """Why it must not be used for a training window; empty if it may.
+        """Reason not to use it for a training window; empty if it may be used.
 
         Parameters
         ----------
@@ -80,7 +80,7 @@ class TuningRecord:
             Greatest age.
         """
         if self.known_until > until:
-            return f"it knows candles up to {_shown(self.known_until)}, after the window's end"
+            return f"it depends on candles up to {_shown(self.known_until)}, after the window's end"
         age = (until - self.known_until) / 86400
         if age > stale_days:
             return f"it is {age:.0f} days old, stale after {stale_days:g}"
@@ -99,23 +99,23 @@ class TuningRecord:
         Raises
         ------
         ValueError
-            If it is something else.
+            If the text is not such a record.
         """
         try:
             values = json.loads(text)
             if values.pop("format") != FORMAT:
-                raise ValueError("it has another format; tune again")
+                raise ValueError("it has another format; run tune again")
             values["pool"] = tuple(values["pool"])
             record = cls(**values)
             if not set(record.parameters) <= set(RANGES):
-                raise ValueError("it names unknown parameters")
+                raise ValueError("it contains unknown parameters")
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a tuning record ({error})") from error
         return record
 
 
 def basis_of(pool: Sequence[str], rows: TrainingRows, settings: SignalSettings) -> dict[str, str]:
-    """What parameters hold for, part by part: settings that shape a model, features, pool."""
+    """Digests of what parameters apply to: settings that shape a model, features, pool."""
     shaping = Request(rows, settings).shaping()
     return {
         **{f"setting {name}": digest(value) for name, value in shaping.items()},
@@ -126,7 +126,7 @@ def basis_of(pool: Sequence[str], rows: TrainingRows, settings: SignalSettings) 
 
 
 class TuningRecords:
-    """Records as files, one for each pool and end of its candles, never changed by another end.
+    """Records as files, one for each pool and end of its candles.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class TuningRecords:
         self.identifier = identifier
 
     def write(self, record: TuningRecord) -> Path:
-        """Store a record, whole or not at all; one of the same pool and end gives way."""
+        """Store a record atomically; one of the same pool and end is replaced."""
         path = self._of(record.pool) / f"{_stamp(record.known_until)}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, record.to_json().encode())
@@ -161,7 +161,7 @@ class TuningRecords:
         return sorted(found, key=lambda record: -record.known_until)
 
     def _of(self, pool: Sequence[str]) -> Path:
-        """Folder of a pool; its name is read by people, its digest tells full pairs apart."""
+        """Folder of a pool: a readable name, and a digest that distinguishes full pair names."""
         readable = re.sub(r"[^A-Za-z0-9]+", "_", pool[0]) if len(pool) == 1 else "pool"
         full = hashlib.sha256("\n".join(pool).encode()).hexdigest()
         return self.folder / f"{readable}-{full[:10]}"

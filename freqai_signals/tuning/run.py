@@ -1,8 +1,8 @@
-"""One tuning, from the rows of a training window to the record of what was found.
+"""One tuning, from the rows of a training window to the stored record.
 
-The rows are divided in time. On the earlier ones parameters are searched for over purged folds; on
-the later ones, which chose nothing, the best ones are compared with the config's own. If they do
-not gain there, the default stays, and the record says so.
+The rows are split in time. On the earlier ones parameters are searched over purged folds; on the
+later, held-out ones the best parameters are compared with the config's own. If they do not gain
+there, the default is kept, and the record states it.
 """
 
 import logging
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from statistics import fmean, stdev
 
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.provenance import code_digest, digest, library_versions
@@ -27,7 +28,7 @@ from freqai_signals.tuning.search_space import (
     tuning_rows,
     with_parameters,
 )
-from freqai_signals.tuning.study import Found, Search, judged_before, search
+from freqai_signals.tuning.study import Found, Search, judged_before, search, shared_level
 
 logger = logging.getLogger(__name__)
 
@@ -35,16 +36,16 @@ _COMPARED = ("parameters", "scheme", "folds", "coarse_step", "held_out_fraction"
 
 
 class Unfinished(ValueError):
-    """The search ended before there was anything to judge; run again, it goes on."""
+    """The search ended before there was a result; another run resumes it."""
 
 
 class StillRunning(Unfinished):
-    """Other processes are at work on the same study; the last one to end judges what was found."""
+    """Other processes still run trials of the same study; the last one tests the result."""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Whose parameters are tuned, and where what is found is kept.
+    """Whose parameters are tuned, and where the result is stored.
 
     Attributes
     ----------
@@ -53,9 +54,9 @@ class Scope:
     pool
         Full names of the pairs that a model is trained for, sorted.
     ended
-        Asked before every training; true ends the search.
+        Called before every training; true ends the search.
     notify
-        Told what happens, line by line.
+        Called with one line at each step.
     """
 
     records: TuningRecords
@@ -65,16 +66,16 @@ class Scope:
 
 
 def tune(rows: TrainingRows, settings: SignalSettings, scope: Scope) -> TuningRecord:
-    """Search, judge, and store the record.
+    """Search, test the best parameters, and store the record.
 
     Parameters
     ----------
     rows
-        Of one training window; nothing else is looked at, so the record knows no more than they do.
+        Of one training window; nothing else is used, so the record depends on no later candle.
     settings
-        The config's: its parameters are the default, ``tuning`` the budget.
+        Of the config: its parameters are the default, ``tuning`` is the budget.
     scope
-        Whose.
+        Pool, records and callbacks.
 
     Returns
     -------
@@ -88,7 +89,7 @@ def tune(rows: TrainingRows, settings: SignalSettings, scope: Scope) -> TuningRe
         ended too early (:class:`Unfinished`).
     """
     basis = basis_of(scope.pool, rows, settings)
-    given = Search(
+    request = Search(
         name=_study_name(rows, settings, basis, scope),
         rows=tuning_rows(rows, settings),
         settings=settings,
@@ -96,21 +97,24 @@ def tune(rows: TrainingRows, settings: SignalSettings, scope: Scope) -> TuningRe
         ended=scope.ended,
         notify=scope.notify,
     )
-    found = search(given)
+    found = search(request)
     _check_finished(found)
     if scope.ended():
-        raise Unfinished("the search was stopped; run again, finished trials are kept")
+        raise Unfinished("the search was stopped; run again to resume, finished trials are kept")
     default = parameters_of(settings, search_space(settings))
     evidence = {
         "trials": found.complete,
         "pruned": found.pruned,
         "default_score": found.default_score or 0.0,
         "tuned_score": found.score,
-        "search_rows": len(given.rows.search),
+        "search_rows": len(request.rows.search),
         "seed": settings.tuning.seed,
     }
+    if request.rows.paths > 1:
+        evidence |= _path_losses("default", found.default_paths)
+        evidence |= _path_losses("tuned", found.paths) | {"paths": request.rows.paths}
     if dict(found.parameters) != default:
-        evidence |= _judged(given, found, rows.digest())
+        evidence |= _judged(request, found, rows.digest())
     record = TuningRecord(
         identifier=scope.records.identifier,
         pool=scope.pool,
@@ -127,13 +131,18 @@ def tune(rows: TrainingRows, settings: SignalSettings, scope: Scope) -> TuningRe
     return record
 
 
-def _judged(given: Search, found: Found, window: str) -> dict[str, float]:
-    """Evidence of the paired test; its level is shared by all candidates judged on these rows."""
-    given.notify("judging the best parameters on the rows that chose none")
-    tuned = with_parameters(given.settings, found.parameters)
-    compared = compare(given.rows, given.settings, tuned)
-    candidates = judged_before(given, window, found.parameters)
-    significance = given.settings.tuning.significance / candidates
+def _path_losses(name: str, losses: tuple[float, ...]) -> dict[str, float]:
+    """Mean and standard deviation of the log loss over backtest paths, nats."""
+    return {f"{name}_path_mean": fmean(losses), f"{name}_path_spread": stdev(losses)}
+
+
+def _judged(request: Search, found: Found, window: str) -> dict[str, float]:
+    """Evidence of the paired test; all candidates tested on these rows share its level."""
+    request.notify("testing the best parameters on the held-out rows")
+    tuned = with_parameters(request.settings, found.parameters)
+    compared = compare(request.rows, request.settings, tuned)
+    candidates = judged_before(request, window, found.parameters)
+    significance = shared_level(request.settings.tuning.significance, candidates)
     return {
         "gain": compared.gain.mean,
         "gain_error": compared.gain.standard_error,
@@ -149,13 +158,13 @@ def _judged(given: Search, found: Found, window: str) -> dict[str, float]:
 def _check_finished(found: Found) -> None:
     if found.running:
         raise StillRunning(
-            f"{found.running} trials still run in other processes; the last one to end judges "
-            "what was found"
+            f"{found.running} trials still run in other processes; the last one to end tests "
+            "the result"
         )
     if found.default_score is None:
         raise Unfinished(
             "the search ended before the default parameters were scored; allow more minutes "
-            "(freqai.signals.tuning.minutes) and run again, finished trials are kept"
+            "(freqai.signals.tuning.minutes) and run again to resume, finished trials are kept"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a search for parameters may choose from, and which rows it may look at, and when."""
+"""Ranges of the tuned parameters, and the rows that each step of the search may use."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,10 +6,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from freqai_signals.dataset.cross_validation import PurgedKFold, WalkForward
+from freqai_signals.dataset.cross_validation import (
+    CombinatorialPurgedKFold,
+    PurgedKFold,
+    Split,
+    WalkForward,
+)
 from freqai_signals.dataset.rows import TrainingRows
-from freqai_signals.dataset.splits import BoolArray, Intervals, purged_tail
+from freqai_signals.dataset.splits import BoolArray, IntArray, Intervals, purged_tail
 from freqai_signals.settings import SignalSettings, TunableParameter
+
+_TEST_FOLDS: Final = 2
+"""Folds that a combinatorial split holds out at once."""
 
 Parameters = Mapping[str, float | int]
 """Setting path, such as ``booster.num_leaves``, to its value."""
@@ -17,7 +25,7 @@ Parameters = Mapping[str, float | int]
 
 @dataclass(frozen=True)
 class Range:
-    """From ``low`` to ``high``, both included; ``log`` searches evenly in orders of magnitude."""
+    """From ``low`` to ``high``, both included; ``log`` searches on a logarithmic scale."""
 
     low: float
     high: float
@@ -41,19 +49,19 @@ RANGES: Final[Mapping[TunableParameter, Range]] = {
     "direction.feature_fraction": Range(0.05, 1.0, log=False),
     "direction.rounds": Range(30, 400, whole=True),
 }
-"""Where LightGBM learns something from candles at all; a config's own value widens its range."""
+"""Ranges in which LightGBM learns from candles at all; the config's value widens its range."""
 
 
 def search_space(settings: SignalSettings) -> dict[str, Range]:
-    """Ranges of the parameters that are to be tuned and that the model has."""
+    """Ranges of the parameters to tune that the model has."""
     has_direction = settings.model.kind == "two_stage"
     chosen = [
         name
         for name in settings.tuning.parameters
         if has_direction or not name.startswith("direction.")
     ]
-    usual = parameters_of(settings, chosen)
-    return {name: RANGES[name].holding(usual[name]) for name in chosen}
+    default = parameters_of(settings, chosen)
+    return {name: RANGES[name].holding(default[name]) for name in chosen}
 
 
 def parameters_of(settings: SignalSettings, names: Iterable[str]) -> dict[str, Any]:
@@ -66,7 +74,7 @@ def parameters_of(settings: SignalSettings, names: Iterable[str]) -> dict[str, A
 
 
 def with_parameters(settings: SignalSettings, parameters: Parameters) -> SignalSettings:
-    """The settings with these parameters instead of their own, checked like any others.
+    """The settings with these parameters in place of their own, validated.
 
     Raises
     ------
@@ -81,7 +89,7 @@ def with_parameters(settings: SignalSettings, parameters: Parameters) -> SignalS
     unknown = sorted(set(parameters) - set(RANGES))
     if unknown:
         raise ValueError(
-            f"{', '.join(unknown)}: no tunable parameter; there are {', '.join(RANGES)}"
+            f"{', '.join(unknown)}: not a tunable parameter; those are {', '.join(RANGES)}"
         )
     values = settings.model_dump()
     for name, value in parameters.items():
@@ -92,36 +100,45 @@ def with_parameters(settings: SignalSettings, parameters: Parameters) -> SignalS
 
 @dataclass(frozen=True)
 class Fold:
-    """Rows of one training and of what it is scored on; shape ``(n,)`` each."""
+    """Rows of one training and of its test; shape ``(n,)`` each.
+
+    ``path`` is the backtest path of every test row, -1 elsewhere.
+    """
 
     train: BoolArray
     test: BoolArray
+    path: IntArray
 
 
 @dataclass(frozen=True)
 class TuningRows:
-    """The rows of a training window, by what tuning may do with them.
+    """The rows of a training window, by their use in tuning.
 
     Attributes
     ----------
     search
         Rows on which parameters are chosen.
-    judge
-        The purged end of the window: what was chosen is compared with the default here, once.
+    held_out
+        The purged end of the window, on which the best parameters are compared with the default.
     folds
         Of ``search``; no outcome of a fold's training rows reaches into its test rows.
     coarse
-        Shape ``(n,)`` of ``search``: the rows of the first, cheap look; all where there is none.
+        Shape ``(n,)`` of ``search``: the rows of the first, cheap step; all where there is none.
     """
 
     search: TrainingRows
-    judge: TrainingRows
+    held_out: TrainingRows
     folds: tuple[Fold, ...]
     coarse: BoolArray
 
+    @property
+    def paths(self) -> int:
+        """Number of backtest paths."""
+        return 1 + max(int(fold.path.max()) for fold in self.folds)
+
 
 def tuning_rows(rows: TrainingRows, settings: SignalSettings) -> TuningRows:
-    """Divide a window's rows.
+    """Split the rows of a window.
 
     Raises
     ------
@@ -130,24 +147,28 @@ def tuning_rows(rows: TrainingRows, settings: SignalSettings) -> TuningRows:
     """
     tuning, embargo = settings.tuning, settings.validation.embargo_candles
     before, after = purged_tail(rows.start, rows.event_end, tuning.held_out_fraction, embargo)
-    search, judge = rows.take(before), rows.take(after)
+    search, held_out = rows.take(before), rows.take(after)
     least = settings.validation.min_rows
     if len(search) < tuning.folds * least:
         raise ValueError(
-            f"{len(rows)} rows leave {len(search)} to search on, too few for {tuning.folds} folds "
-            f"of at least freqai.signals.validation.min_rows = {least} rows; give more candles or "
+            f"{len(rows)} rows leave {len(search)} for the search, too few for {tuning.folds} folds"
+            f" of at least freqai.signals.validation.min_rows = {least} rows; give more candles or "
             "lower freqai.signals.tuning.folds"
         )
     folds = _folds(search, settings)
     fewest = min(int(fold.train.sum()) for fold in folds)
     step = tuning.coarse_step if fewest // tuning.coarse_step >= 2 * least else 1
     _, candle = np.unique(search.start, return_inverse=True)
-    return TuningRows(search, judge, folds, np.asarray(candle % step == 0))
+    return TuningRows(search, held_out, folds, np.asarray(candle % step == 0))
 
 
 def _folds(rows: TrainingRows, settings: SignalSettings) -> tuple[Fold, ...]:
     intervals = Intervals(rows.start, rows.event_end)
     tuning, embargo = settings.tuning, settings.validation.embargo_candles
+    if tuning.scheme == "combinatorial":
+        combinations = CombinatorialPurgedKFold(intervals, tuning.folds, _TEST_FOLDS, embargo)
+        splits = zip(combinations.split(), combinations.row_paths(), strict=True)
+        return tuple(_fold(split, path) for split, path in splits)
     splitter: PurgedKFold | WalkForward
     if tuning.scheme == "k_fold":
         splitter = PurgedKFold(intervals, tuning.folds, embargo)
@@ -157,9 +178,11 @@ def _folds(rows: TrainingRows, settings: SignalSettings) -> tuple[Fold, ...]:
         first = span // 2
         each = -(-(span - first) // tuning.folds)
         splitter = WalkForward(intervals, first, each, embargo, expanding=True)
-    masks = []
-    for train, test in splitter.split():
-        fold = Fold(np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_))
-        fold.train[train], fold.test[test] = True, True
-        masks.append(fold)
-    return tuple(masks)
+    single = np.zeros(len(rows), np.int64)
+    return tuple(_fold(split, single) for split in splitter.split())
+
+
+def _fold(split: Split, path: IntArray) -> Fold:
+    train, test = (np.zeros(len(path), np.bool_) for _ in range(2))
+    train[split[0]], test[split[1]] = True, True
+    return Fold(train, test, np.where(test, path, -1))

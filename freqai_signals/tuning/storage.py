@@ -1,4 +1,4 @@
-"""Where a study's trials are kept: a SQLite file or a PostgreSQL server, through Optuna."""
+"""Where a study's trials are kept: a SQLite file or a PostgreSQL server, with Optuna."""
 
 import time
 import warnings
@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 _HEARTBEAT_SECONDS: Final = 5
 SILENCE_SECONDS: Final = 60
-"""A trial of which nothing is heard for so long counts as dead."""
+"""A trial without a heartbeat for so long counts as failed and is repeated."""
 
 _CONNECT: Final = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": 10}}
 _TRIES: Final = 8
@@ -23,9 +23,9 @@ class StorageError(ValueError):
 
 
 def open_storage(url: str) -> optuna.storages.RDBStorage:
-    """Optuna's storage at a SQLAlchemy URL; a trial that is silent for a minute counts as dead.
+    """Optuna's storage at a SQLAlchemy URL; it repeats trials whose process has died.
 
-    Two processes may make the tables at the same time: the one that comes second tries again.
+    Two processes may create the tables at the same time: the second one tries again.
     """
     kind = make_url(url).get_backend_name()
     options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": _CONNECT.get(kind, {})}
@@ -38,6 +38,7 @@ def open_storage(url: str) -> optuna.storages.RDBStorage:
                     engine_kwargs=options,
                     heartbeat_interval=_HEARTBEAT_SECONDS,
                     grace_period=SILENCE_SECONDS,
+                    heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
                 )
         except (sqlalchemy.exc.DBAPIError, optuna.exceptions.StorageInternalError) as error:
             if attempt == _TRIES - 1 or not _was_made_meanwhile(error):
@@ -48,25 +49,26 @@ def open_storage(url: str) -> optuna.storages.RDBStorage:
 
 @contextmanager
 def storage_errors(url: str) -> Iterator[None]:
-    """Say in one sentence what is wrong with a storage.
+    """Turn every error of a storage into one sentence.
 
     Raises
     ------
     StorageError
-        For whatever the database, its driver or Optuna say of it.
+        For any error of the database, its driver or Optuna.
     """
     try:
         yield
     except ImportError as error:
         raise StorageError(
-            f"the driver of {shown(url)} is not installed ({error}); for PostgreSQL say "
+            f"the driver of {shown(url)} is not installed ({error}); for PostgreSQL use "
             "postgresql+psycopg://... and install freqai-signals[postgres]"
         ) from error
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        said = str(getattr(error, "orig", None) or error.__cause__ or error).strip().split("\n")[0]
+        cause = getattr(error, "orig", None) or error.__cause__ or error
+        reason = str(cause).strip().split("\n")[0]
         raise StorageError(
-            f"the tuning storage {shown(url)} cannot be used: {said}; nothing in it was changed. "
-            "Put it right, or name another one"
+            f"the tuning storage {shown(url)} cannot be used: {reason}; nothing in it was "
+            "changed. Repair it, or name another one"
         ) from error
 
 
@@ -85,5 +87,5 @@ def shown(url: str) -> str:
 
 
 def _was_made_meanwhile(error: Exception) -> bool:
-    said = f"{error} {error.__cause__}".lower()
-    return any(words in said for words in ("already exists", "unique", "duplicate", "locked"))
+    message = f"{error} {error.__cause__}".lower()
+    return any(words in message for words in ("already exists", "unique", "duplicate", "locked"))

@@ -1,4 +1,4 @@
-"""Tuned parameters at training time: which record holds for a window, or a new one."""
+"""Tuned parameters at training time: the record that applies to a window, or a new one."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 class Tuning:
     """Tuned parameters of a backtest's or a bot's trainings.
 
-    Nothing here raises: where tuned parameters cannot be had, the default serves and the log says
-    why.
+    Nothing here raises: without tuned parameters the default is used, and the log gives the
+    reason.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Tuning:
     identifier
         FreqAI's.
     ended
-        Asked before every training of a search; true ends it, as when the bot is stopped.
+        Called before every training of a search; true ends it, as when the bot is stopped.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Tuning:
     def request(
         self, pool: Sequence[str], rows: TrainingRows, until: int, previous: SignalModel | None
     ) -> Request:
-        """What to train a window from: with tuned parameters where a record holds for it.
+        """Training request of a window, with tuned parameters where a record applies.
 
         Parameters
         ----------
@@ -57,7 +57,7 @@ class Tuning:
         rows
             Of the window.
         until
-            Its end, seconds since 1970: records that know later candles are not used.
+            Its end, seconds since 1970: records that depend on later candles are not used.
         previous
             The model before.
         """
@@ -71,13 +71,13 @@ class Tuning:
                 return plain
             settings = with_parameters(self._settings, record.parameters)
             return Request(rows, settings, previous, record.name)
-        # Whatever went wrong beside it, the window can be trained as it always was.
+        # Tuning is optional: no failure of it may keep a window from being trained.
         except Exception as error:
             logger.exception("The default parameters are used, tuning failed: %s", error)
             return plain
 
     def digest(self, pool: Sequence[str], until: int) -> str:
-        """Of all that tuned parameters of windows up to ``until`` can depend on."""
+        """Digest of everything that tuned parameters of windows up to ``until`` depend on."""
         tuning = self._settings.tuning
         if tuning.when == "never":
             return "never"
@@ -85,13 +85,13 @@ class Tuning:
         return digest([tuning.when, tuning.stale_days, [record.to_json() for record in known]])
 
     def _record(self, pool: tuple[str, ...], rows: TrainingRows, until: int) -> TuningRecord | None:
-        """The newest record that holds for a window, made now if none does and that is wanted."""
+        """The newest record that applies to a window, else a new one if ``when`` is ``stale``."""
         basis = basis_of(pool, rows, self._settings)
         stale_days = self._settings.tuning.stale_days
         for record in self._records.read(pool):
             reason = record.why_not(basis, until, stale_days)
             if not reason:
-                _tell(record)
+                _log(record)
                 return record
             logger.info("Tuning record %s is not used: %s", record.name, reason)
         if self._settings.tuning.when != "stale" or pool in self._unfinished:
@@ -107,16 +107,16 @@ class Tuning:
                 "The default parameters are used, tuning ended without a record: %s", error
             )
             if isinstance(error, Unfinished) and not isinstance(error, StillRunning):
-                # The next training has other rows: it would begin anew, and end there again.
+                # The next training has other rows: its search would not finish either.
                 self._unfinished.add(pool)
-                logger.warning("%s: not tuned again before the next start", ", ".join(pool))
+                logger.warning("%s: not tuned again before the next restart", ", ".join(pool))
             return None
-        _tell(record)
+        _log(record)
         return record
 
 
-def _tell(record: TuningRecord) -> None:
+def _log(record: TuningRecord) -> None:
     if record.beats_default:
         logger.info("Training with the parameters of tuning record %s", record.name)
     else:
-        logger.info("Tuning record %s found nothing better: the default stays", record.name)
+        logger.info("Tuning record %s found nothing better: the default is kept", record.name)

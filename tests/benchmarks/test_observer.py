@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.observer import WARM_UP_CANDLES, Observer, log_wicks
-from freqai_signals.dataset.barriers import barrier_width
+from freqai_signals.dataset.barriers import LabelRule, barrier_width
 from freqai_signals.sandbox.market.market_files import Market
 from freqai_signals.sandbox.posterior.barrier_posterior import barrier_posterior
 from freqai_signals.sandbox.posterior.horizon_posterior import (
@@ -67,7 +67,7 @@ def test_the_observer_is_worth_less_than_knowing_the_state(
     close = market.candles(PAIR)["close"].to_numpy()
     settings = LabelSettings(kind=kind)  # type: ignore[arg-type]
     rows = late_rows(market, step)
-    width = barrier_width(close, settings, HORIZON, 288)[rows]
+    width = barrier_width(close, LabelRule(settings, HORIZON, 288))[rows]
     posterior = barrier_posterior if kind == "triple_barrier" else horizon_posterior
     state, shown = latent_state(market, PAIR, rows), Observer(market).state(PAIR, rows)
     drawn_apart = posterior(state, width, HORIZON, sampling=PathSampling(512, seed=1))

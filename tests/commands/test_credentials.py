@@ -48,4 +48,4 @@ def test_a_file_without_a_token_is_refused(
     path = tmp_path / "credentials.json"
     path.write_text(content)
     assert main(["credentials", "--file", str(path)]) == 2
-    assert "delete it to have it made anew" in capsys.readouterr().err
+    assert "delete it to create a new one" in capsys.readouterr().err

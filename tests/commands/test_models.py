@@ -10,7 +10,6 @@ import pytest
 from freqai_signals.commands.cli import main
 from freqai_signals.model.artefact import to_bytes
 from freqai_signals.model.signing import signing_key
-from freqai_signals.registry.inspection import read_export
 from freqai_signals.registry.registry import Registry
 from tests.registry.gate_rows import model_of
 
@@ -51,7 +50,6 @@ def test_show_tells_card_and_history(run: Any) -> None:
     assert [event["action"] for event in found["history"]] == ["registered", "serving"]
     shown = run("show")[1]
     assert "Purged validation" in shown
-    assert "linear_weight" in shown
     assert "share of gain" in shown
     assert "Feature selection" not in shown
 
@@ -77,12 +75,52 @@ def test_compare_shows_what_differs(run: Any) -> None:
 
 
 def test_rollback_pin_unpin(run: Any, registry: Registry) -> None:
-    assert json.loads(run("rollback", "--json")[1])["serving"] == OLD
+    status, out, _ = run("rollback", "--reason", "looks odd")
+    assert status == 0
+    assert f"{NAME}: was {NEW}, now {OLD}" in out
+    # The small models are of 1970.
+    assert "Warning: its data ends" in out
+    assert registry.scope(NAME).history[-1].reason == f"was {NEW}; looks odd"
+    status, _, err = run("rollback")
+    assert status == 2
+    assert f"no earlier version than {OLD} has served" in err
     assert run("pin", NEW[-6:], "--reason", "holiday")[0] == 0
     scope = registry.scope(NAME)
-    assert (scope.serving, scope.pinned, scope.history[-1].reason) == (NEW, True, "holiday")
+    assert (scope.serving, scope.pinned) == (NEW, True)
+    assert scope.history[-1].reason == f"was {OLD}; holiday"
     assert run("unpin")[0] == 0
     assert not registry.scope(NAME).pinned
+
+
+def test_pin_names_what_serves_and_needs_a_version(run: Any, registry: Registry) -> None:
+    status, _, err = run("pin")
+    assert status == 2
+    assert f"models pin needs a VERSION; {NEW} serves now" in err
+    assert not registry.scope(NAME).pinned
+
+
+@pytest.mark.parametrize("action", ["list", "show", "rollback", "pin", "unpin", "export"])
+def test_unknown_scope_or_version_changes_nothing(
+    run: Any, registry: Registry, tmp_path: Path, action: str
+) -> None:
+    before = registry.scope(NAME)
+    out = ("--out", str(tmp_path / "out"))
+    status, _, err = run(action, *(["x"] if action == "pin" else []), "--scope", "bot/else", *out)
+    assert status == 2
+    assert f"no scope 'bot/else'; there are: {NAME}" in err
+    if action not in ("list", "unpin"):
+        status, _, err = run(action, "nothing", *out)
+        assert status == 2
+        assert "no version like 'nothing'" in err
+    assert registry.scope(NAME) == before
+    assert [path.name for path in registry.folder.iterdir()] == [registry.path(NAME).name]
+    assert not (tmp_path / "out").exists()
+
+
+def test_operators_markup_is_shown_as_it_is(run: Any) -> None:
+    assert run("pin", NEW, "--reason", "[/red] [bold]x")[0] == 0
+    for shown in (run("show")[1], run("list")[1] + run("show", "--json")[1]):
+        assert "[/red] [bold]x" in shown
 
 
 def test_verify_fails_on_damage(run: Any, registry: Registry) -> None:
@@ -95,7 +133,7 @@ def test_verify_fails_on_damage(run: Any, registry: Registry) -> None:
 
 def test_export_writes_plain_files(run: Any, tmp_path: Path) -> None:
     found = json.loads(run("export", OLD, "--out", str(tmp_path / "out"), "--json")[1])
-    assert read_export(Path(found["folder"])).card.version == OLD
+    assert json.loads((Path(found["folder"]) / "card.json").read_text())["version"] == OLD
 
 
 def test_wrong_use_is_explained(run: Any, registry: Registry) -> None:

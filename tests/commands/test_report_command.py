@@ -9,11 +9,11 @@ import pytest
 
 from freqai_signals.commands.cli import main
 from freqai_signals.report.backtest_record import BacktestRecord
-from freqai_signals.report.signal_export import read_signals
 from freqai_signals.sandbox.market.market_files import Market, ensure_market
 from freqai_signals.sandbox.market.spec import MarketSpec
 from freqai_signals.schema import LABEL_COLUMN, OUTCOME_COLUMN
 from freqai_signals.settings import LabelSettings, SignalSettings
+from freqai_signals.signals.record import SignalRecord
 from tests.report.run_rows import rows_of
 
 Capture = pytest.CaptureFixture[str]
@@ -33,11 +33,10 @@ def backtest(
     They are the first 60 candles of 2024, of five minutes.
     """
     rows = rows_of("BSh" * 20, "BBh" * 20, signal=2, signal_strength=1)
-    predicted = rows[LABEL_COLUMN]
     happened = rows.drop(columns=LABEL_COLUMN).rename(columns={OUTCOME_COLUMN: LABEL_COLUMN})
     folder = userdir / "signals" / "reports" / identifier
     made = BacktestRecord(folder, settings, 0.002, f"{identifier}-range", str(datadir))
-    made.add(pair, happened, predicted)
+    made.add(pair, rows.drop(columns=OUTCOME_COLUMN), happened)
     return userdir
 
 
@@ -159,7 +158,7 @@ def test_signals_are_written_as_records_that_can_be_read(tmp_path: Path, capsys:
     found = capsys.readouterr()
     assert json.loads(found.out)["signals"]["BTC/USDT"]["generated"] == 60
     assert found.err == f"60 signals written to {path}\n"
-    records = read_signals(path)
+    records = [SignalRecord.from_json(line) for line in path.read_text().splitlines()]
     assert len(records) == 60
     assert {record.signal for record in records} == {"buy"}
     assert {record.strength for record in records} == {1}
@@ -170,4 +169,4 @@ def test_signals_into_a_folder_that_is_not_there_are_refused(
 ) -> None:
     folder = tmp_path / "nowhere"
     assert report(backtest(tmp_path), "--signals", str(folder / "signals.jsonl")) == 2
-    assert f"there is no folder {folder}; make it first" in capsys.readouterr().err
+    assert f"there is no folder {folder}; create it first" in capsys.readouterr().err

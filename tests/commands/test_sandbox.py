@@ -4,6 +4,8 @@ import pytest
 
 from freqai_signals.commands.cli import main
 from freqai_signals.sandbox.exchange.request_log import LARGEST_BYTES, RequestLog
+from freqai_signals.sandbox.market.market_files import ensure_market
+from freqai_signals.sandbox.market.spec import MarketSpec
 from freqai_signals.sandbox.posterior.captured_share import open_market
 from freqai_signals.sandbox.runner.environment import sandbox_variables, with_datadir
 
@@ -102,12 +104,12 @@ def test_a_log_that_has_grown_large_is_begun_anew(tmp_path: Path) -> None:
         (["--datadir", "nowhere"], "nowhere is not a folder"),
         (["--datadir", "."], "holds no candles"),
         (["--edge", "-1"], "edge must lie between 0 and 20"),
-        (["--datadir", ".", "--edge", "1"], "--edge: shapes the simulated market"),
+        (["--datadir", ".", "--edge", "1"], "--edge: chooses a simulated market"),
         (["--days", "x"], "invalid int value"),
         (["--port", "70000"], "--port must lie between 0 and 65535"),
     ],
 )
-def test_what_cannot_be_served_is_said_on_standard_error(
+def test_what_cannot_be_served_is_named_on_standard_error(
     options: list[str],
     message: str,
     tmp_path: Path,
@@ -125,9 +127,11 @@ def test_what_cannot_be_served_is_said_on_standard_error(
     assert captured.out == ""
 
 
-def test_missing_pairs_are_told_with_what_is_there(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+def test_missing_pairs_are_listed_with_those_available(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    market = ensure_market(MarketSpec(pairs=("BTC/USDT", "ETH/USDT"), days=2), tmp_path)
+    folder = market.folder
     assert main(["sandbox", "--datadir", str(folder), "--pairs", "XRP/USDT", "--", "true"]) == 2
     errors = capsys.readouterr().err
     assert "no candles of XRP/USDT; it holds BTC/USDT, ETH/USDT" in errors

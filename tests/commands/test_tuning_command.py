@@ -1,4 +1,4 @@
-"""The subcommand ``tune``: what it prints, and what it says of wrong use."""
+"""The subcommand ``tune``: its output, and its messages for wrong use."""
 
 import json
 from collections.abc import Callable
@@ -66,15 +66,15 @@ def stored(folder: Path) -> list[dict[str, object]]:
     return [json.loads(path.read_text()) for path in found]
 
 
-def test_it_says_what_was_found_and_whether_it_beat_the_default(
+def test_it_prints_the_result_and_whether_it_beats_the_default(
     tune: Tune, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tune() == 0
-    said = capsys.readouterr()
-    assert "booster.num_leaves" in said.out
-    assert "Purged folds: log loss" in said.out
-    assert any(words in said.out for words in ("the default stays", "it stays", "win"))
-    assert "trial 1 of 3" in said.err
+    output = capsys.readouterr()
+    assert "booster.num_leaves" in output.out
+    assert "Purged folds: log loss" in output.out
+    assert any(words in output.out for words in ("the default is kept", "it is kept", "win"))
+    assert "trial 1 of 3" in output.err
     (record,) = stored(tmp_path)
     assert record["pool"] == ["BTC/USDT", "ETH/USDT"]
 
@@ -98,6 +98,20 @@ def test_pairs_with_models_of_their_own_are_tuned_one_by_one(tune: Tune, tmp_pat
     (tmp_path / "own.json").write_text(json.dumps(config))
     assert tune("--config", str(tmp_path / "own.json"), "--trials", "2") == 0
     assert sorted(record["pool"] for record in stored(tmp_path)) == [["BTC/USDT"], ["ETH/USDT"]]  # type: ignore[type-var]
+
+
+def test_combinatorial_folds_print_the_losses_over_backtest_paths(
+    tune: Tune, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = json.loads(json.dumps(CONFIG))
+    config["freqai"]["signals"]["tuning"] |= {"scheme": "combinatorial", "folds": 3}
+    (tmp_path / "paths.json").write_text(json.dumps(config))
+    assert tune("--config", str(tmp_path / "paths.json"), "--trials", "2") == 0
+    (record,) = stored(tmp_path)
+    evidence = record["evidence"]
+    mean, spread = evidence["default_path_mean"], evidence["default_path_spread"]  # type: ignore[index]
+    expected = f"over 2 backtest paths: {mean:.5f} ± {spread:.5f} with the default"
+    assert expected in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -151,4 +165,4 @@ def test_a_corrupt_study_ends_with_status_2_and_stays_as_it_is(
 def test_an_end_that_is_no_day_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["tune", "--until", "2024"])
-    assert "--until: '2024' is no day; write it as 20240131" in capsys.readouterr().err
+    assert "--until: '2024' is not a date; write it as 20240131" in capsys.readouterr().err

@@ -187,3 +187,42 @@ def test_empty_test_span_is_refused() -> None:
 def test_other_rows_than_announced_are_refused() -> None:
     with pytest.raises(ValueError, match="X has 11 rows but the intervals describe 12"):
         next(PurgedKFold(regular(12, 1)).split(np.zeros((11, 2))))
+
+
+def test_combinations_give_the_paths_of_lopez_de_prado() -> None:
+    """Figure 12.1 of the book: 15 splits of 6 folds by twos, 5 paths."""
+    splitter = CombinatorialPurgedKFold(regular(24, 0), n_folds=6, n_test_folds=2)
+
+    ids = splitter.path_ids()
+
+    assert splitter.get_n_paths() == 5
+    expected = [
+        [0, 0, -1, -1, -1, -1],
+        [1, -1, 0, -1, -1, -1],
+        [2, -1, -1, 0, -1, -1],
+        [3, -1, -1, -1, 0, -1],
+        [4, -1, -1, -1, -1, 0],
+        [-1, 1, 1, -1, -1, -1],
+        [-1, 2, -1, 1, -1, -1],
+        [-1, 3, -1, -1, 1, -1],
+        [-1, 4, -1, -1, -1, 1],
+        [-1, -1, 2, 2, -1, -1],
+        [-1, -1, 3, -1, 2, -1],
+        [-1, -1, 4, -1, -1, 2],
+        [-1, -1, -1, 3, 3, -1],
+        [-1, -1, -1, 4, -1, 3],
+        [-1, -1, -1, -1, 4, 4],
+    ]
+    np.testing.assert_array_equal(ids, expected)
+
+
+@given(pooled(), st.integers(3, 6), st.integers(1, 2))
+def test_every_path_tests_every_row_once(rows, n_folds, n_test_folds) -> None:
+    splitter = CombinatorialPurgedKFold(rows, n_folds, n_test_folds)
+
+    paths = splitter.row_paths()
+
+    for (_, test), path in zip(splitter.split(), paths, strict=True):
+        np.testing.assert_array_equal(np.flatnonzero(path >= 0), np.sort(test))
+    for row in paths.T:
+        assert sorted(row[row >= 0]) == list(range(splitter.get_n_paths()))

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from freqai_signals.dataset import feature_tables
 from freqai_signals.dataset.features import Market, build_features, feature_memory
 from freqai_signals.dataset.features.cache import FeatureCache, candle_digest, market_digest
 from freqai_signals.dataset.pair_tables import Table, add_labels, training_rows
@@ -63,7 +62,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         calls.append(len(candles))
         return build_features(candles, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(feature_tables, "build_features", counted)
+    monkeypatch.setattr("freqai_signals.dataset.features.cache.build_features", counted)
     return calls
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freqai_signals.dataset import labels as labels_module
-from freqai_signals.dataset.barriers import barrier_width
+from freqai_signals.dataset.barriers import LabelRule, barrier_width
 from freqai_signals.dataset.labels import make_labels
 from freqai_signals.schema import (
     EVENT_END_COLUMN,
@@ -60,7 +60,7 @@ def quiet_start(*later: float) -> list[float]:
 
 
 def labels_from_row_12(candles: pd.DataFrame, settings: LabelSettings, horizon: int) -> list[list]:
-    return make_labels(candles, settings, horizon, DAY)[12:].round(6).to_numpy().tolist()
+    return make_labels(candles, LabelRule(settings, horizon, DAY))[12:].round(6).to_numpy().tolist()
 
 
 def assert_same(left: pd.DataFrame, right: pd.DataFrame) -> None:
@@ -75,7 +75,7 @@ def test_fixed_labels_of_twelve_rows() -> None:
     close = [100, 101, 102, 100, 99, 100, 100.2, 100, 98, 98, 98.1, 98]
     settings = LabelSettings(kind="fixed", threshold=0.01)
 
-    labels = make_labels(frame(close), settings, horizon=2, candles_per_day=288)
+    labels = make_labels(frame(close), LabelRule(settings, horizon=2, candles_per_day=288))
 
     assert labels.columns.tolist() == [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
     np.testing.assert_allclose(
@@ -99,7 +99,9 @@ def test_fixed_labels_of_twelve_rows() -> None:
 
 
 def test_a_return_exactly_at_the_threshold_is_hold() -> None:
-    labels = make_labels(frame([1, 1.5, 0.75]), LabelSettings(kind="fixed", threshold=0.5), 1, DAY)
+    labels = make_labels(
+        frame([1, 1.5, 0.75]), LabelRule(LabelSettings(kind="fixed", threshold=0.5), 1, DAY)
+    )
 
     assert labels[LABEL_COLUMN].tolist()[:2] == [HOLD, HOLD]
 
@@ -107,7 +109,9 @@ def test_a_return_exactly_at_the_threshold_is_hold() -> None:
 def test_fixed_threshold_is_not_widened_by_costs() -> None:
     settings = LabelSettings(kind="fixed", threshold=0.001)
 
-    labels = make_labels(frame([100, 100.5, 100]), settings, 1, DAY, round_trip_cost=0.02)
+    labels = make_labels(
+        frame([100, 100.5, 100]), LabelRule(settings, 1, DAY, round_trip_cost=0.02)
+    )
 
     assert labels[LABEL_COLUMN].tolist()[:2] == [BUY, SELL]
 
@@ -119,7 +123,7 @@ def test_volatility_threshold_grows_with_sigma_and_horizon() -> None:
     close = 100 * np.exp(0.01 * (np.arange(20) % 2))  # every candle moves by 1 %
     settings = LabelSettings(kind="volatility", k=1.5, floor=0.0)
 
-    width = barrier_width(close, settings, horizon=4, candles_per_day=DAY)
+    width = barrier_width(close, LabelRule(settings, horizon=4, candles_per_day=DAY))
 
     assert np.isnan(width[:12]).all()
     np.testing.assert_allclose(width[12:], 1.5 * 0.01 * 2)
@@ -129,7 +133,7 @@ def test_volatility_labels_compare_with_their_own_threshold() -> None:
     close = 100 * np.exp(0.01 * (np.arange(17) % 2))
     settings = LabelSettings(kind="volatility", k=0.9, floor=0.0)
 
-    labels = make_labels(frame(close), settings, horizon=1, candles_per_day=DAY)
+    labels = make_labels(frame(close), LabelRule(settings, horizon=1, candles_per_day=DAY))
 
     assert labels[LABEL_COLUMN].tolist()[12:] == [
         BUY,
@@ -145,7 +149,7 @@ def test_volatility_labels_compare_with_their_own_threshold() -> None:
 def test_width_is_never_below_floor_or_cost(kind, floor, cost, expected) -> None:
     settings = LabelSettings(kind=kind, floor=floor)
 
-    width = barrier_width(random_candles(50)["close"].to_numpy(), settings, 1, DAY, cost)
+    width = barrier_width(random_candles(50)["close"].to_numpy(), LabelRule(settings, 1, DAY, cost))
 
     np.testing.assert_array_equal(width[12:], expected)
 
@@ -273,9 +277,9 @@ def test_labels_equal_the_definition(candles, kind, k, horizon, both_touched) ->
     settings = LabelSettings(
         kind=kind, k=k, threshold=0.004, floor=0.001, both_touched=both_touched
     )
-    width = barrier_width(candles["close"].to_numpy(), settings, horizon, DAY)
+    width = barrier_width(candles["close"].to_numpy(), LabelRule(settings, horizon, DAY))
 
-    labels = make_labels(candles, settings, horizon, DAY)
+    labels = make_labels(candles, LabelRule(settings, horizon, DAY))
 
     expected = [
         naive_label(candles, row, width[row], horizon, settings) for row in range(len(candles))
@@ -287,11 +291,11 @@ def test_labels_equal_the_definition(candles, kind, k, horizon, both_touched) ->
 def test_rows_labelled_in_blocks_leave_no_seam(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     candles = random_candles(300)
     candles.loc[150, "high"] = NAN
-    whole = make_labels(candles, LabelSettings(kind=kind), 20, DAY)
+    whole = make_labels(candles, LabelRule(LabelSettings(kind=kind), 20, DAY))
 
     monkeypatch.setattr(labels_module, "_BLOCK_ROWS", 7)
 
-    assert_same(make_labels(candles, LabelSettings(kind=kind), 20, DAY), whole)
+    assert_same(make_labels(candles, LabelRule(LabelSettings(kind=kind), 20, DAY)), whole)
 
 
 # What is known when
@@ -303,8 +307,8 @@ def test_cutting_the_future_off_changes_no_label_that_was_known(kind: str, cut: 
     candles = random_candles(400)
     horizon = 12
 
-    full = make_labels(candles, LabelSettings(kind=kind), horizon, DAY)
-    short = make_labels(candles[:cut], LabelSettings(kind=kind), horizon, DAY)
+    full = make_labels(candles, LabelRule(LabelSettings(kind=kind), horizon, DAY))
+    short = make_labels(candles[:cut], LabelRule(LabelSettings(kind=kind), horizon, DAY))
 
     known = max(cut - horizon, 0)
     assert_same(short[:known], full[:known])
@@ -314,7 +318,7 @@ def test_cutting_the_future_off_changes_no_label_that_was_known(kind: str, cut: 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_tail_is_unknown_and_never_a_class(kind: str) -> None:
     """A label such as ``where(close.shift(-n) > close, ...)`` calls the tail a class."""
-    labels = make_labels(random_candles(100), LabelSettings(kind=kind), 24, DAY)
+    labels = make_labels(random_candles(100), LabelRule(LabelSettings(kind=kind), 24, DAY))
 
     assert labels[-24:].isna().all(axis=None)
     assert labels[12:-24].notna().all(axis=None)
@@ -323,7 +327,7 @@ def test_the_tail_is_unknown_and_never_a_class(kind: str) -> None:
 def test_a_barrier_touched_early_in_the_tail_is_no_label_either() -> None:
     moves = frame(100.0 * 1.5 ** np.arange(40))  # every next candle touches the upper barrier
 
-    labels = make_labels(moves, wide_barriers(), 10, DAY)
+    labels = make_labels(moves, LabelRule(wide_barriers(), 10, DAY))
 
     assert labels[LABEL_COLUMN].notna().to_numpy().nonzero()[0].tolist() == list(range(12, 30))
 
@@ -332,11 +336,11 @@ def test_a_barrier_touched_early_in_the_tail_is_no_label_either() -> None:
 def test_nothing_after_the_event_end_matters(kind: str, row: int, seed: int) -> None:
     candles, other = random_candles(100, seed), random_candles(100, seed + 1)
     settings = LabelSettings(kind=kind, k=0.5, floor=0.0)
-    before = make_labels(candles, settings, 12, DAY).loc[row]
+    before = make_labels(candles, LabelRule(settings, 12, DAY)).loc[row]
     end = int(before[EVENT_END_COLUMN])
     candles.loc[end + 1 :] = other.loc[end + 1 :] * 3
 
-    after = make_labels(candles, settings, 12, DAY).loc[row]
+    after = make_labels(candles, LabelRule(settings, 12, DAY)).loc[row]
 
     pd.testing.assert_series_equal(before, after, check_exact=True)
 
@@ -348,7 +352,8 @@ def test_the_width_is_known_at_its_row(kind: str) -> None:
     changed[41:] *= 2
 
     width, other = (
-        barrier_width(prices, LabelSettings(kind=kind), 12, DAY) for prices in (close, changed)
+        barrier_width(prices, LabelRule(LabelSettings(kind=kind), 12, DAY))
+        for prices in (close, changed)
     )
 
     np.testing.assert_array_equal(width[:41], other[:41])
@@ -360,7 +365,7 @@ def test_the_width_is_known_at_its_row(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rows", [0, 1, 2, 5, 12, 13])
 def test_short_frames_are_unknown(kind: str, rows: int) -> None:
-    labels = make_labels(random_candles(rows), LabelSettings(kind=kind), 5, DAY)
+    labels = make_labels(random_candles(rows), LabelRule(LabelSettings(kind=kind), 5, DAY))
 
     assert len(labels) == rows
     assert labels.dtypes.tolist() == [np.float64] * 3
@@ -370,7 +375,7 @@ def test_short_frames_are_unknown(kind: str, rows: int) -> None:
 def test_a_candle_without_volume_gets_no_label_but_events_may_pass_it() -> None:
     candles = frame([100, 101, 102, 103, 104], volume=[1, 0, NAN, 1, 1])
 
-    labels = make_labels(candles, LabelSettings(kind="fixed"), 1, DAY)
+    labels = make_labels(candles, LabelRule(LabelSettings(kind="fixed"), 1, DAY))
 
     assert labels[LABEL_COLUMN].isna().tolist() == [False, True, True, False, True]
 
@@ -381,7 +386,7 @@ def test_events_that_hold_an_unusable_price_are_unknown(bad: float, column: str)
     candles = frame([100.0] * 12)
     candles.loc[5, column] = bad
 
-    labels = make_labels(candles, LabelSettings(kind="fixed"), 3, DAY)
+    labels = make_labels(candles, LabelRule(LabelSettings(kind="fixed"), 3, DAY))
 
     assert labels[LABEL_COLUMN].isna().to_numpy().nonzero()[0].tolist() == [2, 3, 4, 5, 9, 10, 11]
 
@@ -400,7 +405,7 @@ def test_the_index_is_kept_and_the_candles_are_not_changed() -> None:
     candles = random_candles(40).set_index(pd.RangeIndex(7, 47))
     copy = candles.copy()
 
-    labels = make_labels(candles, LabelSettings(kind="fixed"), 5, DAY)
+    labels = make_labels(candles, LabelRule(LabelSettings(kind="fixed"), 5, DAY))
 
     assert_same(candles, copy)
     assert labels.index.equals(candles.index)
@@ -413,24 +418,29 @@ def test_memory_layout_of_the_candles_does_not_matter() -> None:
 
     for kind in KINDS:
         settings = LabelSettings(kind=kind)
-        assert_same(make_labels(candles, settings, 9, DAY), make_labels(by_rows, settings, 9, DAY))
+        assert_same(
+            make_labels(candles, LabelRule(settings, 9, DAY)),
+            make_labels(by_rows, LabelRule(settings, 9, DAY)),
+        )
 
 
 def test_missing_columns_are_named() -> None:
     with pytest.raises(ValueError, match=r"lack the columns \['low', 'volume'\]"):
-        make_labels(frame([1.0]).drop(columns=["low", "volume"]), LabelSettings(), 5, DAY)
+        make_labels(
+            frame([1.0]).drop(columns=["low", "volume"]), LabelRule(LabelSettings(), 5, DAY)
+        )
 
 
 def test_impossible_numbers_are_refused() -> None:
     candles = frame([1.0, 2.0])
     with pytest.raises(ValueError, match="horizon must be at least 1 candle, got 0"):
-        make_labels(candles, LabelSettings(), 0, DAY)
+        make_labels(candles, LabelRule(LabelSettings(), 0, DAY))
     with pytest.raises(ValueError, match="candles_per_day must be at least 1, got 0"):
-        make_labels(candles, LabelSettings(), 5, 0)
+        make_labels(candles, LabelRule(LabelSettings(), 5, 0))
     with pytest.raises(
         ValueError, match=r"round_trip_cost must be a fraction in \[0, 1\), got nan"
     ):
-        make_labels(candles, LabelSettings(), 5, DAY, round_trip_cost=NAN)
+        make_labels(candles, LabelRule(LabelSettings(), 5, DAY, round_trip_cost=NAN))
 
 
 def test_class_numbers_are_those_of_the_schema() -> None:

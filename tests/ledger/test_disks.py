@@ -11,8 +11,9 @@ from freqai_signals.ledger.ledger import Ledger
 from freqai_signals.ledger.writer import LedgerWriter
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.registry.inspection import verify
-from freqai_signals.registry.promotion import Serving, promote
+from freqai_signals.registry.promotion import promote
 from freqai_signals.registry.registry import Registry
+from freqai_signals.registry.serving import LiveModels
 from freqai_signals.registry.versions import RegistryError
 from tests.ledger.ledger_rows import predictions, sqlite_url
 from tests.live.test_operation import BOT, FIRST, PAIR, SCOPE, Bot
@@ -62,12 +63,12 @@ def test_full_disk_makes_the_ledger_wait_warn_and_catch_up(
     for number in range(1, 101):
         writer.record([predictions(*range(50 * number, 50 * number + 50))], wait=True)
     assert time.monotonic() - begin < 2 * PATIENCE, "only the first one waits"
-    assert "full" in writer.trouble
+    assert "full" in writer.problem
     assert writer.waiting_rows > 1000
     waiting = writer.waiting_rows
     assert not writer.flush(1.0)
     (disk / FILLER).unlink()
-    assert writer.flush(PATIENCE), writer.trouble
+    assert writer.flush(PATIENCE), writer.problem
     assert waiting > writer.waiting_rows == 0
     writer.close()
     ledger = Ledger(sqlite_url(disk))
@@ -84,25 +85,25 @@ def test_full_disk_leaves_the_registry_as_it_was_and_the_new_model_serves(disk: 
     old = model_of(0).card.version
     fill(disk)
     found = promote(registry, SCOPE, model_of(10), window(10), small_settings())
-    assert "No space left" in found.trouble
+    assert "No space left" in found.problem
     assert found.serving.card.version == model_of(10).card.version, "it serves from memory"
     assert registry.scope(SCOPE).serving == old
     assert registry.load(SCOPE).card.version == old
     assert {item["problem"] for item in verify(registry)} == {""}
     (disk / FILLER).unlink()
-    assert promote(registry, SCOPE, model_of(10), window(10), small_settings()).trouble == ""
+    assert promote(registry, SCOPE, model_of(10), window(10), small_settings()).problem == ""
     assert registry.scope(SCOPE).serving == model_of(10).card.version
 
 
-def test_read_only_disk_is_read_and_said(disk: Path) -> None:
+def test_read_only_disk_is_read_and_reported(disk: Path) -> None:
     registry = Registry(disk / "registry")
     promote(registry, SCOPE, model_of(0), window(0), small_settings())
     read_only(disk, True)
     try:
-        serving = Serving(registry, SCOPE, small_settings())
-        assert serving.model().card.version == model_of(0).card.version  # type: ignore[union-attr]
+        models = LiveModels(small_settings(), registry, SCOPE.partition("/")[0])
+        assert models.model("BTC/USDT", None).card.version == model_of(0).card.version  # type: ignore[union-attr]
         found = promote(registry, SCOPE, model_of(10), window(10), small_settings())
-        assert "Read-only file system" in found.trouble
+        assert "Read-only file system" in found.problem
         assert found.decision.accepted
         with pytest.raises(RegistryError, match="cannot be written"):
             registry.rollback(SCOPE, model_of(0).card.version)
@@ -132,7 +133,7 @@ def test_a_bot_on_such_a_disk_goes_on_says_so_and_catches_up(disk: Path, trouble
             serving = bot.operation.model(PAIR, None)
             assert serving is not None
             assert serving.card.version == model_of(10).card.version
-        assert wait_until(lambda: bool(bot.operation._ledger._writer.trouble))  # type: ignore[union-attr]
+        assert wait_until(lambda: bool(bot.operation._ledger._writer.problem))  # type: ignore[union-attr]
         told = bot.alerts(FIRST + 3)
         assert any(text.startswith("ledger: cannot be written") for text in told), told
         assert any(text.startswith(f"registry {SCOPE}: cannot be used") for text in told), told

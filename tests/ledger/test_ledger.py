@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import OperationalError
 
 from freqai_signals.ledger.chain import CHAINED
 from freqai_signals.ledger.database import LedgerError, open_engine, prepare
@@ -145,7 +147,7 @@ def test_a_message_is_sent_once(ledger: Ledger) -> None:
 
 def test_newest_level_of_each_pair(ledger: Ledger) -> None:
     rows = [
-        {"pair": pair, "candle": candle, "detector": detector, "level": level,
+        {"bot": "bot", "pair": pair, "candle": candle, "detector": detector, "level": level,
          "model_version": "v1", "detail": ""}
         for pair, candle, detector, level in [
             ("A", 1, "health", "warning"), ("A", 2, "health", "drift"), ("B", 1, "health", "ok"),
@@ -156,7 +158,40 @@ def test_newest_level_of_each_pair(ledger: Ledger) -> None:
     assert ledger.levels() == {"A": "drift", "B": "ok"}
 
 
+def test_equal_events_of_two_bots_are_two_rows(ledger: Ledger) -> None:
+    event = {
+        "pair": "A", "candle": 1, "detector": "health", "level": "drift", "model_version": "v1",
+        "detail": "",
+    }  # fmt: skip
+    for bot in ("one", "two", "two"):
+        ledger.write([Entry("drift_events", [event | {"bot": bot}])])
+    assert ledger.rows("drift_events")["bot"].tolist() == ["one", "two"]
+
+
 # Schema
+
+
+def test_a_migrated_ledger_has_the_tables_of_a_new_one(url: str) -> None:
+    new = Ledger(url)
+    expected = described(new)
+    with new.engine.begin() as connection:
+        METADATA.drop_all(connection)
+    new.close()
+    make_version_1(url)
+    migrated = Ledger(url)
+    assert described(migrated) == expected
+    migrated.close()
+
+
+def described(ledger: Ledger) -> dict[str, Any]:
+    tables = inspect(ledger.engine)
+    return {
+        name: (
+            {c["name"]: (str(c["type"]), c["nullable"]) for c in tables.get_columns(name)},
+            tables.get_pk_constraint(name)["constrained_columns"],
+        )
+        for name in tables.get_table_names()
+    }
 
 
 def test_tables_are_those_declared(ledger: Ledger) -> None:
@@ -175,6 +210,18 @@ def make_version_1(url: str) -> None:
         added = [(table.name, c) for table in CHAINED for c in ("number", "hash", "replaces")]
         for table, column in [*added, ("outcomes", "bot"), ("signals", "sent")]:
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        connection.execute(text("DROP TABLE drift_events"))
+        connection.execute(
+            text(
+                "CREATE TABLE drift_events (pair VARCHAR(64) NOT NULL, candle BIGINT NOT NULL, "
+                "detector VARCHAR(32) NOT NULL, level VARCHAR(16) NOT NULL, "
+                "model_version VARCHAR(64) NOT NULL, detail TEXT NOT NULL, "
+                "recorded BIGINT NOT NULL, PRIMARY KEY (pair, candle, detector, level))"
+            )
+        )
+        connection.execute(
+            text("INSERT INTO drift_events VALUES ('A', 300, 'health', 'drift', 'v1', '', 7)")
+        )
         connection.execute(SCHEMA.insert().values(version=1))
         connection.execute(
             text(
@@ -215,6 +262,8 @@ def test_ledger_of_version_1_is_migrated_and_keeps_its_rows(url: str) -> None:
     again = Ledger(url)
     assert again.found_version == VERSION
     assert again.rows("signals")["sent"].notna().all()
+    (event,) = again.rows("drift_events").to_dict("records")
+    assert (event["bot"], event["pair"], event["level"], event["recorded"]) == ("", "A", "drift", 7)
     again.close()
 
 
@@ -243,6 +292,27 @@ def test_ledger_of_a_newer_version_is_refused(url: str) -> None:
     engine.dispose()
     with pytest.raises(LedgerError, match="upgrade freqai-signals"):
         Ledger(url)
+
+
+def test_reading_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "other.sqlite").touch()
+    url = f"sqlite:///{tmp_path / 'other.sqlite'}"
+    with pytest.raises(LedgerError, match="is no ledger"):
+        Ledger(url, read_only=True)
+    assert (tmp_path / "other.sqlite").stat().st_size == 0
+    make_version_1(url)
+    before = (tmp_path / "other.sqlite").read_bytes()
+    with pytest.raises(LedgerError, match=f"version 1, not {VERSION}; the bot migrates it"):
+        Ledger(url, read_only=True)
+    assert (tmp_path / "other.sqlite").read_bytes() == before
+    Ledger(url).close()
+    with contextlib.closing(Ledger(url, read_only=True)) as ledger:
+        assert ledger.rows("signals")["recorded"].tolist() == [12345]
+        with pytest.raises(OperationalError, match="readonly"):
+            ledger.write([predictions(1)])
+    with pytest.raises(OperationalError):
+        Ledger(f"sqlite:///{tmp_path / 'absent.sqlite'}", read_only=True)
+    assert not (tmp_path / "absent.sqlite").exists()
 
 
 @pytest.mark.parametrize("wrong", ["nonsense", "oracle://x/y", "duckdb:///x"])

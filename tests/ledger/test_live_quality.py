@@ -74,14 +74,3 @@ def test_rolling_quality_is_that_of_the_last_rows(scored: pd.DataFrame) -> None:
     last = quality_of("", scored.iloc[-2:])
     assert rolling["skill"].iloc[-1] == pytest.approx(last.skill)
     assert rolling["accuracy"].iloc[-1] == last.accuracy == 0.0
-
-
-def test_accuracy_is_about_the_class_that_was_predicted(scored: pd.DataFrame) -> None:
-    """A label ensemble predicts the side of its score, which need not be the most probable."""
-    said = scored.assign(predicted=[2, 0, 0, 0])
-    found = quality_of("", said)
-    assert found.accuracy == 0.5
-    assert found.claimed == pytest.approx((0.5 + 3 * 0.2) / 4)
-    assert rolling_quality(said, 4)["accuracy"].iloc[-1] == 0.5
-    assert quality_of("", said.iloc[1:3]).accuracy == 0.5
-    assert rolling_quality(said, 2)["accuracy"].tolist()[1:] == [0.5, 0.5, 0.5]

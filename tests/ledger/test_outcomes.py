@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from freqai_signals.dataset.barriers import LabelRule
 from freqai_signals.dataset.labels import make_labels
 from freqai_signals.dataset.rows import candle_numbers
 from freqai_signals.ledger.ledger import Entry, Ledger
@@ -96,7 +97,7 @@ def test_outcomes_equal_the_labels_of_the_whole_history(ledger: Ledger, kind: st
     numbers = candle_numbers(frame["date"], CANDLE)
     places = [2000, 2001, 2300, 2950]
     ledger.write([Entry("predictions", [prediction(int(numbers[i])) for i in places])])
-    labels = make_labels(frame, settings.labels, 24, 288, 0.002)
+    labels = make_labels(frame, LabelRule(settings.labels, 24, 288, 0.002))
     rows = resolved(ledger, frame.iloc[500:], settings, 0.002).rows
     assert [row["realised"] for row in rows] == labels["&-signal"].iloc[places].tolist()
     np.testing.assert_allclose(

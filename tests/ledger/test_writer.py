@@ -63,7 +63,7 @@ def test_locked_database_is_trouble_and_is_caught_up_with(
 ) -> None:
     with locked(tmp_path):
         assert not writer.record([predictions(1)], wait=True)
-        assert "locked" in writer.trouble
+        assert "locked" in writer.problem
         begin = time.monotonic()
         for number in range(2, 12):
             assert not writer.record([predictions(number)], wait=True)
@@ -71,7 +71,7 @@ def test_locked_database_is_trouble_and_is_caught_up_with(
         assert writer.waiting_rows == 11
     assert writer.flush(PATIENCE)
     assert stored(tmp_path) == list(range(12))
-    assert (writer.trouble, writer.waiting_rows, writer.lost_rows) == ("", 0, 0)
+    assert (writer.problem, writer.waiting_rows, writer.lost_rows) == ("", 0, 0)
     warnings = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
     assert len(warnings) == 2
     assert "cannot be written" in warnings[0]
@@ -87,7 +87,7 @@ def test_nobody_waits_longer_than_told_for_a_database_that_does_not_answer(tmp_p
 
     writer = LedgerWriter(connect, wait_seconds=0.01)
     assert not writer.record([predictions(1)], wait=True)
-    assert writer.trouble == "", "it has not answered yet"
+    assert writer.problem == "", "it has not answered yet"
     answers.set()
     assert writer.close(PATIENCE)
     assert stored(tmp_path) == [1]
@@ -118,7 +118,7 @@ def test_full_database_is_trouble_not_a_crash(tmp_path: Path) -> None:
     many = [predictions(*range(500 * i, 500 * i + 500)) for i in range(8)]
     for entry in many:
         writer.record([entry], wait=True)
-    assert "full" in writer.trouble
+    assert "full" in writer.problem
     limit["pages"] = 0
     assert writer.flush(PATIENCE)
     writer.close()
@@ -129,7 +129,7 @@ def test_damaged_database_is_trouble_not_a_crash(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_bytes(b"no database" * 1000)
     writer = LedgerWriter(lambda: Ledger(sqlite_url(tmp_path)), wait_seconds=PATIENCE)
     assert not writer.record([predictions(1)], wait=True)
-    assert "not a database" in writer.trouble
+    assert "not a database" in writer.problem
     assert not writer.close(0.2)
 
 
@@ -138,7 +138,7 @@ def test_server_that_is_away_is_trouble_not_a_crash() -> None:
         lambda: Ledger("postgresql+psycopg://nobody@127.0.0.1:1/none"), wait_seconds=PATIENCE
     )
     assert not writer.record([predictions(1)], wait=True)
-    assert "refused" in writer.trouble
+    assert "refused" in writer.problem
     assert not writer.close(0.2)
 
 
@@ -180,9 +180,9 @@ def test_no_error_ends_the_thread_that_writes(tmp_path: Path) -> None:
 
     writer = LedgerWriter(connect, wait_seconds=PATIENCE)
     assert not writer.record([predictions(1)], wait=True)
-    assert writer.trouble
+    assert writer.problem
     assert writer.flush(PATIENCE)
-    assert writer.trouble == ""
+    assert writer.problem == ""
     assert writer.close(PATIENCE)
     assert stored(tmp_path) == [1]
 

@@ -1,4 +1,4 @@
-"""Alerts: on edges, after the cooldown, summarised, and silent about what was told."""
+"""Alerts: on edges, after the cooldown, summarised, and not repeated."""
 
 import pytest
 
@@ -18,61 +18,61 @@ def alerts() -> Alerts:
     return Alerts(SETTINGS)
 
 
-def test_what_is_normal_from_the_start_is_not_told(alerts: Alerts) -> None:
+def test_what_is_normal_from_the_start_is_not_sent(alerts: Alerts) -> None:
     assert alerts.update(0, [level(Level.OK), ledger_alert("", 0, 0)]) == []
 
 
-def test_a_state_is_told_once(alerts: Alerts) -> None:
+def test_a_state_is_sent_once(alerts: Alerts) -> None:
     assert alerts.update(0, [level(Level.WARNING)]) == ["level BTC/USDT: warning"]
     assert [alerts.update(n, [level(Level.WARNING)]) for n in range(1, 40)] == [[]] * 39
 
 
-def test_worse_news_does_not_wait_better_news_does(alerts: Alerts) -> None:
+def test_a_rise_is_sent_at_once_a_fall_after_the_cooldown(alerts: Alerts) -> None:
     assert alerts.update(0, [level(Level.WARNING)])
     assert alerts.update(1, [level(Level.HALTED)]) == ["level BTC/USDT: halted"]
     assert alerts.update(2, [level(Level.OK)]) == []
     assert alerts.update(11, [level(Level.OK)]) == ["level BTC/USDT: ok"]
 
 
-def test_wavering_is_told_twice_in_a_cooldown_at_most(alerts: Alerts) -> None:
-    told = [alerts.update(n, [level(Level.WARNING if n % 2 == 0 else Level.OK)]) for n in range(30)]
-    assert sum(map(len, told)) <= 2 * 3
+def test_a_fluctuating_state_is_sent_twice_in_a_cooldown_at_most(alerts: Alerts) -> None:
+    sent = [alerts.update(n, [level(Level.WARNING if n % 2 == 0 else Level.OK)]) for n in range(30)]
+    assert sum(map(len, sent)) <= 2 * 3
 
 
-def test_what_was_told_by_a_clock_that_was_ahead_holds_nothing_back(alerts: Alerts) -> None:
+def test_alerts_sent_by_a_clock_that_was_ahead_delay_nothing(alerts: Alerts) -> None:
     assert alerts.update(10_000, [level(Level.DRIFT)])
     assert alerts.update(0, [level(Level.OK)]) == ["level BTC/USDT: ok"]
     assert alerts.update(1, [level(Level.OK)]) == []
 
 
 def test_many_pairs_make_one_message(alerts: Alerts) -> None:
-    alerts = [level(Level.DRIFT, f"P{i}/USDT") for i in range(50)]
-    assert alerts.update(0, alerts) == [
+    states = [level(Level.DRIFT, f"P{i}/USDT") for i in range(50)]
+    assert alerts.update(0, states) == [
         "level 50 pairs (P0/USDT, P1/USDT, P10/USDT and 47 more): drift"
     ]
-    assert Alerts(SETTINGS).update(0, alerts[:2]) == [
+    assert Alerts(SETTINGS).update(0, states[:2]) == [
         "level P0/USDT: drift", "level P1/USDT: drift",
     ]  # fmt: skip
 
 
 def test_the_most_severe_comes_first(alerts: Alerts) -> None:
-    alerts = [level(Level.WARNING, "A"), level(Level.HALTED, "B"), level(Level.DRIFT, "C")]
-    assert [line.split(": ")[1] for line in alerts.update(0, alerts)] == [
+    states = [level(Level.WARNING, "A"), level(Level.HALTED, "B"), level(Level.DRIFT, "C")]
+    assert [line.split(": ")[1] for line in alerts.update(0, states)] == [
         "halted", "drift", "warning",
     ]  # fmt: skip
 
 
-def test_a_refused_model_is_told_with_its_reason(alerts: Alerts) -> None:
-    alerts = model_alert("bot/pool", "v2", "refused", "worse than v1")
-    assert alerts.update(0, [alerts]) == ["model bot/pool: refused v2 (worse than v1)"]
-    assert alerts.update(1, [alerts]) == []
+def test_a_refused_model_is_sent_with_its_reason(alerts: Alerts) -> None:
+    state = model_alert("bot/pool", "v2", "refused", "worse than v1")
+    assert alerts.update(0, [state]) == ["model bot/pool: refused v2 (worse than v1)"]
+    assert alerts.update(1, [state]) == []
     another = model_alert("bot/pool", "v3", "refused", "worse")
     assert alerts.update(2, [another]) == []
     assert alerts.update(10, [another]) == ["model bot/pool: refused v3 (worse)"]
 
 
-def test_ledger_trouble_and_its_end(alerts: Alerts) -> None:
-    assert "5 rows wait: locked" in alerts.update(0, [ledger_alert("locked", 5, 0)])[0]
+def test_ledger_problem_and_its_end(alerts: Alerts) -> None:
+    assert "5 rows waiting: locked" in alerts.update(0, [ledger_alert("locked", 5, 0)])[0]
     assert "7 rows" in alerts.update(1, [ledger_alert("locked", 9, 7)])[0]
     assert alerts.update(12, [ledger_alert("", 0, 7)]) == []
     assert Alerts(SETTINGS).update(0, [ledger_alert("", 0, 0)]) == []
@@ -83,10 +83,10 @@ def test_a_restart_repeats_nothing(alerts: Alerts) -> None:
     again = Alerts(SETTINGS)
     again.restore(alerts.to_json())
     assert again.update(1, [level(Level.DRIFT)]) == []
-    with pytest.raises(ValueError, match="no alerts"):
+    with pytest.raises(ValueError, match="cannot be read"):
         again.restore("[1]")
 
 
-def test_switched_off_nothing_is_told() -> None:
+def test_switched_off_nothing_is_sent() -> None:
     alerts = Alerts(AlertSettings(enabled=False))
     assert alerts.update(0, [level(Level.HALTED)]) == []

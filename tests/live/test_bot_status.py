@@ -1,6 +1,8 @@
 """``freqai-signals status``: from a ledger to tables and JSON."""
 
+import contextlib
 import json
+import sqlite3
 import time
 from pathlib import Path
 
@@ -21,7 +23,7 @@ def ledger(tmp_path: Path) -> Path:
     numbers = range(now - 20, now - 10)
     made = Ledger(sqlite_url(tmp_path))
     event = {
-        "pair": "BTC/USDT", "candle": (now - 12) * CANDLE, "detector": "health",
+        "bot": "bot", "pair": "BTC/USDT", "candle": (now - 12) * CANDLE, "detector": "health",
         "level": "warning", "model_version": "v1", "detail": "features: psi 1.10 of the limit",
     }  # fmt: skip
     asked = {**event, "detector": "training", "level": "requested", "detail": "drift: features"}
@@ -74,7 +76,7 @@ def test_history_holds_what_happened_to_models_and_as_much_as_is_asked(
     assert {"training requested", f"serving {old}"} <= {event["what"] for event in told}
     assert told[-1] == {
         "time": told[-1]["time"], "about": "bot/pool", "what": f"rolled back {old}",
-        "why": "looks odd",
+        "why": f"was {model_of(10).card.version}; looks odd",
     }  # fmt: skip
     assert [event["time"] for event in told] == sorted(event["time"] for event in told)
     assert main([*command, "--events", "2"]) == 0
@@ -136,6 +138,33 @@ def test_signals_are_counted_by_pair_over_restarts_and_together(
     assert together == {**first, "bot": "", "pair": "all pairs", "generated": 4}
     assert main(command) == 0
     assert "Signals since the ledger began" in capsys.readouterr().out
+
+
+def test_markup_is_shown_and_nothing_is_written(
+    ledger: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = Registry(tmp_path / "registry")
+    registry.register("bot/pool", model_of(0), serve=True)
+    registry.pin("bot/pool", reason="[/red] \x1b[2J")
+    before = ledger.read_bytes()
+    assert main(["status", "--ledger", str(ledger), "--registry", str(registry.folder)]) == 0
+    shown = capsys.readouterr().out
+    assert "[/red] ?[2J" in shown
+    assert "\x1b[2J" not in shown
+    assert ledger.read_bytes() == before
+
+
+def test_another_database_is_refused_and_stays_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other.sqlite"
+    with contextlib.closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE trades (id INTEGER)")
+    before = other.read_bytes()
+    assert main(["status", "--ledger", str(other), "--registry", "/none"]) == 2
+    assert "is no ledger" in capsys.readouterr().err
+    assert other.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["other.sqlite"]
 
 
 def test_an_empty_ledger_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

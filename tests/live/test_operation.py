@@ -15,7 +15,7 @@ from freqai_signals.ledger.reader import LedgerReader
 from freqai_signals.live.health import Health, Level
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.registry.promotion import speaking
+from freqai_signals.registry.promotion import unless_refused
 from freqai_signals.registry.registry import Registry
 from freqai_signals.schema import PROBA_COLUMNS
 from freqai_signals.settings import SignalSettings
@@ -85,7 +85,7 @@ class Bot:
 
     def settle(self) -> None:
         writer, until = self.operation._ledger._writer, time.monotonic() + PATIENCE
-        while writer and writer.waiting_rows and not writer.trouble:
+        while writer and writer.waiting_rows and not writer.problem:
             assert time.monotonic() < until, "rows wait though nothing is wrong"
             time.sleep(0.002)
 
@@ -226,7 +226,7 @@ def test_refused_first_model_abstains_also_after_a_restart(start: Start) -> None
         assert serving is not None
         assert serving.fit is None
         assert "refuse_worse_than_prior" in serving.card.reason
-    assert speaking(model_of(0)) is model_of(0)
+    assert unless_refused(model_of(0)) is model_of(0)
 
 
 def test_gate_that_is_never_asked_accepts(start: Start) -> None:
@@ -242,7 +242,7 @@ def test_rollback_by_command_is_followed_and_told(start: Start) -> None:
     assert bot.operation.model(PAIR, None).card.version == new  # type: ignore[union-attr]
     Registry(bot.folder / "signals" / "registry").rollback(SCOPE, reason="it was better")
     assert bot.operation.model(PAIR, None).card.version == old  # type: ignore[union-attr]
-    assert bot.alerts(FIRST) == [f"model {SCOPE}: rolled back to {old} (it was better)"]
+    assert bot.alerts(FIRST) == [f"model {SCOPE}: rolled back to {old} (was {new}; it was better)"]
 
 
 def test_signal_is_told_after_its_row_and_once(start: Start) -> None:
@@ -418,7 +418,7 @@ def test_nothing_is_raised_and_the_same_trouble_is_logged_once(
     bot = start()
     for _ in range(2):
         bot.operation.record(PAIR, pd.DataFrame({"date": ["?"]}), COST, bot.sent.append)
-    assert sum("something failed" in line for line in caplog.messages) <= 2
+    assert sum("Error in live monitoring" in line for line in caplog.messages) <= 2
     assert bot.operation.judge(PAIR, pd.DataFrame({"date": [1]}), COST) == HealthLimits()
 
 
@@ -433,7 +433,7 @@ def test_slow_database_is_left_alone_for_a_while(tmp_path: Path) -> None:
 
     assert reader.ask(fails, "otherwise") == "otherwise"
     assert reader.ask(fails, "otherwise") == "otherwise"
-    assert (len(asked), reader.trouble) == (1, "away")
+    assert (len(asked), reader.problem) == (1, "away")
     now[0] = 31.0
     assert reader.ask(lambda ledger: "answer", "otherwise") == "answer"
-    assert reader.trouble == ""
+    assert reader.problem == ""

@@ -160,7 +160,7 @@ def test_a_server_that_goes_and_returns_loses_nothing(
             bot.candle(number, signal=2)
         assert time.monotonic() - begin < 90, "nobody waits for a server that is away"
         assert len(bot.sent) == 6, "messages go out all the same"
-        assert wait_until(lambda: bool(bot.operation._ledger._writer.trouble))  # type: ignore[union-attr]
+        assert wait_until(lambda: bool(bot.operation._ledger._writer.problem))  # type: ignore[union-attr]
         assert any("ledger: cannot be written" in text for text in bot.alerts(FIRST + 6))
     finally:
         server("resume")

@@ -1,19 +1,22 @@
-"""A pair under watch, from model to level, as the adapter would drive it."""
+"""One pair in a running bot, from predictions and outcomes to its level."""
 
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from freqai_signals.ledger.ledger import Entry
 from freqai_signals.live.health import Health, Level
-from freqai_signals.live.pair_watch import PairWatch
+from freqai_signals.live.watch import LiveWatch
 from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.schema import PROBA_COLUMNS
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.fit import Request, train
 from tests.registry.gate_rows import CANDLES_PER_DAY, make_rows, small_settings
 
-DAYS = 200
+PAIR, DAYS = "P0/USDT", 200
+LIVE = (DAYS + 1) * 24
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,18 @@ def settings() -> SignalSettings:
     return small_settings().model_copy(update={"drift": drift})
 
 
-def run(watch: PairWatch, model: SignalModel, days: int, shift: float = 0.0, first: int = DAYS):
+def close(watch: LiveWatch, model: SignalModel, candle: int, proba, values=(), trust: int = 1):  # type: ignore[no-untyped-def]
+    """Predict one candle and close it."""
+    names = [f"%-{letter}" for letter in "abcd"]
+    date = pd.to_datetime([candle * 3600], unit="s", utc=True)
+    features = pd.DataFrame([values or [0.0] * 4], columns=names).assign(date=date)
+    outputs = pd.DataFrame([proba], columns=list(PROBA_COLUMNS)).assign(do_predict=trust)
+    watch.observe(model, features, outputs)
+    watch.follow_model(candle)
+    watch.update_candles(candle)
+
+
+def run(watch: LiveWatch, model: SignalModel, days: int, shift: float = 0.0, first: int = DAYS):
     """Feed live days of one pair; returns the levels and the events written."""
     rows = make_rows(days=days, first_day=first, pairs=1, seed=5)
     features = rows.features.copy()
@@ -38,32 +52,30 @@ def run(watch: PairWatch, model: SignalModel, days: int, shift: float = 0.0, fir
     proba = model.fit.calibrator(raw)  # type: ignore[union-attr]
     levels, events = [], []
     for i, candle in enumerate(rows.start.tolist()):
-        watch.serve(model, candle)
-        named = dict(zip(rows.names, features[i].tolist(), strict=True))
-        watch.update_candle(candle, named, proba[i], trusted=True)
+        close(watch, model, candle, proba[i], features[i].tolist())
         loss = -np.log(proba[i, rows.label[i]])
         prior = -np.log(model.fit.prior[rows.label[i]])  # type: ignore[union-attr]
         row = {
             "candle": candle * 3600, "model_version": model.card.version, "loss": loss,
             "realised": int(rows.label[i]), "prior_loss": prior,
         }  # fmt: skip
-        watch.update_outcomes(Entry("outcomes", [row]))
+        watch.update_outcomes(Entry("outcomes", [row]), [])
         events += watch.judge(candle).rows
         levels.append(watch.health.level)
     return levels, events
 
 
 def test_a_normal_pair_does_not_drift(model: SignalModel, settings: SignalSettings) -> None:
-    watch = PairWatch("P0/USDT", settings)
+    watch = LiveWatch(PAIR, settings)
     levels, _ = run(watch, model, 20)
     assert max(levels) <= Level.WARNING
     assert watch.live_skill > 0.1
 
 
-def test_a_shift_is_found_retrained_and_forgiven(
+def test_a_shift_is_drift_until_a_new_model_and_calm_candles(
     model: SignalModel, settings: SignalSettings
 ) -> None:
-    watch = PairWatch("P0/USDT", settings)
+    watch = LiveWatch(PAIR, settings)
     run(watch, model, 10)
     levels, events = run(watch, model, 4, shift=3.0, first=DAYS + 10)
     assert levels[-1] is Level.DRIFT
@@ -79,12 +91,11 @@ def test_a_shift_is_found_retrained_and_forgiven(
 
 
 def test_silence_is_a_warning(model: SignalModel, settings: SignalSettings) -> None:
-    watch = PairWatch("P0/USDT", settings)
-    watch.serve(model, 100)
-    watch.update_candle(100, {}, np.array([0.2, 0.3, 0.5]), trusted=True)
-    watch.judge(100)
-    for candle in range(101, 104):
-        watch.update_candle(candle, {}, np.array([0.0, 1.0, 0.0]), trusted=False)
+    watch = LiveWatch(PAIR, settings)
+    close(watch, model, LIVE, [0.2, 0.3, 0.5])
+    watch.judge(LIVE)
+    for candle in range(LIVE + 1, LIVE + 4):
+        close(watch, model, candle, [0.0, 1.0, 0.0], trust=0)
         watch.judge(candle)
     assert watch.health.reasons == ("no trusted prediction for 3 candles",)
 
@@ -92,22 +103,53 @@ def test_silence_is_a_warning(model: SignalModel, settings: SignalSettings) -> N
 def test_poor_live_skill_counts_only_this_models_rows(
     model: SignalModel, settings: SignalSettings
 ) -> None:
-    watch = PairWatch("P0/USDT", settings)
-    watch.serve(model, 100)
+    watch = LiveWatch(PAIR, settings)
+    close(watch, model, 200, [0.2, 0.3, 0.5])
     for version, level in (("other", Level.OK), (model.card.version, Level.HALTED)):
         rows = [
             {"candle": n * 3600, "model_version": version, "realised": 1, "loss": 2.0,
              "prior_loss": 1.0}
             for n in range(60)
         ]  # fmt: skip
-        watch.update_outcomes(Entry("outcomes", rows))
+        watch.update_outcomes(Entry("outcomes", rows), [])
         watch.judge(200 if version == "other" else 201)
         assert watch.health.level is level
 
 
 def test_level_survives_a_restart(settings: SignalSettings, model: SignalModel) -> None:
     before = Health(Level.HALTED, 100, 90, -1, ("live skill",))
-    watch = PairWatch("P0/USDT", settings, Health.from_json(before.to_json()))
-    watch.serve(model, 101)
+    watch = LiveWatch(PAIR, settings)
+    watch.restore(Health.from_json(before.to_json()))
+    close(watch, model, 101, [0.2, 0.3, 0.5])
     watch.judge(101)
     assert watch.health.level is Level.HALTED
+
+
+def test_rows_of_the_models_training_and_other_models_are_not_monitored(
+    model: SignalModel, settings: SignalSettings
+) -> None:
+    watch, other = LiveWatch(PAIR, settings), replace(model, card=replace(model.card, version="b"))
+    close(watch, model, LIVE, [0.2, 0.3, 0.5])
+    close(watch, model, model.trained_until, [0.2, 0.3, 0.5])
+    watch.judge(LIVE + 3)
+    assert watch.health.reasons == ("no trusted prediction for 3 candles",)
+    date = pd.to_datetime([(LIVE + 4) * 3600], unit="s", utc=True)
+    outputs = pd.DataFrame([[0.2, 0.3, 0.5]], columns=list(PROBA_COLUMNS)).assign(do_predict=1)
+    # Predicted by one model, but another one serves when the candle closes.
+    watch.observe(model, pd.DataFrame({"date": date}), outputs)
+    watch.observe(other, pd.DataFrame({"date": date}).iloc[:0], outputs.iloc[:0])
+    watch.update_candles(LIVE + 4)
+    watch.judge(LIVE + 4)
+    assert watch.health.reasons == ("no trusted prediction for 4 candles",)
+
+
+def test_an_outcome_counts_once(model: SignalModel, settings: SignalSettings) -> None:
+    watch = LiveWatch(PAIR, settings)
+    close(watch, model, LIVE, [0.2, 0.3, 0.5])
+    row = {
+        "candle": LIVE * 3600, "model_version": model.card.version, "realised": 1, "loss": 0.5,
+        "prior_loss": 1.0,
+    }  # fmt: skip
+    assert watch.update_outcomes(Entry("outcomes", [row]), []).rows == [row]
+    assert watch.update_outcomes(Entry("outcomes", [row]), [row]).rows == []
+    assert (watch.live_rows, watch.live_skill) == (1, 0.5)

@@ -18,10 +18,10 @@ from freqai_signals.model.calibration import (
 )
 from freqai_signals.settings import CalibrationSettings
 
-METHODS = ["temperature", "vector", "isotonic", "direction_shrink", "auto"]
+METHODS = ["temperature", "direction_shrink"]
 
 
-def calibration(method: str = "auto", **more: object) -> CalibrationSettings:
+def calibration(method: str = "temperature", **more: object) -> CalibrationSettings:
     return CalibrationSettings(method=method, min_rows=50, **more)  # type: ignore[arg-type]
 
 
@@ -65,36 +65,6 @@ def test_temperature_by_hand() -> None:
     np.testing.assert_allclose(fitted(rows.raw)[0], [0.6, 0.2, 0.2], atol=1e-4)
 
 
-def test_vector_by_hand() -> None:
-    """It reaches any shares: (.5, .3, .2) from (.8, .1, .1)."""
-    rows = constant_rows((100, 60, 40), (0.8, 0.1, 0.1))
-    fitted = fit_calibrator(rows, DirectionHistory(), calibration("vector"))
-    assert fitted.method == "vector"
-    np.testing.assert_allclose(fitted(rows.raw)[0], [0.5, 0.3, 0.2], atol=1e-3)
-
-
-def test_isotonic_by_hand() -> None:
-    """Knots of each class are interpolated, then the three are scaled to one."""
-    knots = (
-        (0.2, 0.6), (0.1, 0.3),
-        (0.2, 0.6), (0.2, 0.4),
-        (0.2, 0.6), (0.5, 0.9),
-    )  # fmt: skip
-    mapped = Calibrator("isotonic", knots)(np.array([[0.4, 0.4, 0.2], [0.0, 0.2, 0.8]]))
-    np.testing.assert_allclose(mapped[0], np.array([0.2, 0.3, 0.5]))
-    np.testing.assert_allclose(mapped[1], np.array([0.1, 0.2, 0.9]) / 1.2)
-
-
-def test_isotonic_learns_the_hit_rates() -> None:
-    raw = np.tile([[0.2, 0.6, 0.2], [0.6, 0.2, 0.2]], (200, 1))
-    labels = np.where(np.arange(400) % 2 == 0, 1, np.where(np.arange(400) % 20 < 15, 0, 2))
-    rows = CalibrationRows(labels.astype(np.int8), raw, np.arange(400), np.arange(400))
-    fitted = fit_calibrator(rows, DirectionHistory(), calibration("isotonic"))
-    assert fitted.method == "isotonic"
-    assert fitted(raw)[0, 1] > 0.85
-    assert fitted(raw)[1, 0] > 0.6
-
-
 def test_direction_shrink_by_hand() -> None:
     """Slope one half: odds of 4 become odds of 2, the chance of a move stays."""
     before = np.array([[0.1, 0.5, 0.4], [0.6, 0.4, 0.0]])
@@ -129,35 +99,33 @@ def test_rows_sum_to_one_for_any_input(method: str, seed: int, sharpness: float,
         assert ((out >= 0) & (out <= 1)).all()
 
 
-@pytest.mark.parametrize("method", ["temperature", "vector", "isotonic", "auto"])
-def test_few_rows_are_not_calibrated(method: str) -> None:
+def test_few_rows_are_not_calibrated() -> None:
     rows = drawn(49, 3.0)
-    assert fit_calibrator(rows, history_of(500, 0.3), calibration(method)).method == "none"
+    assert fit_calibrator(rows, history_of(500, 0.3), calibration()).method == "none"
 
 
-@pytest.mark.parametrize("method", ["temperature", "vector", "auto"])
 @hypothesis_settings(max_examples=20)
 @given(seed=st.integers(0, 10_000), sharpness=st.floats(0.3, 3.0), n=st.integers(60, 600))
 def test_the_purged_log_loss_never_gets_worse_than_without(
-    method: str, seed: int, sharpness: float, n: int
+    seed: int, sharpness: float, n: int
 ) -> None:
     rows = drawn(n, sharpness, seed)
-    fitted = fit_calibrator(rows, DirectionHistory(), calibration(method))
-    if fitted.method != "direction_shrink":
-        assert log_loss(rows.labels, fitted(rows.raw)) <= log_loss(rows.labels, rows.raw) + 1e-6
+    fitted = fit_calibrator(rows, DirectionHistory(), calibration())
+    assert log_loss(rows.labels, fitted(rows.raw)) <= log_loss(rows.labels, rows.raw) + 1e-6
 
 
 def test_a_method_that_loses_on_the_second_half_is_replaced_by_none() -> None:
-    """Fitted where the classes were swapped, isotonic would only be believed in-sample."""
+    """Fitted where the classes were swapped, it would only help in-sample."""
     early, late = drawn(200, 1.0, 1), drawn(200, 1.0, 2)
     labels = np.concatenate([2 - early.labels, late.labels]).astype(np.int8)
     rows = CalibrationRows(labels, np.vstack([early.raw, late.raw]), np.arange(400), np.arange(400))
-    for method in ("isotonic", "vector"):
-        assert fit_calibrator(rows, DirectionHistory(), calibration(method)).method == "none"
+    assert fit_calibrator(rows, DirectionHistory(), calibration()).method == "none"
 
 
 @pytest.mark.parametrize("sharpness", [0.5, 3.0])
-def test_auto_mends_what_is_over_or_underconfident_on_fresh_rows(sharpness: float) -> None:
+def test_temperature_corrects_over_and_underconfidence_on_fresh_rows(
+    sharpness: float,
+) -> None:
     fitted = fit_calibrator(drawn(4000, sharpness, 1), DirectionHistory(), calibration())
     fresh = drawn(4000, sharpness, 2)
     assert log_loss(fresh.labels, fitted(fresh.raw)) < log_loss(fresh.labels, fresh.raw) - 0.01

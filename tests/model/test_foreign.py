@@ -9,7 +9,7 @@ from freqai_signals.model import archive, artefact, foreign
 from freqai_signals.model.artefact import ArtefactError, to_bytes
 from tests.model.test_artefact import SMALL_FILE, crafted, members_of
 
-BOOSTER = "booster_0_0_0.txt"
+BOOSTER = "booster_0_0.txt"
 
 
 def test_a_whole_file_from_elsewhere_is_loaded() -> None:

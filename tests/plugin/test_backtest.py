@@ -11,9 +11,11 @@ import pytest
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
+from freqai_signals.dataset.pair_tables import add_labels
+from freqai_signals.plugin.strategy import LightGBMSignalStrategy
 from freqai_signals.report.backtest_record import read_run
 from freqai_signals.report.quality import known_together, tier_table
-from freqai_signals.schema import MODEL_COLUMNS, PROBA_COLUMNS, TRUST_COLUMN
+from freqai_signals.schema import LABEL_COLUMN, MODEL_COLUMNS, PROBA_COLUMNS, TRUST_COLUMN
 from freqai_signals.settings import SignalSettings
 from tests.plugin.conftest import PAIRS, Bench, Run, market_candles, small_config, write_candles
 
@@ -418,3 +420,40 @@ def test_constant_candles_abstain_and_the_backtest_goes_on(bench: Bench, tmp_pat
     assert len(run.said("it abstains")) == 4
     for pair in PAIRS:
         assert_abstains(run.predictions(pair))
+
+
+# Nothing is computed twice
+
+
+def test_a_pair_is_labelled_once_by_the_users_own_hook(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FreqAI asks twice a window; the report and the pool's tables take what there is."""
+    asked: list[str] = []
+    own = LightGBMSignalStrategy.set_freqai_targets
+
+    def inverted(
+        self: Any, dataframe: pd.DataFrame, metadata: dict[str, Any], **kwargs: Any
+    ) -> pd.DataFrame:
+        asked.append(metadata["pair"])
+        frame = own(self, dataframe, metadata, **kwargs)
+        return frame.assign(**{LABEL_COLUMN: 2 - frame[LABEL_COLUMN]})
+
+    # On the subclass that freqtrade loads, as a user would override it.
+    monkeypatch.setattr(LightGBMSignalStrategy, "set_freqai_targets", inverted)
+    run = bench.backtest(tmp_path / "user")
+    for pair in PAIRS:
+        run.strategy.ft_advise_signals(run.frames[pair].copy(), {"pair": pair})
+    assert sorted(asked) == sorted(PAIRS)
+    found = read_run(tmp_path / "user" / "signals" / "reports" / "test")
+    for pair in PAIRS:
+        rows = found.frames[pair]
+        candles = run.strategy.training_candles(pair)
+        by_hand = add_labels(
+            candles, run.strategy.signal_settings, run.strategy.round_trip_cost(pair)
+        )
+        expected = 2 - by_hand.set_index("date")[LABEL_COLUMN].reindex(rows["date"]).to_numpy()
+        np.testing.assert_array_equal(rows["outcome"].to_numpy(), expected)
+        table = run.strategy.tables.table(pair, run.strategy)
+        np.testing.assert_array_equal(table.labels[LABEL_COLUMN], 2 - by_hand[LABEL_COLUMN])
+    assert sorted(asked) == sorted(PAIRS)

@@ -293,23 +293,3 @@ def test_a_window_that_cannot_train_abstains_live_too(live_bench: Bench, tmp_pat
     frame = bot.predict(pd.concat([candles, new], ignore_index=True))
     assert set(COLUMNS) <= set(frame)
     assert_abstains(frame)
-
-
-def test_the_score_of_a_label_ensemble_comes_live_too(live_bench: Bench, tmp_path: Path) -> None:
-    """Its column is one more that FreqAI must know of before it appends a candle."""
-    labels = {"kind": "volatility", "ensemble_kinds": ["volatility"],
-              "ensemble_horizons_candles": [4, 8]}  # fmt: skip
-    bot = make_bot(live_bench, tmp_path / "user", freqai__signals__labels=labels)
-    candles = bot.candles()
-    assert "score" not in bot.predict(candles)  # no model yet
-    for pair in PAIRS:
-        bot.train(pair)
-    last = bot.predict(candles).iloc[-1]
-    assert last[TRUST_COLUMN] == 1
-    assert last["score"] != 0
-    assert last["&-signal"] == (2 if last["score"] > 0 else 0)
-    new = candles.tail(1).assign(date=candles["date"].tail(1) + pd.Timedelta("15min"))
-    frame = bot.predict(pd.concat([candles, new], ignore_index=True))
-    assert frame["score"].iloc[-2] == last["score"]
-    assert "score" in bot.freqai.dd.historic_predictions[PAIR]
-    assert not {"score_mean", "score_std"} & {*frame}

@@ -108,7 +108,7 @@ def test_model_of_another_target_stays_silent_though_its_successor_is_refused(
         caplog.clear()
         last = candle(restarted).iloc[-1]
         assert (last["do_predict"], last["model_id"]) == (0, 0)
-    assert "does not speak: it predicts something else (label_horizon_candles" in caplog.text
+    assert "is not used: it predicts something else (label_horizon_candles" in caplog.text
 
 
 def test_rollback_by_command_changes_what_predicts(live_bench: Bench, tmp_path: Path) -> None:
@@ -229,4 +229,4 @@ def test_default_gate_tells_a_bot_with_a_short_window_what_to_do(
     assert candle(bot).iloc[-1]["do_predict"] == 0
     loop(bot)
     (text,) = [text for text in bot.messages if "refused" in text]  # type: ignore[attr-defined]
-    assert "lengthen `freqai.train_period_days`" in text
+    assert "use a longer `freqai.train_period_days`" in text

@@ -113,21 +113,12 @@ def test_a_running_bot_is_refused_a_pool_beyond_its_whitelist(bench: Bench, tmp_
         StrategyResolver.load_strategy(config)
 
 
-@pytest.mark.parametrize("stage", ["selection", "weights"])
-def test_selection_and_weights_work_through_freqtrade(
-    bench: Bench, tmp_path: Path, stage: str
-) -> None:
-    chosen = {
-        "selection": {"enabled": True, "methods": ["duplicates", "groups", "clusters"]},
-        "weights": {"uniqueness": True, "recency_half_life_days": 10.0, "class_balance": True},
-    }
-    run = bench.backtest(
-        tmp_path / "user", small_config(**{f"freqai__signals__{stage}": chosen[stage]})
-    )
+def test_selection_works_through_freqtrade(bench: Bench, tmp_path: Path) -> None:
+    chosen = {"enabled": True, "methods": ["duplicates", "groups", "clusters"]}
+    run = bench.backtest(tmp_path / "user", small_config(freqai__signals__selection=chosen))
     for model in models(run):
-        used = model.card.settings[stage]
-        assert {name: used[name] for name in chosen[stage]} == chosen[stage]
+        used = model.card.settings["selection"]
+        assert {name: used[name] for name in chosen} == chosen
     assert trusted(run, "BTC/USDT") > 0.6
-    if stage == "selection":
-        assert len(run.said("Features:", "kept")) == 2
-        assert models(run)[1].card.selection["jaccard"] is not None
+    assert len(run.said("Features:", "kept")) == 2
+    assert models(run)[1].card.selection["jaccard"] is not None

@@ -92,7 +92,7 @@ def test_without_its_cache_too_a_backtest_does_not_look_at_later_records(
 ) -> None:
     record_known_at(bench, tmp_path / "user", "20240202")
     run = bench.backtest(tmp_path / "user")
-    assert run.said("is not used: it knows candles up to 2024-02-02 00:00")
+    assert run.said("is not used: it depends on candles up to 2024-02-02 00:00")
     for pair in PAIRS:
         pd.testing.assert_frame_equal(
             first_run.predictions(pair)[list(MODEL_COLUMNS)],

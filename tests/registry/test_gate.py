@@ -52,11 +52,11 @@ def test_a_good_model_of_few_days_is_told_what_to_change() -> None:
     decision = judge(short, None, rows, GATE, CANDLES_PER_DAY)
     assert decision.verdict is Verdict.REFUSE_WORSE_THAN_PRIOR
     assert decision.evidence["skill"] > 0.05
-    assert "lengthen freqai.train_period_days" in decision.reason
+    assert "use a longer freqai.train_period_days" in decision.reason
     asked = GATE.model_copy(update={"prior_significance": 0.05})
     assert judge(short, None, rows, asked, CANDLES_PER_DAY).accepted
     bad = judge(poisoned(window(0)), None, shuffled(window(0), 0), GATE, CANDLES_PER_DAY)
-    assert "lengthen" not in bad.reason, "nothing helps a model without skill"
+    assert "use a longer" not in bad.reason, "nothing helps a model without skill"
 
 
 def test_equal_challenger_is_accepted() -> None:

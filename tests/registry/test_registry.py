@@ -1,6 +1,7 @@
 """The registry: immutable versions, one pointer, and what damage, locks and kills leave."""
 
 import contextlib
+import io
 import json
 import multiprocessing
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -19,17 +21,19 @@ import pytest
 from filelock import FileLock
 
 from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.model import artefact
 from freqai_signals.model.artefact import from_bytes
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.provenance import digest
-from freqai_signals.registry.inspection import compare, export, read_export, verify
-from freqai_signals.registry.promotion import Serving, promote, scope_name
+from freqai_signals.registry.inspection import compare, export, verify
+from freqai_signals.registry.promotion import promote, scope_name
 from freqai_signals.registry.registry import Registry
+from freqai_signals.registry.serving import LiveModels
 from freqai_signals.registry.versions import RegistryError, Scope
 from freqai_signals.settings import SignalSettings
 from tests.registry.gate_rows import model_of, shuffled, small_settings, window
 
-NAME = "bot/pool"
+BOT, PAIR, NAME = "bot", "BTC/USDT", "bot/pool"
 FORK = multiprocessing.get_context("fork")
 
 
@@ -115,12 +119,35 @@ def test_rollback_goes_to_the_version_that_served_before(registry: Registry) -> 
     assert registry.rollback(NAME, reason="looks odd").version == "v1"
     scope = registry.scope(NAME)
     assert scope.serving == "v1"
-    assert scope.history[-1].reason == "looks odd"
+    assert scope.history[-1].reason == "was v3; looks odd"
+
+
+def test_rollback_twice_goes_two_back_and_never_forward(registry: Registry) -> None:
+    for number in (1, 2, 3):
+        registry.register(NAME, version(number), serve=True)
+    assert [registry.rollback(NAME).version for _ in range(2)] == ["v2", "v1"]
+    with pytest.raises(RegistryError, match="no earlier version than v1 has served"):
+        registry.rollback(NAME)
+    for newer in ("v1", "v2"):
+        with pytest.raises(RegistryError, match=f"{newer} is not older than the serving v1; pin"):
+            registry.rollback(NAME, newer)
+    assert registry.scope(NAME).serving == "v1"
+    assert registry.pin(NAME, "v3").version == "v3"
+    assert registry.rollback(NAME).version == "v2"
+    assert registry.scope(NAME).pinned, "the pin moves along"
+
+
+def test_three_rollback_targets_outlive_many_refused_models(registry: Registry) -> None:
+    for number in range(1, 6):
+        registry.register(NAME, version(number), serve=True)
+    for number in range(6, 12):
+        registry.register(NAME, version(number), serve=False)
+    assert [registry.rollback(NAME).version for _ in range(3)] == ["v4", "v3", "v2"]
 
 
 def test_rollback_without_an_earlier_version_is_refused(registry: Registry) -> None:
     registry.register(NAME, version(1), serve=True)
-    with pytest.raises(RegistryError, match="no earlier version"):
+    with pytest.raises(RegistryError, match="no earlier version than v1 has served"):
         registry.rollback(NAME)
 
 
@@ -511,11 +538,11 @@ def test_champion_of_another_target_abstains_where_the_challenger_is_refused(
     result = promote(registry, NAME, _trained(rows, OTHER_TARGET), rows, OTHER_TARGET)
     assert not result.decision.accepted
     # Also after a restart, and when a change in the registry makes the bot look again.
-    for serving in (result.serving, Serving(registry, NAME, OTHER_TARGET).model()):
+    for serving in (result.serving, LiveModels(OTHER_TARGET, registry, BOT).model(PAIR, None)):
         assert serving is not None
         assert serving.fit is None
         assert "label_horizon_candles changed" in serving.card.reason
-    own = Serving(registry, NAME, small_settings()).model()
+    own = LiveModels(small_settings(), registry, BOT).model(PAIR, None)
     assert own is not None
     assert own.fit is not None
 
@@ -540,7 +567,7 @@ def test_registry_in_trouble_does_not_stop_the_promotion(tmp_path: Path) -> None
         Registry(tmp_path / "registry"), NAME, model_of(0), window(0), small_settings()
     )
     assert result.serving.fit is not None
-    assert "cannot be" in result.trouble
+    assert "cannot be" in result.problem
 
 
 def test_damaged_champion_counts_as_none(registry: Registry) -> None:
@@ -549,24 +576,24 @@ def test_damaged_champion_counts_as_none(registry: Registry) -> None:
     next(registry.path(NAME).glob("*.model")).write_bytes(b"x")
     result = promote(registry, NAME, model_of(10), window(10), settings)
     assert result.decision.verdict == "first_accepted"
-    assert "checksum" in result.trouble
+    assert "checksum" in result.problem
 
 
 def test_running_bot_follows_a_rollback_and_outlives_damage(registry: Registry) -> None:
-    serving = Serving(registry, NAME, small_settings())
-    assert serving.model() is None
+    models = LiveModels(small_settings(), registry, BOT)
+    assert models.model(PAIR, None) is None
     registry.register(NAME, version(1), serve=True)
     registry.register(NAME, version(2), serve=True)
-    model = serving.model()
+    model = models.model(PAIR, None)
     assert model is not None
     assert model.card.version == "v2"
-    assert serving.model() is model
+    assert models.model(PAIR, None) is model
     registry.rollback(NAME)
-    assert serving.model().card.version == "v1"  # type: ignore[union-attr]
+    assert models.model(PAIR, None).card.version == "v1"  # type: ignore[union-attr]
     for path in registry.path(NAME).glob("*.json"):
         path.write_text("{")
-    assert serving.model().card.version == "v1"  # type: ignore[union-attr]
-    assert "damaged" in serving.trouble
+    assert models.model(PAIR, None).card.version == "v1"  # type: ignore[union-attr]
+    assert "damaged" in models.problems[NAME]
 
 
 # Looking at versions
@@ -578,15 +605,25 @@ def test_export_is_plain_files_that_predict_bit_identically(
     registry.register(NAME, model_of(0), serve=True)
     folder = export(registry, NAME, "", tmp_path / "out")
     names = {path.name for path in folder.iterdir()}
-    assert {"booster_0_0_0.txt", "card.json", "model.json", "arrays.npz", "manifest.json"} == names
+    assert {"booster_0_0.txt", "card.json", "model.json", "arrays.npz", "manifest.json"} == names
     assert json.loads((folder / "card.json").read_text())["version"] == model_of(0).card.version
     rows = frame(window(0))
     np.testing.assert_array_equal(
-        read_export(folder).predict(rows).probabilities, model_of(0).predict(rows).probabilities
+        artefact.from_bytes(zipped(folder)).predict(rows).probabilities,
+        model_of(0).predict(rows).probabilities,
     )
     (folder / "card.json").write_text("{}")
     with pytest.raises(ValueError, match="checksum"):
-        read_export(folder)
+        artefact.from_bytes(zipped(folder))
+
+
+def zipped(folder: Path) -> bytes:
+    """A model file of exported files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+    return buffer.getvalue()
 
 
 def test_comparison_covers_the_common_tail(registry: Registry) -> None:

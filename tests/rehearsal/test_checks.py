@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from freqai_signals.rehearsal.checks import (
-    Scene,
+    CheckContext,
     flat_memory,
     memory_slope,
     no_crash,
@@ -19,7 +19,7 @@ from freqai_signals.rehearsal.incidents import Incidents
 PAIR = "BTC/USDT"
 START = int(pd.Timestamp("2024-01-01", tz="UTC").timestamp())
 OUTAGE = (1000 * (START + 7200), 1000 * (START + 10800))
-SCENE = Scene(START + 86_400, 1.0, 300, 24, Incidents(outages=(OUTAGE,)))
+SCENE = CheckContext(START + 86_400, 1.0, 300, 24, Incidents(outages=(OUTAGE,)))
 SHORT = replace(SCENE, stop=START + 300)
 """Ends before anything was due."""
 
@@ -42,17 +42,17 @@ def trade(number: int, opened: str, closed: str | None, **others: Any) -> dict[s
 def test_a_crash_is_an_exit_status_or_a_traceback_of_ours(
     status: int, log: str, kept: bool
 ) -> None:
-    assert no_crash(status, log, ["/freqai_signals/"]).kept == kept
+    assert no_crash(status, log, ["/freqai_signals/"]).passed == kept
 
 
 def test_a_pair_has_one_trade_at_a_time() -> None:
     first, second = trade(1, "01:00:00", "02:00:00"), trade(2, "02:00:00", None)
-    assert no_duplicate_entry([first, second]).kept
-    assert no_duplicate_entry([first, trade(3, "01:30:00", None, pair="ETH/USDT")]).kept
+    assert no_duplicate_entry([first, second]).passed
+    assert no_duplicate_entry([first, trade(3, "01:30:00", None, pair="ETH/USDT")]).passed
     found = no_duplicate_entry([first, trade(2, "01:30:00", "03:00:00")])
-    assert not found.kept
+    assert not found.passed
     assert "trades 1 and 2" in found.detail
-    assert not no_duplicate_entry([first, trade(2, "01:00:00", "02:00:00")]).kept
+    assert not no_duplicate_entry([first, trade(2, "01:00:00", "02:00:00")]).passed
 
 
 @pytest.mark.parametrize(
@@ -68,18 +68,18 @@ def test_a_pair_has_one_trade_at_a_time() -> None:
     ],
 )
 def test_a_trade_leaves_at_its_horizon(opened: str, closed: str | None, kept: bool) -> None:
-    assert no_missed_exit([trade(1, opened, closed)], {}, SCENE).kept == kept
+    assert no_missed_exit([trade(1, opened, closed)], {}, SCENE).passed == kept
 
 
 def test_a_trade_leaves_on_a_signal_that_the_bot_had() -> None:
     told = {PAIR: [START + 12 * 3600 + 600]}
     for closed, kept in (("12:12:00", True), ("12:40:00", False)):
-        assert no_missed_exit([trade(1, "12:00:00", closed)], told, SCENE).kept == kept
+        assert no_missed_exit([trade(1, "12:00:00", closed)], told, SCENE).passed == kept
     # A signal against shorts, or one before the trade, ends no long.
     for other in ({f"{PAIR} short": told[PAIR]}, {PAIR: [START + 11 * 3600]}):
-        assert no_missed_exit([trade(1, "12:00:00", "12:40:00")], other, SCENE).kept
+        assert no_missed_exit([trade(1, "12:00:00", "12:40:00")], other, SCENE).passed
     short = trade(1, "12:00:00", "12:40:00", is_short=True)
-    assert not no_missed_exit([short], {f"{PAIR} short": told[PAIR]}, SCENE).kept
+    assert not no_missed_exit([short], {f"{PAIR} short": told[PAIR]}, SCENE).passed
 
 
 def ledger(*candles: int, kind: str = "live") -> pd.DataFrame:
@@ -91,11 +91,11 @@ def decided(*candles: int) -> set[tuple[str, int]]:
 
 
 def test_every_decision_and_every_candle_between_has_a_row() -> None:
-    assert no_lost_row(decided(0, 1, 2), ledger(0, 1, 2), [PAIR], SHORT).kept
+    assert no_lost_row(decided(0, 1, 2), ledger(0, 1, 2), [PAIR], SHORT).passed
     for rows in ((0, 2), (0, 1)):
         found = no_lost_row(decided(0, 1, 2), ledger(*rows), [PAIR], SHORT)
-        assert not found.kept
-    assert not no_lost_row(decided(0, 2), ledger(0, 2), [PAIR], SHORT).kept
+        assert not found.passed
+    assert not no_lost_row(decided(0, 2), ledger(0, 2), [PAIR], SHORT).passed
 
 
 @pytest.mark.parametrize(
@@ -114,29 +114,29 @@ def test_candles_are_decided_until_shortly_before_the_end(
 ) -> None:
     rows, scene = range(last + 1), replace(SCENE, speed=speed)
     found = no_lost_row(decided(*rows), ledger(*rows), [PAIR], scene)
-    assert found.kept == kept
+    assert found.passed == kept
     assert kept or f"{pd.Timestamp(START + 300 * (last + 1), unit='s'):%H:%M}" in found.detail
 
 
 def test_a_pair_that_was_never_decided_is_told() -> None:
     found = no_lost_row(decided(*range(288)), ledger(*range(288)), [PAIR, "ETH/USDT"], SCENE)
-    assert not found.kept
+    assert not found.passed
     assert "ETH/USDT never decided" in found.detail
     assert "BTC" not in found.detail
 
 
-def test_what_the_exchange_withheld_at_the_end_is_excused() -> None:
+def test_candles_not_served_at_the_end_are_excused() -> None:
     stop = START + 3 * 3600 + 1200
     missing = {PAIR: [1000 * (START + 300 * 36)]}
     incidents = Incidents(outages=(OUTAGE,), missing=missing)
     scene = replace(SCENE, stop=stop, incidents=incidents)
     found = no_lost_row(decided(*range(23)), ledger(*range(23)), [PAIR], scene)
-    assert found.kept
-    assert "withheld at the end: 13 exchange away, 1 missing candle" in found.detail
+    assert found.passed
+    assert "not served at the end: 13 exchange down, 1 missing candle" in found.detail
     behind = no_lost_row(
         decided(*range(23)), ledger(*range(23)), [PAIR], replace(scene, stop=stop + 300)
     )
-    assert not behind.kept
+    assert not behind.passed
 
 
 def test_a_candle_that_was_found_later_is_told_with_its_cause() -> None:
@@ -147,11 +147,11 @@ def test_a_candle_that_was_found_later_is_told_with_its_cause() -> None:
     scene = replace(SHORT, incidents=incidents)
     rows = pd.concat([ledger(0, 2, 4, 6), ledger(1, 3, 5, kind="gap")])
     found = no_lost_row(decided(0, 2, 4, 6), rows, [PAIR], scene)
-    assert found.kept
-    for cause in ("1 missing candle", "1 late candle", "1 bot behind"):
+    assert found.passed
+    for cause in ("1 missing candle", "1 late candle", "1 bot too slow"):
         assert cause in found.detail
     rows = pd.concat([ledger(23, 36), ledger(*range(24, 36), kind="gap")])
-    assert "12 exchange away" in no_lost_row(decided(23, 36), rows, [PAIR], scene).detail
+    assert "12 exchange down" in no_lost_row(decided(23, 36), rows, [PAIR], scene).detail
 
 
 def test_growing_memory_is_told_and_peaks_are_not_growth() -> None:
@@ -160,10 +160,10 @@ def test_growing_memory_is_told_and_peaks_are_not_growth() -> None:
     flat = [
         (float(h), 500 + float(p) + 80 * float(h < 2)) for h, p in zip(hours, peaks, strict=True)
     ]
-    assert flat_memory(flat).kept
+    assert flat_memory(flat).passed
     assert abs(memory_slope(flat)) < 0.01
     growing = [(h, size + 6 * h) for h, size in flat]
-    assert not flat_memory(growing).kept
+    assert not flat_memory(growing).passed
     assert memory_slope(growing) == pytest.approx(6, abs=0.1)
     assert "too short" in flat_memory(growing[:300]).detail
-    assert flat_memory([]).kept
+    assert flat_memory([]).passed

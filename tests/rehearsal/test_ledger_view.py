@@ -56,7 +56,9 @@ def test_a_decision_without_a_row_is_told() -> None:
 )
 def test_other_values_in_the_ledger_are_told(change: dict[str, Any], column: str) -> None:
     _, wrong = view({**ENTRY, **change}).applied([ROW], number)
-    assert [(item.column, item.cause) for item in wrong] == [(column, "the ledger says otherwise")]
+    assert [(item.column, item.cause) for item in wrong] == [
+        (column, "the ledger has another value")
+    ]
 
 
 def test_a_level_may_take_a_signal_away() -> None:

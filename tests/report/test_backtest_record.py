@@ -23,10 +23,9 @@ def record(folder: Path, timerange: str = RANGE, days: int = 30) -> BacktestReco
 def add(
     made: BacktestRecord, pair: str, rows: pd.DataFrame, features: pd.DataFrame | None = None
 ) -> None:
-    """As the strategy calls it: the label's column holds what happened."""
-    predicted = rows[LABEL_COLUMN]
+    """As the strategy calls it: the labels' column holds what happened."""
     happened = rows.drop(columns=LABEL_COLUMN).rename(columns={OUTCOME_COLUMN: LABEL_COLUMN})
-    made.add(pair, happened, predicted, features)
+    made.add(pair, rows.drop(columns=OUTCOME_COLUMN), happened, features)
 
 
 def test_rows_come_back_as_they_were_added(tmp_path: Path) -> None:

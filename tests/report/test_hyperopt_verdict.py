@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from freqai_signals.commands.cli import WRONG_USE, main
-from freqai_signals.report.hyperopt_verdict import SearchMissing, judge, read_epochs
+from freqai_signals.report.hyperopt_verdict import HyperoptMissing, judge, read_epochs
 
 
 def epoch(paid: "np.ndarray[Any, Any]", loss: float, trades: int = 100) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def test_skill_survives() -> None:
 def test_trials_without_trades_do_not_count() -> None:
     idle = [epoch(np.zeros(60), 100_000.0, trades=0)] * 5
     assert judge(idle + luck(10)).trials == 10
-    with pytest.raises(SearchMissing, match="none of the 5 trials traded"):
+    with pytest.raises(HyperoptMissing, match="none of the 5 trials traded"):
         judge(idle)
 
 
@@ -62,11 +62,11 @@ def test_one_trial_or_a_few_days_have_no_probability_of_overfitting() -> None:
 def test_command_judges_the_newest_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "hyperopt_results"
     folder.mkdir()
-    assert main(["search", "--userdir", str(tmp_path)]) == WRONG_USE
+    assert main(["hyperopt", "--userdir", str(tmp_path)]) == WRONG_USE
     assert "make hyperopt" in capsys.readouterr().err
     file = folder / "strategy.fthypt"
     file.write_text("".join(json.dumps(one) + "\n" for one in luck(5)))
-    assert main(["search", "--userdir", str(tmp_path)]) == 0
+    assert main(["hyperopt", "--userdir", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "5 trials over 60 days" in out
     assert "Probability of overfitting" in out
@@ -75,5 +75,5 @@ def test_command_judges_the_newest_file(tmp_path: Path, capsys: pytest.CaptureFi
 def test_damaged_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "damaged.fthypt"
     file.write_text('{"loss": ')
-    with pytest.raises(SearchMissing, match=r"damaged\.fthypt cannot be read"):
+    with pytest.raises(HyperoptMissing, match=r"damaged\.fthypt cannot be read"):
         read_epochs(file)

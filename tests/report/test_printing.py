@@ -92,8 +92,7 @@ def test_json_holds_every_table_and_the_facts() -> None:
     run = some_run()
     found = json.loads(json.dumps(as_json(run, NONE_LEFT), allow_nan=False))
     tables = {"quality", "tiers", "signals", "rules", "reliability", "facts", "feature_groups"}
-    assert set(found) == {*tables, "expectation"}
-    assert found["expectation"] == []
+    assert set(found) == tables
     assert set(found["quality"]) == {"BTC/USDT", "ETH/USDT", TOTAL}
     assert found["quality"]["BTC/USDT"]["scored"] == 3
     assert found["quality"]["ETH/USDT"]["skill"] is None

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.barriers import barrier_width
+from freqai_signals.dataset.barriers import LabelRule, barrier_width
 from freqai_signals.dataset.labels import make_labels
 from freqai_signals.sandbox.market.dynamics import Array
 from freqai_signals.sandbox.market.market_files import MANIFEST, Market, ensure_market
@@ -58,8 +58,12 @@ def scored(market: Market, kind: LabelKind, pair: str = PAIR, step: int = 5) -> 
     """Rows with known outcome, predicted by the exact posterior, with their own frequencies."""
     settings = settings_of(kind)
     candles = market.candles(pair)
-    label = make_labels(candles, settings.labels, HORIZON, 288, COST)[LABEL_COLUMN].to_numpy()
-    width = barrier_width(candles["close"].to_numpy(), settings.labels, HORIZON, 288, COST)
+    label = make_labels(candles, LabelRule(settings.labels, HORIZON, 288, COST))[
+        LABEL_COLUMN
+    ].to_numpy()
+    width = barrier_width(
+        candles["close"].to_numpy(), LabelRule(settings.labels, HORIZON, 288, COST)
+    )
     rows = np.flatnonzero(np.isfinite(label))[::step]
     proba = exact(market, pair, rows, width[rows], kind)
     prior = np.bincount(label[rows].astype(int), minlength=3) / len(rows)

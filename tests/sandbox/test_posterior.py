@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from freqai_signals.dataset.barriers import barrier_width
+from freqai_signals.dataset.barriers import LabelRule, barrier_width
 from freqai_signals.dataset.labels import make_labels
 from freqai_signals.sandbox.market.dynamics import DYNAMICS, Array, candle_volatility, season
 from freqai_signals.sandbox.market.market_files import Market
@@ -30,8 +30,8 @@ def labelled(
     """State, barrier width and class of the rows of a pair whose label is known."""
     candles = market.candles(pair)
     settings = LabelSettings(kind=kind)  # type: ignore[arg-type]
-    label = make_labels(candles, settings, HORIZON, 288)[LABEL_COLUMN].to_numpy()
-    width = barrier_width(candles["close"].to_numpy(), settings, HORIZON, 288)
+    label = make_labels(candles, LabelRule(settings, HORIZON, 288))[LABEL_COLUMN].to_numpy()
+    width = barrier_width(candles["close"].to_numpy(), LabelRule(settings, HORIZON, 288))
     rows = np.flatnonzero(np.isfinite(label))[::step]
     return latent_state(market, pair, rows), width[rows], label[rows].astype(np.int64)
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.waiting import PATIENCE, wait_until
@@ -60,10 +61,9 @@ def told(process: "subprocess.Popen[str]") -> tuple[int, int]:
 
 def is_gone(process: int) -> bool:
     try:
-        status = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
+        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return True
-    return status.rpartition(")")[2].split()[0] == "Z"
 
 
 def is_free(port: int) -> bool:

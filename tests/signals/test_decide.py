@@ -1,5 +1,6 @@
 """Decisions by hand, then what must hold for any predictions and any thresholds."""
 
+import pickle
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from freqai_signals.schema import DECISION_COLUMNS, MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.settings import DecisionSettings
+from freqai_signals.signals import predictions as predictions_module
 from freqai_signals.signals.decide import NO_SIGNAL, PairContext, decide
-from freqai_signals.signals.rate_limits import memory_candles
+from freqai_signals.signals.predictions import PredictionReader, Predictions
 
 Frames = Callable[..., pd.DataFrame]
 CONTEXT = PairContext(candle_seconds=300)
@@ -27,6 +29,15 @@ def reasons(
     table = decide(frame, settings, PairContext(300, tuple(stops)))
     shown = np.where(table["signal"] == NO_SIGNAL, table["reject_reason"], "+")
     return ",".join(shown)
+
+
+def memory_candles(settings: DecisionSettings) -> int:
+    """Candles before a row that its decision may depend on, as ``rate_limits`` promises."""
+    return (
+        2 * settings.resync_candles
+        + settings.maximum_share_window_candles
+        + settings.repeat_window_candles
+    )
 
 
 # By hand
@@ -378,3 +389,27 @@ def test_any_numbers_give_a_table(many_predictions: Frames, seed: int, noise: in
     assert table["signal"].isin([-1, 0, 1, 2]).all()
     assert ((table["signal_strength"] > 0) == table["signal"].isin([0, 2])).all()
     assert not (table["reject_reason"].ne("") & table["signal"].ne(NO_SIGNAL)).any()
+
+
+def test_entries_and_exits_of_a_frame_share_one_reading(
+    predictions: Frames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = predictions("BShB")
+    read, read_predictions = list[int](), predictions_module.read_predictions
+
+    def counted(rows: pd.DataFrame, seconds: int) -> Predictions:
+        read.append(len(rows))
+        return read_predictions(rows, seconds)
+
+    monkeypatch.setattr(predictions_module, "read_predictions", counted)
+    reader = PredictionReader(300)
+    entries = reader.for_entries(frame)
+    assert reader.for_exits(frame) is entries
+    assert len(read) == 1
+    # Asked again, or for another frame, it reads.
+    assert reader.for_exits(frame) is not entries
+    reader.for_entries(frame)
+    reader.for_exits(frame.copy())
+    assert len(read) == 4
+    reader.for_entries(frame)
+    assert pickle.loads(pickle.dumps(reader)).for_exits(frame) is not entries

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from freqai_signals.metrics import Probabilities
 from freqai_signals.model.calibration import Calibrator
 from freqai_signals.model.card import ModelCard
-from freqai_signals.model.ensemble import Generation, Head, Members
+from freqai_signals.model.ensemble import Head
 from freqai_signals.model.reference import ClassReturns, MarginReference, NoveltyReference
 from freqai_signals.model.signal_model import Fit, SignalModel
 from freqai_signals.schema import (
@@ -52,7 +52,7 @@ def stating_model() -> SignalModel:
     4000 / (4000 + 500) = 8/9, the usual return (2000 + 500 * 8/9) / 2500 = 44/45.
     """
     fit = Fit(
-        generations=(Generation(Members((Stated("multiclass", ()),))),),
+        heads=(Stated("multiclass", ()),),
         calibrator=Calibrator(),
         margins=MarginReference(np.linspace(0.0, 1.0, 1001)),
         places=NoveltyReference(

@@ -5,7 +5,6 @@ from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
@@ -15,7 +14,6 @@ from freqai_signals.signals import rate_limits
 from freqai_signals.signals.predictions import Mask, Predictions, read_predictions
 from freqai_signals.signals.rate_limits import (
     HOLD_REFERENCE,
-    memory_candles,
     new_signals,
     within_share,
 )
@@ -121,15 +119,3 @@ def test_both_rules_do_what_their_words_say(
         room = within_share(rows, new, settings)
     np.testing.assert_array_equal(new, words.new())
     np.testing.assert_array_equal(room, words.room(new))
-
-
-@pytest.mark.parametrize(
-    ("values", "candles"),
-    [({}, 870), ({"resync_candles": 24, "maximum_share_window_candles": 100}, 154)],
-)
-def test_memory_is_two_blocks_and_both_windows(values: dict[str, int], candles: int) -> None:
-    assert memory_candles(DecisionSettings(**values)) == candles
-
-
-def test_shipped_memory_fits_a_live_frame() -> None:
-    assert memory_candles(DecisionSettings()) < 1000

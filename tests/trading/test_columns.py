@@ -17,6 +17,7 @@ from freqai_signals.schema import (
 )
 from freqai_signals.settings import DecisionSettings, ExitSettings, SignalSettings, SizingSettings
 from freqai_signals.signals.decide import PairContext, decide
+from freqai_signals.signals.predictions import read_frame
 from freqai_signals.trading.columns import (
     BARRIER_COLUMN,
     entry_columns,
@@ -42,7 +43,7 @@ def predictions(*rows: tuple[int, float, float, int]) -> pd.DataFrame:
 
 
 def exits(frame: pd.DataFrame, **settings: object) -> pd.DataFrame:
-    return exit_columns(frame, ExitSettings(**settings), COST, SECONDS)  # type: ignore[arg-type]
+    return exit_columns(frame, read_frame(frame, SECONDS), ExitSettings(**settings), COST)  # type: ignore[arg-type]
 
 
 # Entries
@@ -141,9 +142,9 @@ def test_missing_column_ends_nothing(column: str) -> None:
 
 def test_without_shorts_there_is_none_to_leave() -> None:
     frame = predictions((2, 1.0, 0.1, 1), (0, 1.0, 0.1, 1))
-    both = exit_columns(frame, ExitSettings(), COST, SECONDS)
+    both = exit_columns(frame, read_frame(frame, SECONDS), ExitSettings(), COST)
     assert both["exit_short"].tolist() == [1, 0]
-    spot = exit_columns(frame, ExitSettings(), COST, SECONDS, can_short=False)
+    spot = exit_columns(frame, read_frame(frame, SECONDS), ExitSettings(), COST, can_short=False)
     assert spot["exit_short"].tolist() == [0, 0]
     assert spot["exit_long"].tolist() == both["exit_long"].tolist() == [0, 1]
     assert spot["exit_tag"].tolist() == [None, "opposite_signal"]

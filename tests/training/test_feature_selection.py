@@ -57,7 +57,7 @@ def test_look_alikes_are_judged_together() -> None:
 def test_with_duplicates_alone_nothing_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     from freqai_signals.training import feature_selection
 
-    monkeypatch.delattr(feature_selection, "fit_members")
+    monkeypatch.delattr(feature_selection, "fit_heads")
     choice = choose(wide(), settings(methods=["duplicates"]))
     assert choice.kept == (*(f"%-f{i}" for i in range(6)), "%-alike")
 

@@ -55,7 +55,7 @@ def test_a_value_out_of_limits_is_refused() -> None:
 @pytest.mark.parametrize("scheme", ["k_fold", "walk_forward"])
 def test_folds_are_purged_and_leave_the_end_of_the_window_alone(scheme: str) -> None:
     rows = divided(scheme=scheme)
-    assert rows.search.event_end.max() < rows.judge.start.min()
+    assert rows.search.event_end.max() < rows.held_out.start.min()
     assert len(rows.folds) == 3
     for fold in rows.folds:
         train, test = rows.search.take(fold.train), rows.search.take(fold.test)
@@ -79,7 +79,7 @@ def test_what_the_end_of_the_window_holds_does_not_change_the_folds() -> None:
     one = divided(rows)
     values = {
         **rows.__dict__,
-        "label": np.where(rows.start >= one.judge.start.min(), 1, rows.label),
+        "label": np.where(rows.start >= one.held_out.start.min(), 1, rows.label),
     }
     other = divided(TrainingRows(**values))
     np.testing.assert_array_equal(one.search.label, other.search.label)

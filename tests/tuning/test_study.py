@@ -1,21 +1,25 @@
-"""Which trials a study draws, gives up and counts, on scores that cost nothing."""
+"""Which trials a study draws, prunes and counts, on scores that cost nothing."""
 
 import hashlib
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
 
 from freqai_signals.settings import SignalSettings
-from freqai_signals.tuning.search_space import TuningRows, tuning_rows
-from freqai_signals.tuning.storage import SILENCE_SECONDS
-from freqai_signals.tuning.study import Found, Search, search
-from freqai_signals.tuning.trials import HalvingPruner
+from freqai_signals.tuning.objective import Score
+from freqai_signals.tuning.search_space import (
+    TuningRows,
+    parameters_of,
+    search_space,
+    tuning_rows,
+)
+from freqai_signals.tuning.study import Found, Search, search, shared_level
 from tests.model_rows import make_rows
 from tests.tuning.tuning_rows import tuning_settings
 
@@ -24,16 +28,16 @@ STEPS = 3
 
 
 def made_up_scores(
-    rows: TuningRows, settings: SignalSettings, ask: Callable[[], None]
-) -> Iterator[float]:
+    rows: TuningRows, settings: SignalSettings, check_time: Callable[[], None]
+) -> Iterator[Score]:
     """Best where learning is neither fast nor slow, with noise that every further step lessens."""
     booster = settings.booster
     base = abs(math.log(booster.learning_rate / 0.07)) + booster.num_leaves / 100
     for step in range(1, STEPS + 1):
-        ask()
-        told = repr((booster.learning_rate, booster.num_leaves, step)).encode()
-        noise = int(hashlib.sha256(told).hexdigest()[:6], 16) / 2**24
-        yield base + 0.3 * noise / step
+        check_time()
+        seed = repr((booster.learning_rate, booster.num_leaves, step)).encode()
+        noise = int(hashlib.sha256(seed).hexdigest()[:6], 16) / 2**24
+        yield Score(base + 0.3 * noise / step)
 
 
 @pytest.fixture(autouse=True)
@@ -58,57 +62,72 @@ def counted(study: optuna.Study) -> list[tuple[TrialState, dict[str, float], flo
     return [(t.state, t.params, t.value) for t in trials]
 
 
-@pytest.fixture
-def whole(tmp_path: Path) -> optuna.Study:
-    """A search in one piece."""
-    search_in(tmp_path, "whole")
-    return study_in(tmp_path, "whole")
-
-
-def test_interruptions_change_no_trial_that_counts(whole: optuna.Study, tmp_path: Path) -> None:
+def test_interrupted_searches_end_with_all_trials_and_repeat_none(tmp_path: Path) -> None:
     """Wherever a trial was when its search ended, also where it had reported already."""
     reported = 0
-    for number, asked in enumerate((5, 9, 13, 18)):
+    for number, asked in enumerate((1, 5, 9, 13)):
         calls = itertools.count()
-        search_in(tmp_path, f"cut-{number}", lambda n=asked, c=calls: next(c) > n)  # type: ignore[misc]
-        search_in(tmp_path, f"cut-{number}")
-        study = study_in(tmp_path, f"cut-{number}")
+        name = f"cut-{number}"
+        search_in(tmp_path, name, lambda n=asked, c=calls: next(c) > n)  # type: ignore[misc]
+        found = search_in(tmp_path, name)
+        study = study_in(tmp_path, name)
         failed = [t for t in study.trials if t.state == TrialState.FAIL]
         reported += sum(bool(t.intermediate_values) for t in failed)
-        assert counted(study) == counted(whole)
+        assert found.complete + found.pruned == TRIALS
+        assert found.default_score is not None
+        parameters = [tuple(sorted(params.items())) for _, params, _ in counted(study)]
+        assert len(set(parameters)) == TRIALS
     assert reported > 0
 
 
-def test_the_worse_half_is_given_up_as_optuna_does_where_no_trial_failed(
-    whole: optuna.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    usual = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
-    monkeypatch.setattr(HalvingPruner, "prune", lambda self, *given: usual.prune(*given))
-    search_in(tmp_path, "optuna")
-    assert counted(study_in(tmp_path, "optuna")) == counted(whole)
-    assert {state for state, *_ in counted(whole)} == {TrialState.COMPLETE, TrialState.PRUNED}
+def test_the_worse_half_is_pruned(tmp_path: Path) -> None:
+    found = search_in(tmp_path, "whole")
+    assert min(found.complete, found.pruned) >= 3
+    trials = study_in(tmp_path, "whole").trials
+    complete = [t.value for t in trials if t.state == TrialState.COMPLETE and t.number]
+    pruned = [t.value for t in trials if t.state == TrialState.PRUNED]
+    assert np.median(complete) < np.median(pruned)
 
 
-def test_a_trial_that_died_before_it_had_a_process_is_drawn_again(
-    whole: optuna.Study, tmp_path: Path
-) -> None:
-    """A kill just after Optuna noted the trial: neither a process nor a heartbeat tells of it."""
+def test_a_trial_that_died_before_its_first_heartbeat_blocks_nothing(tmp_path: Path) -> None:
+    """A kill just after Optuna created the trial: it stays in the state ``RUNNING`` for ever."""
     calls = itertools.count()
     search_in(tmp_path, "killed", lambda: next(calls) > 9)
     died = optuna.trial.create_trial(state=TrialState.RUNNING)
-    died.datetime_start = datetime.now() - timedelta(seconds=2 * SILENCE_SECONDS)
     study_in(tmp_path, "killed").add_trial(died)
-    assert search_in(tmp_path, "killed").running == 0
-    assert counted(study_in(tmp_path, "killed")) == counted(whole)
+    found = search_in(tmp_path, "killed")
+    assert found.running == 0
+    assert found.complete + found.pruned == TRIALS
 
 
-def test_a_trial_that_another_process_has_just_drawn_counts(tmp_path: Path) -> None:
+def test_a_default_that_died_before_its_first_heartbeat_is_scored_again(tmp_path: Path) -> None:
+    settings = tuning_settings(trials=TRIALS)
+    default = parameters_of(settings, search_space(settings))
+    url = f"sqlite:///{tmp_path / 'killed'}.sqlite"
+    study = optuna.create_study(storage=url, study_name="killed")
+    died = {"fixed_params": default}
+    study.add_trial(optuna.trial.create_trial(state=TrialState.RUNNING, system_attrs=died))
+    assert search_in(tmp_path, "killed").default_score is not None
+
+
+def test_a_trial_of_another_process_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("freqai_signals.tuning.study.SILENCE_SECONDS", 1)
     calls = itertools.count()
     search_in(tmp_path, "shared", lambda: next(calls) > 9)
-    drawn = optuna.trial.create_trial(state=TrialState.RUNNING)
-    # However long this test takes, the trial is young.
-    drawn.datetime_start = datetime.now() + timedelta(hours=1)
-    study_in(tmp_path, "shared").add_trial(drawn)
+    study = study_in(tmp_path, "shared")
+    running = optuna.trial.create_trial(
+        state=TrialState.RUNNING,
+        params=study.trials[1].params,
+        distributions=study.trials[1].distributions,
+    )
+    study.add_trial(running)
     found = search_in(tmp_path, "shared")
     assert found.running == 1
     assert found.complete + found.pruned == TRIALS - 1
+
+
+@pytest.mark.parametrize("significance", [0.01, 0.05])
+def test_the_levels_of_all_candidates_never_exceed_the_significance(significance: float) -> None:
+    levels = [shared_level(significance, k) for k in range(1, 20_001)]
+    assert levels == sorted(levels, reverse=True)
+    assert 0.9999 * significance < sum(levels) < significance

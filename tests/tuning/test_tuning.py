@@ -189,7 +189,7 @@ def test_a_record_that_did_not_beat_the_default_leaves_it(
     caplog.set_level(logging.INFO)
     request = Tuning(settings, tmp_path, "test").request(POOL, rows, record.known_until, None)
     assert request == Request(rows, settings)
-    assert "the default stays" in caplog.text
+    assert "the default is kept" in caplog.text
     assert "Tuning before training" not in caplog.text
 
 
@@ -282,7 +282,7 @@ def test_a_search_that_ends_before_the_default_is_scored_is_not_begun_anew_until
     caplog.set_level(logging.INFO)
     assert tuning.request(POOL, rows, until, None) == Request(rows, settings)
     assert "allow more minutes" in caplog.text
-    assert "BTC/USDT: not tuned again before the next start" in caplog.text
+    assert "BTC/USDT: not tuned again before the next restart" in caplog.text
     caplog.clear()
     later = make_rows(seed=1)
     assert tuning.request(POOL, later, until + DAY, None) == Request(later, settings)

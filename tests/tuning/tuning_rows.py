@@ -31,30 +31,30 @@ def records(folder: Path, identifier: str = "test") -> TuningRecords:
     return TuningRecords(folder / "signals" / "tuning", identifier)
 
 
-def tuned(folder: Path, settings: SignalSettings, said: list[str] | None = None) -> TuningRecord:
-    told = [] if said is None else said
-    return tune(make_rows(), settings, Scope(records(folder), POOL, notify=told.append))
+def tuned(folder: Path, settings: SignalSettings, lines: list[str] | None = None) -> TuningRecord:
+    collected = [] if lines is None else lines
+    return tune(make_rows(), settings, Scope(records(folder), POOL, notify=collected.append))
 
 
 def in_a_process(
     folder: Path, url: str, trials: int, slow: float, later: float | None = None
 ) -> "subprocess.Popen[str]":
-    """The same tuning in a process of its own, which begins once it is told a line.
+    """The same tuning in a process of its own, which begins once it reads a line.
 
-    It waits ``slow`` seconds before each fit, and ``later`` seconds once it has told a trial.
+    It waits ``slow`` seconds before each fit, and ``later`` seconds once it has reported a trial.
     """
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from freqai_signals.models import tuning_score\n"
+        "from freqai_signals.tuning import objective\n"
         "from freqai_signals.tuning.run import StillRunning\n"
         "from tests.tuning.tuning_rows import tuned, tuning_settings\n"
-        "fit = tuning_score.train\n"
+        "fit = objective.train\n"
         "def slow(*given):\n"
         "    time.sleep(pause[0])\n"
         "    return fit(*given)\n"
-        "tuning_score.train = slow\n"
-        "class Told(list):\n"
+        "objective.train = slow\n"
+        "class Reported(list):\n"
         "    def append(self, line):\n"
         "        pause[0] = float(sys.argv[5])\n"
         "        print(line, flush=True)\n"
@@ -63,7 +63,7 @@ def in_a_process(
         "print('ready', flush=True)\n"
         "sys.stdin.readline()\n"
         "try:\n"
-        "    tuned(Path(sys.argv[1]), settings, Told())\n"
+        "    tuned(Path(sys.argv[1]), settings, Reported())\n"
         "except StillRunning as others:\n"
         "    print(others)\n"
     )  # fmt: skip

@@ -174,7 +174,7 @@ def _series(frame: pd.DataFrame, timeframe: str) -> CandleSeries:
 
 
 def _decimals(prices: NDArray[np.float64]) -> int:
-    """Fewest decimals that tell all given prices exactly, between 1 and 8."""
+    """Fewest decimals that show all given prices exactly, between 1 and 8."""
     for decimals in range(1, 8):
         if np.array_equal(np.round(prices, decimals), prices):
             return decimals

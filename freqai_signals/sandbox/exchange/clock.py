@@ -15,7 +15,7 @@ def wall_clock_ms() -> int:
 
 @dataclass(frozen=True)
 class Clock:
-    """Time as the exchange tells it.
+    """The time that the exchange answers.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One trading venue: its symbols, its candles, and the endpoints that spot and futures share."""
+"""The endpoints that spot and futures share: symbols, candles, tickers, order book."""
 
 import json
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Endpoints:
 
     Parameters
     ----------
-    book
+    store
         Its candles.
     clock
         Candles that open later than now are not shown.

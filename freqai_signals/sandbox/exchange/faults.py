@@ -38,7 +38,7 @@ class Refusal:
 
 @dataclass
 class Faults:
-    """Switches that a test or a rehearsal turns while the exchange runs.
+    """Switches that a test or a rehearsal sets while the exchange runs.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Faults:
     slow_seconds, timeout_seconds
         How long a slow answer takes, and one that comes too late for the client.
     retry_after_seconds
-        What 429 and 418 tell the client to wait.
+        How long 429 and 418 ask the client to wait.
     down
         The whole exchange is unavailable.
     missing

@@ -40,10 +40,10 @@ def unfolded(candle: Candle, share: float, decimals: int) -> Candle:
     if share >= _WHOLE:
         return candle
     first, high, low, last, volume = candle.tolist()
-    turns = (first, low, high, last) if last >= first else (first, high, low, last)
+    corners = (first, low, high, last) if last >= first else (first, high, low, last)
     seen = [first]
-    left = max(share, 0.0) * sum(abs(b - a) for a, b in pairwise(turns))
-    for start, stop in pairwise(turns):
+    left = max(share, 0.0) * sum(abs(b - a) for a, b in pairwise(corners))
+    for start, stop in pairwise(corners):
         leg = abs(stop - start)
         if left < leg:
             seen.append(round(start + (stop - start) * left / leg, decimals))

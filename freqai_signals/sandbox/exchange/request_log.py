@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 LARGEST_BYTES: Final = 10_000_000
-"""A log that has grown beyond this is begun anew by the next sandbox."""
+"""A log that has grown beyond this is started afresh by the next sandbox."""
 
 
 class RequestLog:

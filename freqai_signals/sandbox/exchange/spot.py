@@ -1,4 +1,4 @@
-"""Binance's spot REST API over a venue."""
+"""Binance's spot REST API over stored candles."""
 
 from fastapi import APIRouter, Request
 
@@ -16,7 +16,7 @@ def spot_router(store: CandleStore, clock: Clock, faults: Faults | None = None) 
 
     Parameters
     ----------
-    book
+    store
         Spot candles.
     clock
         The exchange's clock.

@@ -69,7 +69,7 @@ def ensure_market(
     Notes
     -----
     The manifest is written last and names every file with its checksum, so a market that was
-    interrupted, truncated or edited is generated anew. A lock keeps two processes from writing
+    interrupted, truncated or edited is generated again. A lock keeps two processes from writing
     the same market.
     """
     root.mkdir(parents=True, exist_ok=True)

@@ -68,8 +68,8 @@ class MarketSpec:
     break_day
         Days before the market's law changes for good; 0 for never.
     break_edge, break_volatility
-        What edge and volatility are multiplied by from then on. An edge times -1 turns round what
-        wicks say of the return to come; returns follow their own past as before.
+        What edge and volatility are multiplied by from then on. An edge times -1 reverses what
+        wicks predict of the next return; returns follow their own past as before.
 
     Examples
     --------

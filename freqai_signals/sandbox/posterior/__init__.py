@@ -1,1 +1,1 @@
-"""What can be known of the simulated market, and how much of it a model found."""
+"""Exact class probabilities of the simulated market, and the share of skill a model reaches."""

@@ -1,4 +1,4 @@
-"""How much of what a simulated market offers was found by the predictions of a backtest."""
+"""Share of the attainable skill that the predictions of a backtest reach in a simulated market."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.barriers import barrier_width
+from freqai_signals.dataset.barriers import LabelRule, barrier_width
 from freqai_signals.sandbox.market.market_files import MANIFEST, Market
 from freqai_signals.sandbox.market.spec import MarketSpec
 from freqai_signals.sandbox.posterior.barrier_posterior import SimulatedPosterior, barrier_posterior
@@ -25,13 +25,13 @@ _ROWS_PER_PAIR: Final = 1500
 def open_market(folder: Path) -> Market | None:
     """The simulated market whose exact posterior is known; None if the folder holds none.
 
-    None as well for a market of another format, and for one whose law changes on the way.
+    Also None for a market of another format, and for one whose dynamics change.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
-        given = dict(manifest["spec"])
-        given |= {"pairs": tuple(given["pairs"]), "start": date.fromisoformat(given["start"])}
-        spec = MarketSpec(**given)
+        values = dict(manifest["spec"])
+        values |= {"pairs": tuple(values["pairs"]), "start": date.fromisoformat(values["start"])}
+        spec = MarketSpec(**values)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     same = all(manifest.get(key) == value for key, value in _as_json(spec).items())
@@ -76,14 +76,14 @@ def _share_of_pair(
     place = pd.DatetimeIndex(candles["date"]).get_indexer(pd.DatetimeIndex(chosen["date"]))
     chosen, place = chosen[place >= 0], place[place >= 0].astype(np.int64)
     close = candles["close"].to_numpy(np.float64)
-    horizon = settings.label_horizon_candles
-    width = barrier_width(close, settings.labels, horizon, settings.candles_per_day, cost)[place]
+    rule = LabelRule.of(settings, cost)
+    width = barrier_width(close, rule)[place]
     state = latent_state(market, pair, place)
     best: NDArray[np.float64] | SimulatedPosterior
-    if settings.labels.kind == "triple_barrier":
-        best = barrier_posterior(state, width, horizon, settings.labels.both_touched)
+    if rule.settings.kind == "triple_barrier":
+        best = barrier_posterior(state, width, rule.horizon, rule.settings.both_touched)
     else:
-        best = horizon_posterior(state, width, horizon)
+        best = horizon_posterior(state, width, rule.horizon)
     return share_of_attainable_skill(
         chosen[list(PROBA_COLUMNS)].to_numpy(np.float64),
         best,

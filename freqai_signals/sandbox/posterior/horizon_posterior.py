@@ -8,7 +8,7 @@ Given the future volatility path, the log return over *H* candles is normal:
 with *V* the summed candle variances and :math:`\varphi` the memory of the drift. Only *V* is
 sampled. An observer who knows the latent state at the close of row *t*, which no trader does, gets
 a skill that cannot be reached. ``observer`` gives the state as the candles show it, with its
-errors, and the same functions then give the class probabilities of the best reader of candles.
+errors; the same functions then give the best class probabilities that candles allow.
 """
 
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from freqai_signals.sandbox.market.market_files import Market
 from freqai_signals.sandbox.market.spec import listing
 from freqai_signals.schema import CLASS_COUNT, SignalClass
 
-# Rows that share one set of volatility paths: small enough that its error averages out over rows.
+# Rows that share one set of volatility paths: few enough that its error averages out over rows.
 _BLOCK_ROWS = 1024
 
 

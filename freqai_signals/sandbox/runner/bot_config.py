@@ -1,58 +1,57 @@
-"""What a bot trades, read from the config that its command names: trading mode and pairs."""
+"""Trading mode and pairs of a bot, read from the configs that its command names."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import rapidjson
+from freqai_signals.files import merged, merged_config
 
 _USUAL: Final = (Path("user_data/config.json"), Path("config.json"))
-_DEEPEST: Final = 5
-"""freqtrade's own limit of configs that name further ones."""
 
 
 @dataclass(frozen=True)
 class BotConfig:
-    """Kind of market, and the whitelist; expressions in it name no pair of a folder."""
+    """Trading mode and whitelist; a regular expression in it matches no pair of a folder."""
 
     futures: bool = False
     pairs: tuple[str, ...] = ()
 
 
 ANY_SPOT: Final = BotConfig()
-"""What is known of a bot whose config is not."""
+"""For a bot whose config is unknown."""
 
 
 def bot_config_in(config: Mapping[str, Any]) -> BotConfig:
-    """What a merged config says.
+    """Trading mode and pairs of a merged config.
 
     Examples
     --------
-    >>> traded_in({"trading_mode": "futures"})
-    Traded(futures=True, pairs=())
+    >>> bot_config_in({"trading_mode": "futures"})
+    BotConfig(futures=True, pairs=())
     """
-    whitelist = config.get("exchange", {}).get("pair_whitelist", ())
+    whitelist = (config.get("exchange") or {}).get("pair_whitelist", ())
     return BotConfig(config.get("trading_mode") == "futures", tuple(whitelist))
 
 
 def bot_config_of(command: Sequence[str], pairs: Sequence[str] = ()) -> BotConfig:
-    """What the bot that COMMAND starts trades.
+    """Trading mode and pairs of the bot that COMMAND starts.
 
     Parameters
     ----------
     command
         freqtrade and its arguments. A config that cannot be read is left for freqtrade to refuse.
     pairs
-        Given whitelist; empty takes that of the config.
+        Whitelist; empty takes that of the config.
     """
     named = _configs(command) or [next((path for path in _USUAL if path.is_file()), _USUAL[-1])]
-    config: dict[str, Any] = {"exchange": {}}
-    for content in _contents(named):
-        config["exchange"] |= content.get("exchange") or {}
-        config["trading_mode"] = content.get("trading_mode", config.get("trading_mode"))
+    config: dict[str, Any] = {}
+    for path in named:
+        with suppress(OSError, ValueError):
+            config = merged(config, merged_config([path]))
     if pairs:
-        config["exchange"]["pair_whitelist"] = list(pairs)
+        config = merged(config, {"exchange": {"pair_whitelist": list(pairs)}})
     return bot_config_in(config)
 
 
@@ -64,18 +63,3 @@ def _configs(command: Sequence[str]) -> list[Path]:
         if name in ("-c", "--config"):
             found.append(Path(value if equals else following))
     return found
-
-
-def _contents(paths: Sequence[Path], depth: int = 0) -> Iterator[dict[str, Any]]:
-    """Contents of configs and of those they name, as freqtrade ranks them: later ones win."""
-    for path in paths if depth <= _DEEPEST else ():
-        try:
-            mode = rapidjson.PM_COMMENTS | rapidjson.PM_TRAILING_COMMAS
-            content = rapidjson.loads(path.read_text(), parse_mode=mode)
-        except (OSError, ValueError):
-            continue
-        if not isinstance(content, dict):
-            continue
-        below = [path.resolve().parent / name for name in content.get("add_config_files", ())]
-        yield from _contents(below, depth + 1)
-        yield content

@@ -1,4 +1,4 @@
-"""Which folder of candles the sandbox serves, checked before anything starts."""
+"""The folder of candles that the sandbox serves, checked before anything starts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,10 +7,10 @@ from freqai_signals.sandbox.exchange.candle_store import FUTURES, SPOT, CandleSt
 
 
 class DataDirectoryError(ValueError):
-    """The named folder cannot be served; the message says what is there."""
+    """The named folder cannot be served; the message lists its content."""
 
 
-def exchange_folder(given: Path) -> Path:
+def exchange_folder(datadir: Path) -> Path:
     """Folder with candle files: the given one or its ``binance`` folder.
 
     Raises
@@ -18,13 +18,13 @@ def exchange_folder(given: Path) -> Path:
     DataDirectoryError
         If neither holds candles in freqtrade's feather format.
     """
-    if not given.is_dir():
-        raise DataDirectoryError(f"{given} is not a folder")
-    for folder in (given, given / "binance"):
+    if not datadir.is_dir():
+        raise DataDirectoryError(f"{datadir} is not a folder")
+    for folder in (datadir, datadir / "binance"):
         if CandleStore(folder, SPOT).pairs or CandleStore(folder, FUTURES).pairs:
             return folder
     raise DataDirectoryError(
-        f"{given} holds no candles: expected files such as BTC_USDT-5m.feather (freqtrade's "
+        f"{datadir} holds no candles: expected files such as BTC_USDT-5m.feather (freqtrade's "
         "feather format) in it, in its folder binance, or below futures"
     )
 
@@ -37,12 +37,12 @@ def check_candles(folder: Path, pairs: Sequence[str]) -> None:
     folder
         From :func:`exchange_folder`.
     pairs
-        Pairs that will be used; empty means all that are there.
+        Pairs that will be used; empty means all.
 
     Raises
     ------
     DataDirectoryError
-        Listing every missing pair and what there is, or naming the damaged file.
+        With every missing pair and those available, or the damaged file.
     """
     stores = (CandleStore(folder, SPOT), CandleStore(folder, FUTURES))
     held = [pair for store in stores for pair in store.pairs]

@@ -1,9 +1,9 @@
-"""Make an unmodified freqtrade command use the sandbox, by environment variables alone.
+"""Point an unmodified freqtrade command to the sandbox by environment variables.
 
 freqtrade reads ``FREQTRADE__SECTION__KEY``, lowers the case of every part but the last one below
 ``ccxt_config``, and understands numbers, booleans and JSON lists. So ``options.fetchMarkets.types``
-cannot be said, but ccxt still accepts the older form, a list in ``options.fetchMarkets`` itself.
-The data directory cannot be said either: freqtrade takes it from the command line only. Commands
+cannot be set, but ccxt still accepts the older form, a list in ``options.fetchMarkets`` itself.
+The data directory cannot be set either: freqtrade takes it from the command line only. Commands
 that read candles from disk therefore get ``--datadir`` appended, unless they name one.
 """
 
@@ -18,11 +18,11 @@ from typing import Final
 from freqai_signals.sandbox.exchange import futures, spot
 
 DATADIR_VARIABLE: Final = "FREQAI_SIGNALS_SANDBOX_DATADIR"
-"""Tells scripts in COMMAND where the candles lie."""
+"""Folder of the candles, for scripts in COMMAND."""
 
 _CCXT: Final = "FREQTRADE__EXCHANGE__CCXT_CONFIG__"
 
-# All of ccxt's addresses, so that nothing that freqtrade might ask for leaves the machine.
+# All of ccxt's addresses, so that no request of freqtrade leaves the machine.
 _SPOT_APIS: Final = ("public", "private", "v1", "sapi", "sapiV2", "sapiV3", "sapiV4", "papi")
 _FUTURES_APIS: Final = (
     *("fapiPublic", "fapiPublicV2", "fapiPublicV3"),
@@ -69,7 +69,7 @@ def sandbox_variables(url: str, folder: Path, pairs: Sequence[str] = ()) -> dict
         f"{_CCXT}options__fetchMarkets": json.dumps(["spot", "linear"]),
         f"{_CCXT}options__fetchCurrencies": "false",
         DATADIR_VARIABLE: str(folder),
-        # Whatever a config says: orders of the sandbox are simulated.
+        # Wins over any config: orders of the sandbox are simulated.
         "FREQTRADE__DRY_RUN": "true",
     }
     variables |= {f"{_CCXT}urls__api__{name}": url + spot.PREFIX for name in _SPOT_APIS}
@@ -82,10 +82,10 @@ def sandbox_variables(url: str, folder: Path, pairs: Sequence[str] = ()) -> dict
 def child_environment(variables: Mapping[str, str], command: Sequence[str]) -> dict[str, str]:
     """Environment of COMMAND: ours, the sandbox's variables, and a path on which it is found.
 
-    A command that is not on the path is looked for beside the running Python, so that
+    A command that is not on the path is searched next to the running Python, so that
     ``.venv/bin/freqai-signals sandbox -- freqtrade ...`` works without activating anything.
     """
-    # Waiting threads of LightGBM would otherwise spin and starve the others on a busy machine.
+    # Waiting threads of LightGBM would otherwise spin and slow down all others on a busy machine.
     environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **variables}
     if shutil.which(command[0]) is None:
         path = environment.get("PATH", os.defpath)
@@ -120,7 +120,7 @@ def trades(command: Sequence[str]) -> bool:
 
 
 def with_live_folder(command: Sequence[str], folder: Path) -> list[str]:
-    """The bot's COMMAND with candles and trades in a folder of the sandbox's, unless it names some.
+    """The bot's COMMAND with a folder of the sandbox for candles and trades, unless it names some.
 
     Simulated or moved candles must never be mixed with the real ones in ``user_data/data``, nor
     trades of the sandbox with those of a dry run at the exchange.

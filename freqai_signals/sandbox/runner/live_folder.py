@@ -1,4 +1,4 @@
-"""Where the bot keeps what it got from the sandbox, and by how much history is moved for it."""
+"""The bot's folder for candles and trades of the sandbox, and how far history is moved for it."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ from freqai_signals.sandbox.market.market_files import DEFAULT_ROOT
 from freqai_signals.sandbox.runner.bot_config import ANY_SPOT, BotConfig
 
 AHEAD_DAYS: Final = 28
-"""Days of candles that lie ahead of a bot that starts anew."""
+"""Days of candles ahead of a bot that starts for the first time."""
 
 _LEAST_AHEAD_MS: Final = 86_400_000
 
@@ -34,27 +34,27 @@ def live_place(
 ) -> LivePlace:
     """Place of the bot over a folder of candles.
 
-    A bot that is started again finds the history where it was, as long as a day of candles lies
-    ahead; otherwise it begins anew, with other weeks and another folder.
+    A restarted bot gets the same weeks and folder as long as a day of candles lies ahead; otherwise
+    other weeks and a new folder.
 
     Parameters
     ----------
     candles
-        Folder that is served.
+        Folder that the exchange serves.
     weeks
-        Given weeks; None chooses.
+        Weeks to move by; None chooses them.
     root
-        Where such folders are.
-    traded
-        What the bot trades: other candles of the folder may end later. A futures bot has folders
-        of its own.
+        Parent of such folders.
+    bot_config
+        What the bot trades: other candles of the folder may end later. A futures bot has its own
+        folders.
     """
     name = f"{candles.name}-{hashlib.sha256(str(candles.resolve()).encode()).hexdigest()[:8]}"
     name += "-futures" if bot_config.futures else ""
     if weeks is None:
         last, now = last_opening(candles, bot_config), wall_clock_ms()
-        begun = [int(match[1]) for match in _matches(root, rf"{re.escape(name)}-weeks(-?\d+)")]
-        usable = [w for w in begun if last - (now - w * WEEK_MS) > _LEAST_AHEAD_MS]
+        earlier = [int(match[1]) for match in _matches(root, rf"{re.escape(name)}-weeks(-?\d+)")]
+        usable = [w for w in earlier if last - (now - w * WEEK_MS) > _LEAST_AHEAD_MS]
         weeks = min(usable, default=weeks_onto_clock(last, now, AHEAD_DAYS))
     return LivePlace((root / f"{name}-weeks{weeks}").resolve(), weeks)
 

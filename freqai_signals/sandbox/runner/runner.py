@@ -1,4 +1,4 @@
-"""The sandbox command: serve candles, run COMMAND against them, end with it."""
+"""Serve candles, run COMMAND against them, and stop with it."""
 
 import os
 import signal
@@ -55,8 +55,8 @@ class SandboxRequest:
     log
         Request log.
     weeks
-        Serve history as if it happened that many weeks later. None brings it onto the clock for
-        ``freqtrade trade`` and leaves it where it is for other commands.
+        Serve history as if it happened that many weeks later. None makes it end after now for
+        ``freqtrade trade`` and does not move it for other commands.
     """
 
     command: tuple[str, ...]
@@ -78,7 +78,7 @@ def run_sandbox(
     request
         What to run on which candles.
     notify
-        Called with one line about what happens before the command starts.
+        Called with lines of progress before the command starts.
     clock
         The exchange's clock; the wall clock by default.
 
@@ -107,7 +107,7 @@ def run_sandbox(
 
 
 def _placed(request: SandboxRequest, folder: Path, clock: Clock | None) -> tuple[list[str], Clock]:
-    """The command with the folders it is to use, and the clock that puts history before it."""
+    """The command with its folders, and the clock that moves history."""
     if not trades(request.command):
         command = with_datadir(request.command, folder)
         weeks = request.weeks or 0
@@ -135,7 +135,7 @@ def _run(command: Sequence[str], environment: dict[str, str]) -> int:
     relay = _Relay()
     before = {number: signal.signal(number, relay.pass_on) for number in _ENDING_SIGNALS}
     try:
-        # -P: the keeper's folder holds modules of ours, which are no business of the keeper's.
+        # -P: otherwise Python puts the supervisor's folder first on its path, with modules of ours.
         arguments = [sys.executable, "-P", supervisor.__file__, str(os.getpid()), *command]
         return relay.wait(subprocess.Popen(arguments, env=environment))
     finally:
@@ -144,28 +144,28 @@ def _run(command: Sequence[str], environment: dict[str, str]) -> int:
 
 
 class _Relay:
-    """Passes requests to end on to the keeper, so that it ends before this process does."""
+    """Passes signals on to the supervisor, so that it ends before this process does."""
 
     def __init__(self) -> None:
-        self._asked: list[int] = []
+        self._pending: list[int] = []
         self._overdue: float | None = None
 
     def pass_on(self, number: int, _frame: FrameType | None) -> None:
         """Note a signal."""
         if number == signal.SIGINT and supervisor.in_foreground():
-            # The terminal has told COMMAND too: a second Ctrl-C would cut its farewell short.
+            # The terminal has sent it to COMMAND too: a second one would cut its shutdown short.
             self._overdue = self._overdue or time.monotonic() + supervisor.GRACE_SECONDS
         else:
-            self._asked.append(number)
+            self._pending.append(number)
 
     def wait(self, process: "subprocess.Popen[bytes]") -> int:
-        """Return the exit status of the keeper, which is that of COMMAND."""
+        """Return the exit status of the supervisor, which is that of COMMAND."""
         while True:
             if self._overdue is not None and time.monotonic() > self._overdue:
                 self._overdue = None
-                self._asked.append(signal.SIGTERM)
-            while self._asked:
-                process.send_signal(self._asked.pop(0))
+                self._pending.append(signal.SIGTERM)
+            while self._pending:
+                process.send_signal(self._pending.pop(0))
             try:
                 return process.wait(timeout=_POLL_SECONDS)
             except subprocess.TimeoutExpired:

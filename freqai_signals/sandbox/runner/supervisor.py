@@ -1,10 +1,10 @@
 """Runs COMMAND so that nothing of it outlives the sandbox; a process of its own.
 
-``python keeper.py PARENT COMMAND ...`` ends with COMMAND's status and ends
-COMMAND, with everything that it has started, when it is told to or when PARENT is gone: on Linux
-the kernel tells it (even when PARENT was killed with SIGKILL), elsewhere it looks every second.
+``python supervisor.py PARENT COMMAND ...`` exits with COMMAND's status. It ends COMMAND and all its
+descendants on a signal, and when PARENT is gone: on Linux the kernel then sends a signal (even when
+PARENT was killed with SIGKILL), elsewhere the supervisor checks every second.
 
-Imports only the standard library: it starts with every sandbox.
+Imports nothing of this package: it starts with every sandbox.
 """
 
 import ctypes
@@ -14,12 +14,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import suppress
 from types import FrameType
 from typing import Final
 
+import psutil
+
 GRACE_SECONDS: Final = 20.0
-"""Time from a request to end until COMMAND is killed."""
+"""Seconds from the first signal until COMMAND is killed."""
 
 NOT_FOUND: Final = 127
 NOT_EXECUTABLE: Final = 126
@@ -29,14 +31,14 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
 class _Supervisor:
-    """State between the signal handler and the wait: what was asked, and until when."""
+    """COMMAND, and the time at which it is killed once it was asked to end."""
 
     def __init__(self, command: "subprocess.Popen[bytes]") -> None:
         self.command = command
         self.deadline: float | None = None
 
     def end(self, number: int, _frame: FrameType | None = None) -> None:
-        """Pass a signal on to COMMAND; it has the grace time to follow."""
+        """Pass a signal on to COMMAND, which then has the grace time to end."""
         if self.deadline is None:
             self.deadline = time.monotonic() + GRACE_SECONDS
         if self.command.poll() is None:
@@ -56,7 +58,7 @@ class _Supervisor:
                 return status if status >= 0 else 128 - status
 
 
-def keep(parent: int, command: Sequence[str]) -> int:
+def supervise(parent: int, command: Sequence[str]) -> int:
     """Run a command to its end.
 
     Parameters
@@ -71,12 +73,12 @@ def keep(parent: int, command: Sequence[str]) -> int:
     int
         Exit status; 128 + n after signal n; 126 or 127 where it could not be started.
     """
-    _ask_kernel(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    # Orphans of COMMAND become ours instead of init's, so that they can be found.
-    _ask_kernel(_PR_SET_CHILD_SUBREAPER, 1)
+    _set_process_option(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    # Orphans of COMMAND become children of this process instead of init, so they can be found.
+    _set_process_option(_PR_SET_CHILD_SUBREAPER, 1)
     # Signals that arrive before there is a command to pass them to must not be lost.
-    ours = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, ours)
+    handled = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, handled)
     try:
         # No other thread runs here, so code between fork and exec is safe.
         process = subprocess.Popen(command, preexec_fn=_prepare)  # noqa: PLW1509
@@ -84,16 +86,16 @@ def keep(parent: int, command: Sequence[str]) -> int:
         return _refuse(f"{command[0]}: command not found", NOT_FOUND)
     except OSError as error:
         return _refuse(f"{command[0]}: {error.strerror}", NOT_EXECUTABLE)
-    keeper = _Supervisor(process)
-    for number in ours:
-        signal.signal(number, keeper.end)
+    supervisor = _Supervisor(process)
+    for number in handled:
+        signal.signal(number, supervisor.end)
     if in_foreground():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ours)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, handled)
     try:
-        return keeper.wait(parent)
+        return supervisor.wait(parent)
     finally:
-        _kill_rest()
+        kill_descendants(os.getpid())
 
 
 def in_foreground() -> bool:
@@ -110,40 +112,31 @@ def in_foreground() -> bool:
         os.close(terminal)
 
 
-def descendants(root: int) -> list[int]:
-    """Processes below a process, children before grandchildren; empty without ``/proc``."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            # The name in parentheses may hold anything; the parent is the second field after it.
-            fields = entry.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        parents[int(entry.parent.name)] = int(fields[1])
-    found = [root]
-    for process in found:
-        found += [child for child, parent in parents.items() if parent == process]
-    return found[1:]
-
-
 def _prepare() -> None:
     # A shell's background jobs ignore SIGINT, and COMMAND would inherit that.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
-    _ask_kernel(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _set_process_option(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _ask_kernel(option: int, value: int) -> None:
+def _set_process_option(option: int, value: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def _kill_rest() -> None:
-    for process in descendants(os.getpid()):
-        try:
-            os.kill(process, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+def descendants(root: int) -> list[psutil.Process]:
+    """Processes below a process; empty if it is gone."""
+    try:
+        return list(psutil.Process(root).children(recursive=True))
+    except psutil.NoSuchProcess:
+        return []
+
+
+def kill_descendants(root: int) -> None:
+    """Kill all processes below a process."""
+    for process in descendants(root):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _refuse(message: str, status: int) -> int:
@@ -152,4 +145,4 @@ def _refuse(message: str, status: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(keep(int(sys.argv[1]), sys.argv[2:]))
+    sys.exit(supervise(int(sys.argv[1]), sys.argv[2:]))

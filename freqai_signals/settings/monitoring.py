@@ -1,11 +1,11 @@
 """What watches a running bot: gate, registry, ledger, drift, alerts."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, field_validator
 
 from freqai_signals.settings.ledger_url import url_problem
-from freqai_signals.settings.section import Fraction, Section
+from freqai_signals.settings.section import Effect, Fraction, Section
 
 _FEWEST_DETAIL_DAYS: Final = 30
 
@@ -18,6 +18,8 @@ class GateSettings(Section):
     ``significance``, or does not beat the class prior at ``prior_significance`` and by
     ``minimum_skill``: of models fitted to shuffled labels, 7 % would pass at 0.05, 0.2 % at 0.001.
     """
+
+    affects: ClassVar[Effect] = "predictions"
 
     where: Literal["live", "always", "never"] = "live"
     significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
@@ -35,6 +37,8 @@ class RegistrySettings(Section):
     their own before they are loaded (registry), or trained again (store of models).
     """
 
+    affects: ClassVar[Effect] = "nothing"
+
     folder: str = ""
     keep: Annotated[int, Field(ge=2)] = 20
     sign: bool = True
@@ -47,6 +51,8 @@ class LedgerSettings(Section):
     for its row to be written. Rows are kept for ``detail_days`` after they were written, then as
     sums over days; 0 keeps all.
     """
+
+    affects: ClassVar[Effect] = "nothing"
 
     enabled: bool = True
     url: str = ""
@@ -80,6 +86,8 @@ class DriftSettings(Section):
     ``halt_after_candles`` of drift, and improves a level after ``resume_candles`` without a reason.
     """
 
+    affects: ClassVar[Effect] = "nothing"
+
     enabled: bool = True
     live_skill_floor: Annotated[float, Field(ge=-10, lt=1)] = -0.05
     live_skill_rows: Annotated[int, Field(ge=50)] = 500
@@ -92,11 +100,13 @@ class DriftSettings(Section):
 
 
 class AlertSettings(Section):
-    """How often the operator is told: a repeat after ``cooldown_candles`` at the earliest.
+    """How often a message is sent: a repeat after ``cooldown_candles`` at the earliest.
 
-    ``summarise_from`` pairs or more with the same news become one message. ``every_signal`` sends
+    ``summarise_from`` pairs or more with the same alert become one message. ``every_signal`` sends
     each emitted signal too.
     """
+
+    affects: ClassVar[Effect] = "nothing"
 
     enabled: bool = True
     cooldown_candles: Annotated[int, Field(ge=0)] = 72

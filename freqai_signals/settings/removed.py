@@ -1,0 +1,86 @@
+"""Settings of earlier versions that are gone: what they were, and why. Kept for one release."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+_SNAPSHOTS: Final = "mixing in models of earlier windows"
+_LINEAR: Final = "mixing in a logistic regression"
+_VOTES: Final = "a label ensemble that votes on direction"
+
+REMOVED: Final[Mapping[str, str]] = {
+    "ensemble.snapshots": _SNAPSHOTS,
+    "ensemble.decay": _SNAPSHOTS,
+    "ensemble.linear_weight": _LINEAR,
+    "ensemble": f"{_SNAPSHOTS}, or {_LINEAR},",
+    "labels.ensemble_kinds": _VOTES,
+    "labels.ensemble_horizons_candles": _VOTES,
+    "decision.score_share": f"acting on the most extreme scores of {_VOTES}",
+    "decision.score_window_days": f"acting on the most extreme scores of {_VOTES}",
+    "weights.uniqueness": "counting rows by the uniqueness of their events",
+    "weights.recency_half_life_days": "counting newer rows more",
+    "weights.class_balance": "giving all classes the same sum of weights",
+    "weights": "weighing training rows",
+    "decision.lively_window_days": "acting on lively pairs only, a rule of the futures-1h profile,",
+}
+"""Key under ``freqai.signals`` to what it did; a section stands after its keys."""
+
+REMOVED_PRESETS: Final[Mapping[str, str]] = {
+    "futures-1h": "after fees its trades lost 0.9 ± 4.9 bp each",
+}
+"""Name to what was measured of it."""
+
+_WHERE: Final = "docs/measurements.md"
+
+
+def without_removed(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Take removed keys out of a config's ``freqai.signals``.
+
+    A key is refused whatever its value: one that switched the thing off does nothing either.
+
+    Returns
+    -------
+    dict
+        What is left.
+    list of str
+        One line for each removed key: what it was and what to do.
+
+    Examples
+    --------
+    >>> left, (line,) = without_removed({"ensemble": {"snapshots": 2}, "model": {"seeds": 3}})
+    >>> left
+    {'model': {'seeds': 3}}
+    >>> print(line)
+    freqai.signals.ensemble.snapshots: removed in 0.2: mixing in models of earlier windows brought \
+no gain (docs/measurements.md); remove the key
+    """
+    left, problems = dict(given), []
+    for path, was in REMOVED.items():
+        section, _, key = path.partition(".")
+        if section not in left:
+            continue
+        inside = left[section]
+        if not key:
+            del left[section]
+            # Its keys have been named one by one.
+            if inside == {} and given[section]:
+                continue
+        elif isinstance(inside, Mapping) and key in inside:
+            left[section] = {name: value for name, value in inside.items() if name != key}
+        else:
+            continue
+        what = "key" if key else "section"
+        problems.append(
+            f"freqai.signals.{path}: removed in 0.2: {was} brought no gain ({_WHERE}); "
+            f"remove the {what}"
+        )
+    return left, problems
+
+
+def removed_preset(name: str) -> str:
+    """Why there is no such preset any more; empty if there never was one."""
+    if name not in REMOVED_PRESETS:
+        return ""
+    return (
+        f"freqai.signals.preset: {name!r} was removed in 0.2: {REMOVED_PRESETS[name]} ({_WHERE}); "
+        "remove the key"
+    )
