@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 DEFAULT_FILE: Final = Path("user_data/credentials.json")
 _OWNER_ONLY: Final = 0o600
+_MOST_PORT: Final = 65_535
 
 
 def add_credentials(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -49,6 +51,8 @@ def ensure_credentials(path: Path, port: int = 8080) -> Path:
     ValueError
         If the file exists but holds no ``api_server`` with a token.
     """
+    if not 0 < port <= _MOST_PORT:
+        raise ValueError(f"--port must be 1 to {_MOST_PORT}, got {port}")
     consumer = path.with_name(f"{path.stem}.consumer{path.suffix}")
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,6 +69,10 @@ def ensure_credentials(path: Path, port: int = 8080) -> Path:
     wanted = {"external_message_consumer": {"enabled": True, "producers": [producer]}}
     if not consumer.is_file():
         _write(consumer, wanted)
+    for file in (path, consumer):
+        if stat.S_IMODE(file.stat().st_mode) & 0o077:
+            file.chmod(_OWNER_ONLY)
+            sys.stderr.write(f"{file} could be read by others; its mode is now 600\n")
     return consumer
 
 

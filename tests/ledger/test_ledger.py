@@ -309,7 +309,7 @@ def test_reading_changes_nothing(tmp_path: Path) -> None:
     with contextlib.closing(Ledger(url, read_only=True)) as ledger:
         assert ledger.rows("signals")["recorded"].tolist() == [12345]
         with pytest.raises(OperationalError, match="readonly"):
-            ledger.write([predictions(1)])
+            ledger.write([predictions(9)])
     with pytest.raises(OperationalError):
         Ledger(f"sqlite:///{tmp_path / 'absent.sqlite'}", read_only=True)
     assert not (tmp_path / "absent.sqlite").exists()
