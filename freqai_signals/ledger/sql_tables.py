@@ -112,7 +112,7 @@ COUNTERS: Final = Table(
     "counters",
     METADATA,
     Column("bot", String(LONGEST_NAME), primary_key=True),
-    Column("name", String(LONGEST_NAME), primary_key=True),
+    Column("name", String(128), primary_key=True),
     Column("content", Text, nullable=False),
     Column("recorded", BigInteger, nullable=False),
 )

@@ -6,6 +6,7 @@ Cases that once broke something stand as examples, and are tried first.
 import dataclasses
 import io
 import json
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from freqai_signals.config import SettingsError, settings_from_config
+from freqai_signals.dataset.barriers import LabelRule
 from freqai_signals.dataset.candles import closed, extended
 from freqai_signals.dataset.features import build_features
 from freqai_signals.dataset.labels import make_labels
@@ -116,7 +118,7 @@ def test_odd_candles_give_rows_that_are_known_or_nan(frame: pd.DataFrame) -> Non
     settings = SignalSettings()
     with np.errstate(all="ignore"):
         features = build_features(frame, settings, None)
-        labels = make_labels(frame, settings.labels, 12, 288, 0.002)
+        labels = make_labels(frame, LabelRule(settings.labels, 12, 288, 0.002))
     assert len(features) == len(labels) == len(frame)
     assert np.isin(labels["&-signal"].dropna(), [0, 1, 2]).all()
 
@@ -213,7 +215,7 @@ NAMED = dataclasses.replace(model_of(0), card=dataclasses.replace(model_of(0).ca
 def test_a_registry_with_anything_in_it_takes_the_next_model(
     scratch: Path, found: Mapping[str, bytes | None]
 ) -> None:
-    registry = Registry(scratch / f"registry-{abs(hash(frozenset(found.items())))}", lock_seconds=5)
+    registry = Registry(Path(tempfile.mkdtemp(dir=scratch)), lock_seconds=60)
     scope = registry.path("bot/pool")
     scope.mkdir(parents=True, exist_ok=True)
     for name, content in found.items():
@@ -263,7 +265,7 @@ def exchange(folder: Path) -> TestClient:
 
 
 path = st.sampled_from(
-    ["klines", "ticker/24hr", "ticker/price", "ticker/bookTicker", "depth", "exchangeInfo", "x\n"]
+    ["klines", "ticker/24hr", "ticker/price", "ticker/bookTicker", "depth", "exchangeInfo", "x%0a"]
 )
 parameter = st.sampled_from(["symbol", "symbols", "interval", "limit", "startTime", "endTime", "x"])
 answer = st.one_of(

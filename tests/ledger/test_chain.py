@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from freqai_signals.ledger import ledger as ledger_module
 from freqai_signals.ledger.chain import CHAINED
@@ -125,7 +125,7 @@ def test_each_of_a_thousand_random_edits_is_found(
             # A database may refuse an edit, for example a number that is there already.
             try:
                 said = edit(connection, rng)
-            except IntegrityError:
+            except (IntegrityError, DataError):
                 transaction.rollback()
                 continue
             found = verify_within(ledger, connection)

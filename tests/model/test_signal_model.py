@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from freqai_signals.dataset.barriers import LabelRule
 from freqai_signals.dataset.labels import make_labels
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.model import booster
@@ -202,7 +203,7 @@ def tick_returns(kind: str, factor: float) -> ClassReturns:
     candles = pd.DataFrame(
         {"open": close, "high": close, "low": close, "close": close, "volume": 1.0}
     )
-    known = make_labels(candles, LabelSettings(kind=kind), 12, 288).dropna()
+    known = make_labels(candles, LabelRule(LabelSettings(kind=kind), 12, 288)).dropna()
     label = known[LABEL_COLUMN].to_numpy(np.int8)
     return ClassReturns.of(label, known[REALISED_RETURN_COLUMN].to_numpy(np.float64))
 
