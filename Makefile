@@ -44,7 +44,7 @@ STRATEGY := $(CONFIGS) --userdir user_data \
 	--freqaimodel LightGBMSignalClassifier --freqaimodel-path freqai_models
 
 .DEFAULT_GOAL := help
-.PHONY: help install backtest trade ui consume rehearse report tune hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
+.PHONY: help install dist backtest trade ui consume rehearse report tune hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
 	test test-slow test-rehearsal test-live fuzz lint format bench bench-quality clean
 
 help: ## list the targets and their options
@@ -65,11 +65,18 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 install: $(INSTALLED) ## create .venv with the tested versions (every other target does so too)
 
-backtest: $(INSTALLED) ## freqtrade's backtest through our model and strategy, then the signal report
+# What lies in build/ from an earlier tree would go into the wheel.
+dist: $(INSTALLED) ## the wheel, in dist/; make test-slow installs it into a fresh environment
+	rm -rf build dist
+	$(BIN)/python -m pip wheel --disable-pip-version-check --quiet --no-deps --wheel-dir dist .
+	rm -rf build
+	@ls dist
+
+backtest: $(INSTALLED) ## freqtrade's backtest through our model and strategy, then the signal report and its page
 	@started=$$(date +%s); \
 	$(SANDBOX) freqtrade backtesting $(STRATEGY) --cache none --enable-protections \
 		--timerange $(TIMERANGE) $(ARGS) && \
-	$(RUN) freqai-signals report --since $$started
+	$(RUN) freqai-signals report --since $$started --html
 
 trade: $(INSTALLED) ## the bot's dry run over history that is served as if it happened now
 	$(RUN) freqai-signals credentials
@@ -162,5 +169,5 @@ bench-quality: $(INSTALLED) ## our recipe against stock FreqAI on later candles
 		$(if $(DATADIR),--datadir $(DATADIR)) $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
 clean: ## remove .venv and caches; user_data stays
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -path ./user_data -prune -o -name __pycache__ -prune -exec rm -rf {} +

@@ -1,10 +1,11 @@
 """Settings from freqtrade's config, checked at once and in one message.
 
 Our own keys live under ``freqai.signals``. FreqAI's keys keep their meaning and are read here too,
-so that no other module reads a config dictionary.
+so that no other module looks into a config dictionary.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -12,6 +13,13 @@ from pydantic import ValidationError
 from freqai_signals.files import merged
 from freqai_signals.settings import SignalSettings
 from freqai_signals.settings.combinations import impossible
+from freqai_signals.settings.freqai_keys import (
+    Ignored,
+    booster_values,
+    higher_timeframes,
+    look_through,
+    without_comments,
+)
 from freqai_signals.settings.presets import PRESETS
 from freqai_signals.settings.removed import removed_preset, without_removed
 
@@ -23,55 +31,6 @@ class SettingsError(ValueError):
         self.problems = tuple(problems)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__("\n- ".join([f"{count} in the settings:", *problems]))
-
-
-BOOSTER_ALIASES: Final[Mapping[str, str]] = {
-    "n_estimators": "rounds",
-    "num_iterations": "rounds",
-    "num_boost_round": "rounds",
-    "random_state": "seed",
-    "n_jobs": "threads",
-    "num_threads": "threads",
-    "min_data_in_leaf": "min_child_samples",
-    "colsample_bytree": "feature_fraction",
-    "subsample": "bagging_fraction",
-    "subsample_freq": "bagging_freq",
-    "reg_alpha": "lambda_l1",
-    "reg_lambda": "lambda_l2",
-    "min_split_gain": "min_gain_to_split",
-}
-"""Other names under which LightGBM and FreqAI configs give our booster settings."""
-
-# FreqAI switches that would act on a pipeline our model does not have: value that means "off".
-_UNSUPPORTED_FEATURE_PARAMETERS: Final = {
-    "include_shifted_candles": 0,
-    "DI_threshold": 0,
-    "weight_factor": 0,
-    "principal_component_analysis": False,
-    "use_SVM_to_remove_outliers": False,
-    "use_DBSCAN_to_remove_outliers": False,
-    "noise_standard_deviation": 0,
-    "shuffle_after_split": False,
-    "reverse_train_test_order": False,
-    "plot_feature_importances": 0,
-    "buffer_train_data_candles": 0,
-}
-
-_KNOWN_KEYS: Final[Mapping[str, frozenset[str]]] = {
-    "freqai": frozenset({
-        "enabled", "identifier", "write_metrics_to_disk", "purge_old_models", "conv_width",
-        "train_period_days", "backtest_period_days", "live_retrain_hours", "expiration_hours",
-        "save_backtest_models", "fit_live_predictions_candles", "data_kitchen_thread_count",
-        "activate_tensorboard", "wait_for_training_iteration_on_reload", "continual_learning",
-        "keras", "model_save_type", "override_exchange_check", "extra_returns_per_train",
-        "feature_parameters", "data_split_parameters", "model_training_parameters", "signals",
-    }),
-    "freqai.feature_parameters": frozenset({
-        "include_timeframes", "include_corr_pairlist", "label_period_candles",
-        "indicator_periods_candles", *_UNSUPPORTED_FEATURE_PARAMETERS,
-    }),
-    "freqai.data_split_parameters": frozenset({"test_size", "shuffle"}),
-}  # fmt: skip
 
 
 def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
@@ -101,12 +60,11 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
     - freqai.signals.labels.k: Input should be greater than 0, got -1
     """
     problems: list[str] = []
-    freqai = _section(config, "freqai", problems)
-    parameters = _section(freqai, "freqai.feature_parameters", problems)
-    split = _section(freqai, "freqai.data_split_parameters", problems)
-    given, removed = without_removed(_section(freqai, "freqai.signals", problems))
+    foreign = _FreqaiSections.of(config, problems)
+    given, removed = without_removed(foreign.signals)
     preset = _preset(given.pop("preset", "shipped"), problems)
-    problems += removed + _unsupported(freqai, parameters, split)
+    problems += removed
+    problems += _refused(foreign, given.pop("strict", False), config.get("timeframe"))
 
     own_sections = {name for name, path in _PATHS.items() if path == f"freqai.signals.{name}"}
     values: dict[str, Any] = {}
@@ -115,21 +73,64 @@ def settings_from_config(config: Mapping[str, Any]) -> SignalSettings:
             values[key] = value
         else:
             problems.append(f"freqai.signals.{key}: unknown key, got {value!r}")
-    foreign = {
-        "booster": _canonical(freqai.get("model_training_parameters"), problems),
-        "timeframe": config.get("timeframe"),
-        "label_horizon_candles": parameters.get("label_period_candles"),
-        "indicator_periods_candles": parameters.get("indicator_periods_candles"),
-        "train_period_days": freqai.get("train_period_days"),
-        "validation_fraction": split.get("test_size"),
-    }
-    values |= {key: value for key, value in foreign.items() if value is not None}
-    values = merged(preset, values)
+    values = merged(preset, values | _foreign_values(config, foreign, problems))
+    _derive_timeframes(values, config, foreign)
     settings = _validated(values, problems)
-    problems += _trading_mode(config) + impossible(settings, parameters)
+    problems += _trading_mode(config) + impossible(settings)
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def ignored_keys(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """What of the config does nothing here, one line a key with what takes its place.
+
+    Parameters
+    ----------
+    config
+        freqtrade's merged config.
+
+    Examples
+    --------
+    >>> ignored_keys({"freqai": {"conv_width": 2}})
+    ('freqai.conv_width = 2: the model is a LightGBM classifier of this package',)
+    """
+    return tuple(map(str, _FreqaiSections.of(config, []).ignored(config.get("timeframe"))))
+
+
+@dataclass(frozen=True)
+class _FreqaiSections:
+    """FreqAI's sections of a config, without remarks."""
+
+    freqai: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    split: Mapping[str, Any]
+    booster: Mapping[str, Any]
+    signals: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], problems: list[str]) -> "_FreqaiSections":
+        """Read them; one that is none becomes a problem and counts as empty."""
+        freqai = _section(config, "freqai", problems)
+        names = ("feature_parameters", "data_split_parameters", "model_training_parameters",
+                 "signals")  # fmt: skip
+        return cls(freqai, *(_section(freqai, f"freqai.{name}", problems) for name in names))
+
+    def looked_through(self) -> Iterator[tuple[str, list[Ignored], list[tuple[str, Any, str]]]]:
+        """Path of each section, its keys without effect, and its misspelt ones."""
+        for path, section in (
+            ("freqai", self.freqai),
+            ("freqai.feature_parameters", self.parameters),
+            ("freqai.data_split_parameters", self.split),
+            ("freqai.model_training_parameters", self.booster),
+        ):
+            yield path, *look_through(path, section)
+
+    def ignored(self, timeframe: Any) -> list[Ignored]:
+        """Everything that is switched on and does nothing here."""
+        found = [item for _, ignored, _ in self.looked_through() for item in ignored]
+        included = self.parameters.get("include_timeframes")
+        return [*found, *higher_timeframes(timeframe, included)[1]]
 
 
 def _preset(name: Any, problems: list[str]) -> Mapping[str, Any]:
@@ -142,6 +143,59 @@ def _preset(name: Any, problems: list[str]) -> Mapping[str, Any]:
     return PRESETS["shipped"]
 
 
+def _refused(foreign: _FreqaiSections, strict: Any, timeframe: Any) -> list[str]:
+    """Misspelt keys of FreqAI's, and, if the config is strict, those without effect."""
+    problems = [
+        f"{path}.{name}: unknown key, got {value!r}; did you mean {meant}?"
+        for path, _, slips in foreign.looked_through()
+        for name, value, meant in slips
+    ]
+    if not isinstance(strict, bool):
+        problems.append(f"freqai.signals.strict: must be true or false, got {strict!r}")
+    elif strict:
+        problems += [
+            f"{item.path}: {item.value!r} does nothing here ({item.instead}); remove it, or set "
+            "freqai.signals.strict to false to be warned only"
+            for item in foreign.ignored(timeframe)
+        ]
+    return problems
+
+
+def _foreign_values(
+    config: Mapping[str, Any], foreign: _FreqaiSections, problems: list[str]
+) -> dict[str, Any]:
+    """Values of FreqAI's and freqtrade's keys under our names; null leaves a default."""
+    booster: dict[str, Any] = {}
+    for given, name, value in booster_values(foreign.booster):
+        if name in booster:
+            problems.append(
+                f"freqai.model_training_parameters.{given}: {name} is given twice, under two names"
+            )
+        booster[name] = value
+    values = {
+        "booster": booster,
+        "timeframe": config.get("timeframe"),
+        "label_horizon_candles": foreign.parameters.get("label_period_candles"),
+        "indicator_periods_candles": foreign.parameters.get("indicator_periods_candles"),
+        "train_period_days": foreign.freqai.get("train_period_days"),
+        "validation_fraction": foreign.split.get("test_size"),
+    }
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _derive_timeframes(
+    values: dict[str, Any], config: Mapping[str, Any], foreign: _FreqaiSections
+) -> None:
+    """Take FreqAI's longer timeframes where none of ours are given."""
+    features = values.setdefault("features", {})
+    if isinstance(features, Mapping) and "higher_timeframes" not in features:
+        included = foreign.parameters.get("include_timeframes")
+        timeframe = values.get("timeframe", config.get("timeframe", SignalSettings().timeframe))
+        higher, _ = higher_timeframes(timeframe, included)
+        if higher is not None:
+            values["features"] = {**features, "higher_timeframes": higher}
+
+
 def _section(above: Mapping[str, Any], path: str, problems: list[str]) -> Mapping[str, Any]:
     section = above.get(path.rpartition(".")[2])
     if section is None:
@@ -149,26 +203,8 @@ def _section(above: Mapping[str, Any], path: str, problems: list[str]) -> Mappin
     if not isinstance(section, Mapping):
         problems.append(f"{path}: must be a section {{...}}, got {section!r}")
         return {}
-    problems += [
-        f"{path}.{key}: unknown key, got {value!r}"
-        for key, value in section.items()
-        if key not in _KNOWN_KEYS.get(path, section)
-    ]
-    return section
-
-
-def _canonical(parameters: Any, problems: list[str]) -> Any:
-    if not isinstance(parameters, Mapping):
-        return parameters
-    renamed: dict[str, Any] = {}
-    for key, value in parameters.items():
-        name = BOOSTER_ALIASES.get(str(key), str(key))
-        if name in renamed:
-            problems.append(
-                f"freqai.model_training_parameters.{key}: {name} is given twice, under two names"
-            )
-        renamed[name] = value
-    return renamed
+    cleaned: Mapping[str, Any] = without_comments(section)
+    return cleaned
 
 
 def _validated(values: dict[str, Any], problems: list[str]) -> SignalSettings:
@@ -188,7 +224,7 @@ _PATHS: Final = {
     "indicator_periods_candles": "freqai.feature_parameters.indicator_periods_candles",
     "train_period_days": "freqai.train_period_days",
     "validation_fraction": "freqai.data_split_parameters.test_size",
-}
+}  # fmt: skip
 
 
 def key_path(name: str) -> str:
@@ -200,29 +236,6 @@ def key_path(name: str) -> str:
     ('freqai.signals.labels', 'freqai.model_training_parameters')
     """
     return _PATHS.get(name, name)
-
-
-def _unsupported(
-    freqai: Mapping[str, Any], parameters: Mapping[str, Any], split: Mapping[str, Any]
-) -> list[str]:
-    problems = [
-        f"freqai.feature_parameters.{key}: {parameters[key]!r} has no effect on this model, "
-        f"whose preprocessing lives inside the model; remove it or set it to {off!r}"
-        for key, off in _UNSUPPORTED_FEATURE_PARAMETERS.items()
-        if parameters.get(key, off) != off
-    ]
-    if split.get("shuffle"):
-        problems.append(
-            "freqai.data_split_parameters.shuffle: validation is the purged end of the window; "
-            "a shuffled split would leak the future, got True, set it to false"
-        )
-    if freqai.get("continual_learning"):
-        problems.append(
-            "freqai.continual_learning: every window is trained from scratch; set it to false"
-        )
-    if freqai.get("conv_width", 1) != 1:
-        problems.append(f"freqai.conv_width: must be 1, got {freqai['conv_width']!r}")
-    return problems
 
 
 def _trading_mode(config: Mapping[str, Any]) -> list[str]:
@@ -245,12 +258,21 @@ def _problem(item: Any) -> str:
     )
 
 
+POOL_KEY: Final = "signals_pool"
+"""Top-level key under which the config that FreqAI sees holds the pool, once it is settled."""
+
+
 def pool_pairs(settings: SignalSettings, config: Mapping[str, Any]) -> tuple[str, ...]:
     """The pairs whose rows train the pool and whose mean is the market, sorted.
 
     ``freqai.signals.model.pool_pairs`` if given, else the pairs that the command named. The latter
     stay in ``config["pairs"]`` when freqtrade's analysis commands narrow the whitelist to the pair
-    of one trade; the model must not change with that.
+    of one trade; the model must not change with that. FreqAI's ``include_corr_pairlist`` join it.
+    Patterns are not resolved here; where that has been done, the result stands in the config.
     """
+    if POOL_KEY in config:
+        return tuple(config[POOL_KEY])
     given = settings.model.pool_pairs or config.get("pairs")
-    return tuple(sorted(given or config["exchange"]["pair_whitelist"]))
+    chosen = given or config["exchange"].get("pair_whitelist") or ()
+    parameters = _section(_section(config, "freqai", []), "freqai.feature_parameters", [])
+    return tuple(sorted({*chosen, *(parameters.get("include_corr_pairlist") or ())}))

@@ -44,7 +44,7 @@ def merged_config(paths: Sequence[Path], depth: int = 0) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If a file is not a JSON object; the message names it.
+        If a file is missing or no JSON object; the message names it.
     OSError
         If it cannot be read.
     """
@@ -55,6 +55,8 @@ def merged_config(paths: Sequence[Path], depth: int = 0) -> dict[str, Any]:
     for path in paths:
         try:
             content = rapidjson.loads(path.read_text(), parse_mode=mode)
+        except FileNotFoundError:
+            raise ValueError(f"{path}: there is no such config file") from None
         except ValueError as error:
             raise ValueError(f"{path} is not JSON: {error}") from error
         if not isinstance(content, dict):

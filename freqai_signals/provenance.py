@@ -62,5 +62,20 @@ def method_files(*kinds: type) -> tuple[Path, ...]:
     return tuple(sorted(Path(file) for file in files if Path(file).is_file()))
 
 
+def hook_files(kind: type, names: Iterable[str]) -> tuple[Path, ...]:
+    """Files in which a class or its bases define the named methods, freqtrade's own left out.
+
+    So a strategy's entry rules may change in another file than the one that shapes the model.
+    """
+    files = {
+        inspect.unwrap(member).__code__.co_filename
+        for base in kind.__mro__
+        for name in names
+        if inspect.isfunction(member := vars(base).get(name))
+        and not base.__module__.startswith("freqtrade")
+    }
+    return tuple(sorted(Path(file) for file in files if Path(file).is_file()))
+
+
 def _sources(path: Path) -> Iterable[Path]:
     return path.rglob("*.py") if path.is_dir() else (path,)

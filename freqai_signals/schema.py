@@ -20,6 +20,10 @@ LABEL_COLUMN: Final = "&-signal"
 PROBA_COLUMNS: Final = ("proba_sell", "proba_hold", "proba_buy")
 """Calibrated probabilities in the order of :class:`SignalClass`; they sum to 1."""
 
+PROBA_MOVE_COLUMN: Final = "proba_move"
+"""Probability of a move either way, one minus that of hold; not returned by the model but made of
+what it returns."""
+
 CONFIDENCE_COLUMN: Final = "confidence"
 EXPECTED_RETURN_COLUMN: Final = "expected_return"
 TRUST_COLUMN: Final = "do_predict"

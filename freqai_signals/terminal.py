@@ -1,62 +1,119 @@
-"""Tables, lines and JSON of the package's commands."""
+"""The one printer of tables and JSON: what the package's commands show."""
 
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+_WORD: Final = 16
+_BORDER: Final = 3
+"""Characters that a column takes beside its text; the last one takes one more."""
 
-def table_console(width: int = 160) -> "Console":
-    """Console of the terminal's width; for a file or pipe, wide enough for every table.
+
+@dataclass(frozen=True)
+class TableColumn:
+    """How one column of a table is shown.
+
+    Attributes
+    ----------
+    name
+        Key of the rows, and headline.
+    priority
+        Where the terminal is too narrow, columns of the highest number go first; those of 0 never.
+    is_number
+        Numbers stand to the right and are never broken; words may be.
+    keep_whole
+        Whether words are never broken either: names and ids that one copies.
+    """
+
+    name: str
+    priority: int = 0
+    is_number: bool = False
+    keep_whole: bool = False
+
+
+def table_console(width: int = 160) -> Console:
+    """The terminal as it is; into a file or pipe, wide enough for every table.
 
     Parameters
     ----------
     width
         Columns of a file or pipe, for which rich would assume 80.
     """
-    from rich.console import Console
-
     console = Console()
     return console if console.is_terminal else Console(width=width)
 
 
+def utc_text(moment: str | datetime) -> str:
+    """A time as all commands show it; ISO text without an offset is UTC already.
+
+    Examples
+    --------
+    >>> utc_text("2024-03-04T23:45:00+01:00"), utc_text("")
+    ('2024-03-04 22:45 UTC', '')
+    """
+    if isinstance(moment, str):
+        if not moment:
+            return ""
+        moment = datetime.fromisoformat(moment)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def print_table(
-    title: str, rows: Sequence[Mapping[str, Any]], console: Console | None = None
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    console: Console | None = None,
+    columns: Sequence[TableColumn] = (),
 ) -> None:
-    """Print rows as a table with the keys of the first one as header.
+    """Print a table that fits: columns are left out by priority, then rows become blocks.
 
     Parameters
     ----------
-    title, rows
-        Shown literally: operators' texts and paths may contain what rich reads as markup, and
-        control characters of a terminal.
+    title
+        Above the table; also says that there is nothing, if so.
+    rows
+        Column to value; a missing one is empty. Shown literally: operators' texts and paths may
+        contain what rich reads as markup, and control characters of a terminal.
     console
-        :func:`table_console` by default.
+        :func:`table_console` by default; its pipe has room for all columns.
+    columns
+        From left to right; by default the keys of the first row, none of which is left out.
     """
     console = console or table_console()
     if not rows:
         print_line(f"{title}: none", console)
         return
-    table = Table(title=literal(title), title_justify="left", title_style="italic")
-    for name in rows[0]:
-        table.add_column(literal(name), overflow="fold")
+    columns = columns or [TableColumn(name) for name in rows[0]]
+    kept = fitting(columns, rows, console.width)
+    if kept is None:
+        _print_blocks(console, title, columns, rows)
+        return
+    table = Table(title=literal(title), title_justify="left", title_style="bold")
+    for column in kept:
+        justify: Any = "right" if column.is_number else "left"
+        whole = column.is_number or column.keep_whole
+        table.add_column(literal(column.name), justify=justify, no_wrap=whole, overflow="fold")
     for row in rows:
-        table.add_row(*(literal(value) for value in row.values()))
+        table.add_row(*(literal(row.get(column.name, "")) for column in kept))
     console.print(table)
+    gone = [column.name for column in columns if column not in kept]
+    if gone:
+        left_out = f"(no room here for {', '.join(gone)}; a wider terminal or a pipe has all)"
+        console.print(literal(left_out))
 
 
 def print_line(line: str, console: Console | None = None) -> None:
     """Print one line literally, without wrapping."""
     (console or table_console()).print(literal(line), soft_wrap=True)
-
-
-def print_json(value: Any) -> None:
-    """Print JSON; dates and paths as text."""
-    Console(soft_wrap=True).print_json(json.dumps(value, default=str))
 
 
 def literal(value: object) -> Text:
@@ -74,3 +131,46 @@ def notify(line: str) -> None:
     """Print a line of progress on standard error."""
     sys.stderr.write(f"freqai-signals: {line}\n")
     sys.stderr.flush()
+
+
+def fitting(
+    columns: Sequence[TableColumn], rows: Sequence[Mapping[str, Any]], width: int
+) -> list[TableColumn] | None:
+    """The columns that fit into a width, None if not even those of priority 0 do.
+
+    Words may be broken down to their headline's or 16 characters' width, numbers never.
+    """
+    kept = list(columns)
+    while sum(_least(column, rows) + _BORDER for column in kept) + 1 > width:
+        worst = max(kept, key=lambda column: (column.priority, kept.index(column)))
+        if worst.priority == 0:
+            return None
+        kept.remove(worst)
+    return kept
+
+
+def print_json(content: Any) -> None:
+    """JSON for programs; without colours in a pipe, never wrapped."""
+    Console(soft_wrap=True).print_json(json.dumps(content, default=str, allow_nan=False))
+
+
+def _least(column: TableColumn, rows: Sequence[Mapping[str, Any]]) -> int:
+    head = cell_len(column.name)
+    widest = max((cell_len(str(row.get(column.name, ""))) for row in rows), default=0)
+    whole = column.is_number or column.keep_whole
+    return max(head, widest if whole else min(widest, _WORD))
+
+
+def _print_blocks(
+    console: Console,
+    title: str,
+    columns: Sequence[TableColumn],
+    rows: Sequence[Mapping[str, Any]],
+) -> None:
+    """A row below the other, a line per column."""
+    console.print(literal(title), style="bold")
+    indent = max(cell_len(column.name) for column in columns)
+    for row in rows:
+        for column in columns:
+            print_line(f"  {column.name:<{indent}}  {row.get(column.name, '')}", console)
+        print_line("", console)

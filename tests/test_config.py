@@ -3,6 +3,8 @@
 import contextlib
 import copy
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from freqai_signals.config import SettingsError, settings_from_config
+from freqai_signals.config import (
+    SettingsError,
+    ignored_keys,
+    pool_pairs,
+    settings_from_config,
+)
 from freqai_signals.files import merged_config
 from freqai_signals.settings import LabelSettings, SignalSettings, timeframe_seconds
 from freqai_signals.settings.presets import FOUNDING_PRESET
@@ -263,43 +270,114 @@ def test_one_parameter_under_two_names_is_refused() -> None:
     assert "colsample_bytree" in line
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        "include_shifted_candles",
-        "DI_threshold",
-        "weight_factor",
-        "principal_component_analysis",
-        "use_SVM_to_remove_outliers",
-        "use_DBSCAN_to_remove_outliers",
-        "noise_standard_deviation",
-        "shuffle_after_split",
-        "reverse_train_test_order",
-        "plot_feature_importances",
-        "buffer_train_data_candles",
-    ],
-)
-def test_freqai_switch_without_effect_is_refused(key: str) -> None:
-    (line,) = problems(feature_parameters={key: 1})
-    assert line.startswith(f"freqai.feature_parameters.{key}: ")
-    assert "no effect" in line
+SWITCHES: dict[str, dict[str, Any]] = {
+    "feature_parameters": {
+        "include_shifted_candles": 2,
+        "DI_threshold": 0.9,
+        "weight_factor": 0.9,
+        "principal_component_analysis": True,
+        "use_SVM_to_remove_outliers": True,
+        "use_DBSCAN_to_remove_outliers": True,
+        "noise_standard_deviation": 0.05,
+        "shuffle_after_split": True,
+        "reverse_train_test_order": True,
+        "buffer_train_data_candles": 10,
+    },
+    "data_split_parameters": {"shuffle": True},
+    "model_training_parameters": {"device": "gpu", "early_stopping_rounds": 50, "n_steps": 2},
+}
+"""FreqAI's and LightGBM's switches that do nothing here, each switched on."""
 
 
 @pytest.mark.parametrize(
-    ("freqai", "path"),
-    [
-        (
-            {"data_split_parameters": {"shuffle": True}},
-            "freqai.data_split_parameters.shuffle",
-        ),
-        ({"continual_learning": True}, "freqai.continual_learning"),
-        ({"conv_width": 2}, "freqai.conv_width"),
-    ],
+    ("section", "key"), [(section, key) for section in SWITCHES for key in SWITCHES[section]]
 )
-def test_freqai_mode_that_would_leak_or_do_nothing_is_refused(
-    freqai: dict[str, Any], path: str
+def test_switch_without_effect_is_ignored_and_told_with_what_takes_its_place(
+    section: str, key: str
 ) -> None:
-    assert paths(**freqai) == [path]
+    value = SWITCHES[section][key]
+    assert build(**{section: {key: value}}) == SignalSettings()
+    (line,) = ignored_keys({"freqai": {section: {key: value}}})
+    head, _, instead = line.partition(": ")
+    assert head == f"freqai.{section}.{key} = {value!r}"
+    assert len(instead) > 3
+
+
+@pytest.mark.parametrize(("key", "value"), [("continual_learning", True), ("conv_width", 2)])
+def test_freqai_mode_without_effect_is_told(key: str, value: Any) -> None:
+    assert build(**{key: value}) == SignalSettings()
+    (line,) = ignored_keys({"freqai": {key: value}})
+    assert line.startswith(f"freqai.{key} = {value!r}: ")
+
+
+def test_strict_refuses_what_has_no_effect() -> None:
+    found = paths({"strict": True}, **SWITCHES, conv_width=2)
+    keys = {f"freqai.{section}.{key}" for section in SWITCHES for key in SWITCHES[section]}
+    assert set(found) == keys | {"freqai.conv_width"}
+    assert build({"strict": True}) == build({"strict": False}) == SignalSettings()
+    assert paths({"strict": 1}) == ["freqai.signals.strict"]
+
+
+def test_what_is_off_or_belongs_to_what_is_off_is_not_told() -> None:
+    quiet = {
+        "_comment": "ours",
+        "conv_width": 1,
+        "continual_learning": False,
+        "feature_parameters": {
+            "DI_threshold": 0.0,
+            "use_SVM_to_remove_outliers": False,
+            "svm_params": {"shuffle": False, "nu": 0.1},
+            "outlier_protection_percentage": 30,
+            "plot_feature_importances": 5,
+        },
+        "data_split_parameters": {"random_state": 1, "shuffle": False},
+        "model_training_parameters": {"verbosity": -1, "device": "cpu", "boosting_type": "gbdt"},
+        "signals": {"_comment": 1, "labels": {"//": "k of the paper", "k": 1.0}},
+    }
+    assert ignored_keys({"freqai": quiet}) == ()
+    assert build(**quiet) == SignalSettings()
+
+
+def test_jobs_below_one_mean_every_processor() -> None:
+    jobs = build(model_training_parameters={"n_jobs": -1}).booster.threads
+    assert jobs == (os.cpu_count() or 1)
+
+
+def test_a_config_as_published_starts() -> None:
+    """As FreqAI's documentation and public repositories have them; values are our own."""
+    config = {
+        "timeframe": "3m",
+        "freqai": {
+            "enabled": True, "purge_old_models": 3, "train_period_days": 14,
+            "backtest_period_days": 3.5, "live_retrain_hours": 0, "identifier": "mine",
+            "data_kitchen_thread_count": 2, "rl_config": {"model_type": "PPO"},
+            "feature_parameters": {
+                "include_timeframes": ["3m", "15m", "1h"],
+                "include_corr_pairlist": ["XRP/USDT:USDT"], "label_period_candles": 18,
+                "include_shifted_candles": 3, "DI_threshold": 0.8, "weight_factor": 0.7,
+                "principal_component_analysis": False, "use_SVM_to_remove_outliers": True,
+                "svm_params": {"nu": 0.05}, "indicator_periods_candles": [8, 30],
+                "plot_feature_importances": 0, "stratify_training_data": 0,
+            },
+            "data_split_parameters": {"test_size": 0.3, "random_state": 7, "shuffle": True},
+            "model_training_parameters": {
+                "n_estimators": 300, "task_type": "CPU", "verbose": 0, "trainer_kwargs": {"a": 1},
+            },
+        },
+    }  # fmt: skip
+    settings = settings_from_config(config)
+    assert settings.features.higher_timeframes == ("15m", "1h")
+    assert settings.booster.rounds == 300
+    assert [line.split(" = ")[0].removeprefix("freqai.") for line in ignored_keys(config)] == [
+        "rl_config",
+        "feature_parameters.include_shifted_candles",
+        "feature_parameters.DI_threshold",
+        "feature_parameters.weight_factor",
+        "feature_parameters.use_SVM_to_remove_outliers",
+        "data_split_parameters.shuffle",
+        "model_training_parameters.task_type",
+        "model_training_parameters.trainer_kwargs",
+    ]
 
 
 # Impossible combinations
@@ -334,21 +412,75 @@ def test_timeframe_of_no_length_is_refused() -> None:
     assert problems(timeframe="0m")[0].startswith("timeframe: ")
 
 
-def test_freqai_timeframes_beside_the_base_are_refused_with_the_place_to_use() -> None:
-    (line,) = problems(feature_parameters={"include_timeframes": ["5m", "1h"]})
-    assert "'1h'" in line
-    assert "freqai.signals.features.higher_timeframes" in line
+@pytest.mark.parametrize(
+    ("timeframe", "included", "higher"),
+    [
+        ("5m", ["5m", "1h"], ("1h",)),
+        ("5m", ["15m", "4h", "4h"], ("15m", "4h")),
+        ("5m", ["5m"], ("1h", "4h")),
+        ("1h", ["1h"], ("4h", "1d")),
+        ("4h", [], ("1d",)),
+        ("1d", ["1d"], ()),
+        ("15m", ["1w"], ("1h", "4h")),
+    ],
+)
+def test_longer_freqai_timeframes_become_higher_timeframes(
+    timeframe: str, included: list[str], higher: tuple[str, ...]
+) -> None:
+    settings = build(timeframe=timeframe, feature_parameters={"include_timeframes": included})
+    assert settings.features.higher_timeframes == higher
 
 
-def test_freqai_corr_pairs_are_refused_with_the_place_to_use() -> None:
-    (line,) = problems(feature_parameters={"include_corr_pairlist": ["BTC/USDT"]})
-    assert "use the pool" in line
-    assert "exchange.pair_whitelist" in line
+def test_our_own_higher_timeframes_win() -> None:
+    own = {"features": {"higher_timeframes": ["2h"]}}
+    settings = build(own, feature_parameters={"include_timeframes": ["5m", "1h"]})
+    assert settings.features.higher_timeframes == ("2h",)
+
+
+@pytest.mark.parametrize("name", ["3d", "1w", "7m", "4H"])
+def test_a_timeframe_that_base_candles_cannot_give_is_told(name: str) -> None:
+    config = {"timeframe": "5m", "freqai": {"feature_parameters": {"include_timeframes": [name]}}}
+    (line,) = ignored_keys(config)
+    assert line.startswith(f"freqai.feature_parameters.include_timeframes = {name!r}: ")
+
+
+def test_freqais_correlated_pairs_join_the_pool() -> None:
+    config = {
+        "exchange": {"pair_whitelist": ["B/USDT", "A/USDT"]},
+        "freqai": {"feature_parameters": {"include_corr_pairlist": ["C/USDT", "B/USDT"]}},
+    }
+    pool = pool_pairs(settings_from_config(config), config)
+    assert pool == ("A/USDT", "B/USDT", "C/USDT")
+
+
+def numbers(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Path and schema of every number, however deep."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from numbers(item, path)
+    elif isinstance(schema, dict):
+        if schema.get("type") in ("number", "integer"):
+            yield path, schema
+        for key, value in schema.items():
+            if key != "default":
+                yield from numbers(value, f"{path}.{key}")
+
+
+def test_every_number_has_limits_on_both_sides() -> None:
+    found = dict(numbers(SignalSettings.model_json_schema()))
+    assert len(found) > 80
+    unlimited = [
+        path
+        for path, schema in found.items()
+        if not {"minimum", "exclusiveMinimum"} & {*schema}
+        or not {"maximum", "exclusiveMaximum"} & {*schema}
+    ]
+    assert unlimited == []
 
 
 def test_indicator_period_below_two_is_refused() -> None:
     assert paths(feature_parameters={"indicator_periods_candles": [1, 6]}) == [
-        "freqai.feature_parameters.indicator_periods_candles"
+        "freqai.feature_parameters.indicator_periods_candles.0"
     ]
 
 
@@ -445,14 +577,10 @@ def test_all_problems_come_in_one_message() -> None:
             "decision": {"strong": 0.1},
         },
         model_training_parameters={"num_leafs": 3},
-        data_split_parameters={"shuffle": True},
-        feature_parameters={"DI_threshold": 0.9},
-        conv_width=2,
+        data_split_parameters={"test_size": 3},
     )
     assert sorted(found) == [
-        "freqai.conv_width",
-        "freqai.data_split_parameters.shuffle",
-        "freqai.feature_parameters.DI_threshold",
+        "freqai.data_split_parameters.test_size",
         "freqai.model_training_parameters.num_leafs",
         "freqai.signals.colour",
         "freqai.signals.decision",
@@ -495,10 +623,7 @@ def test_section_of_a_wrong_shape_is_a_settings_error(freqai: dict[str, Any], pa
             {"feature_parameters": {"label_period_candels": 3}},
             "freqai.feature_parameters.label_period_candels",
         ),
-        (
-            {"data_split_parameters": {"random_state": 3}},
-            "freqai.data_split_parameters.random_state",
-        ),
+        ({"data_split_parameters": {"test_sise": 3}}, "freqai.data_split_parameters.test_sise"),
         ({"train_period_day": 30}, "freqai.train_period_day"),
     ],
 )

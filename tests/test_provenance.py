@@ -1,8 +1,15 @@
 """Digests: stable for the same, different for anything else."""
 
+import functools
 from pathlib import Path
 
-from freqai_signals.provenance import code_digest, digest, file_digest, library_versions
+from freqai_signals.provenance import (
+    code_digest,
+    digest,
+    file_digest,
+    hook_files,
+    library_versions,
+)
 
 
 def test_a_digest_ignores_key_order_and_nothing_else() -> None:
@@ -36,3 +43,26 @@ def test_the_order_of_files_does_not_matter(tmp_path: Path) -> None:
 def test_code_and_libraries_are_named() -> None:
     assert len(code_digest()) == 64
     assert {"lightgbm", "pandas", "numpy", "freqtrade"} <= library_versions().keys()
+
+
+def test_files_of_hooks_are_found_through_wrappers_and_bases_and_no_others(tmp_path: Path) -> None:
+    def loaded(name: str, text: str, **known: object) -> type:
+        file = tmp_path / f"{name}.py"
+        file.write_text(text)
+        names = {"wraps": functools.wraps, **known}
+        exec(compile(text, str(file), "exec"), names)
+        return names[name]  # type: ignore[return-value]
+
+    base = loaded("Base", "class Base:\n    def hook(self): pass\n    def entry(self): pass\n")
+    own = loaded("Own", "class Own(Base):\n    def entry(self): pass\n", Base=base)
+    assert hook_files(own, ["hook"]) == (tmp_path / "Base.py",)
+    text = "class Hooked(Base):\n    def hook(self): pass\n"
+    hooked = loaded("Hooked", text, Base=base)
+    inner = hooked.hook
+
+    @functools.wraps(inner)
+    def outer(self: object) -> None:
+        inner(self)
+
+    hooked.hook = outer
+    assert hook_files(hooked, ["hook"]) == (tmp_path / "Base.py", tmp_path / "Hooked.py")

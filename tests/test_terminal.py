@@ -1,9 +1,37 @@
-"""Tables in files and pipes keep their columns."""
+"""One printer: tables that fit, words that are no markup, times that say UTC."""
+
+import json
+from datetime import datetime, timedelta, timezone
+from io import StringIO
 
 import pytest
+from rich.console import Console
 from rich.table import Table
 
-from freqai_signals.terminal import print_table, table_console
+from freqai_signals.terminal import (
+    TableColumn,
+    fitting,
+    print_json,
+    print_table,
+    table_console,
+    utc_text,
+)
+
+COLUMNS = [
+    TableColumn("pair", keep_whole=True),
+    TableColumn("rows", is_number=True),
+    TableColumn("brier", 2, is_number=True),
+    TableColumn("skill", 1, is_number=True),
+    TableColumn("why", 0),
+]
+ROWS = [{"pair": "BTC/USDT", "rows": "1,234,567", "brier": "0.5812", "skill": "0.118",
+         "why": "a sentence that may be broken into lines"}]  # fmt: skip
+
+
+def printed(width: int, rows: list[dict[str, str]] = ROWS) -> str:
+    text = StringIO()
+    print_table("A table", rows, Console(file=text, width=width), COLUMNS)
+    return text.getvalue()
 
 
 def test_wide_table_keeps_its_columns_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
@@ -22,3 +50,72 @@ def test_markup_in_titles_headers_and_cells_is_literal(capsys: pytest.CaptureFix
     shown = capsys.readouterr().out
     for text in ("[/b] title", "[/i] name", "[/red] value ?[2J", "[/b] empty: none"):
         assert text in shown
+
+
+@pytest.mark.parametrize(
+    ("width", "kept"),
+    [
+        (160, ["pair", "rows", "brier", "skill", "why"]),
+        (59, ["pair", "rows", "skill", "why"]),
+        (50, ["pair", "rows", "why"]),
+    ],
+)
+def test_columns_leave_by_priority(width: int, kept: list[str]) -> None:
+    found = fitting(COLUMNS, ROWS, width)
+    assert found is not None
+    assert [column.name for column in found] == kept
+
+
+@pytest.mark.parametrize("width", [160, 80, 60, 50, 40, 20])
+def test_numbers_and_names_are_never_cut(width: int) -> None:
+    text = printed(width)
+    assert "…" not in text
+    assert "1,234,567" in text
+    assert "BTC/USDT" in text
+
+
+@pytest.mark.parametrize("width", [160, 80, 60, 50])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    assert max(map(len, printed(width).splitlines())) <= width
+
+
+def test_what_has_no_room_is_named() -> None:
+    assert "no room here for brier" in printed(59)
+    assert "no room" not in printed(160)
+
+
+def test_rows_become_blocks_where_not_even_the_least_fits() -> None:
+    lines = printed(30).splitlines()
+    assert "  rows   1,234,567" in lines
+    assert "  brier  0.5812" in lines
+
+
+@pytest.mark.parametrize("width", [160, 30])
+def test_brackets_are_no_markup(width: int) -> None:
+    text = printed(width, [ROWS[0] | {"pair": "[/red]", "why": "[bold]loud[/bold]"}])
+    assert "[/red]" in text
+    assert "[bold]loud[/bold]" in text
+
+
+def test_an_empty_table_is_a_line() -> None:
+    assert printed(80, []) == "A table: none\n"
+
+
+def test_json_is_whole_in_a_pipe(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    content = {"text": "[red]" * 50, "numbers": list(range(50)), "none": None}
+    print_json(content)
+    assert json.loads(capsys.readouterr().out) == content
+
+
+def test_json_refuses_what_programs_cannot_read() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        print_json({"skill": float("nan")})
+
+
+def test_times_are_in_utc_wherever_they_come_from() -> None:
+    ahead = timezone(timedelta(hours=2))
+    assert utc_text(datetime(2024, 1, 1, 1, tzinfo=ahead)) == "2023-12-31 23:00 UTC"
+    assert utc_text(datetime(2024, 1, 1, 1)) == "2024-01-01 01:00 UTC"

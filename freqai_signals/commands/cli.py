@@ -21,11 +21,13 @@ SUBCOMMANDS: Final[Mapping[str, str]] = {
     "rehearse": "freqai_signals.commands.rehearse:add_rehearse",
     "report": "freqai_signals.commands.report:add_report",
     "settings": "freqai_signals.commands.settings:add_settings",
+    "init": "freqai_signals.commands.init:add_init",
     "hyperopt": "freqai_signals.commands.hyperopt:add_hyperopt",
     "models": "freqai_signals.commands.models:add_models",
     "tune": "freqai_signals.commands.tune:add_tune",
     "status": "freqai_signals.commands.status:add_status",
     "ledger": "freqai_signals.commands.ledger:add_ledger",
+    "doctor": "freqai_signals.commands.doctor:add_doctor",
 }
 """Name of each subcommand and the function that adds its parser, imported only when it is needed.
 
@@ -33,6 +35,10 @@ The parser's default ``run`` takes the parsed arguments and returns the exit sta
 ``ValueError`` or ``OSError`` for what the user can correct; the message goes to standard error
 and the status is 2.
 """
+
+
+_FORMER: Final[Mapping[str, str]] = {"search": "hyperopt"}
+"""Names before 0.2 that still work."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The subcommand's status; 2 for wrong use.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    words[:1] = [_FORMER.get(name, name) for name in words[:1]]
     own, command = _split(words)
     arguments = _parser(own[:1]).parse_args(own, argparse.Namespace(command=command))
     try:

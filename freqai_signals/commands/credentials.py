@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-DEFAULT_FILE: Final = Path("user_data/credentials.json")
+from freqai_signals.commands.locations import add_locations, locations
+
+_DEFAULT_PORT: Final = 8080
 _OWNER_ONLY: Final = 0o600
 _MOST_PORT: Final = 65_535
 
@@ -26,8 +28,11 @@ def add_credentials(commands: "argparse._SubParsersAction[Any]") -> None:
             "next to it with which a second bot listens to the first. Existing files are kept."
         ),
     )
-    parser.add_argument("--file", type=Path, default=DEFAULT_FILE, metavar="FILE")
-    parser.add_argument("--port", type=int, default=8080, help="of the API (default: 8080)")
+    add_locations(parser)
+    parser.add_argument(
+        "--file", type=Path, metavar="FILE", help="default: credentials.json in --userdir"
+    )
+    parser.add_argument("--port", type=int, help="of the API (default: the config's, else 8080)")
     parser.set_defaults(run=_run)
 
 
@@ -99,6 +104,10 @@ def _write(path: Path, content: Mapping[str, object]) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    consumer = ensure_credentials(arguments.file, arguments.port)
-    sys.stdout.write(f"{arguments.file}\n{consumer}\n")
+    where = locations(arguments)
+    file = arguments.file or where.userdir / "credentials.json"
+    server = where.config.get("api_server")
+    given = server.get("listen_port") if isinstance(server, Mapping) else None
+    consumer = ensure_credentials(file, arguments.port or given or _DEFAULT_PORT)
+    sys.stdout.write(f"{file}\n{consumer}\n")
     return 0

@@ -5,11 +5,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from freqai_signals.commands.locations import add_locations, locations
+
 if TYPE_CHECKING:
     from freqai_signals.ledger.ledger import Ledger
 
 _EDITED: Final = 1
-_FILE: Final = Path("user_data/signals/ledger.sqlite")
 
 
 def add_ledger(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -23,11 +24,11 @@ def add_ledger(commands: "argparse._SubParsersAction[Any]") -> None:
         ),
     )
     parser.add_argument("action", choices=("verify", "export"), help="what to do")
+    add_locations(parser)
     parser.add_argument(
         "--ledger",
-        default=str(_FILE),
         metavar="FILE|URL",
-        help="SQLite file or SQLAlchemy URL (default: %(default)s)",
+        help="SQLite file or SQLAlchemy URL (default: the config's, else below --userdir)",
     )
     parser.add_argument(
         "--roots",
@@ -44,9 +45,13 @@ def add_ledger(commands: "argparse._SubParsersAction[Any]") -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from sqlalchemy.exc import SQLAlchemyError
 
+    from freqai_signals.ledger.database import ledger_url
     from freqai_signals.ledger.ledger import Ledger
+    from freqai_signals.settings import LedgerSettings
 
-    url = str(arguments.ledger)
+    where = locations(arguments)
+    settings = LedgerSettings.model_validate(where.section("ledger"))
+    url = str(arguments.ledger or ledger_url(settings, where.userdir)).removeprefix("sqlite:///")
     if "://" not in url:
         if not Path(url).is_file():
             raise ValueError(

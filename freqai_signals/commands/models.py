@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from freqai_signals.commands.locations import add_locations, locations
 from freqai_signals.terminal import print_json, print_line, print_table
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ def add_models(commands: "argparse._SubParsersAction[Any]") -> None:
     )
     parser.add_argument("action", choices=sorted(_ACTIONS), help="what to do")
     parser.add_argument("version", nargs="*", metavar="VERSION", help="compare takes two")
+    add_locations(parser)
     parser.add_argument(
-        "--registry", type=Path, default=Path("user_data/signals/registry"), metavar="DIR"
+        "--registry", type=Path, metavar="DIR", help="default: the config's, else below --userdir"
     )
     parser.add_argument(
         "--key",
@@ -50,14 +52,18 @@ def add_models(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from freqai_signals.registry.registry import Registry
+    from freqai_signals.registry.registry import Registry, registry_folder
+    from freqai_signals.settings import RegistrySettings
 
     if arguments.action == "verify" and arguments.version and Path(arguments.version[0]).exists():
         return _verify_path(arguments)
-    if not arguments.registry.is_dir():
+    where = locations(arguments)
+    folder = arguments.registry or registry_folder(
+        RegistrySettings.model_validate(where.section("registry")), where.userdir
+    )
+    if not folder.is_dir():
         raise ValueError(
-            f"no registry at {arguments.registry}; a dry or live run creates it, or name one with "
-            "--registry"
+            f"no registry at {folder}; a dry or live run creates it, or name one with --registry"
         )
     wanted = 2 if arguments.action == "compare" else 1
     if len(arguments.version) > wanted or (wanted == 2 and len(arguments.version) != 2):
@@ -65,8 +71,10 @@ def _run(arguments: argparse.Namespace) -> int:
             f"models {arguments.action} takes {'two versions' if wanted == 2 else 'one version'}, "
             f"got {len(arguments.version)}"
         )
-    key = _key(arguments.key or arguments.registry.parent / "signing.key")
-    return _ACTIONS[arguments.action](Registry(arguments.registry, key=key), arguments)
+    # A registry that is named is taken for one of an installation, whose key lies beside it.
+    beside = folder.parent if arguments.registry else where.userdir / "signals"
+    key = _key(arguments.key or beside / "signing.key")
+    return _ACTIONS[arguments.action](Registry(folder, key=key), arguments)
 
 
 def _key(path: Path) -> bytes:

@@ -48,6 +48,16 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="default: user_data/rehearsals/<now>"
     )
+    _add_error_options(parser)
+    parser.add_argument(
+        "--again", type=Path, metavar="DIR", help="evaluate the finished rehearsal in DIR, run none"
+    )
+    _add_code_options(parser)
+    parser.set_defaults(run=_run, usage_error=parser.error)
+
+
+def _add_error_options(parser: argparse.ArgumentParser) -> None:
+    """What goes wrong on purpose."""
     parser.add_argument(
         "--faults",
         type=float,
@@ -61,12 +71,17 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
         action="store_true",
         help="every day an hour's outage, a gap, missing and late candles",
     )
+
+
+def _add_code_options(parser: argparse.ArgumentParser) -> None:
+    """Which strategy runs, and where it and the model lie."""
     parser.add_argument(
-        "--again", type=Path, metavar="DIR", help="evaluate the finished rehearsal in DIR, run none"
-    )
+        "--strategy", metavar="NAME",
+        help="class to run (default: LightGBMSignalStrategy); of one with its own rules the "
+        "model's columns are compared, not its decisions",
+    )  # fmt: skip
     parser.add_argument("--strategy-path", type=Path, default=Path("strategies"))
     parser.add_argument("--freqaimodel-path", type=Path, default=Path("freqai_models"))
-    parser.set_defaults(run=_run, usage_error=parser.error)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -80,6 +95,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _request(arguments: argparse.Namespace) -> "Rehearsal":
+    from freqai_signals.rehearsal.bot import STRATEGY
     from freqai_signals.rehearsal.scenario import Rehearsal
 
     if not arguments.days > 0:
@@ -102,4 +118,5 @@ def _request(arguments: argparse.Namespace) -> "Rehearsal":
         faults=arguments.faults,
         incidents=arguments.incidents,
         code=(arguments.strategy_path, arguments.freqaimodel_path),
+        strategy=arguments.strategy or STRATEGY,
     )

@@ -1,46 +1,139 @@
-"""The subcommand ``report``: quality of the last backtest's signals."""
+"""The subcommand ``report``: what the last backtest's signals, or live ones, were worth."""
 
 import argparse
-import json
 import sys
+import webbrowser
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-from rich.console import Console
+from freqai_signals.commands.locations import Locations, add_locations, locations
+from freqai_signals.files import write_atomically
+from freqai_signals.terminal import print_json, table_console
 
-from freqai_signals.report.backtest_record import RecordMissing, Run, read_run
-from freqai_signals.report.model_usage import RunModels
-from freqai_signals.report.printing import as_json, print_report
-from freqai_signals.report.quality import known_rows
-from freqai_signals.report.signal_export import signal_records, write_signals
-from freqai_signals.sandbox.exchange.timeframes import BASE_TIMEFRAME
-from freqai_signals.sandbox.posterior.captured_share import captured_share, open_market
-from freqai_signals.sandbox.posterior.skill_share import SkillShare
-from freqai_signals.settings import SignalSettings
-from freqai_signals.terminal import table_console
+if TYPE_CHECKING:
+    from freqai_signals.report.data.backtest_record import Run
+    from freqai_signals.report.data.frames import SignalFrames
+    from freqai_signals.report.model_usage import RunModels
+    from freqai_signals.report.page.parts.page_section import Section
+    from freqai_signals.sandbox.posterior.skill_share import SkillShare
+    from freqai_signals.settings import SignalSettings
+
+_TIERS: Final = ("none", "weak", "medium", "strong")
+_BESIDE: Final = Path("-")
+"""Stands for ``--html`` without a path: beside the record."""
+
+_EXAMPLES: Final = """examples:
+  freqai-signals report                              tables of the newest backtest
+  freqai-signals report --pair BTC/USDT --tier strong
+  freqai-signals report --html --open                the page, in a browser
+  freqai-signals report --html report.html           the page, into this file
+  freqai-signals report --live --html --open         the page of what a bot predicted live
+  freqai-signals report --json | jq .page.sections[0].finding
+"""
+
+
+@dataclass(frozen=True)
+class _Report:
+    """What was read, ready to be shown."""
+
+    frames: "SignalFrames"
+    sections: "list[Section]"
+    title: str
+    page: Path
+    notes: list[str]
+    tables: dict[str, Any] = field(default_factory=dict)
+    run: "Run | None" = None
+    models: "RunModels | None" = None
 
 
 def add_report(commands: "argparse._SubParsersAction[Any]") -> None:
     """Add the subcommand ``report``."""
-    parser = commands.add_parser("report", help="quality of the last backtest's signals")
-    parser.add_argument("--userdir", type=Path, default=Path("user_data"))
-    parser.add_argument("--identifier", help="FreqAI identifier; default: the newest backtest")
-    parser.add_argument(
-        "--since", type=float, default=0.0, help="refuse a backtest older than this Unix time"
+    parser = commands.add_parser(
+        "report",
+        help="quality of the last backtest's signals, or of live ones",
+        description="What the signals of a backtest, or of a running bot, were worth.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    add_locations(parser)
     parser.add_argument(
-        "--signals",
-        type=Path,
-        metavar="FILE",
-        help="also write the signals there, a JSON line each",
+        "--identifier", metavar="NAME",
+        help="FreqAI's (default: that of --config, else of the newest backtest)",
+    )  # fmt: skip
+    parser.add_argument("--pair", default="", metavar="PAIR", help="only this pair, by full name")
+    parser.add_argument("--tier", default="", choices=_TIERS, help="only this tier of confidence")
+    parser.add_argument(
+        "--html", nargs="?", type=Path, const=_BESIDE, metavar="FILE",
+        help="write the page there; without FILE, beside the record as report.html",
+    )  # fmt: skip
+    parser.add_argument("--open", action="store_true", help="write the page and open a browser")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--schema", action="store_true", help="print the JSON's schema, no report")
+    parser.add_argument(
+        "--signals", type=Path, metavar="FILE", help="also write the signals, a JSON line each"
+    )
+    parser.add_argument(
+        "--since", type=float, default=0.0, metavar="SECONDS",
+        help="refuse a backtest older than this Unix time",
+    )  # fmt: skip
+    live = parser.add_argument_group("of a running bot")
+    live.add_argument("--live", action="store_true", help="report on the ledger, not a backtest")
+    live.add_argument(
+        "--ledger", metavar="FILE|URL", help="default: signals/ledger.sqlite in --userdir"
     )
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    folder = _folder(arguments.userdir / "signals" / "reports", arguments.identifier)
+    console = table_console()
+    if arguments.schema:
+        from freqai_signals.report.page.json_form import ReportJson
+
+        print_json(ReportJson.model_json_schema())
+        return 0
+    _check(arguments)
+    where = locations(arguments)
+    found = _live(arguments, where) if arguments.live else _backtest(arguments, where)
+    wanted = arguments.html or (_BESIDE if arguments.open else None)
+    path = found.page if wanted == _BESIDE else wanted
+    if path is not None:
+        _write_page(path, found)
+    if arguments.json:
+        print_json(found.tables | _page_json(found))
+    else:
+        _print(found, console)
+        if path is not None:
+            console.print(f"Page: {path}", markup=False, soft_wrap=True)
+    if arguments.open and path is not None and not webbrowser.open(path.resolve().as_uri()):
+        sys.stderr.write(f"no browser could be started; open {path} yourself\n")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse options that would do nothing."""
+    if arguments.live:
+        idle = {"--identifier": arguments.identifier, "--since": arguments.since}
+        idle["--signals"] = arguments.signals
+    else:
+        idle = {"--ledger": arguments.ledger}
+    given = [name for name, value in idle.items() if value]
+    if given:
+        kind = "a backtest: leave out --live" if arguments.live else "a running bot: add --live"
+        raise ValueError(f"{', '.join(given)} is about {kind}")
+
+
+def _backtest(arguments: argparse.Namespace, where: Locations) -> _Report:
+    from freqai_signals.report.data.backtest_frames import run_frames
+    from freqai_signals.report.data.backtest_record import RecordMissing, newest_folder, read_run
+    from freqai_signals.report.data.selection import select, select_trades
+    from freqai_signals.report.model_usage import RunModels
+    from freqai_signals.report.page.sections import page_sections, verdict
+    from freqai_signals.report.printing import as_json
+
+    identifier = arguments.identifier or (where.identifier if where.named else "")
+    folder = newest_folder(where.userdir, identifier or None)
     run = read_run(folder)
     made = datetime.fromisoformat(run.facts["at"])
     if made.timestamp() < int(arguments.since):
@@ -48,52 +141,143 @@ def _run(arguments: argparse.Namespace) -> int:
             f"the newest backtest in {folder} is of {made:%Y-%m-%d %H:%M:%S} UTC, older than the "
             "command that should have made one: it failed, see its messages above"
         )
-    models = RunModels(arguments.userdir / "signals" / "models")
+    run = select(run, arguments.pair, arguments.tier)
+    models = RunModels(where.userdir / "signals" / "models")
     if arguments.signals is not None:
         _write_signals(arguments.signals, run, models)
+    whole = bool(arguments.html or arguments.open or arguments.json)
+    frames = run_frames(run, where.userdir, folder, models, with_features=whole)
+    frames = select_trades(frames, arguments.tier)
     share = _captured(run)
+    notes = [*_chosen(arguments), *_market_notes(run, share)]
+    tables: dict[str, Any] = {}
     if arguments.json:
         captured = None if share is None else {**share.__dict__, "share": share.share}
-        Console(soft_wrap=True).print_json(
-            json.dumps(as_json(run, models) | {"captured": captured})
-        )
-        return 0
-    console = table_console()
-    print_report(run, models, console)
-    if share is not None:
-        console.print(
-            f"Simulated market: {share.share:.0%} of the attainable skill was captured "
-            f"({share.model:.3f} of {share.attainable:.3f}, on {share.rows:,} rows whose exact "
-            "class posterior is known)."
-        )
-    console.print(f"Rows behind this report: {folder}", markup=False, soft_wrap=True)
-    return 0
+        tables = as_json(run, models) | {"captured": captured}
+    title = f"Signal report · {folder.name} · {run.facts['timerange']}"
+    command = _command(arguments)
+    sections = page_sections(frames, models, command) if whole else [verdict(frames)]
+    return _Report(
+        frames, sections, title,
+        folder / "report.html", notes, tables, run, models,
+    )  # fmt: skip
 
 
-def _write_signals(path: Path, run: Run, models: RunModels) -> None:
+def _live(arguments: argparse.Namespace, where: Locations) -> _Report:
+    from freqai_signals.live.ledger_frames import ledger_frames
+    from freqai_signals.report.data.selection import select_frames
+    from freqai_signals.report.page.sections import page_sections
+
+    signals, settings = where.userdir / "signals", _settings(where)
+    registry = signals / "registry"
+    frames = ledger_frames(
+        arguments.ledger or str(signals / "ledger.sqlite"),
+        settings,
+        registry if registry.is_dir() else None,
+    )
+    frames = select_frames(frames, arguments.pair, arguments.tier)
+    notes = _chosen(arguments)
+    if settings is None:
+        notes.append(
+            "Horizon, tiers and rules are taken to be the shipped ones, since the ledger does not "
+            "store them; --config names the bot's."
+        )
+    sections = page_sections(frames, None, _command(arguments))
+    facts = {key: value for key, value in frames.facts.items() if key != "settings"}
+    page = signals / "reports" / "live" / "report.html"
+    return _Report(frames, sections, "Live signal report", page, notes, {"facts": facts})
+
+
+def _settings(where: Locations) -> "SignalSettings | None":
+    """The bot's settings, which the ledger does not store."""
+    from freqai_signals.config import settings_from_config
+
+    return settings_from_config(where.config) if "freqai" in where.config else None
+
+
+def _chosen(arguments: argparse.Namespace) -> list[str]:
+    parts = [f"pair {arguments.pair}"] if arguments.pair else []
+    parts += [f"tier {arguments.tier}"] if arguments.tier else []
+    return [f"Only {' and '.join(parts)}."] if parts else []
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """What makes the same report again, without the paths of this machine."""
+    words = ["freqai-signals report --html"]
+    words += ["--live"] if arguments.live else []
+    for name in ("identifier", "pair", "tier"):
+        value = getattr(arguments, name)
+        words += [f"--{name} {value}"] if value else []
+    return " ".join(words)
+
+
+def _write_page(path: Path, found: _Report) -> None:
+    from freqai_signals.report.page.html_page import page
+
+    if path == found.page:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.resolve().parent.is_dir():
+        raise ValueError(f"--html {path}: there is no folder {path.parent}; create it first")
+    write_atomically(path, page(found.sections, found.title, found.notes).encode())
+
+
+def _page_json(found: _Report) -> dict[str, Any]:
+    from freqai_signals.report.page.json_form import page_json
+
+    return {"page": page_json(found.sections, found.title, found.notes)}
+
+
+def _print(found: _Report, console: Any) -> None:
+    from rich.text import Text
+
+    from freqai_signals.report.page.parts.overview_sections import verdict_text
+    from freqai_signals.report.printing import print_findings, print_report
+
+    verdict = [*found.notes, *verdict_text(found.sections[0])]
+    if found.run is None or found.models is None:
+        console.print(Text(found.title, style="bold"))
+        print_findings(found.sections[1:], console, verdict)
+        return
+    print_report(found.run, found.models, console, verdict)
+    console.print(
+        f"Rows behind this report: {found.frames.facts['folder']}", markup=False, soft_wrap=True
+    )
+
+
+def _write_signals(path: Path, run: "Run", models: "RunModels") -> None:
+    from freqai_signals.report.signal_export import signal_records, write_signals
+
     if not path.resolve().parent.is_dir():
         raise ValueError(f"--signals {path}: there is no folder {path.parent}; create it first")
     count = write_signals(path, signal_records(run, models))
     sys.stderr.write(f"{count} signals written to {path}\n")
 
 
-def _captured(run: Run) -> SkillShare | None:
+def _market_notes(run: "Run", share: "SkillShare | None") -> list[str]:
+    from freqai_signals.sandbox.posterior.captured_share import open_market
+
+    if open_market(Path(run.facts.get("datadir", ""))) is None:
+        return []
+    notes = ["Simulated market with a planted edge: it says nothing of what real ones pay."]
+    if share is not None:
+        notes.append(
+            f"{share.share:.0%} of the attainable skill was captured ({share.model:.3f} of "
+            f"{share.attainable:.3f}, on {share.rows:,} rows whose exact class posterior is known)."
+        )
+    return notes
+
+
+def _captured(run: "Run") -> "SkillShare | None":
     """Share of the attainable skill, if a simulated market's own candles were predicted."""
+    from freqai_signals.report.quality import known_rows
+    from freqai_signals.sandbox.exchange.timeframes import BASE_TIMEFRAME
+    from freqai_signals.sandbox.posterior.captured_share import captured_share, open_market
+
     market = open_market(Path(run.facts.get("datadir", "")))
-    settings = SignalSettings.model_validate(run.facts["settings"])
-    if market is None or settings.timeframe != BASE_TIMEFRAME:
+    if market is None or run.settings.timeframe != BASE_TIMEFRAME:
         return None
     listed = {pair: run.frames[pair] for pair in market.spec.pairs if pair in run.frames}
     rows = {pair: known_rows(frame) for pair, frame in listed.items()}
     if not any(len(frame) for frame in rows.values()):
         return None
-    return captured_share(market, rows, settings, float(run.facts["round_trip_cost"]))
-
-
-def _folder(reports: Path, identifier: str | None) -> Path:
-    if identifier:
-        return reports / identifier
-    runs = sorted(reports.glob("*/run.json"), key=lambda file: file.stat().st_mtime)
-    if not runs:
-        raise RecordMissing(f"no backtest to report on in {reports}; run `make backtest` first")
-    return runs[-1].parent
+    return captured_share(market, rows, run.settings, float(run.facts["round_trip_cost"]))

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from freqai_signals.config import key_path
+from freqai_signals.commands.locations import add_locations, locations
+from freqai_signals.config import key_path, settings_from_config
 from freqai_signals.settings import SignalSettings
 from freqai_signals.terminal import table_console
 
@@ -25,6 +26,7 @@ def add_settings(commands: "argparse._SubParsersAction[Any]") -> None:
     """Add the subcommand ``settings``."""
     parser = commands.add_parser("settings", help="every settings key, its default and its limits")
     parser.add_argument("section", nargs="?", help="only this one, for example decision")
+    add_locations(parser)
     parser.set_defaults(run=_run)
 
 
@@ -32,10 +34,13 @@ def _run(arguments: argparse.Namespace) -> int:
     sections = dict(_sections())
     if arguments.section not in (None, *sections):
         raise ValueError(f"no section {arguments.section!r}; there are {', '.join(sections)}")
+    own: SignalSettings | None = None
+    if arguments.config or arguments.userdir:
+        own = settings_from_config(locations(arguments).config)
     console = table_console(width=120)
     for name, section in sections.items():
         if arguments.section in (None, name):
-            _print(console, name, section)
+            _print(console, name, section, getattr(own, name, None))
     return 0
 
 
@@ -48,12 +53,14 @@ def _sections() -> Iterator[tuple[str, BaseModel]]:
             yield name, value
 
 
-def _print(console: Console, name: str, section: BaseModel) -> None:
+def _print(console: Console, name: str, section: BaseModel, own: BaseModel | None) -> None:
+    """One section as a table; with what a config makes of it, where one is given."""
     table = Table(title=key_path(name), title_justify="left", title_style="bold")
-    for column in ("key", "default", "allowed"):
+    for column in ("key", "default", *(["config"] if own is not None else []), "allowed"):
         table.add_column(column, overflow="fold")
     for key, schema in type(section).model_json_schema()["properties"].items():
-        table.add_row(key, _shown(getattr(section, key)), allowed(schema))
+        values = [getattr(given, key) for given in (section, own) if given is not None]
+        table.add_row(key, *map(_shown, values), allowed(schema))
     console.print(table)
     console.print(cleandoc(type(section).__doc__ or ""), style="dim", highlight=False)
 

@@ -3,9 +3,9 @@
 import argparse
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-_FOLDER: Final = Path("user_data/signals")
+from freqai_signals.commands.locations import add_locations, locations
 
 
 def add_status(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -16,13 +16,15 @@ def add_status(commands: "argparse._SubParsersAction[Any]") -> None:
         description="Shows serving models, the level of each pair, live quality and the history. "
         "Writes nothing.",
     )
+    add_locations(parser)
     parser.add_argument(
         "--ledger",
-        default=str(_FOLDER / "ledger.sqlite"),
         metavar="FILE|URL",
-        help="SQLite file or SQLAlchemy URL (default: %(default)s)",
+        help="SQLite file or SQLAlchemy URL (default: the config's, else below --userdir)",
     )
-    parser.add_argument("--registry", type=Path, default=_FOLDER / "registry", metavar="DIR")
+    parser.add_argument(
+        "--registry", type=Path, metavar="DIR", help="default: the config's, else below --userdir"
+    )
     parser.add_argument(
         "--days",
         type=float,
@@ -39,11 +41,19 @@ def add_status(commands: "argparse._SubParsersAction[Any]") -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from sqlalchemy.exc import SQLAlchemyError
 
+    from freqai_signals.ledger.database import ledger_url
     from freqai_signals.ledger.ledger import Ledger
     from freqai_signals.live.bot_status import print_status, status
+    from freqai_signals.registry.registry import registry_folder
+    from freqai_signals.settings import LedgerSettings, RegistrySettings
     from freqai_signals.terminal import print_json
 
-    url = str(arguments.ledger)
+    where = locations(arguments)
+    ledgers = LedgerSettings.model_validate(where.section("ledger"))
+    url = str(arguments.ledger or ledger_url(ledgers, where.userdir)).removeprefix("sqlite:///")
+    registry = arguments.registry or registry_folder(
+        RegistrySettings.model_validate(where.section("registry")), where.userdir
+    )
     if "://" not in url:
         if not Path(url).is_file():
             raise ValueError(
@@ -52,7 +62,7 @@ def _run(arguments: argparse.Namespace) -> int:
         url = f"sqlite:///{Path(url).absolute()}"
     try:
         with closing(Ledger(url, read_only=True)) as ledger:
-            found = status(ledger, arguments.registry, arguments.days, arguments.events)
+            found = status(ledger, registry, arguments.days, arguments.events)
     except SQLAlchemyError as error:
         raise ValueError(f"the ledger cannot be read: {str(error).splitlines()[0]}") from error
     if arguments.json:

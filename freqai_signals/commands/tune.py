@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from freqai_signals.commands.locations import add_locations, locations
+from freqai_signals.files import merged
 from freqai_signals.terminal import notify
 
 if TYPE_CHECKING:
@@ -26,10 +28,7 @@ def add_tune(commands: "argparse._SubParsersAction[Any]") -> None:
             "several at a time share the trials."
         ),
     )
-    parser.add_argument(
-        "--config", type=Path, nargs="+", default=[Path("config.json")], metavar="FILE",
-        help="freqtrade's configs, later ones win",
-    )  # fmt: skip
+    add_locations(parser, several=True)
     parser.add_argument(
         "--datadir", type=Path, metavar="DIR", help="candles (default: the simulated market)"
     )
@@ -44,7 +43,6 @@ def add_tune(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument(
         "--storage", metavar="URL", help="of Optuna; default: SQLite next to the records"
     )
-    parser.add_argument("--userdir", type=Path, default=Path("user_data"), metavar="DIR")
     parser.set_defaults(run=_run)
 
 
@@ -60,7 +58,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from freqai_signals.tuning.run import Scope, StillRunning, tune
 
     window = open_window(arguments)
-    records = TuningRecords(arguments.userdir / "signals" / "tuning", window.identifier)
+    records = TuningRecords(locations(arguments).userdir / "signals" / "tuning", window.identifier)
     for pool in window.pools():
         rows = window.rows(pool)
         notify(f"{len(rows)} rows of {', '.join(rows.pairs)} up to {window.until:%Y-%m-%d %H:%M}")
@@ -99,13 +97,14 @@ def open_window(arguments: argparse.Namespace) -> "TuningWindow":
 
 def _config(arguments: argparse.Namespace) -> dict[str, Any]:
     """The merged configs, with the options of the command line over them."""
-    from freqai_signals.files import merged, merged_config
-
-    config = merged_config(arguments.config)
+    where = locations(arguments)
+    if not where.configs:
+        raise ValueError("there is no config.json in --userdir or here; name one with --config")
+    config = dict(where.config)
     if arguments.pairs:
         config = merged(config, {"exchange": {"pair_whitelist": list(arguments.pairs)}})
     if not (config.get("exchange") or {}).get("pair_whitelist"):
-        files = ", ".join(map(str, arguments.config))
+        files = ", ".join(map(str, where.configs))
         raise ValueError(f"{files}: exchange.pair_whitelist names no pair; name some with --pairs")
     options = {name: getattr(arguments, name) for name in ("trials", "minutes", "seed", "storage")}
     budget = {name: value for name, value in options.items() if value is not None}

@@ -66,6 +66,8 @@ class Source:
         Round-trip cost, a fraction.
     prior
         Class shares of the model's training rows.
+    new_pair
+        Whether none of those rows were of this pair.
     """
 
     bot: str
@@ -75,6 +77,7 @@ class Source:
     candle_seconds: int
     cost: float
     prior: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
+    new_pair: bool = False
 
 
 def prediction_rows(frame: pd.DataFrame, source: Source, after: int) -> Entry:
@@ -149,6 +152,7 @@ def _prediction(
         "signal": "none" if signal < 0 else SignalClass(signal).name.lower(),
         "strength": int(row.get(STRENGTH_COLUMN, 0)),
         "reason": str(row.get(REASON_COLUMN, "")),
+        "new_pair": int(source.new_pair),
     }
 
 

@@ -16,7 +16,16 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, Float, Integer, SmallInteger, Table, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DefaultClause,
+    Float,
+    Integer,
+    SmallInteger,
+    Table,
+    select,
+)
 
 from freqai_signals.ledger.sql_tables import (
     CHAIN_HEADS,
@@ -39,7 +48,13 @@ Upsert = Callable[[Table], Any]
 
 def plain(table: Table, row: Mapping[str, Any]) -> Row:
     """The columns of a row as every database gives them back; NaN, which SQLite lacks, is None."""
-    return {name: _plain(column.type, row[name]) for name, column in table.c.items() if name in row}
+    found = {}
+    for name, column in table.c.items():
+        if name in row:
+            found[name] = _plain(column.type, row[name])
+        elif isinstance(column.server_default, DefaultClause):
+            found[name] = _plain(column.type, column.server_default.arg)
+    return found
 
 
 def _plain(kind: Any, value: Any) -> Any:

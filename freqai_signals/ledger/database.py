@@ -146,6 +146,12 @@ def _to_3(connection: Connection) -> None:
 
 
 def _to_4(connection: Connection) -> None:
+    """Predictions remember whether the pair was new to the model."""
+    column = "new_pair SMALLINT DEFAULT 0 NOT NULL"
+    connection.execute(text(f"ALTER TABLE predictions ADD COLUMN {column}"))
+
+
+def _to_5(connection: Connection) -> None:
     """Rows carry the hash of the row before; a pair's name fits into that of a counter."""
     for table in CHAINED:
         for column in ("number BIGINT", "hash VARCHAR(64)", "replaces VARCHAR(96)"):
@@ -167,7 +173,7 @@ def _to_4(connection: Connection) -> None:
         index.create(connection)
 
 
-STEPS: Final[Mapping[int, Callable[[Connection], None]]] = {2: _to_2, 3: _to_3, 4: _to_4}
+STEPS: Final[Mapping[int, Callable[[Connection], None]]] = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5}
 """Migration to each version from the one before. A step is never changed once released."""
 
 

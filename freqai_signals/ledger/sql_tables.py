@@ -15,7 +15,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Raise it with every change below, and add the step to ``database.STEPS``."""
 
 LONGEST_NAME: Final = 64
@@ -33,7 +33,7 @@ def _key() -> tuple["Column[str]", "Column[int]", "Column[str]"]:
 
 
 def _chain() -> tuple["Column[int]", "Column[str]", "Column[str]"]:
-    """Place in a bot's chain; see :mod:`~freqai_signals.ledger.chain`. Since version 4."""
+    """Place in a bot's chain; see :mod:`~freqai_signals.ledger.chain`. Since version 5."""
     return (
         Column("number", BigInteger),
         Column("hash", String(64)),
@@ -61,9 +61,13 @@ PREDICTIONS: Final = Table(
     Column("strength", SmallInteger, nullable=False),
     Column("reason", String(32), nullable=False),
     Column("recorded", BigInteger, nullable=False),
+    Column("new_pair", SmallInteger, nullable=False, server_default="0"),
     *_chain(),
 )
-"""The prediction of every closed candle. Only rows of ``kind`` ``live`` are ever scored."""
+"""The prediction of every closed candle. Only rows of ``kind`` ``live`` are ever scored.
+
+``new_pair``, since version 4: 1 where the model had no row of the pair in its training.
+"""
 
 SIGNALS: Final = Table(
     "signals",

@@ -1,6 +1,7 @@
 """One pair in a running bot: from the closed candle to rows in the ledger and messages."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import pandas as pd
@@ -129,17 +130,12 @@ class PairOperation:
         model, row = self.watch.model, frame.iloc[-1]
         opening = int(candle_numbers(frame["date"].tail(1), seconds)[0]) * seconds
         is_new = opening > self._after
-        version = model.card.version if model is not None else _NO_MODEL
-        source = Source(
-            self._ledger.bot, self.pair, version,
-            model.trained_until if model is not None else 0, seconds, cost,
-            *([_prior(model)] if model is not None and model.fit is not None else []),
-        )  # fmt: skip
+        source = self._source(cost)
         records = []
         if is_new and model is not None and int(row[DECISION_SIGNAL_COLUMN]) != NO_SIGNAL:
             features = self.watch.features
             drivers = model.contributions(features) if features else []
-            records.append(record_of(self.pair, row, version, drivers))
+            records.append(record_of(self.pair, row, source.model_version, drivers))
         entries = [
             prediction_rows(frame, source, self._after),
             signal_rows(records, self._ledger.bot),
@@ -150,6 +146,17 @@ class PairOperation:
         # Whoever reads a signal's message must find its row.
         self._ledger.write(entries, wait=bool(records))
         return is_new or self._unsent == opening
+
+    def _source(self, cost: float) -> Source:
+        model, seconds = self.watch.model, self._settings.candle_seconds
+        if model is None:
+            return Source(self._ledger.bot, self.pair, _NO_MODEL, 0, seconds, cost)
+        source = Source(
+            self._ledger.bot, self.pair, model.card.version, model.trained_until, seconds, cost
+        )
+        if model.fit is None:
+            return source
+        return replace(source, prior=_prior(model), new_pair=self.pair not in model.card.pairs)
 
     def send_signals(self, row: Any, is_new: bool, send: Callable[[str], Any]) -> None:
         """Send a signal's message, if signals are sent, and note in the ledger that it was."""

@@ -26,8 +26,7 @@ class Calibrator:
     method
         Which map; ``none`` returns its input.
     values
-        Its parameters: ``temperature``: one; ``vector``: three slopes, three offsets;
-        ``direction_shrink``: one slope; ``isotonic``: knots of each class.
+        Its parameters: one temperature, or one slope for ``direction_shrink``.
     """
 
     method: CalibrationMethod = "none"

@@ -26,20 +26,27 @@ from freqai_signals.files import write_atomically
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.model.signing import installation_key
-from freqai_signals.plugin.backtest_windows import LabelledOnce, WindowModels
-from freqai_signals.plugin.data_drawer import SignalDataDrawer
-from freqai_signals.plugin.data_kitchen import SignalDataKitchen, declare, keep_nothing_of_training
-from freqai_signals.plugin.future_candles import utc_now
-from freqai_signals.plugin.prediction_cache import PredictionCache, Recipe, listed_costs
-from freqai_signals.plugin.retrain_schedule import RetrainStep, newest, next_step
-from freqai_signals.plugin.state_files import (
+from freqai_signals.plugin.freqai.backtest_windows import LabelledOnce, WindowModels
+from freqai_signals.plugin.freqai.data_drawer import SignalDataDrawer
+from freqai_signals.plugin.freqai.data_kitchen import (
+    SignalDataKitchen,
+    declare,
+    keep_nothing_of_training,
+    store_importances,
+)
+from freqai_signals.plugin.freqai.future_candles import utc_now
+from freqai_signals.plugin.freqai.prediction_cache import PredictionCache, Recipe, listed_costs
+from freqai_signals.plugin.freqai.retrain_schedule import RetrainStep, Trained, newest, next_step
+from freqai_signals.plugin.freqai.state_files import (
     INPUTS_FILE,
     all_inputs,
     changed_inputs,
     repair_state,
 )
-from freqai_signals.plugin.thread_priority import InferencePriority, low_priority
-from freqai_signals.provenance import method_files
+from freqai_signals.plugin.freqai.thread_priority import InferencePriority, low_priority
+from freqai_signals.plugin.pool import freqai_config
+from freqai_signals.plugin.signal_columns import MODEL_HOOKS
+from freqai_signals.provenance import hook_files, method_files
 from freqai_signals.schema import INCOMPLETE_MARKET, LABEL_COLUMN, MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.signals.outputs import model_outputs
 from freqai_signals.training.model_store import ModelStore
@@ -62,10 +69,15 @@ class LightGBMSignalClassifier(IFreqaiModel):
             self.signal_settings = settings_from_config(config)
         except SettingsError as error:
             raise OperationalException(str(error)) from error
+        pool = pool_pairs(self.signal_settings, config)
+        config = freqai_config(config, self.signal_settings, pool)
         folder = Path(config["user_data_dir"])
         identifier = config["freqai"].get("identifier", "no_id_provided")
         repair_state(folder / "models" / identifier)
         super().__init__(config=config)
+        # FreqAI's own plot knows no other classes than LightGBM's and XGBoost's.
+        self._plotted_features = int(self.ft_params.get("plot_feature_importances", 0))
+        self.plot_features = 0
         SignalDataDrawer.adopt(self.dd)
         key = installation_key(folder, self.signal_settings.registry.sign)
         self.store = ModelStore(folder / "signals" / "models", key=key)
@@ -101,6 +113,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         self._priority.decides()
         SignalDataKitchen.adopt(dk)
         self._forget_models_of_other_inputs(metadata["pair"])
+        self._serve_at_once(metadata["pair"], dk)
         # FreqAI's queue knows the whitelist of the start only.
         if metadata["pair"] not in self.train_queue:
             self.train_queue.append(metadata["pair"])
@@ -126,9 +139,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         """When a pair is due: reuse the pool's newest model, or train the next one for all."""
         SignalDataKitchen.adopt(dk)
         pool = self._pool(pair)
-        known = [p for p in pool if p in self.dd.pair_dict]
-        latest = newest({p: self.dd.get_pair_dict_info(p)[1] for p in known})
-        model = self.dd.served(latest.pair) if latest else None
+        latest, model = self._newest(pair)
         own, now = self.dd.get_pair_dict_info(pair)[1], new_trained_timerange.stopts
         patience = 3600 * self.freqai_info["live_retrain_hours"]
         if (
@@ -142,12 +153,26 @@ class LightGBMSignalClassifier(IFreqaiModel):
             trained = now
         else:
             trained = latest.time
-            logger.info(
-                "%s: the pool's newest model %s is at hand, nothing is trained",
-                pair,
-                model.card.version,
-            )
+            version = model.card.version
+            logger.info("%s: the pool's newest model %s is at hand, none is trained", pair, version)
         self._serve(pair, model, trained, dk)
+
+    def _newest(self, pair: str) -> tuple[Trained | None, SignalModel | None]:
+        """Whose model is the newest that may serve a pair, and that model if it can be read."""
+        # Also of pairs outside the pool: where pairlists left no pair of it, they train its models.
+        joined = set() if self.signal_settings.model.pool == "pair" else self._checked
+        known = [p for p in {*self._pool(pair), *joined} if p in self.dd.pair_dict]
+        latest = newest({p: self.dd.get_pair_dict_info(p)[1] for p in known})
+        return latest, self.dd.served(latest.pair) if latest else None
+
+    def _serve_at_once(self, pair: str, dk: FreqaiDataKitchen) -> None:
+        """A pair that joins is served by the pool's model, without waiting for FreqAI's queue."""
+        if self.dd.get_pair_dict_info(pair)[1]:
+            return
+        latest, model = self._newest(pair)
+        if latest is not None and model is not None:
+            logger.info("%s joins; the pool's model serves it: %s", pair, model.card.version)
+            self._serve(pair, model, latest.time, dk)
 
     def retrain_early(self, pair: str) -> None:
         """Make the pool's models due now; FreqAI's thread trains one, the other pairs adopt it."""
@@ -178,6 +203,7 @@ class LightGBMSignalClassifier(IFreqaiModel):
         declare(dk, model)
         dk.set_new_model_names(pair, trained)
         self.dd.save_data(model, pair, dk)
+        store_importances(model, self._plotted_features, dk)
         self.dd.pair_dict[pair]["trained_timestamp"] = trained
         inputs = all_inputs(self.full_path, pair, self._recipe(pair).parts())
         write_atomically(self.full_path / INPUTS_FILE, inputs.encode())
@@ -209,15 +235,12 @@ class LightGBMSignalClassifier(IFreqaiModel):
             self.strategy.tables.table(pair, self.strategy).features.columns
         )
         if unused:
-            logger.warning(
-                "%d features do not come from feature_engineering_standard and are not used, "
-                "for example %s",
-                len(unused),
-                min(unused),
-            )
+            origin = "do not come from feature_engineering_standard and are not used"
+            logger.warning("%d features %s, for example %s", len(unused), origin, min(unused))
         keep_nothing_of_training(dk)
         model: SignalModel = self.fit({"pair": pair}, dk)
         declare(dk, model)
+        store_importances(model, self._plotted_features, dk)
         if model.card.reason:
             logger.warning("No model for %s, it abstains: %s", pair, model.card.reason)
         return model
@@ -245,12 +268,11 @@ class LightGBMSignalClassifier(IFreqaiModel):
         dk.find_features(unfiltered_df)
         if self.operation is not None:
             self.model = self.operation.model(dk.pair, self.model)
-        outputs = model_outputs(
-            self.model,
-            unfiltered_df,
+        cost, traded = (
             self.strategy.round_trip_cost(dk.pair),
             unfiltered_df["volume"].to_numpy() > 0,
         )
+        outputs = model_outputs(self.model, unfiltered_df, cost, traded)
         declare(dk, self.model)
         if self.live:
             outputs.loc[(unfiltered_df["date"] > utc_now()).to_numpy(), TRUST_COLUMN] = 0
@@ -303,8 +325,9 @@ class LightGBMSignalClassifier(IFreqaiModel):
             settings=self.signal_settings,
             pair=pair,
             pool=pool,
-            adapter_files=method_files(
-                type(self.strategy), type(self), SignalDataKitchen, SignalDataDrawer
+            adapter_files=(
+                *hook_files(type(self.strategy), MODEL_HOOKS),
+                *method_files(type(self), SignalDataKitchen, SignalDataDrawer),
             ),
             costs=listed_costs(pool, self.strategy.round_trip_cost),
         )

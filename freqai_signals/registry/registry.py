@@ -247,6 +247,11 @@ class Registry:
 
 
 def open_registry(settings: RegistrySettings, user_data: Path) -> Registry:
-    """The registry that the settings name; by default ``signals/registry`` in the user's data."""
-    folder = Path(settings.folder) if settings.folder else user_data / "signals" / "registry"
-    return Registry(folder, settings.keep, key=installation_key(user_data, settings.sign))
+    """The registry that the settings name; see :func:`registry_folder`."""
+    key = installation_key(user_data, settings.sign)
+    return Registry(registry_folder(settings, user_data), settings.keep, key=key)
+
+
+def registry_folder(settings: RegistrySettings, user_data: Path) -> Path:
+    """The folder that the settings name; by default ``signals/registry`` in the user's data."""
+    return Path(settings.folder) if settings.folder else user_data / "signals" / "registry"

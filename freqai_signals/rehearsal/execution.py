@@ -56,12 +56,18 @@ def rehearse(request: Rehearsal, notify: Callable[[str], None]) -> Outcome:
     incidents.begin(faults)
     history = load_candles(candles, pairs, settings, shift_ms, incidents.missing)
     request.folder.mkdir(parents=True, exist_ok=True)
-    keep_parameters(request.code[0], request.folder)
+    keep_parameters(request.code[0], request.folder, request.strategy)
     with closing(RequestLog(request.folder / "requests.log")) as log:
         app = create_exchange(candles, Clock(now_ms=clock, shift_ms=shift_ms), log, faults)
         with serving(app) as url:
             path = write_config(request.folder / "config.json", config)
-            bot = RehearsedBot(request.folder, candles, url, clock, bot_options(path, request.code))
+            bot = RehearsedBot(
+                request.folder,
+                candles,
+                url,
+                clock,
+                bot_options(path, request.code, request.strategy),
+            )
             for pair, frame in history.items():
                 bot.seed(pair, frame, settings.timeframe)
             notify(announcement(request, clock))
@@ -78,15 +84,16 @@ def rehearse(request: Rehearsal, notify: Callable[[str], None]) -> Outcome:
         faults=dict(faults.counts),
         exit_status=status,
         memory=memory,
+        strategy=request.strategy,
     ).write(request.folder)
     return judged(request.folder)
 
 
-def bot_options(config: Path, code: tuple[Path, Path]) -> tuple[str, ...]:
-    """Options of freqtrade for a config, the package's strategy and its model."""
+def bot_options(config: Path, code: tuple[Path, Path], strategy: str = STRATEGY) -> tuple[str, ...]:
+    """Options of freqtrade for a config, a strategy and the package's model."""
     return (
         *("--config", str(config.resolve())),
-        *("--strategy", STRATEGY, "--strategy-path", str(code[0].resolve())),
+        *("--strategy", strategy, "--strategy-path", str(code[0].resolve())),
         *("--freqaimodel", "LightGBMSignalClassifier"),
         *("--freqaimodel-path", str(code[1].resolve())),
     )

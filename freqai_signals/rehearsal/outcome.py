@@ -14,7 +14,7 @@ from freqai_signals.dataset.pair_tables import add_labels
 from freqai_signals.live.decision_log import LiveRow
 from freqai_signals.model import artefact
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.rehearsal.bot import log_of, record_of, trades_of
+from freqai_signals.rehearsal.bot import STRATEGY, log_of, record_of, trades_of
 from freqai_signals.rehearsal.checks import (
     Check,
     CheckContext,
@@ -106,7 +106,9 @@ def outcome(
     models = _Models(folder / "user_data" / "signals" / "models")
     view = LedgerView.of(settings, folder / "user_data")
     rows, differences = view.applied(recorded, models.number) if view else (recorded, [])
-    parity = compare(rows, History(candles, settings, _stops(trades, settings), models))
+    own_rules = run.strategy != STRATEGY
+    history = History(candles, settings, _stops(trades, settings), models, own_rules)
+    parity = compare(rows, history)
     parity = replace(parity, mismatches=(*differences, *parity.mismatches))
     costs = {row.pair: row.cost for row in rows}
     frames = {
@@ -124,9 +126,12 @@ def outcome(
     checks = [
         no_crash(run.exit_status, log_of(folder), _OURS),
         no_duplicate_entry(trades),
-        no_missed_exit(trades, _exit_signals(frames, recorded, settings), context),
         flat_memory(run.memory),
     ]
+    if not own_rules:
+        # Horizon and signals to leave are rules of our strategy.
+        exits = _exit_signals(frames, recorded, settings)
+        checks.insert(2, no_missed_exit(trades, exits, context))
     if view is not None:
         checks.append(no_lost_row(decided, view.predictions, tuple(candles), context))
     text = json.dumps(parity.as_dict(), indent=1, default=str)

@@ -13,15 +13,17 @@ from freqai_signals.dataset.pair_tables import add_labels
 from freqai_signals.live.decision_log import CANDLE_COLUMNS, LiveRow
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.schema import (
+    DECISION_COLUMNS,
     DECISION_SIGNAL_COLUMN,
     INCOMPLETE_MARKET,
     MODEL_COLUMNS,
     REASON_COLUMN,
     RETURN_SCALE_COLUMN,
     TRUST_COLUMN,
+    SignalClass,
 )
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.decide import PairContext, decide
+from freqai_signals.signals.decide import NO_SIGNAL, PairContext, decide
 from freqai_signals.signals.outputs import (
     complete_outputs,
     model_outputs,
@@ -104,12 +106,16 @@ class History:
         Pair to the candle numbers in which its trades were stopped out.
     model
         Finds the model whose key begins with the recorded 48 bits; None where it is gone.
+    own_rules
+        Whether a strategy of the user's decided. Then its decisions stand as recorded, and what is
+        compared are the model's columns, which those rules read.
     """
 
     candles: Mapping[str, pd.DataFrame]
     settings: SignalSettings
     stops: Mapping[str, Sequence[int]]
     model: Callable[[int], SignalModel | None]
+    own_rules: bool = False
 
 
 def compare(live: Iterable[LiveRow], history: History) -> Parity:
@@ -178,8 +184,24 @@ def _expected(
     completed = complete_outputs(pd.concat([frame, pd.concat(parts).sort_index()], axis=1))
     frame = completed.reset_index(drop=True)
     context = PairContext(history.settings.candle_seconds, tuple(history.stops.get(pair, ())))
+    if history.own_rules:
+        return pd.concat([frame, _recorded(frame, live)], axis=1)
     decided = decide(frame, history.settings.decision, context)
     return pd.concat([frame, decided], axis=1)
+
+
+def _recorded(frame: pd.DataFrame, live: Mapping[str, LiveRow]) -> pd.DataFrame:
+    """What the bot decided on each candle; nothing where it was down."""
+    rows = [live.get(date.isoformat()) for date in frame["date"]]
+    signal = np.array([NO_SIGNAL if row is None else row.signal for row in rows], dtype=np.int8)
+    emitted = np.isin(signal, (SignalClass.BUY, SignalClass.SELL))
+    columns = (
+        signal,
+        emitted.astype(np.int8),
+        np.array(["" if row is None else row.reason for row in rows], dtype=object),
+        np.full(len(rows), "", dtype=object),
+    )
+    return pd.DataFrame(dict(zip(DECISION_COLUMNS, columns, strict=True)), index=frame.index)
 
 
 def _serving(row: LiveRow | None) -> int:

@@ -37,6 +37,8 @@ class RunRecord:
         Of the bot, -1 if it had to be killed.
     memory
         Market hours since the start and the bot's resident megabytes.
+    strategy
+        Class that ran.
     """
 
     candles: str
@@ -48,6 +50,7 @@ class RunRecord:
     faults: Mapping[str, int]
     exit_status: int
     memory: tuple[tuple[float, float], ...]
+    strategy: str = STRATEGY
 
     def write(self, folder: Path) -> None:
         """Write the record into the rehearsal's folder."""
@@ -76,9 +79,9 @@ class RunRecord:
         return cls(**{**content, "incidents": incidents, "memory": memory})
 
 
-def keep_parameters(strategies: Path, folder: Path) -> None:
+def keep_parameters(strategies: Path, folder: Path, strategy: str = STRATEGY) -> None:
     """Copy the parameter file beside the strategy, if there is one, into a rehearsal's folder."""
-    found, kept = strategies / f"{STRATEGY}.json", folder / PARAMETER_FILE
+    found, kept = strategies / f"{strategy}.json", folder / PARAMETER_FILE
     kept.unlink(missing_ok=True)
     if found.is_file():
         kept.write_bytes(found.read_bytes())

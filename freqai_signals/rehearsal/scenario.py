@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals.files import merged_config
+from freqai_signals.rehearsal.bot import STRATEGY
 from freqai_signals.rehearsal.fast_clock import FastClock
 from freqai_signals.sandbox.exchange.app import contracts_of
 from freqai_signals.sandbox.exchange.candle_store import CandleSeries, CandleStore
@@ -50,6 +51,8 @@ class Rehearsal:
         Whether candles are missing and late, and the exchange is down for a while.
     code
         Folders of strategy and model.
+    strategy
+        Class to run.
     """
 
     config: tuple[Path, ...]
@@ -63,6 +66,7 @@ class Rehearsal:
     faults: float = 0.0
     incidents: bool = False
     code: tuple[Path, Path] = (Path("strategies"), Path("freqai_models"))
+    strategy: str = STRATEGY
 
 
 def rehearsed_config(request: Rehearsal) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from freqai_signals.model import artefact
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.report.backtest_record import Run
+from freqai_signals.report.data.backtest_record import Run
 from freqai_signals.schema import MODEL_ID_COLUMN
 
 _KEY_DIGITS: Final = 12
@@ -40,6 +40,10 @@ class RunModels:
         if digits not in self._read:
             self._read[digits] = self._load(digits)
         return self._read[digits]
+
+    def by_version(self, version: str) -> SignalModel | None:
+        """One of those that were read, by the version on its card."""
+        return next((m for m in self._read.values() if m and m.card.version == version), None)
 
     def of(self, run: Run) -> Iterator[SignalModel]:
         """Those of a backtest that are still there, each once."""

@@ -1,29 +1,39 @@
 """The tables of the report on a backtest's signals, as JSON and on a terminal."""
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from freqai_signals.report import quality
-from freqai_signals.report.backtest_record import Run
+from freqai_signals.report.data.backtest_record import Run
 from freqai_signals.report.model_usage import RunModels, group_table
-from freqai_signals.settings import SignalSettings
+from freqai_signals.report.page.parts.page_section import Section
+from freqai_signals.terminal import TableColumn, print_table, utc_text
 
-_SHARES = (
+_SHARES: Final = (
     *("skill", "share", "right", "stated", "direction_right", "direction_stated"),
     *("least", "most"),
 )
-_RETURNS = ("predicted", "realised", "standard_error")
+_RETURNS: Final = ("predicted", "realised", "standard_error")
 """Of the table of returns; the quality table counts rows under the first of these names."""
-_RELIABILITY = "Predicted and realised return after costs"
+
+_RELIABILITY: Final = "Predicted and realised return after costs"
+
+_LAST_KEPT: Final = (
+    *("ece", "direction_auc", "move_auc", "predicted", "brier", "abstained"),
+    *("last_confidence", "last_signal", "buy", "sell", "hold"),
+    *("direction_right", "direction_stated", "moved", "least", "most"),
+)
+"""Columns that a narrow terminal can do without, the first of them the longest kept."""
 
 
 def as_json(run: Run, models: RunModels) -> dict[str, Any]:
     """Every table of the report as nested dictionaries."""
-    settings = SignalSettings.model_validate(run.facts["settings"])
+    settings = run.settings
     tables = {
         "quality": quality.quality_table(run.frames),
         "tiers": quality.tier_table(run.frames, settings),
@@ -39,57 +49,102 @@ def as_json(run: Run, models: RunModels) -> dict[str, Any]:
     return out
 
 
-def print_report(run: Run, models: RunModels, console: Console) -> None:
-    """Print all tables, with a sentence each on how to read them."""
-    settings = SignalSettings.model_validate(run.facts["settings"])
+def print_report(
+    run: Run, models: RunModels, console: Console, verdict: Sequence[str] = ()
+) -> None:
+    """Print the verdict and all tables, with a sentence each on how to read them.
+
+    Parameters
+    ----------
+    run
+        A backtest.
+    models
+        What is made of feature groups is left out where they are no longer there.
+    console
+        Of :func:`~freqai_signals.terminal.table_console`.
+    verdict
+        Sentences that come first.
+    """
+    settings = run.settings
     cost = run.facts["round_trip_cost"]
-    console.print(
-        f"\n[bold]Signal report[/bold] · {run.facts['timerange']} · label "
-        f"{settings.labels.kind}, horizon {settings.label_horizon_candles} candles · round trip "
-        f"costs {cost:.2%}"
+    title = (
+        f"Signal report · {run.facts['timerange']} UTC · label {settings.labels.kind}, horizon "
+        f"{settings.label_horizon_candles} candles · round trip costs {cost:.2%}"
     )
-    console.print(_table("Signal quality per pair", quality.quality_table(run.frames), "pair"))
-    console.print(
+    console.print(Text(title, style="bold"))
+    if verdict:
+        console.print(Text(" ".join(verdict)))
+    for ignored in run.facts.get("ignored", ()):
+        _sentence(console, f"ignored: {ignored}")
+    _table(console, "Signal quality per pair", quality.quality_table(run.frames), "pair")
+    _sentence(
+        console,
         "Scored rows lie after the training window of the model that predicted them. skill: 0 = "
-        "the class prior of that window, 1 = certainty. direction_auc: .5 = a coin flip."
+        "the class prior of that window, 1 = certainty. direction_auc: .5 = a coin flip.",
     )
     still = quality.still_pairs(run.frames)
     if still:
-        console.print(
+        _sentence(
+            console,
             f"{', '.join(still)}: the price never moved; left out of {quality.TOTAL!r} and below, "
-            "because saying hold is no achievement there."
+            "because saying hold is no achievement there.",
         )
-    tiers = quality.tier_table(run.frames, settings)
-    console.print(_table("Confidence tiers", tiers, "tier"))
-    console.print(
+    _table(console, "Confidence tiers", quality.tier_table(run.frames, settings), "tier")
+    _sentence(
+        console,
         "right: how often the more probable direction came true, next to its stated probability; "
-        "direction_*: the same among rows that moved at all."
+        "direction_*: the same among rows that moved at all.",
     )
     reliable = quality.reliability(run)
     if len(reliable):
-        console.print(_table(_RELIABILITY, reliable, "", _RETURNS))
+        _table(console, _RELIABILITY, reliable, "", _RETURNS)
     groups = group_table(run, models)
     if len(groups):
-        console.print(_table("What the models make of each feature group", groups, "group"))
-        console.print("share: of the gain of a model's trees; mean, least and most of all models.")
-    console.print(_table("Signals emitted", quality.signal_table(run.frames), "pair"))
-    console.print(_table("What each rule removed", quality.rule_table(run), "rule"))
+        _table(console, "What the models make of each feature group", groups, "group")
+        _sentence(
+            console, "share: of the gain of a model's trees; mean, least and most of all models."
+        )
+    _table(console, "Signals emitted", quality.signal_table(run.frames), "pair")
+    _table(console, "What each rule removed", quality.rule_table(run), "rule")
     sentence = str(quality.break_even(run))
-    console.print(sentence[0].upper() + sentence[1:] + ".")
+    _sentence(console, sentence[0].upper() + sentence[1:] + ".")
 
 
-def _table(title: str, frame: pd.DataFrame, index: str, returns: tuple[str, ...] = ()) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    if index:
-        table.add_column(index)
-    for name in frame.columns:
-        table.add_column(str(name), justify="right")
+def print_findings(
+    sections: Sequence[Section], console: Console, verdict: Sequence[str] = ()
+) -> None:
+    """Print the verdict, then what each section of the page found."""
+    console.print(Text(" ".join(verdict)))
+    columns = [TableColumn("section", keep_whole=True), TableColumn("finding")]
+    rows = [{"section": section.key, "finding": section.finding} for section in sections]
+    print_table("Findings", rows, console, columns)
+
+
+def _sentence(console: Console, text: str) -> None:
+    console.print(Text(text))
+
+
+def _table(
+    console: Console,
+    title: str,
+    frame: pd.DataFrame,
+    index: str,
+    returns: tuple[str, ...] = (),
+) -> None:
+    names = [str(name) for name in frame.columns]
+    columns = [TableColumn(index, keep_whole=True)] if index else []
+    columns += [TableColumn(name, _priority(name), is_number=True) for name in names]
+    rows = []
     for label, row in frame.iterrows():
-        cells = [
-            _cell(row[name], name in returns, name in _SHARES) for name in map(str, frame.columns)
-        ]
-        table.add_row(*([str(label)] if index else []), *cells)
-    return table
+        cells = {name: _cell(row[name], name in returns, name in _SHARES) for name in names}
+        if cells.get("last_time", "-") != "-":
+            cells["last_time"] = utc_text(str(row["last_time"]))
+        rows.append(({index: str(label)} if index else {}) | cells)
+    print_table(title, rows, console, columns)
+
+
+def _priority(name: str) -> int:
+    return _LAST_KEPT.index(name) + 1 if name in _LAST_KEPT else 0
 
 
 def _cell(value: Any, is_return: bool, is_share: bool) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals import metrics
-from freqai_signals.report.backtest_record import Run
+from freqai_signals.report.data.backtest_record import Run
 from freqai_signals.report.rule_counts import PassingCost, passing_cost, removed_by_rule
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
@@ -71,7 +71,7 @@ def quality_table(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Parameters
     ----------
     frames
-        As in :class:`~freqai_signals.report.backtest_record.Run`.
+        As in :class:`~freqai_signals.report.data.backtest_record.Run`.
 
     Returns
     -------

@@ -14,7 +14,7 @@ References
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Final
 
@@ -149,6 +149,26 @@ def deflated_sharpe(found: Moments, trials: int, variance: float) -> float:
     return probabilistic_sharpe(found, expected_maximum_sharpe(trials, variance))
 
 
+def minimum_track_record(found: Moments, confidence: float = 0.95) -> float:
+    r"""Observations after which a Sharpe ratio like this one is surely above 0 [1]_.
+
+    .. math:: 1 + \left(1 - \gamma_3 \hat S + \frac{\gamma_4 - 1}{4}\hat S^2\right)
+              \left(\frac{\Phi^{-1}(1 - \alpha)}{\hat S}\right)^2
+
+    Infinite for a ratio of 0 or less, which no length makes sure.
+
+    Examples
+    --------
+    >>> round(minimum_track_record(Moments(sharpe=0.458, skew=-2.448, kurtosis=10.164)), 1)
+    34.6
+    """
+    ratio = found.sharpe
+    if ratio <= 0:
+        return math.inf
+    variance = 1.0 - found.skew * ratio + (found.kurtosis - 1.0) / 4.0 * ratio**2
+    return 1.0 + max(variance, 1e-12) * (float(norm.ppf(confidence)) / ratio) ** 2
+
+
 @dataclass(frozen=True)
 class Overfitting:
     """What picking the best trial is worth.
@@ -162,11 +182,14 @@ class Overfitting:
         Share of splits in which it lost money in the other half.
     splits
         Number of splits.
+    logits
+        Shape ``(splits,)``: log-odds of the pick's rank in the other half; 0 is the median.
     """
 
     probability: float
     losing: float
     splits: int
+    logits: Floats = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
 
 
 def backtest_overfitting(returns: ArrayLike, blocks: int = 16) -> Overfitting:
@@ -216,6 +239,7 @@ def backtest_overfitting(returns: ArrayLike, blocks: int = 16) -> Overfitting:
         probability=float(np.mean(rank <= 0.5)),
         losing=float(np.mean(outside[rows, best] < 0)),
         splits=len(chosen),
+        logits=np.log(rank / (1.0 - rank)),
     )
 
 

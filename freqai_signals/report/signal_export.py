@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from freqai_signals.files import write_atomically
-from freqai_signals.report.backtest_record import Run
+from freqai_signals.report.data.backtest_record import Run
 from freqai_signals.report.model_usage import RunModels, key_digits
 from freqai_signals.schema import DECISION_SIGNAL_COLUMN, MODEL_ID_COLUMN
 from freqai_signals.signals.decide import NO_SIGNAL

@@ -97,13 +97,12 @@ class SignalSettings(Strictly):
     booster: BoosterSettings = BoosterSettings()
     timeframe: str = "5m"
     label_horizon_candles: Annotated[int, Field(ge=1, le=2000)] = 24
-    indicator_periods_candles: Annotated[tuple[int, ...], Strict(False), Field(min_length=1)] = (
-        6,
-        12,
-        36,
-        144,
-    )
-    train_period_days: Annotated[int, Field(ge=1)] = 360
+    indicator_periods_candles: Annotated[
+        tuple[Annotated[int, Field(ge=2, le=100_000)], ...],
+        Strict(False),
+        Field(min_length=1, max_length=20),
+    ] = (6, 12, 36, 144)
+    train_period_days: Annotated[int, Field(ge=1, le=10_000)] = 360
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
 
     @classmethod

@@ -1,20 +1,15 @@
 """Which settings cannot work together, though each is valid by itself."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from freqai_signals.settings import SignalSettings, timeframe_seconds
 
 
-def impossible(settings: SignalSettings, parameters: Mapping[str, Any]) -> list[str]:
+def impossible(settings: SignalSettings) -> list[str]:
     """One line for every combination that cannot work; empty if all can.
 
     Parameters
     ----------
     settings
         Whose keys are valid one by one.
-    parameters
-        FreqAI's ``feature_parameters``, for the keys of it that we do not take over.
     """
     problems = []
     try:
@@ -34,25 +29,6 @@ def impossible(settings: SignalSettings, parameters: Mapping[str, Any]) -> list[
                 f"freqai.signals.features.higher_timeframes: {name} must be longer than "
                 f"{settings.timeframe}, a multiple of it and a divisor of a day"
             )
-    for name in parameters.get("include_timeframes") or ():
-        if name != settings.timeframe:
-            problems.append(
-                f"freqai.feature_parameters.include_timeframes: {name!r} is not the base "
-                f"timeframe {settings.timeframe!r}; list it in "
-                "freqai.signals.features.higher_timeframes, which derives it from base candles "
-                "so that live and backtest see the same values"
-            )
-    if parameters.get("include_corr_pairlist"):
-        problems.append(
-            "freqai.feature_parameters.include_corr_pairlist: must be [], cross-asset features "
-            "use the pool, and a running bot has the candles of exchange.pair_whitelist only; add "
-            "the pairs there"
-        )
-    if any(period < 2 for period in settings.indicator_periods_candles):
-        problems.append(
-            "freqai.feature_parameters.indicator_periods_candles: every period must be >= 2, "
-            f"got {list(settings.indicator_periods_candles)}"
-        )
     if settings.tuning.scheme == "combinatorial" and settings.tuning.folds < 3:
         problems.append(
             "freqai.signals.tuning.folds: the combinatorial scheme holds two folds out at once and "

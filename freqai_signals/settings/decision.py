@@ -37,12 +37,12 @@ class DecisionSettings(Section):
     hold_confidence: Fraction = 0.85
     expected_value_rule: bool = True
     expected_value_margin: Annotated[float, Field(ge=-1, le=1)] = 0.0
-    repeat_window_candles: Annotated[int, Field(ge=0)] = 6
+    repeat_window_candles: Annotated[int, Field(ge=0, le=100_000)] = 6
     repeat_confidence_step: Fraction = 0.10
-    cooldown_candles: Annotated[int, Field(ge=0)] = 0
+    cooldown_candles: Annotated[int, Field(ge=0, le=100_000)] = 0
     maximum_share: Annotated[float, Field(gt=0, le=1)] = 0.10
-    maximum_share_window_candles: Annotated[int, Field(ge=1)] = 288
-    resync_candles: Annotated[int, Field(ge=1)] = 288
+    maximum_share_window_candles: Annotated[int, Field(ge=1, le=100_000)] = 288
+    resync_candles: Annotated[int, Field(ge=1, le=1_000_000)] = 288
 
     @property
     def lowest_confidence(self) -> float:
@@ -99,5 +99,5 @@ class ExitSettings(Section):
     opposite_signal: bool = True
     opposite_confidence: Fraction = 0.65
     negative_expected_value: bool = False
-    stop_multiple: Annotated[float, Field(gt=0)] | None = 3.0
-    profit_multiple: Annotated[float, Field(gt=0)] | None = None
+    stop_multiple: Annotated[float, Field(gt=0, le=1000)] | None = 3.0
+    profit_multiple: Annotated[float, Field(gt=0, le=1000)] | None = None

@@ -26,7 +26,7 @@ class GateSettings(Section):
     tolerance: Annotated[float, Field(ge=0, le=1)] = 0.002
     prior_significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.001
     minimum_skill: Annotated[float, Field(ge=0, lt=1)] = 0.005
-    minimum_days: Annotated[float, Field(ge=1)] = 3.0
+    minimum_days: Annotated[float, Field(ge=1, le=10_000)] = 3.0
 
 
 class RegistrySettings(Section):
@@ -40,7 +40,7 @@ class RegistrySettings(Section):
     affects: ClassVar[Effect] = "nothing"
 
     folder: str = ""
-    keep: Annotated[int, Field(ge=2)] = 20
+    keep: Annotated[int, Field(ge=2, le=10_000)] = 20
     sign: bool = True
 
 
@@ -56,7 +56,7 @@ class LedgerSettings(Section):
 
     enabled: bool = True
     url: str = ""
-    queue_rows: Annotated[int, Field(ge=100)] = 50_000
+    queue_rows: Annotated[int, Field(ge=100, le=10_000_000)] = 50_000
     wait_seconds: Annotated[float, Field(ge=0, le=30)] = 2.0
     detail_days: Annotated[int, Field(ge=0, le=36_500)] = 400
 
@@ -90,13 +90,13 @@ class DriftSettings(Section):
 
     enabled: bool = True
     live_skill_floor: Annotated[float, Field(ge=-10, lt=1)] = -0.05
-    live_skill_rows: Annotated[int, Field(ge=50)] = 500
-    stale_candles: Annotated[int, Field(ge=1)] = 3
+    live_skill_rows: Annotated[int, Field(ge=50, le=1_000_000)] = 500
+    stale_candles: Annotated[int, Field(ge=1, le=100_000)] = 3
     retrain_from: Literal["warning", "drift", "halted", "never"] = "drift"
     block_entries_from: Literal["warning", "drift", "halted", "never"] = "halted"
     confidence_step: Fraction = 0.02
-    halt_after_candles: Annotated[int, Field(ge=1)] = 864
-    resume_candles: Annotated[int, Field(ge=1)] = 144
+    halt_after_candles: Annotated[int, Field(ge=1, le=1_000_000)] = 864
+    resume_candles: Annotated[int, Field(ge=1, le=1_000_000)] = 144
 
 
 class AlertSettings(Section):
@@ -109,6 +109,6 @@ class AlertSettings(Section):
     affects: ClassVar[Effect] = "nothing"
 
     enabled: bool = True
-    cooldown_candles: Annotated[int, Field(ge=0)] = 72
-    summarise_from: Annotated[int, Field(ge=2)] = 3
+    cooldown_candles: Annotated[int, Field(ge=0, le=1_000_000)] = 72
+    summarise_from: Annotated[int, Field(ge=2, le=10_000)] = 3
     every_signal: bool = False

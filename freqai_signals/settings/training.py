@@ -35,7 +35,7 @@ class LabelSettings(Section):
 
     kind: LabelKind = "triple_barrier"
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.002
-    k: Annotated[float, Field(gt=0)] = 1.0
+    k: Annotated[float, Field(gt=0, le=100)] = 1.0
     volatility_span_days: Annotated[float, Field(gt=0, le=30)] = 1.0
     floor: Annotated[float, Field(ge=0, lt=1)] = 0.004
     both_touched: Literal["hold", "lower_first"] = "hold"
@@ -45,14 +45,18 @@ class FeatureSettings(Section):
     """Which columns are computed; FreqAI's ``indicator_periods_candles`` gives their spans.
 
     ``lead_pair`` is a pair of the pool, or its coin; where the default is none of them, their mean
-    leads, and any other name that is not there is refused.
+    leads, and any other name that is not there is refused. Moves are measured in units of a
+    volatility with a span of ``volatility_span_days``, and against the same time of day of the last
+    ``season_days``: three times the one and once the other is how far features look back.
     """
 
     affects: ClassVar[Effect] = "predictions"
 
     groups: Annotated[tuple[FeatureGroup, ...], Strict(False), Field(min_length=1)] = FEATURE_GROUPS
-    higher_timeframes: Names = ("1h", "4h")
-    lead_pair: str = "BTC"
+    higher_timeframes: Annotated[Names, Field(max_length=10)] = ("1h", "4h")
+    lead_pair: Annotated[str, Field(max_length=64)] = "BTC"
+    volatility_span_days: Annotated[float, Field(gt=0, le=30)] = 1.0
+    season_days: Annotated[int, Field(ge=1, le=30)] = 7
 
 
 class ValidationSettings(Section):
@@ -60,9 +64,9 @@ class ValidationSettings(Section):
 
     affects: ClassVar[Effect] = "model"
 
-    embargo_candles: Annotated[int, Field(ge=0)] = 0
-    min_rows: Annotated[int, Field(ge=50)] = 500
-    min_class_rows: Annotated[int, Field(ge=1)] = 20
+    embargo_candles: Annotated[int, Field(ge=0, le=100_000)] = 0
+    min_rows: Annotated[int, Field(ge=50, le=10_000_000)] = 500
+    min_class_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     accuracy_warning: Fraction = 0.55
 
 
@@ -82,10 +86,10 @@ class ModelSettings(Section):
     kind: ModelKind = "two_stage"
     pool: Literal["pair", "whitelist"] = "whitelist"
     pool_pairs: Names = ()
-    row_step: Annotated[int, Field(ge=1)] = 5
+    row_step: Annotated[int, Field(ge=1, le=1000)] = 5
     refit: bool = True
     refit_factor: Annotated[float, Field(ge=0.5, le=3)] = 1.1
-    early_stopping_rounds: Annotated[int, Field(ge=1)] = 30
+    early_stopping_rounds: Annotated[int, Field(ge=1, le=100_000)] = 30
     seeds: Annotated[int, Field(ge=1, le=20)] = 1
 
 
@@ -108,7 +112,7 @@ class SelectionSettings(Section):
     correlation: Annotated[float, Field(gt=0, lt=1)] = 0.8
     tolerance: Annotated[float, Field(ge=0, le=1)] = 0.001
     significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
-    max_rows: Annotated[int, Field(ge=1000)] = 40_000
+    max_rows: Annotated[int, Field(ge=1000, le=10_000_000)] = 40_000
 
 
 class BoosterSettings(Section):
@@ -118,17 +122,17 @@ class BoosterSettings(Section):
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.05
     num_leaves: Annotated[int, Field(ge=2, le=4096)] = 15
-    max_depth: int = -1
-    min_child_samples: Annotated[int, Field(ge=1)] = 200
+    max_depth: Annotated[int, Field(ge=-1, le=64)] = -1
+    min_child_samples: Annotated[int, Field(ge=1, le=10_000_000)] = 200
     feature_fraction: Annotated[float, Field(gt=0, le=1)] = 0.4
     bagging_fraction: Annotated[float, Field(gt=0, le=1)] = 0.7
-    bagging_freq: Annotated[int, Field(ge=0)] = 1
-    lambda_l1: Annotated[float, Field(ge=0)] = 0.0
-    lambda_l2: Annotated[float, Field(ge=0)] = 5.0
-    min_gain_to_split: Annotated[float, Field(ge=0)] = 0.0
+    bagging_freq: Annotated[int, Field(ge=0, le=100_000)] = 1
+    lambda_l1: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    lambda_l2: Annotated[float, Field(ge=0, le=1e6)] = 5.0
+    min_gain_to_split: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     max_bin: Annotated[int, Field(ge=2, le=65535)] = 63
     rounds: Annotated[int, Field(ge=1, le=100_000)] = 600
-    seed: Annotated[int, Field(ge=0)] = 42
+    seed: Annotated[int, Field(ge=0, le=2_000_000_000)] = 42
     threads: Annotated[int, Field(ge=1, le=256)] = 2
 
 
@@ -153,5 +157,5 @@ class CalibrationSettings(Section):
     affects: ClassVar[Effect] = "model"
 
     method: CalibrationMethod = "direction_shrink"
-    min_rows: Annotated[int, Field(ge=50)] = 1000
+    min_rows: Annotated[int, Field(ge=50, le=10_000_000)] = 1000
     initial_slope: Fraction = 0.45

@@ -46,6 +46,6 @@ class TuningSettings(Section):
     coarse_step: Annotated[int, Field(ge=1, le=100)] = 4
     held_out_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
     significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
-    stale_days: Annotated[float, Field(gt=0)] = 90.0
-    seed: Annotated[int, Field(ge=0)] = 42
+    stale_days: Annotated[float, Field(gt=0, le=100_000)] = 90.0
+    seed: Annotated[int, Field(ge=0, le=2_000_000_000)] = 42
     storage: str = ""

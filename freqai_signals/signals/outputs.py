@@ -18,14 +18,17 @@ from freqai_signals.schema import (
     MODEL_ID_COLUMN,
     PRIOR_COLUMNS,
     PROBA_COLUMNS,
+    PROBA_MOVE_COLUMN,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
     SQUARE_COLUMNS,
     TRUST_COLUMN,
     USUAL_COLUMNS,
+    SignalClass,
 )
 from freqai_signals.signals.expected_value import expected_return, shrunk_class_returns
 
+_HOLD_COLUMN: Final = PROBA_COLUMNS[SignalClass.HOLD]
 _NO_MODEL: Final = SignalModel(ModelCard(version="none", reason="no model yet"))
 
 
@@ -131,3 +134,8 @@ def complete_outputs(frame: pd.DataFrame) -> pd.DataFrame:
     dropped = [f"{name}_{what}" for name in MODEL_COLUMNS for what in ("mean", "std")]
     dropped += [EVENT_END_COLUMN, REALISED_RETURN_COLUMN]  # of the live frame's own labels
     return frame.drop(columns=dropped, errors="ignore").assign(**columns, **{TRUST_COLUMN: trust})
+
+
+def with_move(frame: pd.DataFrame) -> pd.DataFrame:
+    """A complete frame with ``proba_move``: one minus hold, so 0 where the model abstains."""
+    return frame.assign(**{PROBA_MOVE_COLUMN: 1.0 - frame[_HOLD_COLUMN]})

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from freqai_signals.commands.cli import main
-from freqai_signals.report.backtest_record import BacktestRecord
+from freqai_signals.ledger.ledger import Entry, Ledger
+from freqai_signals.report.data.backtest_record import BacktestRecord
+from freqai_signals.report.page.json_form import ReportJson
 from freqai_signals.sandbox.market.market_files import Market, ensure_market
 from freqai_signals.sandbox.market.spec import MarketSpec
 from freqai_signals.schema import LABEL_COLUMN, OUTCOME_COLUMN
 from freqai_signals.settings import LabelSettings, SignalSettings
 from freqai_signals.signals.record import SignalRecord
+from tests.ledger.ledger_rows import outcome, predictions, sqlite_url
 from tests.report.run_rows import rows_of
 
 Capture = pytest.CaptureFixture[str]
@@ -86,7 +89,7 @@ def test_no_backtest_yet_is_wrong_use_and_says_what_to_do(tmp_path: Path, capsys
     captured = capsys.readouterr()
     assert captured.out == ""
     assert f"no backtest to report on in {tmp_path}" in captured.err
-    assert "make backtest" in captured.err
+    assert "run one first" in captured.err
 
 
 def test_an_unknown_identifier_is_wrong_use_and_is_named(tmp_path: Path, capsys: Capture) -> None:
@@ -170,3 +173,140 @@ def test_signals_into_a_folder_that_is_not_there_are_refused(
     folder = tmp_path / "nowhere"
     assert report(backtest(tmp_path), "--signals", str(folder / "signals.jsonl")) == 2
     assert f"there is no folder {folder}; create it first" in capsys.readouterr().err
+
+
+# The page
+
+
+def test_the_page_lies_beside_the_record_unless_a_file_is_named(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    page = backtest(tmp_path) / "signals" / "reports" / "first" / "report.html"
+    assert report(tmp_path, "--html") == 0
+    assert f"Page: {page}" in capsys.readouterr().out.splitlines()
+    assert page.read_text().startswith("<!doctype html>")
+    assert report(tmp_path, "--html", str(tmp_path / "own.html")) == 0
+    assert (tmp_path / "own.html").read_text() == page.read_text()
+
+
+def test_without_html_no_page_is_written(tmp_path: Path) -> None:
+    assert report(backtest(tmp_path)) == 0
+    assert list(tmp_path.rglob("*.html")) == []
+
+
+def test_a_page_into_a_folder_that_is_not_there_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    assert report(backtest(tmp_path), "--html", str(tmp_path / "nowhere" / "a.html")) == 2
+    assert f"there is no folder {tmp_path / 'nowhere'}; create it first" in capsys.readouterr().err
+
+
+def test_open_writes_the_page_and_starts_a_browser(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda url: bool(opened.append(url)))
+    page = backtest(tmp_path) / "signals" / "reports" / "first" / "report.html"
+    assert report(tmp_path, "--open") == 0
+    assert opened == [page.resolve().as_uri()]
+    assert f"open {page} yourself" in capsys.readouterr().err
+
+
+def test_the_verdict_comes_before_the_tables(tmp_path: Path, capsys: Capture) -> None:
+    assert report(backtest(tmp_path)) == 0
+    out = capsys.readouterr().out
+    assert out.index("Too few days to know whether") < out.index("Signal quality per pair")
+    assert "Days needed to know" in out
+
+
+def test_json_holds_the_page_in_the_form_of_the_schema(tmp_path: Path, capsys: Capture) -> None:
+    assert report(backtest(tmp_path), "--json") == 0
+    found = ReportJson.model_validate_json(capsys.readouterr().out)
+    assert found.page.sections[0].key == "verdict"
+    assert report(tmp_path, "--schema") == 0
+    assert json.loads(capsys.readouterr().out) == ReportJson.model_json_schema()
+
+
+# A part of it
+
+
+def test_one_pair_or_tier_can_be_looked_at(tmp_path: Path, capsys: Capture) -> None:
+    backtest(tmp_path)
+    assert report(tmp_path, "--pair", "BTC/USDT", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["quality"]["BTC/USDT"]["scored"] == 60
+    for tier, rows in (("weak", 60), ("strong", 0)):
+        assert report(tmp_path, "--tier", tier, "--json") == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["quality"]["BTC/USDT"]["scored"] == rows
+        assert found["page"]["notes"] == [f"Only tier {tier}."]
+
+
+def test_an_unknown_pair_is_wrong_use_and_the_known_ones_are_named(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    assert report(backtest(tmp_path), "--pair", "X/Y") == 2
+    assert "--pair X/Y: there are BTC/USDT" in capsys.readouterr().err
+
+
+# A running bot
+
+
+def with_ledger(userdir: Path) -> Path:
+    folder = userdir / "signals"
+    folder.mkdir(parents=True)
+    ledger = Ledger(sqlite_url(folder))
+    ledger.write([predictions(1, 2, 3), predictions(1, pair="[/red]")])
+    ledger.write([Entry("outcomes", [outcome(1), outcome(2)])])
+    ledger.close()
+    return userdir
+
+
+def test_a_ledger_is_reported_on_the_terminal_as_a_page_and_as_json(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    page = with_ledger(tmp_path) / "signals" / "reports" / "live" / "report.html"
+    assert report(tmp_path, "--live", "--html") == 0
+    out = capsys.readouterr().out
+    assert "Live signal report" in out
+    assert "2 pairs over 0 days, 2 scored predictions" in " ".join(out.split())
+    assert "live ledger" in page.read_text()
+    assert report(tmp_path, "--live", "--pair", "BTC/USDT", "--tier", "weak", "--json") == 0
+    found = ReportJson.model_validate_json(capsys.readouterr().out)
+    assert found.facts["source"] == "ledger"
+    assert found.page.sections[1].finding.startswith("1 pair over 0 days, 2 scored")
+
+
+def test_no_ledger_is_wrong_use(tmp_path: Path, capsys: Capture) -> None:
+    assert report(tmp_path, "--live") == 2
+    assert "no ledger at" in capsys.readouterr().err
+
+
+def test_the_bot_s_config_gives_horizon_and_tiers(tmp_path: Path, capsys: Capture) -> None:
+    config = tmp_path / "config.json"
+    shipped = json.loads((Path(__file__).parents[2] / "config.json").read_text())
+    shipped["freqai"]["feature_parameters"]["label_period_candles"] = 12
+    config.write_text(json.dumps(shipped))
+    with_ledger(tmp_path)
+    assert report(tmp_path, "--live", "--json", "--config", str(config)) == 0
+    found = ReportJson.model_validate_json(capsys.readouterr().out)
+    facts = {row["what"]: row["value"] for row in found.page.sections[1].tables["Facts"]}
+    assert facts["label"] == "triple_barrier, horizon 12 candles"
+    assert found.page.notes == []
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--ledger", "x"], "--ledger is about a running bot: add --live"),
+        (["--live", "--identifier", "x"], "--identifier is about a backtest: leave out --live"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    tmp_path: Path, capsys: Capture, given: list[str], message: str
+) -> None:
+    assert report(tmp_path, *given) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_help_shows_examples(capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        main(["report", "--help"])
+    assert "freqai-signals report --html --open" in capsys.readouterr().out

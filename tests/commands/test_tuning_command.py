@@ -145,10 +145,10 @@ def test_wrong_use_is_named_and_ends_with_status_2(
 def test_a_config_without_pairs_is_named(
     tune: Tune, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for config in ({}, {"exchange": {"pair_whitelist": []}}):
-        (tmp_path / "none.json").write_text(json.dumps(config))
-        assert tune("--config", str(tmp_path / "none.json")) == 2
-        assert "none.json: exchange.pair_whitelist names no pair" in capsys.readouterr().err
+    # Laid over the first config, as freqtrade does with several.
+    (tmp_path / "none.json").write_text('{"exchange": {"pair_whitelist": []}}')
+    assert tune("--config", str(tmp_path / "none.json")) == 2
+    assert "none.json: exchange.pair_whitelist names no pair" in capsys.readouterr().err
 
 
 def test_a_corrupt_study_ends_with_status_2_and_stays_as_it_is(

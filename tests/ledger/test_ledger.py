@@ -222,6 +222,7 @@ def make_version_1(url: str) -> None:
         connection.execute(
             text("INSERT INTO drift_events VALUES ('A', 300, 'health', 'drift', 'v1', '', 7)")
         )
+        connection.execute(text("ALTER TABLE predictions DROP COLUMN new_pair"))
         connection.execute(SCHEMA.insert().values(version=1))
         connection.execute(
             text(

@@ -162,13 +162,17 @@ class Bench:
         self, user_data: Path, config: dict[str, Any] | None = None, whole: bool = False
     ) -> Run:
         """freqtrade's own backtest up to the indicators, or to its results if ``whole``."""
+        merged = self.config(user_data, RunMode.BACKTEST, config or small_config())
+        return self.run(merged, user_data, whole)
+
+    def run(self, merged: dict[str, Any], user_data: Path, whole: bool = False) -> Run:
+        """The same with a config that freqtrade has merged already."""
         collector = _Collector()
         root = logging.getLogger()
         level = root.level
         root.addHandler(collector)
         root.setLevel(logging.INFO)
         try:
-            merged = self.config(user_data, RunMode.BACKTEST, config or small_config())
             backtesting = Backtesting(merged)
             if whole:
                 backtesting.start()

@@ -95,7 +95,7 @@ def story(bot: Bot) -> dict[str, pd.DataFrame]:
     """One pair's life: no model, trained, first answer, a new candle, an expired model."""
     with pytest.MonkeyPatch.context() as patch:
         # The candles below are from the next two hours.
-        for module in ("model", "data_drawer"):
+        for module in ("model", "freqai.data_drawer"):
             later = pd.Timestamp.now("UTC") + pd.Timedelta(hours=2)
             patch.setattr(f"freqai_signals.plugin.{module}.utc_now", lambda later=later: later)
         return lived(bot)

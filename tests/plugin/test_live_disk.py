@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from freqtrade.enums import CandleType
 
-from freqai_signals.plugin import data_drawer, prediction_journal
-from freqai_signals.plugin.prediction_journal import JOURNAL_FILE
-from freqai_signals.plugin.state_files import HISTORY_FILE, repair_state
+from freqai_signals.plugin.freqai import data_drawer, prediction_journal
+from freqai_signals.plugin.freqai.prediction_journal import JOURNAL_FILE
+from freqai_signals.plugin.freqai.state_files import HISTORY_FILE, repair_state
 from freqai_signals.schema import TRUST_COLUMN
 from tests.plugin.conftest import PAIRS, Bench
 from tests.plugin.test_live import Bot, live_bench, make_bot

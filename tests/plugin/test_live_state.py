@@ -8,8 +8,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from freqai_signals.plugin.state_files import HISTORY_FILE
-from freqai_signals.plugin.thread_priority import QUIET_SECONDS, SWITCH_SECONDS, InferencePriority
+from freqai_signals.plugin.freqai.state_files import HISTORY_FILE
+from freqai_signals.plugin.freqai.thread_priority import (
+    QUIET_SECONDS,
+    SWITCH_SECONDS,
+    InferencePriority,
+)
 from freqai_signals.schema import PROBA_COLUMNS, TRUST_COLUMN
 from tests.plugin.conftest import PAIRS, Bench
 from tests.plugin.test_live import NEW_PAIR, PAIR, Bot, live_bench, make_bot
@@ -37,7 +41,7 @@ def test_one_training_serves_all_pairs(bot: Bot, caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.INFO):
         versions = trained(bot)
     assert len(set(versions.values())) == 1
-    assert "ETH/USDT adopts the pool's model" in caplog.text
+    assert "ETH/USDT: the pool's newest model" in caplog.text
     entries = bot.freqai.dd.pair_dict
     assert len({entries[pair]["trained_timestamp"] for pair in PAIRS}) == 1
 
@@ -168,11 +172,10 @@ def test_a_pair_that_joins_a_restarted_bot_is_predicted_by_the_pools_present_mod
         more = make_bot(live_bench, bot.config["user_data_dir"], exchange__pair_whitelist=pool)
         assert newest(more)[TRUST_COLUMN] == 1
         assert more.freqai.dd.model_dictionary[PAIR].card.version == version
-        newest(more, NEW_PAIR)
-        assert more.train(NEW_PAIR).card.version == version
         assert newest(more, NEW_PAIR)[list(PROBA_COLUMNS)].tolist() != [0.0, 1.0, 0.0]
+        assert more.freqai.dd.model_dictionary[NEW_PAIR].card.version == version
     assert f"joined: {NEW_PAIR}; left: none" in caplog.text
-    assert f"{NEW_PAIR} adopts the pool's model" in caplog.text
+    assert f"{NEW_PAIR} joins; the pool's model serves it" in caplog.text
     assert "is not used" not in caplog.text
     more.freqai.retrain_early(PAIR)
     card = more.train().card

@@ -6,9 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
-from freqtrade.resolvers import StrategyResolver
 
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.sandbox.exchange.app import create_exchange
@@ -103,14 +101,6 @@ def test_a_new_pair_beside_a_fixed_pool_trains_nothing(three: Bench, tmp_path: P
     assert len(after.said("Reusing model", "rows, settings and code are unchanged")) == 2
     assert len(after.said("Reusing cached predictions")) == 4
     assert trusted(after, "SOL/USDT") > 0.6
-
-
-def test_a_running_bot_is_refused_a_pool_beyond_its_whitelist(bench: Bench, tmp_path: Path) -> None:
-    """FreqAI would not load SOL's candles: the live model would differ from the backtest's."""
-    given = small_config(freqai__signals__model__pool_pairs=[*PAIRS, "SOL/USDT"])
-    config = bench.config(tmp_path / "user", RunMode.DRY_RUN, given)
-    with pytest.raises(OperationalException, match=r"pool_pairs: SOL/USDT are not in exchange"):
-        StrategyResolver.load_strategy(config)
 
 
 def test_selection_works_through_freqtrade(bench: Bench, tmp_path: Path) -> None:

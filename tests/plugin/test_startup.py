@@ -8,7 +8,9 @@ import pytest
 
 from freqai_signals.config import SettingsError
 from freqai_signals.dataset.candles import Span
-from freqai_signals.plugin.startup import SpanReader, checked_settings
+from freqai_signals.plugin.startup import checked_settings
+from freqai_signals.preflight.situation import SpanReader
+from freqai_signals.settings import SignalSettings
 
 START, STOP = datetime(2024, 3, 1, tzinfo=UTC), datetime(2024, 4, 1, tzinfo=UTC)
 BACKTEST = (int(START.timestamp()), int(STOP.timestamp()))
@@ -37,18 +39,28 @@ def reader(spans: Mapping[str, Span | None], timeframe: str = "5m") -> SpanReade
     return read
 
 
+def checked(
+    config: Mapping[str, Any], backtest: tuple[int, int] | None, read: SpanReader
+) -> SignalSettings:
+    """What start-up says in a backtest of that time, or in a command without one."""
+    if backtest is not None:
+        timerange = f"{backtest[0]}-{backtest[1]}"
+        config = {**config, "runmode": "backtest", "timerange": timerange}
+    return checked_settings(config, read)
+
+
 def problems_of(
     config: Mapping[str, Any], read: SpanReader, backtest: tuple[int, int] | None = BACKTEST
 ) -> tuple[str, ...]:
     with pytest.raises(SettingsError) as caught:
-        checked_settings(config, backtest, read)
+        checked(config, backtest, read)
     assert all(line in str(caught.value) for line in caught.value.problems)
     return caught.value.problems
 
 
 def test_settings_are_returned_when_the_candles_reach() -> None:
     config = config_of("A/USDT", labels={"k": 2.0})
-    settings = checked_settings(config, BACKTEST, reader({"A/USDT": ENOUGH}))
+    settings = checked(config, BACKTEST, reader({"A/USDT": ENOUGH}))
     assert settings.labels.k == 2.0
     assert settings.train_period_days == 30
 
@@ -91,7 +103,7 @@ def test_a_wrong_lead_pair_is_told_beside_other_problems() -> None:
 def test_a_lead_pair_that_is_there_or_not_looked_at_is_accepted(
     pairs: tuple[str, ...], features: dict[str, Any]
 ) -> None:
-    settings = checked_settings(config_of(*pairs, features=features), None, reader({}))
+    settings = checked(config_of(*pairs, features=features), None, reader({}))
     assert settings.features.lead_pair == features["lead_pair"]
 
 
@@ -99,10 +111,10 @@ def test_the_default_lead_pair_may_be_missing_and_that_is_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO")
-    checked_settings(config_of("A/USDT", "B/USDT"), None, reader({}))
+    checked(config_of("A/USDT", "B/USDT"), None, reader({}))
     assert "BTC is none of the pool's pairs; their mean leads in its place" in caplog.text
     caplog.clear()
-    checked_settings(config_of("A/USDT", "BTC/USDT"), None, reader({}))
+    checked(config_of("A/USDT", "BTC/USDT"), None, reader({}))
     assert "leads" not in caplog.text
 
 
@@ -115,9 +127,10 @@ def test_a_pooled_pair_may_begin_late_while_another_reaches_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     config = config_of("A/USDT", "B/USDT")
-    checked_settings(config, BACKTEST, reader({"A/USDT": ENOUGH, "B/USDT": LATE}))
+    checked(config, BACKTEST, reader({"A/USDT": ENOUGH, "B/USDT": LATE}))
     # freqtrade leaves out train period and start-up of each pair's own candles.
-    assert [record.message.split(":")[0] for record in caplog.records] == ["B/USDT"]
+    told = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert [record.message.split(":")[0] for record in told] == ["B/USDT"]
     found = problems_of(config, reader({"A/USDT": LATE, "B/USDT": LATE}))
     assert [line[:6] for line in found] == ["A/USDT", "B/USDT"]
 
@@ -134,43 +147,24 @@ def test_pairs_that_only_train_the_pool_are_checked_too() -> None:
     assert line.startswith("Z/USDT: no 5m candles")
 
 
-def test_a_running_bot_is_refused_pool_pairs_whose_candles_it_does_not_load() -> None:
-    config = config_of("B/USDT", model={"pool_pairs": ["A/USDT", "B/USDT", "C/USDT"]})
-    for runmode in ("dry_run", "live"):
-        (line,) = problems_of(config | {"runmode": runmode}, reader({}), None)
-        assert line.startswith("freqai.signals.model.pool_pairs: A/USDT, C/USDT are not in")
-        assert "exchange.pair_whitelist (B/USDT)" in line
-    config["runmode"] = "backtest"
-    spans = reader(dict.fromkeys(("A/USDT", "B/USDT", "C/USDT"), ENOUGH))
-    assert checked_settings(config, BACKTEST, spans).model.pool_pairs[0] == "A/USDT"
-
-
 @pytest.mark.parametrize(
     "whitelist",
     [
         ("A/USDT", "B/USDT", "C/USDT"),  # one that only trades
         ("B/USDT", "A/USDT"),
+        ("B/USDT",),  # the other one only trains
+        (),  # found by pairlists
     ],
 )
-def test_a_running_bot_may_have_a_pool_within_its_whitelist(whitelist: tuple[str, ...]) -> None:
+def test_a_running_bot_may_have_any_pool(whitelist: tuple[str, ...]) -> None:
     config = config_of(*whitelist, model={"pool_pairs": ["A/USDT", "B/USDT"]})
-    settings = checked_settings(config | {"runmode": "dry_run"}, None, reader({}))
+    settings = checked(config | {"runmode": "dry_run"}, None, reader({}))
     assert settings.model.pool_pairs == ("A/USDT", "B/USDT")
-
-
-def test_pool_pairs_without_a_whitelist_are_told_beside_other_problems() -> None:
-    """Dynamic pairlists need no whitelist in the config, FreqAI does."""
-    config = config_of(model={"pool_pairs": ["A/USDT"]}, colour=1) | {"runmode": "live"}
-    del config["exchange"]["pair_whitelist"]
-    found = problems_of(config, reader({}), None)
-    assert [line.partition(":")[0] for line in found] == [
-        "freqai.signals.colour", "freqai.signals.model.pool_pairs",
-    ]  # fmt: skip
 
 
 def test_candles_are_not_asked_for_without_a_backtest() -> None:
     config = config_of("A/USDT")
-    assert checked_settings(config, None, reader({})).train_period_days == 30
+    assert checked(config, None, reader({})).train_period_days == 30
     config["freqai"]["signals"]["colour"] = 1
     (line,) = problems_of(config, reader({}), backtest=None)
     assert line.startswith("freqai.signals.colour")
@@ -205,7 +199,9 @@ def test_a_bad_training_period_does_not_hide_missing_candles(days: object) -> No
 
 def test_another_problem_does_not_send_us_looking_for_candles_of_another_timeframe() -> None:
     """Hourly candles are there; they do not suit the shipped higher timeframes."""
-    config = config_of("A/USDT", features={"higher_timeframes": ["4h"]}, labels={"k": -1})
+    config = config_of(
+        "A/USDT", features={"higher_timeframes": ["4h"]}, labels={"k": -1}, model={"row_step": 1}
+    )
     config["timeframe"] = "1h"
     found = problems_of(config, reader({"A/USDT": ENOUGH}, timeframe="1h"))
     assert [line.partition(":")[0] for line in found] == ["freqai.signals.labels.k"]
@@ -213,7 +209,7 @@ def test_another_problem_does_not_send_us_looking_for_candles_of_another_timefra
 
 @pytest.mark.parametrize("timeframe", ["7m", "4h", "1d"])
 def test_timeframes_that_do_not_suit_the_features_are_told_with_the_candles(timeframe: str) -> None:
-    config = config_of("A/USDT") | {"timeframe": timeframe}
+    config = config_of("A/USDT", features={"higher_timeframes": ["1h"]}) | {"timeframe": timeframe}
     found = problems_of(config, reader({"A/USDT": None}))
     assert any("higher_timeframes" in line for line in found)
     assert found[-1].startswith("A/USDT: no ")

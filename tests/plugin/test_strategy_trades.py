@@ -119,7 +119,7 @@ def test_higher_minimum_never_adds_an_entry_column(bench: Bench, first_run: Run)
             strategy.minimum_confidence.value = minimum
             entered = set()
             for pair in PAIRS:
-                frame = strategy.populate_entry_trend(first_run.frames[pair].copy(), {"pair": pair})
+                frame = strategy.advise_entry(first_run.frames[pair].copy(), {"pair": pair})
                 entered |= {(pair, row) for row in np.flatnonzero(frame["enter_long"])}
             assert before is None or entered <= before
             before = entered
@@ -138,7 +138,7 @@ def test_live_sized_frame_decides_like_the_backtest(first_run: Run) -> None:
         metadata = {"pair": pair}
 
         def decided(frame: pd.DataFrame, metadata: dict[str, str] = metadata) -> pd.DataFrame:
-            frame = first_run.strategy.populate_entry_trend(frame.copy(), metadata)
+            frame = first_run.strategy.advise_entry(frame.copy(), metadata)
             return first_run.strategy.populate_exit_trend(frame, metadata)[names].tail(60)
 
         pd.testing.assert_frame_equal(decided(whole), decided(whole.tail(1000)))
@@ -158,7 +158,7 @@ def test_row_that_abstains_neither_enters_nor_exits(first_run: Run) -> None:
 @pytest.mark.parametrize("missing", ["proba_buy", "confidence", "do_predict"])
 def test_missing_column_is_a_reason_and_no_exception(first_run: Run, missing: str) -> None:
     frame = first_run.frames["BTC/USDT"].drop(columns=missing)
-    out = first_run.strategy.populate_entry_trend(frame, {"pair": "BTC/USDT"})
+    out = first_run.strategy.advise_entry(frame, {"pair": "BTC/USDT"})
     assert not out["enter_long"].any()
     assert (out["reject_reason"] == "missing_columns").all()
     out = first_run.strategy.populate_exit_trend(out, {"pair": "BTC/USDT"})
@@ -173,7 +173,7 @@ def strategy(bench: Bench, first_run: Run) -> IStrategy:
     """The strategy on a frame of its own, its first row at midnight, its trades simulated."""
     made = first_run.strategy
     frame = first_run.frames["BTC/USDT"].copy()
-    frame = made.populate_entry_trend(frame, {"pair": "BTC/USDT"})
+    frame = made.advise_entry(frame, {"pair": "BTC/USDT"})
     made.dp._set_cached_df("BTC/USDT", "15m", frame, made.config["candle_type_def"])
     made.dp._set_dataframe_max_index("BTC/USDT", len(frame))
     return made
@@ -304,7 +304,7 @@ def set_last_trust(strategy: IStrategy, trust: int) -> pd.Timestamp:
     """Decide with this trust in the last row; the close of its candle."""
     frame = strategy.dp.get_analyzed_dataframe("BTC/USDT", "15m")[0].copy()
     frame.loc[frame.index[-1], "do_predict"] = trust
-    strategy.populate_entry_trend(frame, {"pair": "BTC/USDT"})
+    strategy.advise_entry(frame, {"pair": "BTC/USDT"})
     closed: pd.Timestamp = frame["date"].iloc[-1] + CANDLE
     return closed
 

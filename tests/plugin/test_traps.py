@@ -17,7 +17,7 @@ from freqtrade.resolvers import StrategyResolver
 from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 from freqtrade.strategy import IStrategy
 
-from freqai_signals.plugin.data_kitchen import SignalDataKitchen
+from freqai_signals.plugin.freqai.data_kitchen import SignalDataKitchen
 from freqai_signals.schema import LABEL_COLUMN, MODEL_COLUMNS, PROBA_COLUMNS, TRUST_COLUMN
 from tests.plugin.conftest import REPO, Bench, Run, market_candles, small_config
 
@@ -229,11 +229,12 @@ def test_trap_20_telling_strange_rows_takes_no_square_of_rows(
     assert peak < 40 * many.to_numpy(dtype=object).size
 
 
-def test_trap_20_the_dissimilarity_index_is_refused(bench: Bench, tmp_path: Path) -> None:
+def test_trap_20_the_dissimilarity_index_is_switched_off(bench: Bench, tmp_path: Path) -> None:
     config = small_config(freqai__feature_parameters__DI_threshold=1.0)
     merged = bench.config(tmp_path / "user", RunMode.BACKTEST, config)
-    with pytest.raises(OperationalException, match="DI_threshold"):
-        FreqaiModelResolver.load_freqaimodel(merged)
+    loaded = FreqaiModelResolver.load_freqaimodel(merged)
+    assert loaded.ft_params["DI_threshold"] == 0
+    assert merged["freqai"]["feature_parameters"]["DI_threshold"] == 1.0
 
 
 def test_trap_21_pipelines_share_no_steps(

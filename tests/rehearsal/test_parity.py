@@ -53,6 +53,20 @@ def test_what_the_bot_said_equals_the_history(live: list[LiveRow], history: Hist
     assert len(parity.expected[PAIR]) == 10
 
 
+def test_decisions_of_a_users_own_rules_stand_and_the_models_columns_are_compared(
+    live: list[LiveRow], history: History
+) -> None:
+    own = replace(history, own_rules=True)
+    entered = changed(live, signal=2, reason="")
+    parity = compare(entered, own)
+    assert parity.share == 1.0
+    assert parity.expected[PAIR]["signal"].tolist() == [row.signal for row in entered]
+    assert compare(entered, history).share == 0.9
+    values = live[4].values | {"proba_hold": 0.5}
+    wrong = compare(changed(live, signal=2, reason="", values=values), own)
+    assert [item.column for item in wrong.mismatches] == ["proba_hold"]
+
+
 @pytest.mark.parametrize(
     ("changes", "columns", "cause"),
     [

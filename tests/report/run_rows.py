@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from freqai_signals.report.backtest_record import Run
+from freqai_signals.report.data.backtest_record import Run
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
     EVENT_END_COLUMN,
@@ -61,5 +61,6 @@ def run_of(**frames: pd.DataFrame) -> Run:
         "datadir": "",
         "round_trip_cost": COST,
         "settings": SignalSettings().model_dump(mode="json"),
+        "at": "2024-02-01T00:00:00+00:00",
     }
     return Run(facts, {f"{name}/USDT": frame for name, frame in frames.items()})

@@ -63,7 +63,7 @@ def test_command_judges_the_newest_file(tmp_path: Path, capsys: pytest.CaptureFi
     folder = tmp_path / "hyperopt_results"
     folder.mkdir()
     assert main(["hyperopt", "--userdir", str(tmp_path)]) == WRONG_USE
-    assert "make hyperopt" in capsys.readouterr().err
+    assert "run one first" in capsys.readouterr().err
     file = folder / "strategy.fthypt"
     file.write_text("".join(json.dumps(one) + "\n" for one in luck(5)))
     assert main(["hyperopt", "--userdir", str(tmp_path)]) == 0

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.report.backtest_record import Run
+from freqai_signals.report.data.backtest_record import Run
 from freqai_signals.report.model_usage import RunModels, group_table, key_digits
 from freqai_signals.report.printing import as_json, print_report
 from freqai_signals.training.fit import Request, train

@@ -4,9 +4,10 @@ import json
 from io import StringIO
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
-from freqai_signals.report.backtest_record import Run
+from freqai_signals.report.data.backtest_record import Run
 from freqai_signals.report.model_usage import RunModels
 from freqai_signals.report.printing import as_json, print_report
 from freqai_signals.report.quality import TOTAL
@@ -52,6 +53,12 @@ def test_every_table_is_printed_with_what_it_was_made_from() -> None:
     assert "round trip costs 0.20%" in text
 
 
+def test_keys_that_did_nothing_are_printed_as_they_stand() -> None:
+    run = some_run()
+    run.facts["ignored"] = ["freqai.conv_width = [2]: the model is another"]
+    assert "ignored: freqai.conv_width = [2]: the model is another" in printed(run)
+
+
 def test_cells_hold_counts_shares_and_dashes_for_what_is_unknown() -> None:
     text = printed(some_run())
     assert line_of(text, "BTC/USDT")[1:4] == ["3", "0", "3"]
@@ -86,6 +93,31 @@ def test_large_numbers_and_long_names_are_not_cut_off() -> None:
     assert "…" not in text
     assert line_of(text, f"{name}/USDT")[1:4] == ["12,000", "0", "12,000"]
     assert "direction_stated" in text
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_a_terminal_shows_every_table_within_its_width(width: int) -> None:
+    text = StringIO()
+    run = run_of(**{"1000000CHEEMS": rows_of("BSh" * 4000, "hSB" * 4000, signal=2)})
+    print_report(run, NONE_LEFT, Console(file=text, width=width), ["The verdict."])
+    lines = text.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert all(title in text.getvalue() for title in TITLES)
+    assert "…" not in text.getvalue()
+    assert lines.index("The verdict.") < next(i for i, line in enumerate(lines) if "┏" in line)
+
+
+def test_the_readme_shows_tables_that_the_report_prints_at_80_columns() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    block = readme.split("<!-- report: begin -->")[1].split("<!-- report: end -->")[0]
+    assert max(map(len, block.splitlines())) <= 80
+    text = StringIO()
+    frame = rows_of("BSh" * 6000, "BBh" * 6000, signal=2, signal_strength=1)
+    print_report(run_of(BTC=frame), NONE_LEFT, Console(file=text, width=80))
+    heads = [line.split() for line in text.getvalue().splitlines() if line.startswith("┃")]
+    shown = [line.split() for line in block.splitlines() if line.startswith("┃")]
+    assert len(shown) == 4
+    assert all(head in heads for head in shown)
 
 
 def test_json_holds_every_table_and_the_facts() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.report.backtest_record import Run
+from freqai_signals.report.data.backtest_record import Run
 from freqai_signals.report.model_usage import RunModels
 from freqai_signals.report.signal_export import signal_records, write_signals
 from freqai_signals.signals.record import SignalRecord

@@ -22,13 +22,14 @@ from freqai_signals.schema import (
     MODEL_ID_COLUMN,
     PRIOR_COLUMNS,
     PROBA_COLUMNS,
+    PROBA_MOVE_COLUMN,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
     SQUARE_COLUMNS,
     TRUST_COLUMN,
     USUAL_COLUMNS,
 )
-from freqai_signals.signals.outputs import complete_outputs, model_outputs, window_facts
+from freqai_signals.signals.outputs import complete_outputs, model_outputs, window_facts, with_move
 
 NAMES = ("%-sell", "%-hold", "%-buy", "%-far")
 COST = 0.002
@@ -239,7 +240,10 @@ def test_means_deviations_and_live_labels_are_dropped() -> None:
     told = model_outputs(MODEL, features_of(BUY), COST)
     named = [f"{name}_{what}" for name in MODEL_COLUMNS for what in ("mean", "std")]
     more = dict.fromkeys([*named, EVENT_END_COLUMN, REALISED_RETURN_COLUMN], 0.0)
-    assert set(complete_outputs(told.assign(**more, close=1.0))) == {*told.columns, "close"}
+    assert set(complete_outputs(told.assign(**more, close=1.0))) == {
+        *told.columns,
+        "close",
+    }
 
 
 def test_the_given_frame_is_left_alone() -> None:
@@ -247,3 +251,12 @@ def test_the_given_frame_is_left_alone() -> None:
     before = frame.copy()
     complete_outputs(frame)
     pd.testing.assert_frame_equal(frame, before)
+
+
+def test_a_move_is_as_likely_as_no_hold_and_never_where_the_model_abstains() -> None:
+    told = model_outputs(MODEL, features_of(BUY), COST)
+    trusted = with_move(complete_outputs(told))
+    assert (trusted[PROBA_MOVE_COLUMN] == 1.0 - trusted["proba_hold"]).all()
+    assert trusted[PROBA_MOVE_COLUMN].iloc[0] > 0
+    abstaining = complete_outputs(told.assign(do_predict=0))
+    assert (with_move(abstaining)[PROBA_MOVE_COLUMN] == 0.0).all()

@@ -26,9 +26,6 @@ from freqai_signals.settings import FeatureGroup
 
 Features = dict[str, Array]
 
-SEASON_DAYS: Final = 7
-"""Days whose same time of day tells how lively this time of day is."""
-
 EWMA_MEMORY_SPANS: Final = 2
 """Spans after which an exponential mean forgets a candle; it had weighed exp(-4) of the newest."""
 
@@ -109,7 +106,7 @@ def mean_reversion(x: FeatureInput) -> Features:
 
 def volatility(x: FeatureInput) -> Features:
     """How lively the market is now, against its day, its week and the same time of other days."""
-    day, week = x.spans.day, SEASON_DAYS * x.spans.day
+    day, week = x.spans.day, x.spans.season_days * x.spans.day
     daily = np.maximum(_volatility_over(x, day), SMALLEST_VOLATILITY)
     out: Features = {
         "sigma": np.log(x.sigma),
@@ -131,19 +128,19 @@ def volatility(x: FeatureInput) -> Features:
         out[f"down_share_{p}"] = _share(downs, rolling_mean(np.square(x.returns), p))
         out[f"volatility_of_volatility_{p}"] = rolling_std(np.abs(x.returns), p) / x.sigma
     for stretch in sorted({min(3, day), x.spans.horizon}):
-        season = np.sqrt(_same_time_of_day(np.square(x.returns), day, stretch))
+        season = np.sqrt(_same_time_of_day(np.square(x.returns), x.spans, stretch))
         out[f"season_{stretch}"] = _log_ratio(season, x.sigma, SMALLEST_VOLATILITY)
     return out
 
 
-def _same_time_of_day(values: Array, day: int, stretch: int) -> Array:
+def _same_time_of_day(values: Array, spans: Spans, stretch: int) -> Array:
     """Mean over earlier days of what followed this time of day for ``stretch`` candles.
 
-    On each of the last ``SEASON_DAYS`` days the rows *t - k day + 1 .. t - k day + stretch* are
+    On each of the last ``season_days`` days the rows *t - k day + 1 .. t - k day + stretch* are
     used; with a stretch of at most one day all of them are past.
     """
     following = rolling_mean(values, stretch)
-    days = [lag(following, k * day - stretch) for k in range(1, SEASON_DAYS + 1)]
+    days = [lag(following, k * spans.day - stretch) for k in range(1, spans.season_days + 1)]
     return np.asarray(np.mean(days, axis=0), dtype=np.float64)
 
 
@@ -157,7 +154,7 @@ def volume(x: FeatureInput) -> Features:
     signed = np.sign(x.returns) * x.volume
     for p in x.spans.periods:
         out[f"signed_volume_{p}"] = _share(rolling_mean(signed, p), rolling_mean(x.volume, p))
-    season = _share(_same_time_of_day(x.volume, x.spans.day, x.spans.horizon), daily)
+    season = _share(_same_time_of_day(x.volume, x.spans, x.spans.horizon), daily)
     out["volume_season"] = np.log(season + 1e-3)
     return out
 
@@ -223,7 +220,7 @@ def higher_timeframes(x: FeatureInput) -> Features:
 def cross_asset(x: FeatureInput) -> Features:
     """The pool's mean move, the lead pair's move, and this pair's strength against the mean."""
     path = _log_close(x)
-    mean_volatility = np.sqrt(rolling_mean(np.square(x.market_mean), x.spans.day))
+    mean_volatility = np.sqrt(rolling_mean(np.square(x.market_mean), x.spans.volatility))
     unit = np.maximum(mean_volatility, SMALLEST_VOLATILITY)
     out: Features = {
         "market_volatility": _log_ratio(
@@ -243,11 +240,11 @@ def cross_asset(x: FeatureInput) -> Features:
 
 
 def _longest(spans: Spans) -> int:
-    return max(*spans.periods, spans.day) + 1
+    return max(*spans.periods, spans.day, spans.volatility) + 1
 
 
 def _season_memory(spans: Spans) -> int:
-    return SEASON_DAYS * spans.day + 1
+    return spans.season_days * spans.day + 1
 
 
 def _ewma_memory(spans: Spans) -> int:
@@ -255,13 +252,15 @@ def _ewma_memory(spans: Spans) -> int:
 
 
 def _sigma_memory(spans: Spans) -> int:
-    return 3 * spans.day + 1
+    return 3 * spans.volatility + 1
 
 
 GROUPS: Final[Mapping[FeatureGroup, Group]] = {
     "momentum": Group(momentum, lambda s: max(_longest(s), _sigma_memory(s))),
     "mean_reversion": Group(mean_reversion, lambda s: max(_longest(s), _sigma_memory(s))),
-    "volatility": Group(volatility, lambda s: max(_longest(s), _season_memory(s), _ewma_memory(s))),
+    "volatility": Group(
+        volatility, lambda s: max(_longest(s), _season_memory(s), _ewma_memory(s), _sigma_memory(s))
+    ),
     "volume": Group(volume, lambda s: max(_longest(s), _season_memory(s))),
     "candle_shape": Group(
         candle_shape,

@@ -17,23 +17,28 @@ SMALLEST_VOLATILITY = 1e-6
 
 @dataclass(frozen=True)
 class Spans:
-    """The windows of all groups, in base candles."""
+    """The windows of all groups, in base candles; ``season_days`` counts days."""
 
     periods: tuple[int, ...]
     day: int
+    volatility: int
+    season_days: int
     horizon: int
     higher: tuple[tuple[str, int], ...]
 
     @classmethod
     def from_settings(cls, settings: SignalSettings) -> "Spans":
         """Derive the windows from the settings."""
+        features = settings.features
         return cls(
             periods=tuple(sorted(set(settings.indicator_periods_candles))),
             day=settings.candles_per_day,
+            volatility=max(round(features.volatility_span_days * settings.candles_per_day), 1),
+            season_days=features.season_days,
             horizon=min(settings.label_horizon_candles, settings.candles_per_day),
             higher=tuple(
                 (name, timeframe_seconds(name) // settings.candle_seconds)
-                for name in settings.features.higher_timeframes
+                for name in features.higher_timeframes
             ),
         )
 
@@ -107,8 +112,8 @@ class FeatureInput:
 
     @cached_property
     def sigma(self) -> Array:
-        """Volatility per candle, one-day span, floored so that it can divide."""
-        return np.maximum(daily_volatility(self.close, self.spans.day), SMALLEST_VOLATILITY)
+        """Volatility per candle, floored so that it can divide."""
+        return np.maximum(daily_volatility(self.close, self.spans.volatility), SMALLEST_VOLATILITY)
 
     @cached_property
     def range(self) -> Array:

@@ -1,0 +1,85 @@
+"""The subcommand ``doctor``: what a user's installation, config and data lack, before hours go."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from freqai_signals.preflight.findings import Finding
+
+_STYLES: Final = {"ok": "green", "warning": "yellow", "error": "bold red"}
+
+
+def add_doctor(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Add the subcommand ``doctor``."""
+    parser = commands.add_parser(
+        "doctor",
+        help="look at installation, config and data before a backtest or a bot starts",
+        description=(
+            "Says what is wrong, why it matters and how to put it right, without a network. With "
+            "--timerange for a backtest, else for a bot. Exit status: 0 all is well, 1 warnings, "
+            "2 errors; with an error, freqtrade would refuse to start too."
+        ),
+    )
+    parser.add_argument(
+        "--userdir", type=Path, default=Path("user_data"), metavar="DIR",
+        help="the user's data folder (default: user_data)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--config", "-c", type=Path, action="append", default=[], metavar="FILE",
+        help="may be given several times (default: config.json and config-signals.json)",
+    )  # fmt: skip
+    parser.add_argument("--strategy", metavar="NAME", help="class of the strategy")
+    parser.add_argument("--timerange", metavar="START-END", help="of a backtest")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from freqai_signals.plugin.user_setup import config_files, read_user_config, user_situation
+    from freqai_signals.preflight.findings import exit_status
+    from freqai_signals.preflight.installation_checks import INSTALLATION_CHECKS
+    from freqai_signals.preflight.run import DOCTOR_CHECKS, guarded
+
+    files = config_files(arguments.config, arguments.userdir)
+    config, told = read_user_config(files, arguments.userdir, arguments.timerange)
+    purpose = "backtest" if arguments.timerange else "trade"
+    situation = user_situation(config, arguments.strategy, purpose)
+    checks = DOCTOR_CHECKS if "exchange" in config else INSTALLATION_CHECKS
+    found = [("config", finding) for finding in told] + list(guarded(situation, checks))
+    status = exit_status(finding for _, finding in found)
+    if arguments.json:
+        _print_json(found, status)
+    else:
+        _print(found, ", ".join(map(str, files)))
+    return status
+
+
+def _print_json(found: Sequence[tuple[str, "Finding"]], status: int) -> None:
+    from rich.console import Console
+
+    content = {
+        "status": status,
+        "findings": [{"check": name, **asdict(finding)} for name, finding in found],
+    }
+    Console(soft_wrap=True).print_json(json.dumps(content))
+
+
+def _print(found: Sequence[tuple[str, "Finding"]], files: str) -> None:
+    from rich.text import Text
+
+    from freqai_signals.terminal import table_console
+
+    console = table_console()
+    console.print(Text(f"Looked at: {files or 'no config'}", style="dim"))
+    for _, finding in found:
+        head = Text(f"{finding.level:<8}", style=_STYLES[finding.level])
+        console.print(head + Text(finding.what))
+        for mark, text in (("why", finding.why), ("fix", finding.fix)):
+            if text:
+                console.print(Text(f"{'':8}{mark}: {text}", style="dim" if mark == "why" else ""))
+    counts = {level: sum(f.level == level for _, f in found) for level in _STYLES}
+    console.print(Text(", ".join(f"{count} {level}" for level, count in counts.items())))

@@ -1,0 +1,1 @@
+"""What FreqAI lacks or does badly, put right: its data objects, its files, its schedule."""

@@ -1,0 +1,1 @@
+"""What ``freqai-signals init`` brings into a user's folder, and how it leaves theirs alone."""

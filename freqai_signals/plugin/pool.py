@@ -1,0 +1,155 @@
+"""The pool of a run: which pairs train the model and are its market, and FreqAI's view of them.
+
+The rule, the same in backtest and live: named pairs are the pool as they stand, without those that
+the config blacklists or the exchange does not list; of patterns and empty whitelists it is what
+freqtrade's pairlists resolve when the run begins. It then stays: pairlists may take a pair out of
+trading, not out of the market, and a pair that joins is served by the pool's model.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from freqtrade.data.dataprovider import DataProvider
+from freqtrade.exceptions import OperationalException
+from freqtrade.plugins.pairlist.pairlist_helpers import expand_pairlist
+
+from freqai_signals.config import POOL_KEY, pool_pairs
+from freqai_signals.files import write_atomically
+from freqai_signals.preflight.situation import is_named
+from freqai_signals.settings import SignalSettings
+from freqai_signals.settings.freqai_keys import plain_freqai
+
+logger = logging.getLogger(__name__)
+
+POOL_FILE: Final = "pool.json"
+"""In the identifier's folder: a resolved pool, so that a restart does not change it."""
+
+
+def blacklisted(config: Mapping[str, Any], pairs: Sequence[str]) -> frozenset[str]:
+    """Those of the pairs that the config's blacklist names, patterns included."""
+    patterns = config["exchange"].get("pair_blacklist") or []
+    return frozenset(expand_pairlist(list(patterns), list(pairs)))
+
+
+def run_pool(
+    settings: SignalSettings, config: Mapping[str, Any], dp: DataProvider, is_live: bool
+) -> tuple[str, ...]:
+    """The pool of a run, sorted; see the module for the rule.
+
+    Parameters
+    ----------
+    settings
+        ``model.pool_pairs`` names the pool whatever is traded.
+    config
+        freqtrade's merged config.
+    dp
+        Knows the exchange's markets and what the pairlists resolve.
+    is_live
+        A running bot keeps a resolved pool over restarts, for as long as its models.
+    """
+    named = pool_pairs(settings, config)
+    if not is_named(named):
+        return _resolved_pool(settings, config, dp, is_live)
+    if settings.model.pool_pairs:
+        return named
+    left_out = blacklisted(config, named) | {pair for pair in named if dp.market(pair) is None}
+    if left_out:
+        logger.warning(
+            "Not in the pool, blacklisted or unknown to the exchange: %s", ", ".join(left_out)
+        )
+    return tuple(pair for pair in named if pair not in left_out) or named
+
+
+def freqai_config(
+    config: Mapping[str, Any], settings: SignalSettings, pool: Sequence[str]
+) -> dict[str, Any]:
+    """The config as FreqAI is to see it: the pool as its whitelist, and nothing that works against.
+
+    Parameters
+    ----------
+    config
+        freqtrade's merged config; it stays as it is. One that is plain already comes back equal.
+    settings
+        What was read from it.
+    pool
+        From :func:`run_pool`.
+    """
+    freqai = plain_freqai(config["freqai"])
+    signals = dict(freqai.get("signals") or {})
+    higher = list(settings.features.higher_timeframes)
+    signals["features"] = {**(signals.get("features") or {}), "higher_timeframes": higher}
+    # FreqAI would download and merge frames for the other timeframes and the correlated pairs.
+    parameters = {
+        **freqai.get("feature_parameters", {}),
+        "include_timeframes": [settings.timeframe],
+        "include_corr_pairlist": [],
+        "indicator_periods_candles": list(settings.indicator_periods_candles),
+    }
+    # 0, FreqAI's default, would train once a second.
+    hours = max(freqai.get("live_retrain_hours") or 0, settings.candle_seconds / 3600)
+    plain = {
+        **freqai,
+        "signals": signals,
+        "feature_parameters": parameters,
+        "live_retrain_hours": hours,
+    }
+    exchange = {**config["exchange"], "pair_whitelist": list(pool)}
+    settled = {"freqai": plain, "pairs": list(pool), "exchange": exchange, POOL_KEY: list(pool)}
+    return {**config, **settled}
+
+
+@contextmanager
+def using_config(strategy: Any, config: Mapping[str, Any]) -> Iterator[None]:
+    """Let a strategy's inherited methods see another config for a while."""
+    own = strategy.config
+    strategy.config = config
+    try:
+        yield
+    finally:
+        strategy.config = own
+
+
+def _resolved_pool(
+    settings: SignalSettings, config: Mapping[str, Any], dp: DataProvider, is_live: bool
+) -> tuple[str, ...]:
+    try:
+        resolved = set(dp.current_whitelist())
+    except OperationalException:
+        # Plots and notebooks have no pairlists.
+        return pool_pairs(settings, config)
+    parameters = config["freqai"]["feature_parameters"]
+    pool = tuple(sorted(resolved | {*(parameters.get("include_corr_pairlist") or ())}))
+    if not is_live:
+        return pool
+    path = config["user_data_dir"] / "models" / config["freqai"]["identifier"] / POOL_FILE
+    hours = max(config["freqai"].get("live_retrain_hours") or 0, settings.candle_seconds / 3600)
+    kept = _kept_pool(path, time.time() - 3600 * hours)
+    if kept and all(dp.market(pair) is not None for pair in kept):
+        logger.info("The pool of the stored model goes on: %s", ", ".join(kept))
+        return kept
+    _keep_pool(path, pool)
+    return pool
+
+
+def _kept_pool(path: Path, since: float) -> tuple[str, ...]:
+    """A pool that was resolved since a time (seconds since 1970); empty if there is none."""
+    try:
+        content = json.loads(path.read_text())
+        pairs, resolved = tuple(content["pairs"]), float(content["resolved"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    return pairs if resolved > since and is_named(pairs) else ()
+
+
+def _keep_pool(path: Path, pool: Sequence[str]) -> None:
+    content = json.dumps({"resolved": time.time(), "pairs": list(pool)})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content.encode())
+    except OSError as error:
+        logger.warning("%s cannot be written; a restart resolves the pool anew: %s", path, error)

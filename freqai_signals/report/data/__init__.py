@@ -1,0 +1,1 @@
+"""What a backtest or a ledger left, as tidy frames."""

@@ -1,0 +1,299 @@
+"""What a backtest said and what happened, kept on disk for the report."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+from pydantic import ValidationError
+
+from freqai_signals.config import ignored_keys
+from freqai_signals.files import write_atomically
+from freqai_signals.report.data.feature_shift import feature_shift
+from freqai_signals.schema import (
+    DECISION_SIGNAL_COLUMN,
+    EVENT_END_COLUMN,
+    LABEL_COLUMN,
+    MODEL_COLUMNS,
+    MODEL_ID_COLUMN,
+    OUTCOME_COLUMN,
+    PRIOR_COLUMNS,
+    REALISED_RETURN_COLUMN,
+    REASON_COLUMN,
+    STRENGTH_COLUMN,
+    TRUST_COLUMN,
+)
+from freqai_signals.settings import SignalSettings
+from freqai_signals.signals.decide import NO_SIGNAL
+
+_DECISIONS: Final = (DECISION_SIGNAL_COLUMN, STRENGTH_COLUMN, REASON_COLUMN)
+_FACTS: Final = (*PRIOR_COLUMNS, MODEL_ID_COLUMN)
+_RUN_FILE: Final = "run.json"
+_NEEDED: Final = ("date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS, OUTCOME_COLUMN)
+
+FORMAT: Final = 2
+"""Of a record; 2 added ``known_at``, the shift of features and the list of pairs."""
+
+KNOWN_AT_COLUMN: Final = "known_at"
+
+
+class RecordMissing(ValueError):
+    """There is nothing to report on, or it cannot be read; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One backtest as the report sees it.
+
+    Attributes
+    ----------
+    facts
+        Timerange, settings, round-trip cost, horizon, when it was written.
+    frames
+        Pair to its rows from the first prediction on: ``date``, the model's columns,
+        ``do_predict``, class priors and model id, decisions, and the outcome with its return.
+    features
+        Pair to ``date`` and the model's features of the rows that became signals; empty where
+        they were not kept.
+    shifts
+        Pair to ``date`` (days), ``feature`` and ``shift`` of :func:`feature_shift`; empty in
+        records of format 1.
+    """
+
+    facts: dict[str, Any]
+    frames: dict[str, pd.DataFrame]
+    features: dict[str, pd.DataFrame] = field(default_factory=dict)
+    shifts: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> SignalSettings:
+        """What the backtest ran with.
+
+        Raises
+        ------
+        RecordMissing
+            If another version of this package wrote settings that this one does not have.
+        """
+        try:
+            return SignalSettings.model_validate(self.facts["settings"])
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise RecordMissing(
+                f"the backtest's record of {self.facts['at']} holds settings that this version "
+                f"does not know ({error.error_count()}, first {key}: {first['msg']}); another "
+                "version wrote it: backtest again"
+            ) from error
+
+
+@dataclass(frozen=True)
+class BacktestRecord:
+    """Writes one backtest's rows, one file a pair; every backtest begins anew.
+
+    Attributes
+    ----------
+    folder
+        Where the files of this identifier go.
+    settings, round_trip_cost, timerange, datadir
+        What the rows were made with.
+    pairs
+        Those of the whole backtest: a record with fewer was not finished.
+    ignored
+        What of the config did nothing, a line each.
+    """
+
+    folder: Path
+    settings: SignalSettings
+    round_trip_cost: float
+    timerange: str
+    datadir: str = ""
+    pairs: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    _files: dict[str, str] = field(default_factory=dict, init=False)
+
+    @classmethod
+    def of(
+        cls, config: Mapping[str, Any], settings: SignalSettings, round_trip_cost: float
+    ) -> "BacktestRecord":
+        """The record of a backtest with freqtrade's config."""
+        folder = Path(config["user_data_dir"]) / "signals" / "reports"
+        return cls(
+            folder / config["freqai"]["identifier"],
+            settings,
+            round_trip_cost,
+            str(config.get("timerange", "")),
+            str(Path(config["datadir"]).resolve()),
+            tuple(config["exchange"].get("pair_whitelist", ())),
+            ignored_keys(config),
+        )
+
+    def add(
+        self,
+        pair: str,
+        frame: pd.DataFrame,
+        labels: pd.DataFrame,
+        features: pd.DataFrame | None = None,
+    ) -> None:
+        """Store the rows of one pair.
+
+        Parameters
+        ----------
+        pair
+            Full name.
+        frame
+            The strategy's frame after its decisions; its ``&-signal`` is the predicted class.
+        labels
+            Labels of the same rows, in the same order: there, ``&-signal`` is what happened.
+        features
+            What the model was given, indexed like ``frame`` or a part of it; those of signals are
+            kept.
+        """
+        outcome = {OUTCOME_COLUMN: LABEL_COLUMN}
+        outcome |= {name: name for name in (EVENT_END_COLUMN, REALISED_RETURN_COLUMN)}
+        frame = frame.assign(**{new: labels[name].to_numpy() for new, name in outcome.items()})
+        frame[KNOWN_AT_COLUMN] = _known_at(frame, self.settings.candle_seconds)
+        wanted = ["date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS]
+        wanted += [OUTCOME_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, KNOWN_AT_COLUMN]
+        rows = frame.reindex(columns=wanted)
+        rows = rows[rows[MODEL_ID_COLUMN].fillna(0) > 0].reset_index(drop=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = f"{pair.replace('/', '_').replace(':', '_')}.feather"
+        _write(self.folder / name, rows)
+        self._add_features(name, frame, features)
+        self._files[pair] = name
+        facts = self._facts() | {"files": self._files}
+        write_atomically(self.folder / _RUN_FILE, json.dumps(facts, indent=1).encode())
+        if len(self._files) == 1:
+            self._forget_earlier()
+
+    def _add_features(self, name: str, frame: pd.DataFrame, features: pd.DataFrame | None) -> None:
+        """The features of signals as they were, those of all rows as a shift a day."""
+        if features is None:
+            (self.folder / _features_of(name)).unlink(missing_ok=True)
+            (self.folder / _shift_of(name)).unlink(missing_ok=True)
+            return
+        emitted = frame[DECISION_SIGNAL_COLUMN] != NO_SIGNAL
+        kept = features.loc[features.index.intersection(frame.index[emitted])]
+        kept.insert(0, "date", frame["date"])
+        _write(self.folder / _features_of(name), kept.reset_index(drop=True))
+        told = features.index.intersection(frame.index[frame[MODEL_ID_COLUMN].fillna(0) > 0])
+        shift = feature_shift(frame.loc[told, "date"], features.loc[told])
+        _write(self.folder / _shift_of(name), shift)
+
+    def _forget_earlier(self) -> None:
+        """Remove files of an earlier backtest: pairs that this one may not have."""
+        makers = (str, _features_of, _shift_of)
+        own = {maker(file) for file in self._files.values() for maker in makers}
+        for path in self.folder.glob("*.feather"):
+            if path.name not in own:
+                path.unlink(missing_ok=True)
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "pairs": list(self.pairs),
+            "timerange": self.timerange,
+            "datadir": self.datadir,
+            "round_trip_cost": self.round_trip_cost,
+            "settings": self.settings.model_dump(mode="json"),
+            "ignored": list(self.ignored),
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+
+def read_run(folder: Path) -> Run:
+    """Read the rows of the last backtest of one identifier.
+
+    Raises
+    ------
+    RecordMissing
+        If there are none, a file is damaged, or a newer version wrote it; the message names it.
+    """
+    try:
+        facts = dict(json.loads((folder / _RUN_FILE).read_text()))
+        files = dict(facts.pop("files"))
+        # A version with other settings may have written them.
+        SignalSettings.model_validate(facts["settings"])
+        facts["round_trip_cost"], facts["at"]
+    except FileNotFoundError:
+        raise RecordMissing(f"no backtest to report on in {folder}; run one first") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        message = f"{folder / _RUN_FILE} cannot be read: {error}; backtest again"
+        raise RecordMissing(message) from error
+    if facts.get("format", 1) > FORMAT:
+        raise RecordMissing(
+            f"{folder / _RUN_FILE} has format {facts['format']}, this version reads up to "
+            f"{FORMAT}: upgrade freqai-signals, or backtest again"
+        )
+    if not files:
+        raise RecordMissing(f"{folder / _RUN_FILE} names no pair; backtest again")
+    frames = {pair: _read(folder / name, _NEEDED) for pair, name in files.items()}
+    return Run(
+        facts,
+        frames,
+        _read_those(folder, {pair: _features_of(name) for pair, name in files.items()}),
+        _read_those(folder, {pair: _shift_of(name) for pair, name in files.items()}),
+    )
+
+
+def newest_folder(userdir: Path, identifier: str | None = None) -> Path:
+    """Folder of the newest record in a user's folder, or of the one with this identifier.
+
+    Raises
+    ------
+    RecordMissing
+        If there is no record at all.
+    """
+    reports = userdir / "signals" / "reports"
+    if identifier:
+        return reports / identifier
+    runs = sorted(reports.glob(f"*/{_RUN_FILE}"), key=lambda file: file.stat().st_mtime)
+    if not runs:
+        raise RecordMissing(f"no backtest to report on in {reports}; run `make backtest` first")
+    return runs[-1].parent
+
+
+def _known_at(frame: pd.DataFrame, candle_seconds: int) -> "pd.Series[pd.Timestamp]":
+    """Close of the candle at which each row's outcome was known, NaT where it is not."""
+    dates = pd.to_datetime(frame["date"], utc=True).reset_index(drop=True)
+    ends = frame[EVENT_END_COLUMN].reset_index(drop=True)
+    close = dates.reindex(ends).reset_index(drop=True) + pd.Timedelta(seconds=candle_seconds)
+    return close.set_axis(frame.index)
+
+
+def _features_of(name: str) -> str:
+    return f"{Path(name).stem}.features.feather"
+
+
+def _shift_of(name: str) -> str:
+    return f"{Path(name).stem}.shift.feather"
+
+
+def _write(path: Path, rows: pd.DataFrame) -> None:
+    sink = pa.BufferOutputStream()
+    rows.to_feather(sink)
+    write_atomically(path, sink.getvalue().to_pybytes())
+
+
+def _read_those(folder: Path, names: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+    """Those of a record's further files that are there."""
+    paths = {pair: folder / name for pair, name in names.items()}
+    return {pair: _read(path, ("date",)) for pair, path in paths.items() if path.is_file()}
+
+
+def _read(path: Path, needed: Sequence[str]) -> pd.DataFrame:
+    try:
+        frame = pd.read_feather(path)
+    except (OSError, ValueError, pa.ArrowInvalid) as error:
+        raise RecordMissing(f"{path} cannot be read: {error}; backtest again") from error
+    lacking = [name for name in needed if name not in frame.columns]
+    if lacking:
+        raise RecordMissing(
+            f"{path} lacks the columns {', '.join(lacking)}: another version wrote it; "
+            "backtest again"
+        )
+    return frame

@@ -1,0 +1,94 @@
+"""What the models of a backtest make of each feature group: gain and SHAP."""
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from freqai_signals.dataset.features import feature_groups
+from freqai_signals.dataset.rows import feature_matrix
+from freqai_signals.model import booster
+from freqai_signals.model.ensemble import Head
+from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.report.data.backtest_record import Run
+from freqai_signals.report.model_usage import RunModels, key_digits
+from freqai_signals.schema import CLASS_COUNT, MODEL_ID_COLUMN, SignalClass
+
+OTHER: Final = "other"
+_MOST_ROWS: Final = 400
+"""Signals a model whose contributions are computed: the share of a group then is known to 1 %."""
+
+
+def feature_use(run: Run, models: RunModels) -> pd.DataFrame:
+    """Share of gain and of SHAP of each feature group in each model of a backtest.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``model_version``, ``group``, ``gain`` (share of the trees' total gain), ``shap`` (share of
+        the mean absolute contribution to the direction's log-odds, on at most some hundred evenly
+        spaced rows that became signals; NaN where their features were not kept). No rows where no
+        model is at hand.
+    """
+    group_of = feature_groups(run.settings)
+    kept = _signal_features(run)
+    parts = []
+    for model in models.of(run):
+        if not model.card.groups:
+            continue
+        table = pd.DataFrame({"gain": pd.Series(dict(model.card.groups), dtype=np.float64)})
+        mine = kept.get(model.card.key[:12])
+        table["shap"] = np.nan if mine is None else _shap_shares(model, mine, group_of)
+        table = table.rename_axis("group").reset_index()
+        table.insert(0, "model_version", model.card.version)
+        parts.append(table)
+    if not parts:
+        return no_feature_use()
+    return pd.concat(parts, ignore_index=True)
+
+
+def no_feature_use() -> pd.DataFrame:
+    """The same without rows."""
+    return pd.DataFrame(columns=["model_version", "group", "gain", "shap"])
+
+
+def _signal_features(run: Run) -> dict[str, pd.DataFrame]:
+    """Features of signals by the digits of the model that predicted them."""
+    rows = []
+    for pair, features in run.features.items():
+        frame = run.frames.get(pair)
+        if frame is not None and len(features):
+            ids = frame.set_index("date")[MODEL_ID_COLUMN].reindex(features["date"])
+            rows.append(features.assign(**{MODEL_ID_COLUMN: ids.to_numpy()}))
+    if not rows:
+        return {}
+    together = pd.concat(rows, ignore_index=True).dropna(subset=MODEL_ID_COLUMN)
+    parts = {
+        key_digits(number): together[together[MODEL_ID_COLUMN] == number]
+        for number in together[MODEL_ID_COLUMN].unique()
+    }
+    return {key: part.iloc[:: max(len(part) // _MOST_ROWS, 1)] for key, part in parts.items()}
+
+
+def _shap_shares(
+    model: SignalModel, features: pd.DataFrame, group_of: dict[str, str]
+) -> "pd.Series[float]":
+    """Indexed by group; empty if the features are not the model's."""
+    if model.fit is None or not set(model.names) <= set(features.columns):
+        return pd.Series(dtype=np.float64)
+    matrix = feature_matrix(features, model.names)
+    by_head = [_direction_contributions(head, matrix) for head in model.fit.heads]
+    parts = np.abs(np.mean(by_head, axis=0)).mean(axis=0)
+    groups = [group_of.get(name, OTHER) for name in model.names]
+    by_group = pd.Series(parts, index=groups).groupby(level=0).sum()
+    return by_group / max(float(by_group.sum()), 1e-12)
+
+
+def _direction_contributions(head: Head, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Signed parts of buy against sell in log-odds, shape ``(rows, features)``."""
+    values = booster.contributions(head.boosters[-1], matrix)
+    if head.kind == "two_stage":
+        return values[:, :-1]
+    by_class = np.split(values, CLASS_COUNT, axis=1)
+    return np.asarray(by_class[SignalClass.BUY][:, :-1] - by_class[SignalClass.SELL][:, :-1])

@@ -1,0 +1,1 @@
+"""The page: sections compute tables, figures draw them, a template arranges."""

@@ -1,0 +1,1 @@
+"""The sections of the page: data and a sentence each, no drawing."""

@@ -1,0 +1,41 @@
+"""What models stated before calibration, recovered from what they stated after it."""
+
+from typing import Final
+
+import numpy as np
+from scipy.special import expit, softmax
+
+from freqai_signals.metrics import Probabilities
+from freqai_signals.model.calibration import Calibrator, direction_log_odds
+from freqai_signals.schema import SignalClass
+
+_SMALLEST: Final = 1e-9
+
+
+def uncalibrated(calibrator: Calibrator, probabilities: Probabilities) -> Probabilities | None:
+    """Raw probabilities, shape ``(n, 3)``; None where the map has no inverse.
+
+    The shrink of direction and temperature scaling can be undone, a slope of 0 cannot.
+
+    Examples
+    --------
+    >>> raw = np.array([[0.1, 0.3, 0.6], [0.2, 0.7, 0.1]])
+    >>> shrink = Calibrator("direction_shrink", ((0.5,),))
+    >>> uncalibrated(shrink, shrink(raw)).round(6).tolist()
+    [[0.1, 0.3, 0.6], [0.2, 0.7, 0.1]]
+    """
+    method, values = calibrator.method, calibrator.values
+    if method == "none":
+        return probabilities
+    if method == "direction_shrink":
+        return _unshrunk(probabilities, values[0][0])
+    scores = np.log(np.clip(probabilities, _SMALLEST, 1.0))
+    return np.asarray(softmax(scores * values[0][0], axis=1))
+
+
+def _unshrunk(probabilities: Probabilities, slope: float) -> Probabilities | None:
+    if slope < _SMALLEST:
+        return None
+    buy = expit(direction_log_odds(probabilities) / slope)
+    hold = probabilities[:, SignalClass.HOLD]
+    return np.column_stack([(1.0 - hold) * (1.0 - buy), hold, (1.0 - hold) * buy])
