@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from freqai_signals.ledger.chain import CHAINED, link_existing
+from freqai_signals.ledger.proof.chain import CHAINED, link_existing
 from freqai_signals.ledger.sql_tables import (
     CHAIN_HEADS,
     CHAIN_INDEXES,

@@ -15,9 +15,9 @@ import pandas as pd
 from sqlalchemy import Engine, Table, and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from freqai_signals.ledger.chain import CHAINED, DAY, LIVE, Chain, plain
 from freqai_signals.ledger.damage import sqlite_file
 from freqai_signals.ledger.database import lock, open_engine, prepare, require_current
+from freqai_signals.ledger.proof.chain import CHAINED, DAY, LIVE, Chain, plain
 from freqai_signals.ledger.retention import prune
 from freqai_signals.ledger.sql_tables import (
     CHAIN_HEADS,

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, case, func, select
 
-from freqai_signals.ledger.chain import CHAINED, DAY, LIVE
+from freqai_signals.ledger.proof.chain import CHAINED, DAY, LIVE
 from freqai_signals.ledger.sql_tables import (
     CHAIN_HEADS,
     CHAIN_REPLACED,

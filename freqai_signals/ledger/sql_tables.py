@@ -33,7 +33,7 @@ def _key() -> tuple["Column[str]", "Column[int]", "Column[str]"]:
 
 
 def _chain() -> tuple["Column[int]", "Column[str]", "Column[str]"]:
-    """Place in a bot's chain; see :mod:`~freqai_signals.ledger.chain`. Since version 5."""
+    """Place in a bot's chain; see :mod:`~freqai_signals.ledger.proof.chain`. Since version 5."""
     return (
         Column("number", BigInteger),
         Column("hash", String(64)),

@@ -25,7 +25,7 @@ from freqai_signals.dataset.candles import closed, extended
 from freqai_signals.dataset.features import build_features
 from freqai_signals.dataset.labels import make_labels
 from freqai_signals.ledger.ledger import Entry, Ledger
-from freqai_signals.ledger.verification import verify
+from freqai_signals.ledger.proof.verification import verify
 from freqai_signals.ledger.writer import LedgerWriter
 from freqai_signals.model import archive, artefact
 from freqai_signals.model.artefact import ArtefactError

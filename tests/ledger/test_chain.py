@@ -12,15 +12,15 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from freqai_signals.ledger import ledger as ledger_module
-from freqai_signals.ledger.chain import CHAINED
 from freqai_signals.ledger.ledger import Entry, Ledger
+from freqai_signals.ledger.proof.chain import CHAINED
+from freqai_signals.ledger.proof.verification import verify
 from freqai_signals.ledger.sql_tables import (
     CHAIN_HEADS,
     CHAIN_REPLACED,
     DAILY,
     PREDICTIONS,
 )
-from freqai_signals.ledger.verification import verify
 from tests.ledger.ledger_rows import outcome, postgres_url, predictions, sqlite_url
 
 DAY = 86_400
@@ -138,7 +138,7 @@ def test_each_of_a_thousand_random_edits_is_found(
 
 def verify_within(ledger: Ledger, connection: Any) -> tuple[Any, ...]:
     """What is found within a transaction that is rolled back afterwards."""
-    from freqai_signals.ledger import verification
+    from freqai_signals.ledger.proof import verification
 
     class Shown:
         def __enter__(self) -> Any:

@@ -15,9 +15,10 @@ import pytest
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import OperationalError
 
-from freqai_signals.ledger.chain import CHAINED
 from freqai_signals.ledger.database import LedgerError, open_engine, prepare
 from freqai_signals.ledger.ledger import Entry, Ledger
+from freqai_signals.ledger.proof.chain import CHAINED
+from freqai_signals.ledger.proof.verification import verify
 from freqai_signals.ledger.sql_tables import (
     CHAIN_HEADS,
     CHAIN_INDEXES,
@@ -28,7 +29,6 @@ from freqai_signals.ledger.sql_tables import (
     SCHEMA,
     VERSION,
 )
-from freqai_signals.ledger.verification import verify
 from freqai_signals.ledger.writer import LedgerWriter
 from tests.ledger.ledger_rows import (
     outcome,

@@ -67,7 +67,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _verify(ledger: "Ledger", arguments: argparse.Namespace) -> int:
-    from freqai_signals.ledger.verification import verify
+    from freqai_signals.ledger.proof.verification import verify
     from freqai_signals.terminal import print_json, print_table
 
     roots = _noted(arguments.roots) if arguments.roots else None
@@ -93,7 +93,7 @@ def _noted(path: Path) -> dict[tuple[str, int], str]:
 
 
 def _export(ledger: "Ledger", arguments: argparse.Namespace) -> int:
-    from freqai_signals.ledger.track_record import export
+    from freqai_signals.ledger.proof.track_record import export
     from freqai_signals.terminal import print_json, print_table
 
     files = [str(path) for path in export(ledger, arguments.out, arguments.format)]

@@ -9,11 +9,11 @@ import pandas as pd
 from jinja2 import Environment
 from sqlalchemy import select
 
-from freqai_signals.ledger.chain import DAY, link
 from freqai_signals.ledger.ledger import Ledger
 from freqai_signals.ledger.live_quality import live_quality
+from freqai_signals.ledger.proof.chain import DAY, link
+from freqai_signals.ledger.proof.verification import links
 from freqai_signals.ledger.sql_tables import CHAIN_HEADS, CHAIN_ROOTS
-from freqai_signals.ledger.verification import links
 
 CHAIN_FILE: Final = "chain.csv"
 ROOTS_FILE: Final = "roots.csv"

@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, select
 
-from freqai_signals.ledger.chain import CHAINED, content, digest_of, link
 from freqai_signals.ledger.ledger import Ledger
+from freqai_signals.ledger.proof.chain import CHAINED, content, digest_of, link
 from freqai_signals.ledger.sql_tables import CHAIN_HEADS, CHAIN_REPLACED, CHAIN_ROOTS
 
 MOST_PROBLEMS: Final = 100
