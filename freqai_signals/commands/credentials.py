@@ -108,6 +108,7 @@ def _run(arguments: argparse.Namespace) -> int:
     file = arguments.file or where.userdir / "credentials.json"
     server = where.config.get("api_server")
     given = server.get("listen_port") if isinstance(server, Mapping) else None
-    consumer = ensure_credentials(file, arguments.port or given or _DEFAULT_PORT)
+    port = arguments.port if arguments.port is not None else given or _DEFAULT_PORT
+    consumer = ensure_credentials(file, port)
     sys.stdout.write(f"{file}\n{consumer}\n")
     return 0

@@ -265,15 +265,20 @@ def test_the_password_of_a_ledger_is_not_repeated() -> None:
     assert "secret" not in str(found)
 
 
-def test_names_that_postgresql_would_refuse_are_refused_at_the_start() -> None:
+def test_pairs_that_postgresql_would_refuse_are_refused_at_the_start() -> None:
     long = "A" * 60 + "/USDT"
     config = config_of(long, "B/USDT", ledger={"url": "postgresql+psycopg://me@db/l"})
     config["runmode"] = "dry_run"
-    config["freqai"]["identifier"] = "i" * 65
     pytest.importorskip("psycopg")
-    found = problems_of(config, reader({}), None)
-    bot, pair = [line for line in found if "the ledger in PostgreSQL" in line]
-    assert bot.startswith("freqai.identifier: ")
-    assert "has 65 characters" in pair
+    (pair,) = [line for line in problems_of(config, reader({}), None) if "PostgreSQL" in line]
+    assert f"exchange.pair_whitelist: '{long}' has 65 characters" in pair
     config["freqai"]["signals"]["ledger"] = {}
-    checked_settings(config, None, reader({}))
+    assert not any("PostgreSQL" in line for line in lines_of(config))
+
+
+def lines_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+    try:
+        checked_settings(config, reader({}))
+    except SettingsError as error:
+        return error.problems
+    return ()
