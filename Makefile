@@ -45,7 +45,7 @@ STRATEGY := $(CONFIGS) --userdir user_data \
 
 .DEFAULT_GOAL := help
 .PHONY: help install dist backtest trade ui consume rehearse report tune hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
-	test test-slow test-rehearsal test-live lint format bench bench-quality clean
+	test test-slow test-rehearsal test-live fuzz lint format bench bench-quality clean
 
 help: ## list the targets and their options
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -146,6 +146,10 @@ test-rehearsal: $(INSTALLED) ## two hours of the real bot in four minutes: live 
 
 test-live: $(INSTALLED) ## the other tests of the real bot; on fast time, so leave the machine idle
 	$(RUN) pytest -m live $(ARGS)
+
+fuzz: $(INSTALLED) ## odd settings, candles, files, rows and requests, new ones for MINUTES= (10)
+	@end=$$(($$(date +%s) + 60 * $(or $(MINUTES),10))); while [ $$(date +%s) -lt $$end ]; do \
+		HYPOTHESIS_PROFILE=fuzz $(RUN) pytest -q tests/fuzz $(ARGS) || exit 1; done
 
 lint: $(INSTALLED) ## ruff (rules and layout) and strict mypy
 	$(BIN)/ruff check . $(HYPEROPTS)

@@ -26,6 +26,7 @@ SUBCOMMANDS: Final[Mapping[str, str]] = {
     "models": "freqai_signals.commands.models:add_models",
     "tune": "freqai_signals.commands.tune:add_tune",
     "status": "freqai_signals.commands.status:add_status",
+    "ledger": "freqai_signals.commands.ledger_proof:add_ledger",
     "doctor": "freqai_signals.commands.doctor:add_doctor",
 }
 """Name of each subcommand and the function that adds its parser, imported only when it is needed.

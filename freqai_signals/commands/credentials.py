@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from freqai_signals.commands.locations import add_locations, locations
 
 _DEFAULT_PORT: Final = 8080
 _OWNER_ONLY: Final = 0o600
+_MOST_PORT: Final = 65_535
 
 
 def add_credentials(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -54,6 +56,8 @@ def ensure_credentials(path: Path, port: int = 8080) -> Path:
     ValueError
         If the file exists but holds no ``api_server`` with a token.
     """
+    if not 0 < port <= _MOST_PORT:
+        raise ValueError(f"--port must be 1 to {_MOST_PORT}, got {port}")
     consumer = path.with_name(f"{path.stem}.consumer{path.suffix}")
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,6 +74,10 @@ def ensure_credentials(path: Path, port: int = 8080) -> Path:
     wanted = {"external_message_consumer": {"enabled": True, "producers": [producer]}}
     if not consumer.is_file():
         _write(consumer, wanted)
+    for file in (path, consumer):
+        if stat.S_IMODE(file.stat().st_mode) & 0o077:
+            file.chmod(_OWNER_ONLY)
+            sys.stderr.write(f"{file} could be read by others; its mode is now 600\n")
     return consumer
 
 
@@ -100,6 +108,7 @@ def _run(arguments: argparse.Namespace) -> int:
     file = arguments.file or where.userdir / "credentials.json"
     server = where.config.get("api_server")
     given = server.get("listen_port") if isinstance(server, Mapping) else None
-    consumer = ensure_credentials(file, arguments.port or given or _DEFAULT_PORT)
+    port = arguments.port if arguments.port is not None else given or _DEFAULT_PORT
+    consumer = ensure_credentials(file, port)
     sys.stdout.write(f"{file}\n{consumer}\n")
     return 0

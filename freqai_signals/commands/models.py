@@ -26,7 +26,8 @@ def add_models(commands: "argparse._SubParsersAction[Any]") -> None:
         help="list, compare, roll back, pin, verify and export model versions",
         description=(
             "Inspects the versions of models and chooses which one serves. A running bot follows "
-            "at its next candle. VERSION may be any part of an id that one version only has. "
+            "at its next candle. VERSION may be any part of an id that one version only has; "
+            "verify takes the path of a model file or of an export too, wherever it comes from. "
             "`rollback` goes to the version that served before the present one in time, never "
             "to a newer one; `pin VERSION` serves any version until `unpin`."
         ),
@@ -36,6 +37,12 @@ def add_models(commands: "argparse._SubParsersAction[Any]") -> None:
     add_locations(parser)
     parser.add_argument(
         "--registry", type=Path, metavar="DIR", help="default: the config's, else below --userdir"
+    )
+    parser.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help="of signatures (default: signing.key beside the registry)",
     )
     parser.add_argument("--scope", default="", help="e.g. freqai-signals/pool, if there are many")
     parser.add_argument("--reason", default="", metavar="TEXT", help="kept in the history")
@@ -48,6 +55,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from freqai_signals.registry.registry import Registry, registry_folder
     from freqai_signals.settings import RegistrySettings
 
+    if arguments.action == "verify" and arguments.version and Path(arguments.version[0]).exists():
+        return _verify_path(arguments)
     where = locations(arguments)
     folder = arguments.registry or registry_folder(
         RegistrySettings.model_validate(where.section("registry")), where.userdir
@@ -62,7 +71,19 @@ def _run(arguments: argparse.Namespace) -> int:
             f"models {arguments.action} takes {'two versions' if wanted == 2 else 'one version'}, "
             f"got {len(arguments.version)}"
         )
-    return _ACTIONS[arguments.action](Registry(folder), arguments)
+    # A registry that is named is taken for one of an installation, whose key lies beside it.
+    beside = folder.parent if arguments.registry else where.userdir / "signals"
+    key = _key(arguments.key or beside / "signing.key")
+    return _ACTIONS[arguments.action](Registry(folder, key=key), arguments)
+
+
+def _key(path: Path) -> bytes:
+    """The installation's; where there is none, one that no model is signed with."""
+    import secrets
+
+    from freqai_signals.model.signing import read_key
+
+    return read_key(path) if path.exists() else secrets.token_bytes(32)
 
 
 def _list(registry: "Registry", arguments: argparse.Namespace) -> int:
@@ -169,7 +190,16 @@ def _unpin(registry: "Registry", arguments: argparse.Namespace) -> int:
 def _verify(registry: "Registry", arguments: argparse.Namespace) -> int:
     from freqai_signals.registry.inspection import verify
 
-    found = verify(registry)
+    return _print_verified(verify(registry), arguments)
+
+
+def _verify_path(arguments: argparse.Namespace) -> int:
+    from freqai_signals.registry.inspection import verify_path
+
+    return _print_verified(verify_path(Path(arguments.version[0])), arguments)
+
+
+def _print_verified(found: list[dict[str, str]], arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(found)
     else:

@@ -10,6 +10,26 @@ import pandas as pd
 from freqai_signals.settings import SignalSettings
 
 
+def closed(frame: pd.DataFrame, now: pd.Timestamp, candle_seconds: int) -> pd.DataFrame:
+    """The frame; where its last candle has not even begun, the candles that have closed by now.
+
+    Candles ahead of the clock come from an exchange that is wrong, or before a clock that is: what
+    they and flat candles up to them say of the time between is invented.
+
+    Parameters
+    ----------
+    frame
+        Closed candles as freqtrade has them, oldest first.
+    now
+        Time of the clock, UTC.
+    candle_seconds
+        Length of a candle; a clock may be wrong by as much and nothing is cut.
+    """
+    if frame.empty or frame["date"].iloc[-1] <= now:
+        return frame
+    return frame[frame["date"] <= now - pd.Timedelta(seconds=candle_seconds)]
+
+
 def extended(kept: pd.DataFrame | None, recent: pd.DataFrame, candle_seconds: int) -> pd.DataFrame:
     """Append the newer candles of a recent frame to the candles kept so far.
 

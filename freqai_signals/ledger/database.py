@@ -1,5 +1,6 @@
 """Open a ledger: connection settings, creation, migration from older versions."""
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +10,17 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from freqai_signals.ledger.sql_tables import METADATA, SCHEMA, VERSION
+from freqai_signals.ledger.proof.chain import CHAINED, link_existing
+from freqai_signals.ledger.sql_tables import (
+    CHAIN_HEADS,
+    CHAIN_INDEXES,
+    CHAIN_REPLACED,
+    CHAIN_ROOTS,
+    DAILY,
+    METADATA,
+    SCHEMA,
+    VERSION,
+)
 from freqai_signals.settings import LedgerSettings
 
 _LOCK_NUMBER: Final = 7_236_411
@@ -71,7 +82,7 @@ def prepare(engine: Engine) -> int:
         if _version(connection) == VERSION:
             return VERSION
     with engine.begin() as connection:
-        _lock(connection)
+        lock(connection)
         found = _version(connection)
         if not found:
             METADATA.create_all(connection)
@@ -140,11 +151,34 @@ def _to_4(connection: Connection) -> None:
     connection.execute(text(f"ALTER TABLE predictions ADD COLUMN {column}"))
 
 
-STEPS: Final[Mapping[int, Callable[[Connection], None]]] = {2: _to_2, 3: _to_3, 4: _to_4}
+def _to_5(connection: Connection) -> None:
+    """Rows carry the hash of the row before; a pair's name fits into that of a counter."""
+    for table in CHAINED:
+        for column in ("number BIGINT", "hash VARCHAR(64)", "replaces VARCHAR(96)"):
+            connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {column}"))
+    connection.execute(text("ALTER TABLE outcomes ADD COLUMN bot VARCHAR(64) DEFAULT '' NOT NULL"))
+    connection.execute(
+        text(
+            "UPDATE outcomes SET bot = COALESCE((SELECT bot FROM predictions p WHERE "
+            "p.pair = outcomes.pair AND p.candle = outcomes.candle AND "
+            "p.model_version = outcomes.model_version), '')"
+        )
+    )
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ALTER TABLE counters ALTER COLUMN name TYPE VARCHAR(128)"))
+    for made in (CHAIN_HEADS, CHAIN_ROOTS, CHAIN_REPLACED, DAILY):
+        made.create(connection)
+    link_existing(connection, int(time.time()))
+    for index in CHAIN_INDEXES:
+        index.create(connection)
+
+
+STEPS: Final[Mapping[int, Callable[[Connection], None]]] = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5}
 """Migration to each version from the one before. A step is never changed once released."""
 
 
-def _lock(connection: Connection) -> None:
+def lock(connection: Connection) -> None:
+    """Let no other writer in before the transaction ends."""
     # SQLite's transactions begin with the write lock already; see _begin_sqlite.
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK_NUMBER})"))

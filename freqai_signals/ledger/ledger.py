@@ -8,14 +8,19 @@ it was acted on; counters are replaced, and a live prediction replaces a gap.
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import pandas as pd
 from sqlalchemy import Engine, Table, and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from freqai_signals.ledger.database import open_engine, prepare, require_current
+from freqai_signals.ledger.damage import sqlite_file
+from freqai_signals.ledger.database import lock, open_engine, prepare, require_current
+from freqai_signals.ledger.proof.chain import CHAINED, DAY, LIVE, Chain, plain
+from freqai_signals.ledger.retention import prune
 from freqai_signals.ledger.sql_tables import (
+    CHAIN_HEADS,
     COUNTERS,
     DRIFT_EVENTS,
     HEALTH,
@@ -25,7 +30,6 @@ from freqai_signals.ledger.sql_tables import (
     SIGNALS,
 )
 
-LIVE: Final = "live"
 _INSERTS: Final = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -49,12 +53,27 @@ class Ledger:
         SQLAlchemy URL; tables are created or migrated on opening.
     read_only
         Change nothing, not even by opening; LedgerError unless the tables are up to date.
+    detail_days
+        Days for which rows are kept; older ones become daily sums. 0 keeps all.
     """
 
-    def __init__(self, url: str, read_only: bool = False) -> None:
+    def __init__(self, url: str, read_only: bool = False, detail_days: int = 0) -> None:
+        self._detail_days = detail_days
         self.engine: Engine = open_engine(url, read_only)
         self.found_version = require_current(self.engine) if read_only else prepare(self.engine)
         self._reading = self.engine.execution_options(reads=True)
+        self._file = sqlite_file(url)
+        self._number = self._file_number()
+
+    def is_there(self) -> bool:
+        """Whether what was opened still lies under its name; else writing would be in vain."""
+        return self._number == self._file_number()
+
+    def _file_number(self) -> int:
+        try:
+            return self._file.stat().st_ino if self._file is not None else 0
+        except OSError:
+            return -1
 
     def close(self) -> None:
         """Give back all connections."""
@@ -63,35 +82,51 @@ class Ledger:
     def write(self, entries: Iterable[Entry]) -> None:
         """Write all entries in one transaction: all are durable on return, or none is stored."""
         now = int(time.time())
+        upsert = partial(_upsert, self.engine.dialect.name)
         with self.engine.begin() as connection:
+            lock(connection)
+            chain = Chain(connection, now)
             for entry in entries:
-                if entry.rows:
-                    rows = [{"recorded": now, "resolved": now, **row} for row in entry.rows]
-                    table = METADATA.tables[entry.table]
-                    names = set(table.c.keys())
-                    chosen = [{k: v for k, v in row.items() if k in names} for row in rows]
-                    connection.execute(_upsert(self.engine.dialect.name, table), chosen)
+                table = METADATA.tables[entry.table]
+                rows = [plain(table, {"recorded": now, "resolved": now, **r}) for r in entry.rows]
+                if table in CHAINED:
+                    chain.add(table, rows)
+                elif rows:
+                    connection.execute(upsert(table), rows)
+            chain.finish(upsert)
+            for bot in chain.new_days if self._detail_days else ():
+                prune(connection, bot, now // DAY - self._detail_days)
 
     def mark_sent(self, pair: str, candle: int, model_version: str) -> None:
         """Note that a signal's message was sent; only the first time counts."""
-        change = (
-            SIGNALS.update()
-            .where(
-                SIGNALS.c.pair == pair,
-                SIGNALS.c.candle == candle,
-                SIGNALS.c.model_version == model_version,
-                SIGNALS.c.sent.is_(None),
-            )
-            .values(sent=int(time.time()))
+        key = (pair, candle, model_version)
+        query = select(SIGNALS).where(
+            SIGNALS.c.pair == pair,
+            SIGNALS.c.candle == candle,
+            SIGNALS.c.model_version == model_version,
+            SIGNALS.c.sent.is_(None),
         )
+        now = int(time.time())
         with self.engine.begin() as connection:
-            connection.execute(change)
+            lock(connection)
+            found = connection.execute(query).mappings().first()
+            if found is not None:
+                chain = Chain(connection, now)
+                chain.replace(SIGNALS, key, {**found, "sent": now})
+                chain.finish(partial(_upsert, self.engine.dialect.name))
 
-    def last_candle(self, pair: str, bot: str) -> int:
-        """Opening (seconds since 1970) of the newest candle recorded by a bot; 0 if none is."""
+    def last_candle(self, pair: str, bot: str, until: int = 2**62) -> int:
+        """Opening (seconds since 1970) of the newest candle recorded by a bot; 0 if none is.
+
+        Later ones than ``until`` do not count.
+        """
         query = (
             select(PREDICTIONS.c.candle)
-            .where(PREDICTIONS.c.pair == pair, PREDICTIONS.c.bot == bot)
+            .where(
+                PREDICTIONS.c.pair == pair,
+                PREDICTIONS.c.bot == bot,
+                PREDICTIONS.c.candle <= until,
+            )
             .order_by(PREDICTIONS.c.candle.desc())
             .limit(1)
         )
@@ -213,10 +248,7 @@ def _same_row() -> Any:
 
 
 def _upsert(dialect: str, table: Table) -> Any:
-    """Insert that leaves rows with the same key as they are.
-
-    Two exceptions: counters are replaced, and a live prediction replaces one made later.
-    """
+    """Insert that leaves rows with the same key as they are; counters and heads are replaced."""
     if dialect not in _INSERTS:
         raise ValueError(f"the ledger supports SQLite and PostgreSQL, got {dialect!r}")
     statement: Any = _INSERTS[dialect](table)
@@ -224,9 +256,6 @@ def _upsert(dialect: str, table: Table) -> Any:
     values = {
         column.name: statement.excluded[column.name] for column in table.c if column not in key
     }
-    if table is COUNTERS:
+    if table in (COUNTERS, CHAIN_HEADS):
         return statement.on_conflict_do_update(index_elements=key, set_=values)
-    if table is PREDICTIONS:
-        better = and_(table.c.kind != LIVE, statement.excluded["kind"] == LIVE)
-        return statement.on_conflict_do_update(index_elements=key, set_=values, where=better)
     return statement.on_conflict_do_nothing(index_elements=key)

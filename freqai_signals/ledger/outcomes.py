@@ -83,6 +83,7 @@ def _rows(
             "pair": due["pair"].iloc[0],
             "candle": int(candle),
             "model_version": str(version),
+            "bot": str(due["bot"].iloc[0]),
         }
         names = ("realised", "event_end", "gross", "net", "loss", "prior_loss")
         values: tuple[object, ...] = (None,) * len(names)

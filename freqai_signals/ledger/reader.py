@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Final, TypeVar
 
@@ -31,6 +32,8 @@ class LedgerReader:
         Longest wait for an answer; 0 still waits 50 ms, else no outcome would ever be read.
     clock
         Monotonic seconds.
+    mend
+        Called with an error of the ledger, in the thread that asked; may mend it.
     """
 
     def __init__(
@@ -38,8 +41,10 @@ class LedgerReader:
         connect: Callable[[], Ledger],
         wait_seconds: float,
         clock: Callable[[], float] = time.monotonic,
+        mend: Callable[[Exception], str] = lambda error: "",
     ) -> None:
         self._connect = connect
+        self._mend = mend
         self._wait_seconds = max(wait_seconds, _SHORTEST_WAIT)
         self._clock = clock
         self._ledger: Ledger | None = None
@@ -87,11 +92,25 @@ class LedgerReader:
         self, question: Callable[[Ledger], Answer], answers: "SimpleQueue[Answer | Exception]"
     ) -> None:
         try:
-            self._ledger = self._ledger or self._connect()
-            answers.put(question(self._ledger))
+            answers.put(question(self._opened()))
         # Passed on and raised in the caller's thread.
         except Exception as error:  # noqa: BLE001
             answers.put(error)
+            with suppress(OSError):
+                self._mend(error)
+
+    def _opened(self) -> Ledger:
+        if self._ledger is not None and not self._ledger.is_there():
+            self.close()
+        if self._ledger is None:
+            try:
+                self._ledger = self._connect()
+            except (SQLAlchemyError, OSError, LedgerError):
+                raise
+            # A ledger that cannot be opened is away, whatever its driver calls it.
+            except Exception as error:
+                raise LedgerError(repr(error)) from error
+        return self._ledger
 
     def _rest(self, problem: str) -> None:
         if not self.problem:

@@ -15,17 +15,29 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Raise it with every change below, and add the step to ``database.STEPS``."""
+
+LONGEST_NAME: Final = 64
+"""Characters of a bot's or pair's name that every database keeps."""
 
 METADATA: Final = MetaData()
 
 
 def _key() -> tuple["Column[str]", "Column[int]", "Column[str]"]:
     return (
-        Column("pair", String(64), primary_key=True),
+        Column("pair", String(LONGEST_NAME), primary_key=True),
         Column("candle", BigInteger, primary_key=True, autoincrement=False),
-        Column("model_version", String(64), primary_key=True),
+        Column("model_version", String(LONGEST_NAME), primary_key=True),
+    )
+
+
+def _chain() -> tuple["Column[int]", "Column[str]", "Column[str]"]:
+    """Place in a bot's chain; see :mod:`~freqai_signals.ledger.proof.chain`. Since version 5."""
+    return (
+        Column("number", BigInteger),
+        Column("hash", String(64)),
+        Column("replaces", String(96)),
     )
 
 
@@ -37,7 +49,7 @@ PREDICTIONS: Final = Table(
     "predictions",
     METADATA,
     *_key(),
-    Column("bot", String(64), nullable=False),
+    Column("bot", String(LONGEST_NAME), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("predicted", SmallInteger, nullable=False),
     *(Column(f"proba_{name}", Float(53), nullable=False) for name in ("sell", "hold", "buy")),
@@ -50,6 +62,7 @@ PREDICTIONS: Final = Table(
     Column("reason", String(32), nullable=False),
     Column("recorded", BigInteger, nullable=False),
     Column("new_pair", SmallInteger, nullable=False, server_default="0"),
+    *_chain(),
 )
 """The prediction of every closed candle. Only rows of ``kind`` ``live`` are ever scored.
 
@@ -60,13 +73,14 @@ SIGNALS: Final = Table(
     "signals",
     METADATA,
     *_key(),
-    Column("bot", String(64), nullable=False),
+    Column("bot", String(LONGEST_NAME), nullable=False),
     Column("signal", String(8), nullable=False),
     Column("strength", SmallInteger, nullable=False),
     Column("confidence", Float(53), nullable=False),
     Column("record", Text, nullable=False),
     Column("recorded", BigInteger, nullable=False),
     Column("sent", BigInteger),
+    *_chain(),
 )
 """Emitted signals, each with its signal record as JSON; ``sent`` since version 2."""
 
@@ -81,6 +95,8 @@ OUTCOMES: Final = Table(
     Column("loss", Float(53)),
     Column("prior_loss", Float(53)),
     Column("resolved", BigInteger, nullable=False),
+    Column("bot", String(LONGEST_NAME), nullable=False, server_default=""),
+    *_chain(),
 )
 """Outcomes of live predictions; ``realised`` is null where it can never be known."""
 
@@ -88,8 +104,8 @@ DECISIONS: Final = Table(
     "model_decisions",
     METADATA,
     Column("scope", String(128), primary_key=True),
-    Column("challenger", String(64), primary_key=True),
-    Column("champion", String(64), primary_key=True),
+    Column("challenger", String(LONGEST_NAME), primary_key=True),
+    Column("champion", String(LONGEST_NAME), primary_key=True),
     Column("verdict", String(32), nullable=False),
     Column("reason", Text, nullable=False),
     Column("evidence", Text, nullable=False),
@@ -99,8 +115,8 @@ DECISIONS: Final = Table(
 COUNTERS: Final = Table(
     "counters",
     METADATA,
-    Column("bot", String(64), primary_key=True),
-    Column("name", String(64), primary_key=True),
+    Column("bot", String(LONGEST_NAME), primary_key=True),
+    Column("name", String(128), primary_key=True),
     Column("content", Text, nullable=False),
     Column("recorded", BigInteger, nullable=False),
 )
@@ -113,8 +129,8 @@ TRAINING: Final = "training"
 DRIFT_EVENTS: Final = Table(
     "drift_events",
     METADATA,
-    Column("bot", String(64), primary_key=True),
-    Column("pair", String(64), primary_key=True),
+    Column("bot", String(LONGEST_NAME), primary_key=True),
+    Column("pair", String(LONGEST_NAME), primary_key=True),
     Column("candle", BigInteger, primary_key=True, autoincrement=False),
     Column("detector", String(32), primary_key=True),
     Column("level", String(16), primary_key=True),
@@ -125,5 +141,51 @@ DRIFT_EVENTS: Final = Table(
 
 """Changes of levels and requests for training; ``bot`` since version 3, empty before."""
 
+CHAIN_HEADS: Final = Table(
+    "chain_heads",
+    METADATA,
+    Column("bot", String(LONGEST_NAME), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("day", BigInteger, nullable=False),
+    Column("pruned", BigInteger, nullable=False),
+)
+"""Where each bot's chain ends; ``day`` (since 1970, UTC) of its last row; rows up to ``pruned`` are
+kept as daily sums only."""
+
+CHAIN_ROOTS: Final = Table(
+    "chain_roots",
+    METADATA,
+    Column("bot", String(LONGEST_NAME), primary_key=True),
+    Column("day", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+"""Where each bot's chain ended on each day; kept for ever."""
+
+CHAIN_REPLACED: Final = Table(
+    "chain_replaced",
+    METADATA,
+    Column("bot", String(LONGEST_NAME), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False),
+)
+"""What stood in a chain before another row replaced it."""
+
+DAILY: Final = Table(
+    "daily",
+    METADATA,
+    Column("bot", String(LONGEST_NAME), primary_key=True),
+    Column("pair", String(LONGEST_NAME), primary_key=True),
+    Column("day", BigInteger, primary_key=True, autoincrement=False),
+    *(Column(name, BigInteger, nullable=False) for name in ("candles", "live", "scored", "hits")),
+    *(Column(name, Float(53), nullable=False) for name in ("loss", "prior_loss", "net")),
+)
+"""Sums over a day of candles (UTC) whose rows are gone: of all, the live and the scored ones."""
+
 OUTCOMES_BY_TIME: Final = Index("outcomes_event_end", OUTCOMES.c.event_end)
 PREDICTIONS_BY_TIME: Final = Index("predictions_candle", PREDICTIONS.c.candle)
+CHAIN_INDEXES: Final = tuple(
+    Index(f"{table.name}_chain", table.c.bot, table.c.number, unique=True)
+    for table in (PREDICTIONS, SIGNALS, OUTCOMES)
+)

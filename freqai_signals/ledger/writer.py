@@ -7,21 +7,26 @@ Guarantees and limits:
 - It returns False after ``wait_seconds`` at most. Then the database is unreachable, locked or full;
   the rows wait in memory, the problem is logged once, the message is sent all the same, since
   trading comes first. The rows are written, in order, when the database answers again.
-- Rows in memory are lost if the process is killed meanwhile, and the oldest rows beyond ``most``
-  are dropped and counted. Rows that were reported as durable are never lost.
+- Rows that still wait at the end, and the oldest rows beyond ``most``, are spilled to a file, which
+  the next start reads. They are lost, and counted, if the process is killed or that file cannot be
+  written either. Rows that were reported as durable are never lost, and a row that the database
+  can never take is never reported as durable.
+- A damaged SQLite file is set aside and a new one begun; one that was removed is made again.
+- No error ends the thread that writes.
 """
 
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError
 
-from freqai_signals.ledger.database import LedgerError
 from freqai_signals.ledger.ledger import Entry, Ledger
+from freqai_signals.ledger.spill import spill, take_in, without_counters
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +36,7 @@ CLOSE_SECONDS: Final = 5.0
 _SHORTEST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 30.0
 _ROWS_AT_ONCE: Final = 5_000
+_REMEMBERED: Final = 1_000
 _IMPOSSIBLE: Final = (DataError, IntegrityError, ArithmeticError, KeyError, TypeError, ValueError)
 
 
@@ -45,22 +51,37 @@ class LedgerWriter:
         Rows that may wait.
     wait_seconds
         Longest that :meth:`record` waits for durability.
+    spill_path
+        Where rows go that cannot be written; None drops them.
+    mend
+        Called with an error of the ledger; may mend it, and tells what it did or "".
     """
 
     def __init__(
-        self, connect: Callable[[], Ledger], most: int = 50_000, wait_seconds: float = 2.0
+        self,
+        connect: Callable[[], Ledger],
+        most: int = 50_000,
+        wait_seconds: float = 2.0,
+        spill_path: Path | None = None,
+        mend: Callable[[Exception], str] = lambda error: "",
     ) -> None:
         self._connect = connect
         self._most = most
         self._wait_seconds = wait_seconds
+        self._spill_path = spill_path
+        self._mend = mend
         self._changed = threading.Condition()
         self._waiting: deque[tuple[int, Sequence[Entry]]] = deque()
+        # Tickets of which a row was not written: done, but not durable.
+        self._incomplete: deque[int] = deque(maxlen=_REMEMBERED)
         self._accepted = 0
         self._done = 0
         self._stopping = False
         self.waiting_rows = 0
         self.lost_rows = 0
         self.problem = ""
+        self.mended = ""
+        self._spilled = self._take_in()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -91,7 +112,7 @@ class LedgerWriter:
                 self._changed.wait_for(
                     lambda: self._done >= ticket or self.problem, self._wait_seconds
                 )
-            return self._done >= ticket
+            return self._done >= ticket and ticket not in self._incomplete
 
     def flush(self, seconds: float) -> bool:
         """Wait until all rows are durable; False if that takes too long."""
@@ -100,37 +121,50 @@ class LedgerWriter:
             return self._changed.wait_for(lambda: self._done >= ticket, seconds)
 
     def close(self, seconds: float = CLOSE_SECONDS) -> bool:
-        """Write waiting rows and stop; False if rows are left after ``seconds``."""
+        """Write waiting rows and stop; False if some are left after ``seconds``: spilled."""
         finished = self.flush(seconds)
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         self._thread.join(seconds)
-        if self.waiting_rows:
-            logger.error("%d rows were not written to the ledger and are lost", self.waiting_rows)
+        with self._changed:
+            # What was taken in at the start is in the file still.
+            left = [entries for ticket, entries in self._waiting if ticket > self._spilled]
+            if self.waiting_rows and not self._spill(left):
+                logger.error("%d rows were not written to the ledger; lost", self.waiting_rows)
         return finished
 
     def _run(self) -> None:
         ledger: Ledger | None = None
         pause = _SHORTEST_PAUSE
-        while (found := self._next()) is not None:
-            batch, last = found
+        while (batch := self._next()) is not None:
             try:
+                if ledger is not None and not ledger.is_there():
+                    _close(ledger)
+                    ledger = None
                 ledger = ledger or self._connect()
-                _write(ledger, batch)
-            except (SQLAlchemyError, OSError, LedgerError) as error:
-                self._warn_once(error)
+                incomplete = _write(ledger, batch)
+            # Whatever it is, the rows wait and the operator is told; nobody would restart a thread.
+            except Exception as error:  # noqa: BLE001
                 _close(ledger)
                 ledger = None
+                self._warn_once(error)
+                self._try_to_mend(error)
                 self._sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
                 pause = _SHORTEST_PAUSE
-                self._written(last)
+                self._written(batch[-1][0], incomplete)
         _close(ledger)
 
-    def _next(self) -> tuple[list[Entry], int] | None:
-        """The next batch for one transaction and its last ticket; None when stopping.
+    def _try_to_mend(self, error: Exception) -> None:
+        try:
+            self.mended = self._mend(error) or self.mended
+        except OSError as failed:
+            logger.warning("The ledger cannot be mended: %s", failed)
+
+    def _next(self) -> list[tuple[int, Sequence[Entry]]] | None:
+        """The next batch for one transaction, by ticket; None when stopping.
 
         The batch stays in the queue until it is written.
         """
@@ -138,15 +172,14 @@ class LedgerWriter:
             self._changed.wait_for(lambda: self._waiting or self._stopping)
             if self._stopping:
                 return None
-            batch: list[Entry] = []
-            rows = last = 0
+            batch: list[tuple[int, Sequence[Entry]]] = []
+            rows = 0
             for ticket, entries in self._waiting:
-                batch += entries
-                last = ticket
+                batch.append((ticket, entries))
                 rows += sum(map(len, entries))
                 if rows >= _ROWS_AT_ONCE:
                     break
-            return batch, last
+            return batch
 
     def _warn_once(self, error: Exception) -> None:
         with self._changed:
@@ -158,26 +191,59 @@ class LedgerWriter:
             self.problem = _first_line(error)
             self._changed.notify_all()
 
-    def _written(self, last: int) -> None:
+    def _written(self, last: int, incomplete: Mapping[int, int]) -> None:
         with self._changed:
             while self._waiting and self._waiting[0][0] <= last:
                 self._take_oldest()
+            self._incomplete.extend(incomplete)
+            self.lost_rows += sum(incomplete.values())
             self._done = last
+            if last >= self._spilled > 0 and self._spill_path is not None:
+                self._spill_path.unlink(missing_ok=True)
+                self._spilled = 0
             if self.problem:
                 logger.warning("The ledger can be written again; %d rows wait", self.waiting_rows)
             self.problem = ""
             self._changed.notify_all()
 
-    def _take_oldest(self) -> int:
-        rows = sum(map(len, self._waiting.popleft()[1]))
-        self.waiting_rows -= rows
-        return rows
+    def _take_oldest(self) -> Sequence[Entry]:
+        entries = self._waiting.popleft()[1]
+        self.waiting_rows -= sum(map(len, entries))
+        return entries
 
     def _drop_oldest(self) -> None:
+        dropped = []
         while self.waiting_rows > self._most and len(self._waiting) > 1:
+            self._incomplete.append(self._waiting[0][0])
+            dropped.append(self._take_oldest())
+        if dropped and not self._spill([without_counters(entries) for entries in dropped]):
             if not self.lost_rows:
                 logger.error("The ledger's queue is full; its oldest rows are dropped")
-            self.lost_rows += self._take_oldest()
+            self.lost_rows += sum(len(entry) for entries in dropped for entry in entries)
+
+    def _spill(self, left: Sequence[Sequence[Entry]]) -> bool:
+        """Whether rows that cannot be written now are on the disk, for the next start."""
+        if self._spill_path is None:
+            return False
+        try:
+            rows = spill(self._spill_path, left)
+        except OSError as error:
+            logger.warning("Rows of the ledger cannot be kept in %s: %s", self._spill_path, error)
+            return False
+        logger.warning("%d rows for the ledger are kept in %s", rows, self._spill_path)
+        # Else the file would go with the rows that were taken in from it.
+        self._spilled = 0
+        return True
+
+    def _take_in(self) -> int:
+        """Queue what an earlier run could not write; ticket of the last of it, 0 without any."""
+        for entries in take_in(self._spill_path) if self._spill_path is not None else ():
+            self._accepted += 1
+            self._waiting.append((self._accepted, entries))
+            self.waiting_rows += sum(map(len, entries))
+        if self._accepted:
+            logger.warning("%d rows of an earlier run are taken in", self.waiting_rows)
+        return self._accepted
 
     def _sleep(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -187,17 +253,27 @@ class LedgerWriter:
             )
 
 
-def _write(ledger: Ledger, batch: list[Entry]) -> None:
-    """Write a batch; log a row that can never be written, and write the rest."""
+def _write(ledger: Ledger, batch: Sequence[tuple[int, Sequence[Entry]]]) -> dict[int, int]:
+    """Write a batch; rows that can never be written are logged, and counted by ticket."""
     try:
-        ledger.write(batch)
+        ledger.write([entry for _, entries in batch for entry in entries])
+    except _IMPOSSIBLE:
+        if len(batch) > 1:
+            return {key: value for item in batch for key, value in _write(ledger, [item]).items()}
+        ((ticket, entries),) = batch
+        impossible = sum(_write_row(ledger, e.table, row) for e in entries for row in e.rows)
+        return {ticket: impossible} if impossible else {}
+    return {}
+
+
+def _write_row(ledger: Ledger, table: str, row: Mapping[str, Any]) -> bool:
+    """Whether a row can never be written."""
+    try:
+        ledger.write([Entry(table, [row])])
     except _IMPOSSIBLE as error:
-        if len(batch) == 1 and len(batch[0]) == 1:
-            logger.error("The ledger refuses a row (%s): %s", _first_line(error), batch)
-            return
-        for entry in batch:
-            for row in entry.rows:
-                _write(ledger, [Entry(entry.table, [row])])
+        logger.error("The ledger refuses a row (%s): %s", _first_line(error), dict(row))
+        return True
+    return False
 
 
 def _close(ledger: Ledger | None) -> None:

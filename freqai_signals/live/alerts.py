@@ -126,6 +126,14 @@ def model_alert(scope: str, version: str, event: str, reason: str) -> Alert:
     return Alert("model", scope, f"{event} {version}", 1, reason)
 
 
+def ahead_alert(pair: str, is_ahead: bool) -> Alert:
+    """State of a pair's candles against the clock."""
+    if not is_ahead:
+        return Alert("candles", pair, NORMAL, 0)
+    why = "left out; the exchange or this machine's clock is wrong"
+    return Alert("candles", pair, "ahead of the clock", 1, why)
+
+
 def ledger_alert(problem: str, waiting: int, lost: int) -> Alert:
     """State of the ledger, from the writer's numbers."""
     if lost:

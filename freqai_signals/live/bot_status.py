@@ -10,6 +10,7 @@ import pandas as pd
 
 from freqai_signals.ledger.ledger import Ledger
 from freqai_signals.ledger.live_quality import LiveQuality, live_quality, rolling_quality
+from freqai_signals.ledger.sql_tables import CHAIN_ROOTS
 from freqai_signals.live.events import clock_text, history, pair_health
 from freqai_signals.registry.registry import Registry
 from freqai_signals.report.quality import TOTAL
@@ -59,6 +60,8 @@ def status(ledger: Ledger, registry: Path, days: float, events: int = 30) -> dic
         "decisions": _newest(ledger, "model_decisions"),
         "drift_events": _newest(ledger, "drift_events"),
         "history": history(ledger, scopes, events),
+        "roots": _roots(ledger),
+        "ledger_files": _left_files(registry.parent),
     }
 
 
@@ -92,6 +95,23 @@ def print_status(found: dict[str, Any]) -> None:
     ]
     print_table("Newest model decisions", decisions)
     print_table("History", found["history"])
+    print_table("Daily roots of the ledger, the newest of each bot", found["roots"])
+    if found["ledger_files"]:
+        print_table("Beside the ledger: damaged, or not written yet", found["ledger_files"])
+
+
+def _roots(ledger: Ledger) -> list[dict[str, Any]]:
+    """Whoever notes one can tell later that nothing before it was rewritten."""
+    rows = ledger.rows(CHAIN_ROOTS.name).sort_values("day").groupby("bot").tail(1)
+    return [
+        {"bot": row["bot"], "day": clock_text(int(row["day"]) * _DAY)[:10], "root": row["hash"]}
+        for row in rows.to_dict("records")
+    ]
+
+
+def _left_files(folder: Path) -> list[dict[str, Any]]:
+    found = sorted([*folder.glob("ledger-unwritten-*.jsonl"), *folder.glob("*.damaged-*")])
+    return [{"file": path.name, "bytes": path.stat().st_size} for path in found]
 
 
 def _signals(ledger: Ledger, monitored: list[tuple[str, str]]) -> list[dict[str, Any]]:

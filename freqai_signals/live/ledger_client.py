@@ -1,14 +1,17 @@
 """A running bot's access to the ledger, which may be switched off or unreachable; never blocks."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from freqai_signals.ledger.damage import is_damage, set_aside, sqlite_file
 from freqai_signals.ledger.database import ledger_url
 from freqai_signals.ledger.ledger import Entry, Ledger
 from freqai_signals.ledger.reader import LedgerReader
 from freqai_signals.ledger.writer import CLOSE_SECONDS, LedgerWriter
 from freqai_signals.live.alerts import Alert, ledger_alert
+from freqai_signals.registry.versions import slug
 from freqai_signals.settings import LedgerSettings
 
 T = TypeVar("T")
@@ -38,8 +41,16 @@ class LiveLedger:
         self._wait_seconds = settings.wait_seconds
         if settings.enabled:
             url, wait = ledger_url(settings, user_data), self._wait_seconds
-            self._writer = LedgerWriter(lambda: Ledger(url), settings.queue_rows, wait)
-            self._reader = LedgerReader(lambda: Ledger(url), wait, clock)
+            kept = user_data / "signals" / f"ledger-unwritten-{slug(bot)}.jsonl"
+            mend = partial(_mend, url)
+            self._writer = LedgerWriter(
+                lambda: Ledger(url, detail_days=settings.detail_days),
+                settings.queue_rows,
+                wait,
+                kept,
+                mend,
+            )
+            self._reader = LedgerReader(lambda: Ledger(url), wait, clock, mend)
 
     @property
     def enabled(self) -> bool:
@@ -72,7 +83,11 @@ class LiveLedger:
         if self._writer is None or self._reader is None:
             return []
         problem = self._writer.problem or self._reader.problem
-        return [ledger_alert(problem, self._writer.waiting_rows, self._writer.lost_rows)]
+        found = ledger_alert(problem, self._writer.waiting_rows, self._writer.lost_rows)
+        if not self._writer.mended:
+            return [found]
+        mended = Alert("ledger file", "", "damaged, a new one begins", 2, self._writer.mended)
+        return [found, mended]
 
     def flush(self, seconds: float) -> bool:
         """Wait until all rows are durable; False if that takes too long."""
@@ -83,3 +98,10 @@ class LiveLedger:
         if self._writer is not None and self._reader is not None:
             self._writer.close(max(self._wait_seconds, CLOSE_SECONDS))
             self._reader.close()
+
+
+def _mend(url: str, error: Exception) -> str:
+    """Set a damaged SQLite file aside; where to, "" if it is not that."""
+    path = sqlite_file(url)
+    target = set_aside(path) if path is not None and is_damage(error) else None
+    return f"kept as {target.name}" if target is not None else ""

@@ -9,7 +9,8 @@ import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
 from freqai_signals.ledger.database import LedgerError
-from freqai_signals.ledger.ledger import LIVE, Ledger
+from freqai_signals.ledger.ledger import Ledger
+from freqai_signals.ledger.proof.chain import LIVE
 from freqai_signals.ledger.sql_tables import HEALTH, TRAINING
 from freqai_signals.registry.registry import Registry
 from freqai_signals.report.data.frames import (

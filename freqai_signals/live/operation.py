@@ -7,16 +7,17 @@ once, and trading continues with what was known before.
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
 
+from freqai_signals.dataset.candles import closed
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.ledger.ledger import Entry
 from freqai_signals.ledger.sql_tables import DRIFT_EVENTS, TRAINING
-from freqai_signals.live.alerts import NORMAL, Alert, Alerts, level_alert, model_alert
+from freqai_signals.live.alerts import NORMAL, Alert, Alerts, ahead_alert, level_alert, model_alert
 from freqai_signals.live.decision_log import LiveRecord
 from freqai_signals.live.health import action_of
 from freqai_signals.live.ledger_client import LiveLedger
@@ -47,6 +48,8 @@ class LiveOperation:
         Name in the ledger and in the registry: FreqAI's identifier.
     clock
         Monotonic seconds; measures how long a database that did not answer is left alone.
+    now
+        Seconds since 1970; candles that have not opened by then are not taken in.
     """
 
     def __init__(
@@ -55,8 +58,10 @@ class LiveOperation:
         user_data: Path,
         bot: str,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
+        self._now = now
         self._models = LiveModels(settings, open_registry(settings.registry, user_data), bot)
         self._last_training: dict[str, int] = {}
         self._alerts = Alerts(settings.alerts)
@@ -110,8 +115,9 @@ class LiveOperation:
         cost
             Round-trip cost, a fraction.
         """
-        if not candles.empty:
-            self._safely(lambda: self._pair(pair).judge(candles, cost), None)
+        real = self._closed(candles)
+        if not real.empty:
+            self._safely(lambda: self._pair(pair).judge(real, cost), None)
         return self._safely(self._pair(pair).health_limits, HealthLimits())
 
     def limit(
@@ -156,9 +162,10 @@ class LiveOperation:
         send
             Sends a message to the operator.
         """
-        if not frame.empty:
-            is_new = self._safely(lambda: self._pair(pair).record(frame, cost), True)
-            self._safely(lambda: self._pair(pair).send_signals(frame.iloc[-1], is_new, send), None)
+        real = self._closed(frame)
+        if not real.empty:
+            is_new = self._safely(lambda: self._pair(pair).record(real, cost), True)
+            self._safely(lambda: self._pair(pair).send_signals(real.iloc[-1], is_new, send), None)
 
     def columns(self, pair: str) -> dict[str, float]:
         """Live quality and level as numbers for FreqUI."""
@@ -169,7 +176,7 @@ class LiveOperation:
         """Whether to train before the schedule; once per ``resume_candles`` of a pool."""
         return self._safely(lambda: self._wants_training(pair), False)
 
-    def alerts(self, now: float, pairs: Iterable[str]) -> list[str]:
+    def alerts(self, now: float, pairs: Iterable[str], ahead: Collection[str] = ()) -> list[str]:
         """Messages for the operator.
 
         Parameters
@@ -178,8 +185,10 @@ class LiveOperation:
             Seconds since 1970.
         pairs
             Those that the bot trades now.
+        ahead
+            Those of which the exchange has shown a candle from after ``now``.
         """
-        return self._safely(lambda: self._alerts_due(int(now), tuple(pairs)), [])
+        return self._safely(lambda: self._alerts_due(int(now), tuple(pairs), ahead), [])
 
     def close(self) -> None:
         """Write waiting rows and close the database."""
@@ -232,12 +241,16 @@ class LiveOperation:
         logger.warning("%s: %s, training before the schedule", pair, state.watch.health.level)
         return True
 
+    def _closed(self, frame: pd.DataFrame) -> pd.DataFrame:
+        now, seconds = pd.Timestamp(self._now(), unit="s", tz="UTC"), self._settings.candle_seconds
+        return self._safely(lambda: closed(frame, now, seconds), frame.iloc[:0])
+
     def _pair(self, pair: str) -> PairOperation:
         if pair not in self._pairs:
             self._pairs[pair] = PairOperation(pair, self._settings, self._ledger)
         return self._pairs[pair]
 
-    def _alerts_due(self, now: int, pairs: tuple[str, ...]) -> list[str]:
+    def _alerts_due(self, now: int, pairs: tuple[str, ...], ahead: Collection[str]) -> list[str]:
         candle = now // self._settings.candle_seconds - 1
         if not self._alerts_restored:
             sent = self._ledger.counter("alerts")
@@ -251,6 +264,7 @@ class LiveOperation:
         alerts += [_quality_alert(pair, watch) for pair, watch in known.items()]
         alerts += [_model_alert(scope, event) for scope, event in self._models.events.items()]
         alerts += [_registry_alert(*found) for found in self._models.problems.items()]
+        alerts += [ahead_alert(pair, pair in ahead) for pair in pairs]
         alerts += self._ledger.alerts()
         texts = self._alerts.update(candle, alerts)
         if texts:

@@ -11,7 +11,8 @@ from freqai_signals.ledger.candle_rows import Source, prediction_rows, signal_ro
 from freqai_signals.ledger.ledger import Entry
 from freqai_signals.ledger.live_quality import LiveQuality, quality_of
 from freqai_signals.ledger.outcomes import resolve_outcomes
-from freqai_signals.live.health import Health, action_of, until
+from freqai_signals.live.health import Health, action_of
+from freqai_signals.live.health import until as health_until
 from freqai_signals.live.ledger_client import LiveLedger
 from freqai_signals.live.watch import LiveWatch
 from freqai_signals.model.signal_model import SignalModel
@@ -82,9 +83,11 @@ class PairOperation:
         if not self._ledger.enabled:
             self._restored = True
             return
+        # Rows of a candle that was dated ahead of its time would hold up all until then.
+        until = candle * self._settings.candle_seconds
         found = self._ledger.ask(
             lambda ledger: (
-                ledger.last_candle(self.pair, self._ledger.bot),
+                ledger.last_candle(self.pair, self._ledger.bot, until),
                 ledger.counter(self._ledger.bot, f"health {self.pair}"),
                 ledger.unsent(self.pair, self._ledger.bot),
             ),
@@ -95,7 +98,7 @@ class PairOperation:
         self._restored = True
         self._after, self._unsent = max(self._after, found[0]), found[2]
         if found[1] and self._settings.drift.enabled:
-            self.watch.restore(until(Health.from_json(found[1]), candle))
+            self.watch.restore(health_until(Health.from_json(found[1]), candle))
 
     def _outcomes(self, candles: pd.DataFrame, cost: float) -> Entry:
         """Pass outcomes that are known by now to the monitors; the new ones, to be written."""

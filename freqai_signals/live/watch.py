@@ -167,7 +167,8 @@ class LiveWatch:
             values = inputs.to_numpy(np.float32)
             proba = outputs[list(PROBA_COLUMNS)].to_numpy(np.float64)
             trusted = (outputs[TRUST_COLUMN] == 1).to_numpy()
-            for i in np.flatnonzero((numbers > model.trained_until) & trusted):
+            new = (numbers > model.trained_until) & (numbers <= candle)
+            for i in np.flatnonzero(new & trusted):
                 self._last_trusted = max(int(numbers[i]), self._last_trusted)
                 self._drift.update_candle(int(numbers[i]), values[i], proba[i])
 

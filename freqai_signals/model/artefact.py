@@ -5,24 +5,18 @@ pickle switched off) and ``manifest.json`` with the SHA-256 of every other membe
 them all before anything is built.
 """
 
-import hashlib
-import io
 import json
-import struct
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from freqai_signals.dataset.holdout import Holdout
 from freqai_signals.drift import training_reference
 from freqai_signals.files import write_atomically
-from freqai_signals.model import booster
+from freqai_signals.model import archive, booster
 from freqai_signals.model.calibration import Calibrator, DirectionHistory
 from freqai_signals.model.card import ModelCard
 from freqai_signals.model.ensemble import Head
@@ -31,40 +25,41 @@ from freqai_signals.model.signal_model import Fit, SignalModel
 from freqai_signals.settings import ModelKind
 
 FORMAT: Final = 5
-_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _HOLDOUT: Final = tuple(item.name for item in fields(Holdout))
-
-
-# What zipfile, zlib, struct and json raise for damaged files.
-_UNREADABLE: Final = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError),
-    *(KeyError, TypeError, ValueError, EOFError, OSError, OverflowError),
-)
 
 
 class ArtefactError(ValueError):
     """A model file is missing a part, damaged, or of another format; the message names it."""
 
 
-def to_bytes(model: SignalModel) -> bytes:
-    """The model as the bytes of one file; the same model gives the same bytes."""
+class ForeignArtefactError(ArtefactError):
+    """A model file that this installation has not signed; it may be whole all the same."""
+
+
+def to_bytes(model: SignalModel, key: bytes | None = None) -> bytes:
+    """The model as the bytes of one file; the same model and key give the same bytes.
+
+    Parameters
+    ----------
+    model
+        Any, abstaining ones too.
+    key
+        Signs the file, so that :func:`from_bytes` can tell that it was written here.
+    """
     members = {
         "card.json": model.card.to_json().encode(),
         "model.json": json.dumps(_description(model), sort_keys=True).encode(),
-        "arrays.npz": _pack(_arrays(model)),
+        archive.ARRAYS: archive.pack_arrays(_arrays(model)),
         **(_texts(model.fit.heads) if model.fit else {}),
     }
-    manifest = {"format": FORMAT, "sha256": {name: _sha(data) for name, data in members.items()}}
-    members["manifest.json"] = json.dumps(manifest, sort_keys=True).encode()
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for name, data in sorted(members.items()):
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
-    return buffer.getvalue()
+    return archive.pack(members, FORMAT, key)
 
 
-def from_bytes(data: bytes, name: str = "model") -> SignalModel:
+def from_bytes(data: bytes, name: str = "model", key: bytes | None = None) -> SignalModel:
     """Read what :func:`to_bytes` wrote.
+
+    LightGBM may hang on, or end the process with, a text made for that; checksums do not tell. Give
+    a ``key``, or let :mod:`~freqai_signals.model.foreign` look at files from elsewhere first.
 
     Parameters
     ----------
@@ -72,37 +67,34 @@ def from_bytes(data: bytes, name: str = "model") -> SignalModel:
         Contents of a model file.
     name
         Its name in error messages.
+    key
+        If given, the file must be signed with it.
 
     Raises
     ------
+    ForeignArtefactError
+        If it is not signed with the key; nothing of it was built then.
     ArtefactError
-        If a part is missing or differs from its checksum.
+        If anything is missing, unknown, larger than it may be, or differs from its checksum.
     """
     try:
-        members = _members(data)
-        manifest = json.loads(members["manifest.json"])
-        if manifest["format"] != FORMAT:
-            raise ArtefactError(
-                f"{name}: model file format {manifest['format']}, this version reads {FORMAT}; "
-                "train again or use the version that wrote it"
-            )
-        for member, expected in manifest["sha256"].items():
-            if _sha(members[member]) != expected:
-                raise ArtefactError(f"{name}: {member} does not match its checksum")
-        return _build(members)
-    except ArtefactError:
-        raise
-    except _UNREADABLE as e:
+        return _build(archive.unpack(data, FORMAT, key))
+    except archive.ForeignError as e:
+        raise ForeignArtefactError(f"{name}: {e}") from e
+    except archive.ArchiveError as e:
+        raise ArtefactError(f"{name}: {e}") from e
+    # A file made for it can have zipfile, json, NumPy or LightGBM raise nearly anything.
+    except Exception as e:
         raise ArtefactError(f"{name}: not a readable model file ({type(e).__name__}: {e})") from e
 
 
-def write(model: SignalModel, path: Path) -> None:
+def write(model: SignalModel, path: Path, key: bytes | None = None) -> None:
     """Store a model atomically: a reader sees either the complete file or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, to_bytes(model))
+    write_atomically(path, to_bytes(model, key))
 
 
-def read(path: Path) -> SignalModel:
+def read(path: Path, key: bytes | None = None) -> SignalModel:
     """Load a model file.
 
     Raises
@@ -110,9 +102,9 @@ def read(path: Path) -> SignalModel:
     FileNotFoundError
         If there is none.
     ArtefactError
-        If it is damaged.
+        If it is damaged, or not signed with the key that was given.
     """
-    return from_bytes(path.read_bytes(), str(path))
+    return from_bytes(path.read_bytes(), str(path), key)
 
 
 def _description(model: SignalModel) -> dict[str, Any]:
@@ -176,8 +168,7 @@ def _build_heads(
 
 def _build(members: Mapping[str, bytes]) -> SignalModel:
     description = json.loads(members["model.json"])
-    with np.load(io.BytesIO(members["arrays.npz"]), allow_pickle=False) as loaded:
-        arrays = {name: loaded[name] for name in loaded.files}
+    arrays = archive.unpack_arrays(members[archive.ARRAYS])
     history = DirectionHistory(
         arrays["history_event_end"], arrays["history_log_odds"], arrays["history_bought"]
     )
@@ -204,18 +195,3 @@ def _build_fit(
         ),
         prior=arrays["prior"],
     )
-
-
-def _pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def _members(data: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def _sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -1,9 +1,30 @@
 """The model card: data, settings, metrics and provenance of a model."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+_VERSION: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+
+
+def checked_version(version: object) -> str:
+    """A version's id, which names files and rows of the ledger; ValueError for anything else.
+
+    Examples
+    --------
+    >>> checked_version("20240305T0000-1a2b3c4d5e")
+    '20240305T0000-1a2b3c4d5e'
+    """
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        raise ValueError(
+            f"version {str(version)[:80]!r}; an id has up to 64 letters, digits, dots and dashes"
+        )
+    return version
 
 
 @dataclass(frozen=True)
@@ -82,9 +103,23 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str) -> "ModelCard":
-        """Read what :meth:`to_json` wrote; unknown keys raise ``TypeError``."""
+        """Read what :meth:`to_json` wrote.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For an unknown key, a value of another type, or an id that could not name a file.
+        """
         values = json.loads(text)
         # JSON has no tuples.
         for name in ("pairs", "warnings"):
             values[name] = tuple(values[name])
+        # Only checked: what pydantic returns would write 1.0 where a 1 was.
+        _types().validate_json(text, strict=True)
+        checked_version(values["version"])
         return cls(**values)
+
+
+@cache
+def _types() -> TypeAdapter[ModelCard]:
+    return TypeAdapter(ModelCard)

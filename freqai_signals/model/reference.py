@@ -10,6 +10,7 @@ from freqai_signals.schema import CLASS_COUNT
 
 _GRID = np.linspace(0.0, 1.0, 1001)
 _MAX_EXCESS = 10.0
+_WINSORISED = (0.01, 0.99)
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,10 @@ class NoveltyReference:
 class ClassReturns:
     """Realised gross returns of the training rows by class, in units of their return scale.
 
+    Means are winsorised: what lies outside the quantiles 0.01 and 0.99 of its class counts as the
+    outermost row inside them. One tick at a hundred times the price would otherwise move a mean,
+    and with it every expected return, by orders.
+
     Attributes
     ----------
     mean
@@ -99,7 +104,17 @@ class ClassReturns:
         """Average the returns of each class."""
         index = labels.astype(np.intp)
         count = np.bincount(index, minlength=CLASS_COUNT)
-        rows = np.maximum(count, 1)
-        total = np.bincount(index, weights=returns, minlength=CLASS_COUNT)
-        squares = np.bincount(index, weights=np.square(returns), minlength=CLASS_COUNT)
-        return cls(total / rows, squares / rows, count)
+        usual = [_winsorised(returns[index == kind]) for kind in range(CLASS_COUNT)]
+        mean = np.array([values.mean() if len(values) else 0.0 for values in usual])
+        square = np.array([np.square(values).mean() if len(values) else 0.0 for values in usual])
+        return cls(mean, square, count)
+
+
+def _winsorised(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values clipped to those of rows inside the quantiles; of few rows the outermost give way."""
+    last = len(values) - 1
+    low, high = int(np.ceil(_WINSORISED[0] * last)), int(np.floor(_WINSORISED[1] * last))
+    if not 0 <= low <= high:
+        return values
+    ordered = np.partition(values, (low, high))
+    return np.asarray(np.clip(values, ordered[low], ordered[high]))

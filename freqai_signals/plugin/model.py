@@ -15,6 +15,7 @@ from pandas import DataFrame
 
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.model.signing import installation_key
 from freqai_signals.plugin.freqai.backtest_windows import LabelledOnce, WindowModels
 from freqai_signals.plugin.freqai.data_drawer import SignalDataDrawer
 from freqai_signals.plugin.freqai.data_kitchen import (
@@ -23,6 +24,7 @@ from freqai_signals.plugin.freqai.data_kitchen import (
     keep_nothing_of_training,
     store_importances,
 )
+from freqai_signals.plugin.freqai.future_candles import utc_now
 from freqai_signals.plugin.freqai.prediction_cache import PredictionCache
 from freqai_signals.plugin.freqai.state_files import (
     repair_state,
@@ -59,7 +61,8 @@ class LightGBMSignalClassifier(LiveTraining):
         self._plotted_features = int(self.ft_params.get("plot_feature_importances", 0))
         self.plot_features = 0
         SignalDataDrawer.adopt(self.dd)
-        self.store = ModelStore(folder / "signals" / "models")
+        key = installation_key(folder, self.signal_settings.registry.sign)
+        self.store = ModelStore(folder / "signals" / "models", key=key)
         self.strategy: Any = None
         self.windows = WindowModels(self.store, self.signal_settings)
         self.tuning = Tuning(self.signal_settings, folder, identifier, self._stop_event.is_set)
@@ -134,6 +137,8 @@ class LightGBMSignalClassifier(LiveTraining):
         )
         outputs = model_outputs(self.model, unfiltered_df, cost, traded)
         declare(dk, self.model)
+        if self.live:
+            outputs.loc[(unfiltered_df["date"] > utc_now()).to_numpy(), TRUST_COLUMN] = 0
         if self.live and self._market_is_incomplete(unfiltered_df["date"].iloc[-1]):
             outputs.loc[outputs.index[-1], TRUST_COLUMN] = INCOMPLETE_MARKET
         # After the mark: what the strategy does not trust is not watched either.

@@ -16,6 +16,7 @@ from freqai_signals.config import SettingsError, pool_pairs
 from freqai_signals.dataset.features.cache import FeatureCache, with_features
 from freqai_signals.dataset.pair_tables import PairTables, add_labels, row_memory
 from freqai_signals.live.operation import LiveOperation
+from freqai_signals.plugin.freqai.future_candles import drop_future_candles
 from freqai_signals.plugin.pool import freqai_config, run_pool, using_config
 from freqai_signals.plugin.startup import checked_settings
 from freqai_signals.report.data.backtest_record import BacktestRecord
@@ -249,7 +250,9 @@ class SignalColumns(IStrategy):
         """Tell the operator what has changed."""
         if self._is_live:
             operation: LiveOperation = self.freqai.operation
-            for text in operation.alerts(current_time.timestamp(), self.dp.current_whitelist()):
+            ahead = drop_future_candles(self.dp._exchange, pd.Timestamp(current_time))
+            whitelist = self.dp.current_whitelist()
+            for text in operation.alerts(current_time.timestamp(), whitelist, ahead):
                 self.dp.send_msg(text)
 
 

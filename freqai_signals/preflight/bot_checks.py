@@ -50,6 +50,24 @@ def ledger_url_is_valid(situation: Situation) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def names_fit_ledger(situation: Situation) -> Iterator[Finding]:
+    """PostgreSQL takes the names of bot and pairs; it would refuse longer ones row by row."""
+    from freqai_signals.ledger.sql_tables import LONGEST_NAME
+
+    ledger = situation.settings.ledger
+    if not ledger.enabled or not ledger.url.startswith("postgresql"):
+        return
+    named = [("freqai.identifier", str(situation.freqai.get("identifier", "")))]
+    named += [("exchange.pair_whitelist", pair) for pair in situation.pairs]
+    for where, name in named:
+        if len(name) > LONGEST_NAME:
+            yield error(
+                f"{where}: {name!r} has {len(name)} characters",
+                f"the ledger in PostgreSQL keeps {LONGEST_NAME}",
+                "shorten it, or keep the ledger in SQLite",
+            )
+
+
 def ledger_is_reachable(situation: Situation) -> Iterator[Finding]:
     """The ledger can be opened now; while it cannot, rows wait in memory."""
     from sqlalchemy.exc import SQLAlchemyError

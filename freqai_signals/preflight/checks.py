@@ -11,6 +11,7 @@ from freqai_signals.preflight.bot_checks import (
     ledger_is_reachable,
     ledger_url_is_valid,
     messages_arrive,
+    names_fit_ledger,
     pairlists_can_be_served,
 )
 from freqai_signals.preflight.candle_checks import (
@@ -44,6 +45,7 @@ START_CHECKS: Final[tuple[Check, ...]] = (
     lead_pair_is_there,
     pairlists_can_be_served,
     ledger_url_is_valid,
+    names_fit_ledger,
     timeframe_fits_exchange,
     windows_hold_rows,
     candles_reach,

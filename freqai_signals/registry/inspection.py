@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from freqai_signals.files import write_atomically
 from freqai_signals.metrics import candle_means, log_losses, mean_test
-from freqai_signals.model import artefact
+from freqai_signals.model import artefact, foreign
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.registry import Registry
 from freqai_signals.registry.versions import RegistryError
@@ -64,6 +64,9 @@ def compare(registry: Registry, name: str, first: str, second: str) -> dict[str,
 def export(registry: Registry, name: str, version: str, folder: Path) -> Path:
     """Write a version as plain files: LightGBM text, JSON, NumPy arrays. Returns their folder.
 
+    The folder lies in ``folder``, and the files in it: the registry loads no version, and no member
+    of a model file, whose name leads elsewhere.
+
     Raises
     ------
     RegistryError
@@ -79,6 +82,37 @@ def export(registry: Registry, name: str, version: str, folder: Path) -> Path:
     except OSError as error:
         raise RegistryError(f"{target} cannot be written: {error}") from error
     return target
+
+
+def read_export(folder: Path) -> SignalModel:
+    """Load what :func:`export` wrote; it predicts bit-identically.
+
+    It may come from elsewhere, so it is tried out in another process first.
+
+    Raises
+    ------
+    ArtefactError
+        If a file is missing, differs from its checksum, or does harm.
+    """
+    return foreign.checked(_archived(folder), str(folder))
+
+
+def verify_path(path: Path) -> list[dict[str, str]]:
+    """The same of a model file, or of the folder of an export, wherever it comes from."""
+    try:
+        data = _archived(path) if path.is_dir() else path.read_bytes()
+        version, problem = foreign.checked(data, str(path)).card.version, ""
+    except (OSError, artefact.ArtefactError) as error:
+        version, problem = "", str(error)
+    return [{"scope": str(path), "version": version, "problem": problem}]
+
+
+def _archived(folder: Path) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.writestr(path.name, path.read_bytes())
+    return buffer.getvalue()
 
 
 def _common(one: SignalModel, two: SignalModel) -> dict[str, float]:

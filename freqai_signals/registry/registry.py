@@ -15,7 +15,7 @@ the next writer removes it. Readers take no lock: they see the state before a ch
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +24,10 @@ from filelock import FileLock, Timeout
 from freqai_signals.files import write_atomically
 from freqai_signals.model import artefact
 from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.model.signing import installation_key
 from freqai_signals.registry.version_files import (
     POINTER,
+    is_whole_file,
     load_version,
     now,
     read_or_rebuild,
@@ -53,11 +55,15 @@ class Registry:
         Newest versions kept in each scope, besides the serving one and those to roll back to.
     lock_seconds
         Longest wait for another writer, seconds.
+    key
+        Signs what is registered; what is not signed with it is tried out in another process before
+        it is loaded. None loads whatever is intact.
     """
 
     folder: Path
     keep: int = 20
     lock_seconds: float = 10.0
+    key: bytes | None = field(default=None, repr=False)
 
     def scopes(self) -> list[Scope]:
         """All scopes that can be read, by name; damaged ones are logged and left out."""
@@ -94,28 +100,35 @@ class Registry:
         scope = self.scope(name)
         if not (version or scope.serving):
             raise RegistryError(f"{name}: no version serves")
-        return load_version(self.path(name), scope.get(version or scope.serving))
+        return load_version(self.path(name), scope.get(version or scope.serving), self.key)
 
     def register(self, name: str, model: SignalModel, serve: bool) -> Version:
         """Store a model and, if asked to and nothing is pinned, let it serve.
 
-        Registering the same version again adds nothing, but may let it serve.
+        Registering the same version again adds nothing, but may let it serve; where its file was
+        damaged or is gone, it is restored.
 
         Raises
         ------
         RegistryError
             If it cannot be stored: disk full or read-only, or another process holds the lock.
         """
-        data = artefact.to_bytes(model)
+        data = artefact.to_bytes(model, self.key)
         new = Version.of(model.card, data, now())
 
         def change(scope: Scope) -> Scope:
-            known = {item.version for item in scope.versions}
-            if new.version not in known:
-                write_atomically(self.path(name) / f"{new.version}.model", data)
+            folder = self.path(name)
+            known = next((v for v in scope.versions if v.version == new.version), None)
+            if known is None:
+                write_atomically(folder / f"{new.version}.model", data)
                 scope = replace(scope, versions=(*scope.versions, new))
                 action = "registered" if new.verdict == "" or serve else "refused"
                 scope = scope.noted(now(), action, new.version, new.reason)
+            elif not is_whole_file(folder, known):
+                write_atomically(folder / f"{new.version}.model", data)
+                restored = tuple(new if v is known else v for v in scope.versions)
+                scope = replace(scope, versions=restored)
+                scope = scope.noted(now(), "restored", new.version, "its file was damaged")
             if serve and not scope.pinned and scope.serving != new.version:
                 scope = replace(scope, serving=new.version)
                 scope = scope.noted(now(), "serving", new.version)
@@ -180,7 +193,7 @@ class Registry:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with self._locked(folder):
-                scope = self._pruned(change(read_or_rebuild(folder, name)))
+                scope = self._pruned(change(read_or_rebuild(folder, name, self.key)))
                 write_scope(folder, scope)
                 sweep(folder, scope)
                 return scope
@@ -205,7 +218,7 @@ class Registry:
         def change(scope: Scope) -> Scope:
             chosen = choose(scope)
             # A damaged model must not replace one that works.
-            load_version(self.path(name), chosen)
+            load_version(self.path(name), chosen, self.key)
             is_change = scope.serving not in ("", chosen.version)
             was = [f"was {scope.serving}"] if is_change else []
             pinned = scope.pinned or action == "pinned"
@@ -235,7 +248,8 @@ class Registry:
 
 def open_registry(settings: RegistrySettings, user_data: Path) -> Registry:
     """The registry that the settings name; see :func:`registry_folder`."""
-    return Registry(registry_folder(settings, user_data), settings.keep)
+    key = installation_key(user_data, settings.sign)
+    return Registry(registry_folder(settings, user_data), settings.keep, key=key)
 
 
 def registry_folder(settings: RegistrySettings, user_data: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from freqai_signals.files import write_atomically
-from freqai_signals.model import artefact
+from freqai_signals.model import artefact, foreign
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.versions import RegistryError, Scope, Version
 
@@ -18,8 +18,11 @@ POINTER: Final = "scope.json"
 PREVIOUS: Final = "scope.previous.json"
 
 
-def load_version(folder: Path, version: Version) -> SignalModel:
-    """Load a version's file; RegistryError unless it is the file that was registered."""
+def load_version(folder: Path, version: Version, key: bytes | None = None) -> SignalModel:
+    """Load a version's file; RegistryError unless it is the very file that was registered.
+
+    One that is not signed with ``key``, if there is one, is tried out in another process first.
+    """
     path = folder / f"{version.version}.model"
     try:
         data = path.read_bytes()
@@ -28,13 +31,28 @@ def load_version(folder: Path, version: Version) -> SignalModel:
                 f"{path} does not match its checksum: {len(data)} bytes, {version.size} were "
                 "registered; roll back to another version or restore the file"
             )
-        return artefact.from_bytes(data, str(path))
+        model = read_model(data, path, key)
+        if model.card.version != version.version:
+            raise RegistryError(
+                f"{path} holds model {model.card.version}; roll back to another version or "
+                "restore the file"
+            )
+        return model
     except FileNotFoundError as error:
         raise RegistryError(f"{path} is missing; roll back to another version") from error
     except OSError as error:
         raise RegistryError(f"{path} cannot be read: {error}") from error
     except artefact.ArtefactError as error:
         raise RegistryError(str(error)) from error
+
+
+def read_model(data: bytes, path: Path, key: bytes | None) -> SignalModel:
+    """The model in the contents of a file; ArtefactError if it is damaged or does harm."""
+    try:
+        return artefact.from_bytes(data, str(path), key)
+    except artefact.ForeignArtefactError as error:
+        logger.warning("%s; it is tried out in a process of its own first", error)
+        return foreign.checked(data, str(path))
 
 
 def read_scope(folder: Path) -> Scope:
@@ -59,7 +77,7 @@ def read_scope(folder: Path) -> Scope:
     raise FileNotFoundError(folder / POINTER)
 
 
-def read_or_rebuild(folder: Path, name: str) -> Scope:
+def read_or_rebuild(folder: Path, name: str, key: bytes | None = None) -> Scope:
     """The pointer; where both copies are damaged, a new one that lists all intact models.
 
     Nothing serves in a rebuilt scope, so the gate compares the next model with the class prior.
@@ -77,13 +95,24 @@ def read_or_rebuild(folder: Path, name: str) -> Scope:
     for path in sorted(folder.glob("*.model"), key=lambda file: file.stat().st_mtime):
         try:
             data = path.read_bytes()
-            card = artefact.from_bytes(data, str(path)).card
+            card = read_model(data, path, key).card
+            if card.version != path.stem:
+                raise artefact.ArtefactError(f"{path} holds model {card.version}")
         except (OSError, artefact.ArtefactError) as error:
             logger.warning("Left out of the rebuilt registry: %s", error)
             path.replace(path.with_suffix(".damaged"))
             continue
         scope = replace(scope, versions=(*scope.versions, Version.of(card, data, now())))
     return scope
+
+
+def is_whole_file(folder: Path, version: Version) -> bool:
+    """Whether a version's file is the one that was registered."""
+    try:
+        data = (folder / f"{version.version}.model").read_bytes()
+    except OSError:
+        return False
+    return hashlib.sha256(data).hexdigest() == version.sha256
 
 
 def write_scope(folder: Path, scope: Scope) -> None:
@@ -103,11 +132,16 @@ def _is_intact(pointer: Path) -> bool:
 
 
 def sweep(folder: Path, scope: Scope) -> None:
-    """Remove files that a killed writer or the retention left; only under the lock."""
+    """Remove files that a killed writer or the retention left; only under the lock.
+
+    What others put into the folder stays.
+    """
     named = {f"{item.version}.model" for item in scope.versions}
     for path in folder.iterdir():
-        unfinished = path.name.startswith(".") and path.name != ".lock"
-        if unfinished or (path.suffix == ".model" and path.name not in named):
+        unfinished = path.name.startswith((f".{POINTER}.", f".{PREVIOUS}.")) or (
+            path.name.startswith(".") and ".model." in path.name
+        )
+        if (unfinished or (path.suffix == ".model" and path.name not in named)) and path.is_file():
             path.unlink(missing_ok=True)
 
 

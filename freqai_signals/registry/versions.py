@@ -5,9 +5,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from typing import Final
 
-from freqai_signals.model.card import ModelCard
+from pydantic import TypeAdapter
+
+from freqai_signals.model.card import ModelCard, checked_version
 from freqai_signals.provenance import digest
 
 FORMAT: Final = 1
@@ -58,6 +61,10 @@ class Version:
     verdict: str = ""
     reason: str = ""
     libraries: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse an id that could not name a file."""
+        checked_version(self.version)
 
     @classmethod
     def of(cls, card: ModelCard, data: bytes, registered: str) -> "Version":
@@ -164,9 +171,15 @@ class Scope:
                 "versions": tuple(Version(**item) for item in content["versions"]),
                 "history": tuple(Event(**item) for item in content["history"]),
             }
+            _types().validate_json(json.dumps(content), strict=True)
             return cls(**content | lists)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"not a registry pointer ({error!r})") from error
+
+
+@cache
+def _types() -> TypeAdapter[Scope]:
+    return TypeAdapter(Scope)
 
 
 def slug(name: str) -> str:

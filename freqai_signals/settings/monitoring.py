@@ -1,10 +1,13 @@
 """Settings of live operation: gate, registry, ledger, drift, alerts."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from freqai_signals.settings.ledger_url import url_problem
 from freqai_signals.settings.section import Effect, Fraction, Section
+
+_FEWEST_DETAIL_DAYS: Final = 30
 
 
 class GateSettings(Section):
@@ -30,19 +33,23 @@ class RegistrySettings(Section):
     """Versions of models in ``folder`` ("": ``signals/registry`` in the user's data folder).
 
     The newest ``keep`` are kept, and also those that are serving, pinned or were served last.
+    ``sign``: model files are signed with a key in the user's data; others are tried out in a
+    process of their own before they are loaded (registry), or trained again (model store).
     """
 
     affects: ClassVar[Effect] = "nothing"
 
     folder: str = ""
     keep: Annotated[int, Field(ge=2, le=10_000)] = 20
+    sign: bool = True
 
 
 class LedgerSettings(Section):
     """Where predictions and outcomes are stored: a SQLAlchemy URL, "" for SQLite in user_data.
 
     Up to ``queue_rows`` are queued while the database is unavailable; a message waits at most
-    ``wait_seconds`` for its row to be written.
+    ``wait_seconds`` for its row to be written. Rows are kept for ``detail_days`` after they were
+    written, then as sums over days; 0 keeps all.
     """
 
     affects: ClassVar[Effect] = "nothing"
@@ -51,6 +58,24 @@ class LedgerSettings(Section):
     url: str = ""
     queue_rows: Annotated[int, Field(ge=100, le=10_000_000)] = 50_000
     wait_seconds: Annotated[float, Field(ge=0, le=30)] = 2.0
+    detail_days: Annotated[int, Field(ge=0, le=36_500)] = 400
+
+    @field_validator("detail_days")
+    @classmethod
+    def _covers_what_is_judged(cls, days: int) -> int:
+        if 0 < days < _FEWEST_DETAIL_DAYS:
+            raise ValueError(
+                f"{days} days; live quality and drift look back further, use 0 (keep all) or "
+                f"{_FEWEST_DETAIL_DAYS} and more"
+            )
+        return days
+
+    @field_validator("url")
+    @classmethod
+    def _can_work(cls, url: str) -> str:
+        if url and (problem := url_problem(url)):
+            raise ValueError(problem)
+        return url
 
 
 class DriftSettings(Section):

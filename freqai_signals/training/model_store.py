@@ -2,7 +2,7 @@
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from freqai_signals.model import artefact
@@ -22,10 +22,14 @@ class ModelStore:
         Outside FreqAI's ``user_data/models``, parts of which freqtrade's analysis commands delete.
     max_files
         The least recently used files beyond that are deleted.
+    key
+        Signs what is stored; a file that is not signed with it is trained again. None loads
+        whatever is complete.
     """
 
     folder: Path
     max_files: int = 200
+    key: bytes | None = field(default=None, repr=False)
 
     def train(self, request: Request) -> SignalModel:
         """The model of a request: loaded if it is stored, else trained and stored."""
@@ -40,10 +44,17 @@ class ModelStore:
         return model
 
     def load(self, key: str) -> SignalModel | None:
-        """The stored model, or None if there is none or its file is damaged (which is logged)."""
+        """The stored model; None if there is none, or its file is damaged or of another request.
+
+        A whole file under the wrong name, for example copied, may know candles after the window.
+        """
         path = self._path(key)
         try:
-            model = artefact.read(path)
+            model = artefact.read(path, self.key)
+            if model.card.key != key:
+                raise artefact.ArtefactError(
+                    f"{path}: holds model {model.card.version} of another request"
+                )
         except FileNotFoundError:
             return None
         except artefact.ArtefactError as error:
@@ -63,7 +74,7 @@ class ModelStore:
     def save(self, model: SignalModel) -> None:
         """Store a model; an error, such as a full disk, is logged and the model still used."""
         try:
-            artefact.write(model, self._path(model.card.key))
+            artefact.write(model, self._path(model.card.key), self.key)
             self._prune()
         except OSError as error:
             logger.warning("Model %s could not be stored: %s", model.card.version, error)

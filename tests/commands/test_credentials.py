@@ -23,6 +23,27 @@ def test_secrets_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
     assert len(server["password"]) >= 20
 
 
+def test_a_mode_that_lets_others_read_is_mended_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "credentials.json"
+    ensure_credentials(path)
+    path.chmod(0o644)
+    assert main(["credentials", "--file", str(path)]) == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "could be read by others" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "99999999"])
+def test_a_port_that_is_none_is_refused(
+    tmp_path: Path, port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "credentials.json"
+    assert main(["credentials", "--file", str(path), "--port", port]) == 2
+    assert "--port must be 1 to 65535" in capsys.readouterr().err
+    assert not path.exists()
+
+
 def test_two_machines_have_different_secrets(tmp_path: Path) -> None:
     for name in ("a.json", "b.json"):
         ensure_credentials(tmp_path / name)

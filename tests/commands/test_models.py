@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from freqai_signals.commands.cli import main
+from freqai_signals.model.artefact import to_bytes
+from freqai_signals.model.signing import signing_key
 from freqai_signals.registry.registry import Registry
 from tests.registry.gate_rows import model_of
 
@@ -17,7 +19,7 @@ OLD, NEW = (model_of(day).card.version for day in (0, 10))
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
-    made = Registry(tmp_path / "registry")
+    made = Registry(tmp_path / "registry", key=signing_key(tmp_path / "signing.key"))
     for day in (0, 10):
         made.register(NAME, model_of(day), serve=True)
     return made
@@ -139,3 +141,35 @@ def test_wrong_use_is_explained(run: Any, registry: Registry) -> None:
     assert "name the scope with --scope; there are: bot/BTC/USDT, bot/pool" in run("rollback")[2]
     assert run("show", "nothing", "--scope", NAME)[0] == 2
     assert main(["models", "list", "--registry", "/nowhere"]) == 2
+
+
+def test_verify_looks_at_a_file_or_an_export_from_elsewhere(
+    registry: Registry, run: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    run("export", NEW, "--out", str(folder))
+    whole = tmp_path / "copy.model"
+    whole.write_bytes(to_bytes(model_of(0)))
+    for path, version in ((folder / NEW, NEW), (whole, OLD)):
+        status, out, _ = run("verify", str(path), "--json")
+        assert status == 0
+        assert json.loads(out) == [{"scope": str(path), "version": version, "problem": ""}]
+    (folder / NEW / "more.txt").write_text("tree")
+    status, out, _ = run("verify", str(folder / NEW), "--json")
+    assert status == 1
+    assert "more.txt" in json.loads(out)[0]["problem"]
+
+
+def test_a_registry_from_elsewhere_is_looked_at_in_another_process(
+    registry: Registry, run: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "signing.key").unlink()
+    assert run("show", OLD)[0] == 0
+    assert "tried out in a process of its own" in caplog.text
+
+
+def test_a_key_that_is_none_is_named(registry: Registry, run: Any, tmp_path: Path) -> None:
+    (tmp_path / "signing.key").write_bytes(b"short")
+    status, _, err = run("list")
+    assert status != 0
+    assert "holds 5 bytes, a key has 32" in err

@@ -94,8 +94,12 @@ def test_a_log_that_has_grown_large_is_begun_anew(tmp_path: Path) -> None:
         log.close()
         assert len(path.read_text().splitlines()) == expected
     path.write_bytes(b"x" * (LARGEST_BYTES + 1))
-    RequestLog(path).close()
-    assert path.read_text() == ""
+    logs = [RequestLog(path) for _ in range(2)]
+    for log in logs:
+        log("GET / 200")
+        log.close()
+    assert len(path.read_text().splitlines()) == 2
+    assert (tmp_path / "requests.log.old").stat().st_size == LARGEST_BYTES + 1
 
 
 @pytest.mark.parametrize(

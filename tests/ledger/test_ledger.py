@@ -17,7 +17,18 @@ from sqlalchemy.exc import OperationalError
 
 from freqai_signals.ledger.database import LedgerError, open_engine, prepare
 from freqai_signals.ledger.ledger import Entry, Ledger
-from freqai_signals.ledger.sql_tables import METADATA, SCHEMA, VERSION
+from freqai_signals.ledger.proof.chain import CHAINED
+from freqai_signals.ledger.proof.verification import verify
+from freqai_signals.ledger.sql_tables import (
+    CHAIN_HEADS,
+    CHAIN_INDEXES,
+    CHAIN_REPLACED,
+    CHAIN_ROOTS,
+    DAILY,
+    METADATA,
+    SCHEMA,
+    VERSION,
+)
 from freqai_signals.ledger.writer import LedgerWriter
 from tests.ledger.ledger_rows import (
     outcome,
@@ -192,7 +203,13 @@ def make_version_1(url: str) -> None:
     engine = open_engine(url)
     with engine.begin() as connection:
         METADATA.create_all(connection)
-        connection.execute(text("ALTER TABLE signals DROP COLUMN sent"))
+        for index in CHAIN_INDEXES:
+            index.drop(connection)
+        for made in (CHAIN_HEADS, CHAIN_ROOTS, CHAIN_REPLACED, DAILY):
+            made.drop(connection)
+        added = [(table.name, c) for table in CHAINED for c in ("number", "hash", "replaces")]
+        for table, column in [*added, ("outcomes", "bot"), ("signals", "sent")]:
+            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         connection.execute(text("DROP TABLE drift_events"))
         connection.execute(
             text(
@@ -213,6 +230,19 @@ def make_version_1(url: str) -> None:
                 "('BTC/USDT', 300, 'v1', 'bot', 'buy', 1, 0.9, '{}', 12345)"
             )
         )
+        for candle, kind in ((300, "live"), (600, "gap")):
+            connection.execute(
+                text(
+                    f"INSERT INTO predictions VALUES ('BTC/USDT', {candle}, 'v1', 'bot', '{kind}',"
+                    " 2, 0.2, 0.3, 0.5, 0.2, 0.3, 0.5, 0.9, 0.001, 0.002, 'buy', 1, '', 12345)"
+                )
+            )
+        connection.execute(
+            text(
+                "INSERT INTO outcomes VALUES "
+                "('BTC/USDT', 300, 'v1', 2, 900, 0.01, 0.008, 0.69, 1.39, 12345)"
+            )
+        )
     engine.dispose()
 
 
@@ -223,7 +253,12 @@ def test_ledger_of_version_1_is_migrated_and_keeps_its_rows(url: str) -> None:
     signals = ledger.rows("signals")
     assert signals["recorded"].tolist() == [12345]
     assert signals["sent"].isna().all()
+    assert ledger.rows("outcomes")["bot"].tolist() == ["bot"]
+    assert verify(ledger).problems == ()
+    assert verify(ledger).rows == 4
     ledger.mark_sent("BTC/USDT", 300, "v1")
+    ledger.write([predictions(2), predictions(3)])
+    assert verify(ledger).problems == ()
     ledger.close()
     again = Ledger(url)
     assert again.found_version == VERSION
@@ -242,7 +277,7 @@ def test_a_migration_that_fails_changes_nothing(url: str, monkeypatch: pytest.Mo
 
     make_version_1(url)
     with monkeypatch.context() as patch:
-        patch.setattr(database, "STEPS", {2: half})
+        patch.setattr(database, "STEPS", {2: half, 3: database._to_3})
         with pytest.raises(RuntimeError):
             Ledger(url)
     ledger = Ledger(url)
@@ -275,7 +310,7 @@ def test_reading_changes_nothing(tmp_path: Path) -> None:
     with contextlib.closing(Ledger(url, read_only=True)) as ledger:
         assert ledger.rows("signals")["recorded"].tolist() == [12345]
         with pytest.raises(OperationalError, match="readonly"):
-            ledger.write([predictions(1)])
+            ledger.write([predictions(9)])
     with pytest.raises(OperationalError):
         Ledger(f"sqlite:///{tmp_path / 'absent.sqlite'}", read_only=True)
     assert not (tmp_path / "absent.sqlite").exists()

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from freqai_signals.ledger.damage import is_damage, set_aside
 from freqai_signals.ledger.ledger import Entry, Ledger
+from freqai_signals.ledger.spill import spill, take_in
 from freqai_signals.ledger.writer import LedgerWriter
-from tests.ledger.ledger_rows import prediction, predictions, sqlite_url
-from tests.waiting import PATIENCE
+from tests.ledger.ledger_rows import outcome, prediction, predictions, sqlite_url
+from tests.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture
@@ -98,7 +100,7 @@ def test_rows_left_behind_at_the_end_are_told(
     writer = LedgerWriter(lambda: Ledger(sqlite_url(tmp_path)), wait_seconds=PATIENCE)
     assert not writer.record([predictions(1, 2, 3)], wait=True)
     assert not writer.close(0.1)
-    assert "3 rows were not written to the ledger and are lost" in caplog.text
+    assert "3 rows were not written to the ledger; lost" in caplog.text
 
 
 def test_full_database_is_trouble_not_a_crash(tmp_path: Path) -> None:
@@ -159,6 +161,145 @@ def test_a_row_that_can_never_be_written_does_not_hold_up_the_others(
     bad = {**prediction(2), "proba_buy": None}
     strange = {**prediction(3), "candle": 2**70}
     entry = Entry("predictions", [prediction(1), bad, strange, prediction(4)])
-    assert writer.record([entry, predictions(5)], wait=True)
-    assert stored(tmp_path) == [0, 1, 4, 5]
+    assert not writer.record([entry, predictions(5)], wait=True), "not all of it is durable"
+    assert writer.record([predictions(6)], wait=True)
+    assert stored(tmp_path) == [0, 1, 4, 5, 6]
+    assert writer.lost_rows == 2
     assert sum("refuses a row" in record.getMessage() for record in caplog.records) == 2
+
+
+def test_no_error_ends_the_thread_that_writes(tmp_path: Path) -> None:
+    errors: list[Exception] = [
+        ValueError("bad port"), RuntimeError("odd"), MemoryError(), AttributeError("x"),
+    ]  # fmt: skip
+
+    def connect() -> Ledger:
+        if errors:
+            raise errors.pop()
+        return Ledger(sqlite_url(tmp_path))
+
+    writer = LedgerWriter(connect, wait_seconds=PATIENCE)
+    assert not writer.record([predictions(1)], wait=True)
+    assert writer.problem
+    assert writer.flush(PATIENCE)
+    assert writer.problem == ""
+    assert writer.close(PATIENCE)
+    assert stored(tmp_path) == [1]
+
+
+def test_dropped_rows_are_never_said_to_be_durable(tmp_path: Path) -> None:
+    answers = threading.Event()
+
+    def connect() -> Ledger:
+        answers.wait()
+        return Ledger(sqlite_url(tmp_path))
+
+    writer = LedgerWriter(connect, most=1, wait_seconds=PATIENCE)
+    said: list[bool] = []
+    waiting = threading.Thread(
+        target=lambda: said.append(writer.record([predictions(1)], wait=True))
+    )
+    waiting.start()
+    wait_until(lambda: writer.waiting_rows == 1)
+    writer.record([predictions(2)])
+    answers.set()
+    waiting.join(PATIENCE)
+    assert said == [False]
+    assert writer.close(PATIENCE)
+    assert 2 in stored(tmp_path)
+    assert writer.lost_rows == 1
+
+
+# What could not be written, and a damaged or removed file
+
+
+def test_rows_left_behind_are_taken_in_by_the_next_start(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.jsonl"
+    for first in (1, 3):
+        writer = LedgerWriter(away, wait_seconds=PATIENCE, spill_path=kept)
+        writer.record([predictions(first), Entry("outcomes", [outcome(first)])])
+        writer.record([predictions(first + 1)])
+        writer.close(0.1)
+    assert len(take_in(kept)) == 4, "what was taken in is not kept twice"
+    writer = LedgerWriter(lambda: Ledger(sqlite_url(tmp_path)), spill_path=kept)
+    assert writer.record([predictions(5)], wait=True)
+    assert writer.close(PATIENCE)
+    assert stored(tmp_path) == [1, 2, 3, 4, 5]
+    assert not kept.exists()
+
+
+def away() -> Ledger:
+    raise OSError("away")
+
+
+def test_a_line_that_was_cut_short_loses_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = tmp_path / "kept.jsonl"
+    spill(kept, [[predictions(1)]])
+    with kept.open("a") as file:
+        file.write('[["predictions", [{"pair": "BTC')
+    spill(kept, [[predictions(2)]])
+    kept.write_bytes(kept.read_bytes() + b'\xff\n[[1, 2]]\n[["other", []]]\n7\n')
+    assert [entries[0].rows[0]["candle"] for entries in take_in(kept)] == [300, 600]
+    assert caplog.text.count("a line is not taken into the ledger") == 5
+
+
+def test_a_full_queue_spills_its_oldest_rows_but_no_counters(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.jsonl"
+    writer = LedgerWriter(away, most=5, wait_seconds=PATIENCE, spill_path=kept)
+    counter = Entry("counters", [{"bot": "bot", "name": "n", "content": "old"}])
+    for number in range(1, 21):
+        writer.record([predictions(number), counter])
+    assert writer.lost_rows == 0
+    writer.close(0.1)
+    found = take_in(kept)
+    numbers = [
+        row["candle"] // 300 for e in found for part in e for row in part.rows if "candle" in row
+    ]
+    assert numbers == list(range(1, 21))
+    assert sum(part.table == "counters" for entries in found for part in entries) <= 3
+
+
+@pytest.mark.parametrize("damage", ["head", "pages"])
+def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path, damage: str) -> None:
+    ledger = Ledger(sqlite_url(tmp_path))
+    ledger.write([predictions(*range(2000))])
+    ledger.close()
+    path = tmp_path / "ledger.sqlite"
+    whole = path.read_bytes()
+    broken = (
+        b"no database" * 1000 if damage == "head" else whole[:4096] + b"x" * (len(whole) - 4096)
+    )
+    path.write_bytes(broken)
+    mended: list[Path] = []
+
+    def mend(error: Exception) -> str:
+        target = set_aside(path) if is_damage(error) else None
+        mended.extend([target] if target else [])
+        return str(target or "")
+
+    writer = LedgerWriter(lambda: Ledger(sqlite_url(tmp_path)), wait_seconds=PATIENCE, mend=mend)
+    writer.record([predictions(1)])
+    assert writer.flush(PATIENCE)
+    assert writer.close(PATIENCE)
+    assert stored(tmp_path) == [1]
+    assert [target.read_bytes() for target in mended] == [broken]
+    assert writer.mended
+
+
+def test_a_whole_file_is_never_set_aside(tmp_path: Path) -> None:
+    ledger = Ledger(sqlite_url(tmp_path))
+    ledger.write([predictions(1)])
+    with locked(tmp_path):
+        assert set_aside(tmp_path / "ledger.sqlite") is None
+    assert set_aside(tmp_path / "ledger.sqlite") is None
+    assert set_aside(tmp_path / "none.sqlite") is None
+    ledger.close()
+
+
+def test_a_removed_file_is_made_again(writer: LedgerWriter, tmp_path: Path) -> None:
+    for ending in ("", "-wal", "-shm"):
+        (tmp_path / f"ledger.sqlite{ending}").unlink(missing_ok=True)
+    assert writer.record([predictions(1)], wait=True)
+    assert stored(tmp_path) == [1]

@@ -62,6 +62,26 @@ def test_json_holds_all_parts(ledger: Path, capsys: pytest.CaptureFixture[str]) 
     assert (health["bot"], health["pair"], health["level"]) == ("bot", "ETH/USDT", "ok")
 
 
+def test_newest_root_and_files_that_were_left_are_shown(
+    ledger: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = ledger.parent / "registry"
+    connection = sqlite3.connect(ledger)
+    for day, root in ((20_000, "a" * 64), (20_001, "b" * 64)):
+        connection.execute("INSERT INTO chain_roots VALUES ('bot', ?, 7, ?)", (day, root))
+    connection.commit()
+    connection.close()
+    (ledger.parent / "ledger.sqlite.damaged-20240305T000000").write_bytes(b"x" * 5)
+    (ledger.parent / "ledger-unwritten-bot.jsonl").write_text("[]")
+    command = ["status", "--ledger", str(ledger), "--registry", str(registry)]
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["roots"] == [{"bot": "bot", "day": "2024-10-05", "root": "b" * 64}]
+    assert [item["bytes"] for item in found["ledger_files"]] == [2, 5]
+    assert main(command) == 0
+    assert "damaged-20240305T000000" in capsys.readouterr().out
+
+
 def test_history_holds_what_happened_to_models_and_as_much_as_is_asked(
     ledger: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

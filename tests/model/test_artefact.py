@@ -1,6 +1,12 @@
 """Model files: bit-identical predictions, the same bytes for the same model, damage refused."""
 
+import io
+import json
 import pickle
+import stat
+import tracemalloc
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import cloudpickle
@@ -12,9 +18,17 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from freqai_signals.dataset.rows import TrainingRows
-from freqai_signals.model import artefact
-from freqai_signals.model.artefact import ArtefactError, from_bytes, read, to_bytes, write
+from freqai_signals.model import archive, artefact
+from freqai_signals.model.artefact import (
+    ArtefactError,
+    ForeignArtefactError,
+    from_bytes,
+    read,
+    to_bytes,
+    write,
+)
 from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.model.signing import installation_key
 from freqai_signals.training.fit import Request, train
 from tests.model_rows import make_rows, small
 
@@ -76,12 +90,9 @@ def test_pickle_keeps_a_model(trained: SignalModel, frame: pd.DataFrame, pickler
 
 
 def test_the_file_holds_no_pickle(trained: SignalModel) -> None:
-    import io
-    import zipfile
-
-    with zipfile.ZipFile(io.BytesIO(to_bytes(trained))) as archive:
-        names = archive.namelist()
-        with np.load(io.BytesIO(archive.read("arrays.npz")), allow_pickle=False) as arrays:
+    with zipfile.ZipFile(io.BytesIO(to_bytes(trained))) as opened:
+        names = opened.namelist()
+        with np.load(io.BytesIO(opened.read("arrays.npz")), allow_pickle=False) as arrays:
             assert all(arrays[name].dtype.kind in "fib" for name in arrays.files)
     assert {Path(name).suffix for name in names} == {".json", ".txt", ".npz"}
 
@@ -151,3 +162,181 @@ def test_a_failed_write_leaves_the_old_file(
         write(trained, path)
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["x.model"]
+
+
+# Made to do harm: every checksum is right
+
+
+def members_of(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
+
+
+def crafted(changes: Mapping[str, bytes]) -> bytes:
+    members = members_of(SMALL_FILE) | changes
+    members.pop("manifest.json")
+    return archive.pack(members, artefact.FORMAT)
+
+
+def refused(data: bytes, match: str = "BTC") -> None:
+    with pytest.raises(ArtefactError, match=match) as found:
+        from_bytes(data, "BTC.model")
+    assert "BTC.model" in str(found.value)
+
+
+def test_a_member_that_the_manifest_does_not_list_is_refused() -> None:
+    buffer = io.BytesIO(SMALL_FILE)
+    with zipfile.ZipFile(buffer, "a") as appended:
+        appended.writestr("booster_9_9.txt", "tree")
+    refused(buffer.getvalue(), "booster_9_9.txt in the archive or in its manifest only")
+
+
+@pytest.mark.parametrize("name", ["../evil.txt", "/etc/passwd", "card.json.exe", "a/card.json"])
+def test_a_member_of_an_unknown_name_is_refused(name: str) -> None:
+    refused(crafted({name: b"x"}), "unknown member")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_member_that_is_there_twice_is_refused() -> None:
+    buffer = io.BytesIO(SMALL_FILE)
+    with zipfile.ZipFile(buffer, "a") as appended:
+        appended.writestr("card.json", members_of(SMALL_FILE)["card.json"])
+    refused(buffer.getvalue(), "of different names")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_member_packed_by_another_method_is_refused(method: int) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as packed:
+        for name, content in members_of(SMALL_FILE).items():
+            packed.writestr(name, content)
+    refused(buffer.getvalue(), "packed by another method")
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = crafted({"booster_0_0.txt": bytes(50_000_000)})
+    assert len(bomb) < 200_000
+    monkeypatch.setattr(archive, "MOST_BYTES", 40_000_000)
+    tracemalloc.start()
+    refused(bomb, "at most 40000000")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000
+
+
+def with_array(content: bytes) -> bytes:
+    arrays = members_of(members_of(SMALL_FILE)["arrays.npz"]) | {"prior.npy": content}
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as written:
+        for name, data in arrays.items():
+            written.writestr(name, data)
+    return crafted({"arrays.npz": packed.getvalue()})
+
+
+def header(text: str) -> bytes:
+    padded = text.ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(padded).to_bytes(2, "little") + padded.encode()
+
+
+def array_of(dtype: str, shape: str) -> bytes:
+    return header(f"{{'descr': {dtype}, 'fortran_order': False, 'shape': {shape}}}")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        array_of("'|O'", "(3,)") + pickle.dumps([1] * 9),
+        array_of("'<f8'", "(9999999999999,)"),
+        array_of("'<f8'", "(-3,)") + bytes(24),
+        array_of("'<f8'", "(3,") + bytes(24),
+        array_of("5", "(3,)") + bytes(24),
+        array_of("[('a', '<f8')]", "(3,)") + bytes(24),
+        header("((((('") + bytes(24),
+        b"\x93NUMPY\x03\x00" + bytes(100),
+        b"",
+        b"no array at all",
+    ],
+    ids=["object", "huge", "negative", "cut", "type", "record", "tokens", "new", "empty", "text"],
+)  # fmt: skip
+def test_an_array_that_is_none_is_refused(content: bytes) -> None:
+    refused(with_array(content))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"tree", b"tree\nversion=v4\nnum_class=3\n", b"\xff\xfe", b"tree\n" * 1000],
+)
+def test_a_booster_that_is_none_is_refused(text: bytes) -> None:
+    refused(crafted({"booster_0_0.txt": text}))
+
+
+@pytest.mark.parametrize(
+    "description",
+    [b"[]", b"5", b"{}", b"[" * 100_000, b'{"generations": 7}', b"null", b"\xff"],
+    ids=lambda value: repr(value[:20]),
+)
+def test_a_description_that_is_none_is_refused(description: bytes) -> None:
+    refused(crafted({"model.json": description}))
+    refused(crafted({"card.json": description}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": "../../outside"}, {"version": "/etc/x"}, {"version": ""}, {"version": "a\0b"},
+        {"version": "x" * 65}, {"version": 5}, {"version": None}, {"rows": "many"}, {"pairs": "B"},
+        {"metrics": {"validation": {"skill": "high"}}}, {"gate": []}, {"key": 1}, {"other": 1},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_card_with_a_value_of_another_kind_is_refused(change: dict[str, object]) -> None:
+    card = json.loads(members_of(SMALL_FILE)["card.json"]) | change
+    refused(crafted({"card.json": json.dumps(card).encode()}))
+
+
+# Signed
+
+
+def test_a_signed_file_is_read_with_its_key_only() -> None:
+    key, model = b"k" * 32, from_bytes(SMALL_FILE)
+    signed = to_bytes(model, key)
+    assert to_bytes(from_bytes(signed, "BTC.model", key)) == SMALL_FILE
+    assert to_bytes(from_bytes(signed)) == SMALL_FILE
+    for data in (SMALL_FILE, to_bytes(model, b"o" * 32)):
+        with pytest.raises(ForeignArtefactError, match=r"BTC\.model: not signed"):
+            from_bytes(data, "BTC.model", key)
+
+
+def test_a_signature_does_not_hold_for_another_content() -> None:
+    key = b"k" * 32
+    buffer = io.BytesIO(crafted({"booster_0_0.txt": b"tree"}))
+    with zipfile.ZipFile(io.BytesIO(to_bytes(from_bytes(SMALL_FILE), key))) as ours:
+        comment = ours.comment
+    with zipfile.ZipFile(buffer, "a") as changed:
+        changed.comment = comment
+    with pytest.raises(ForeignArtefactError):
+        from_bytes(buffer.getvalue(), "BTC.model", key)
+
+
+def test_the_key_is_made_once_and_for_its_owner_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "signals" / "signing.key"
+    key = installation_key(tmp_path, True)
+    assert key is not None
+    assert len(key) == 32
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o644)
+    assert installation_key(tmp_path, True) == key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "could be read by others" in caplog.text
+    assert installation_key(tmp_path, False) is None
+    assert [item.name for item in path.parent.iterdir()] == ["signing.key"]
+
+
+def test_without_a_key_that_can_be_kept_nothing_is_signed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "signals").write_text("a file where the folder should be")
+    assert installation_key(tmp_path, True) is None
+    assert "Model files are not signed" in caplog.text

@@ -93,6 +93,15 @@ def bot(live_bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bot:
 @pytest.fixture(scope="module")
 def story(bot: Bot) -> dict[str, pd.DataFrame]:
     """One pair's life: no model, trained, first answer, a new candle, an expired model."""
+    with pytest.MonkeyPatch.context() as patch:
+        # The candles below are from the next two hours.
+        for module in ("model", "freqai.data_drawer"):
+            later = pd.Timestamp.now("UTC") + pd.Timedelta(hours=2)
+            patch.setattr(f"freqai_signals.plugin.{module}.utc_now", lambda later=later: later)
+        return lived(bot)
+
+
+def lived(bot: Bot) -> dict[str, pd.DataFrame]:
     candles = bot.candles()
     frames = {"untrained": bot.predict(candles)}
     for pair in PAIRS:
@@ -201,6 +210,19 @@ def test_while_the_candle_of_another_pair_is_late_the_bot_abstains(
     last = bot.predict(bot.candles()).tail(1)
     assert last[TRUST_COLUMN].iloc[0] == 3
     assert_abstains(last)
+
+
+def test_a_candle_ahead_of_the_clock_is_not_trusted(live_bench: Bench, tmp_path: Path) -> None:
+    bot = make_bot(live_bench, tmp_path / "user")
+    candles = bot.candles()
+    bot.predict(candles)
+    bot.train()
+    assert bot.predict(candles).iloc[-1][TRUST_COLUMN] == 1
+    ahead = candles.tail(1).assign(date=candles["date"].tail(1) + pd.Timedelta(days=1))
+    kept = bot.freqai.dd.historic_data[PAIR]["15m"]["date"].iloc[-1]
+    last = bot.predict(pd.concat([candles, ahead], ignore_index=True)).tail(1)
+    assert last[TRUST_COLUMN].iloc[0] == 0
+    assert bot.freqai.dd.historic_data[PAIR]["15m"]["date"].iloc[-1] == kept
 
 
 def test_trap_15_candles_that_were_missed_abstain(story: dict[str, pd.DataFrame]) -> None:

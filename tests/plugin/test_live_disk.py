@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from freqtrade.enums import CandleType
 
-from freqai_signals.plugin.freqai import data_drawer
-from freqai_signals.plugin.freqai.state_files import HISTORY_FILE
+from freqai_signals.plugin.freqai import data_drawer, prediction_journal
+from freqai_signals.plugin.freqai.prediction_journal import JOURNAL_FILE
+from freqai_signals.plugin.freqai.state_files import HISTORY_FILE, repair_state
 from freqai_signals.schema import TRUST_COLUMN
 from tests.plugin.conftest import PAIRS, Bench
 from tests.plugin.test_live import Bot, live_bench, make_bot
@@ -107,6 +109,87 @@ def test_predictions_are_stored_after_the_last_pair_that_is_decided(bot: Bot) ->
     bot.strategy.dp.current_whitelist = lambda: [PAIRS[0]]
     newest(bot, PAIRS[0])
     assert set(stored(bot)) == {PAIRS[0]}
+
+
+def said(bot: Bot) -> dict[str, pd.DataFrame]:
+    """What a bot that starts now would know."""
+    return prediction_journal.merged(Path(bot.freqai.full_path), stored(bot), 6000)
+
+
+def later(bot: Bot, steps: int) -> None:
+    """Let the exchange show ``steps`` more candles of every pair."""
+    shown = bot.strategy.dp._exchange._klines
+    for pair in PAIRS:
+        key = (pair, "15m", CandleType.SPOT)
+        new = shown[key].tail(steps)
+        new = new.assign(date=new["date"] + steps * pd.Timedelta("15min"))
+        shown[key] = pd.concat([shown[key], new], ignore_index=True)
+
+
+def written(bot: Bot) -> dict[str, int]:
+    """Bytes of each file of FreqAI's folder whose content is not the same as before."""
+    folder = Path(bot.freqai.full_path)
+    return {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
+
+
+def test_a_candle_is_appended_and_nothing_that_was_said_is_forgotten(
+    bot: Bot, live_bench: Bench
+) -> None:
+    trained(bot)
+    for pair in PAIRS:
+        newest(bot, pair)
+    pickled = (Path(bot.freqai.full_path) / HISTORY_FILE).stat()
+    for _ in range(3):
+        later(bot, 1)
+        before = written(bot).get(JOURNAL_FILE, 0)
+        for pair in PAIRS:
+            newest(bot, pair)
+        assert 0 < written(bot)[JOURNAL_FILE] - before < 2_500 * len(PAIRS)
+        history = bot.freqai.dd.historic_predictions
+        for pair, found in said(bot).items():
+            pd.testing.assert_frame_equal(found, history[pair], check_dtype=True)
+    assert (Path(bot.freqai.full_path) / HISTORY_FILE).stat().st_mtime_ns == pickled.st_mtime_ns
+    # As after kill -9: nothing more is written.
+    again = make_bot(live_bench, bot.config["user_data_dir"]).freqai.dd
+    for pair in PAIRS:
+        pd.testing.assert_frame_equal(again.historic_predictions[pair], history[pair])
+
+
+def test_what_a_kill_cuts_short_costs_that_line_only(bot: Bot) -> None:
+    trained(bot)
+    for pair in PAIRS:
+        newest(bot, pair)
+    for _ in range(3):
+        later(bot, 1)
+        for pair in PAIRS:
+            newest(bot, pair)
+    path = Path(bot.freqai.full_path) / JOURNAL_FILE
+    whole, history = path.read_bytes(), bot.freqai.dd.historic_predictions
+    for cut in range(1, len(whole), 97):
+        path.write_bytes(whole[:cut])
+        lines = whole[:cut].count(b"\n") - whole[:cut].count(b"\n\n")
+        rows = sum(len(found) for found in said(bot).values())
+        assert rows >= sum(len(found) for found in stored(bot).values()) + lines // 2 - 3
+    path.write_bytes(whole[:50] + b"\x00\xff" + whole[52:])
+    assert all(len(history[pair]) - len(found) <= 1 for pair, found in said(bot).items())
+
+
+def test_a_long_journal_gives_way_to_freqais_file_and_both_can_be_lost(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(bot)
+    monkeypatch.setattr(data_drawer, "_MOST_JOURNAL_BYTES", 5_000)
+    for _ in range(6):
+        later(bot, 1)
+        for pair in PAIRS:
+            newest(bot, pair)
+    folder, history = Path(bot.freqai.full_path), bot.freqai.dd.historic_predictions
+    assert written(bot).get(JOURNAL_FILE, 0) < 10_000
+    # FreqAI's newest file is damaged: its backup, and the journal that followed, know all of it.
+    (folder / HISTORY_FILE).write_bytes(b"damaged")
+    repair_state(folder)
+    for pair, found in said(bot).items():
+        pd.testing.assert_frame_equal(found, history[pair])
 
 
 def test_predictions_are_stored_though_the_last_pair_has_no_new_candle(bot: Bot) -> None:

@@ -1,5 +1,6 @@
 """Gate, registry, ledger, levels and alerts in a bot, through freqtrade's own objects."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,8 @@ def test_candles_that_abstain_for_want_of_another_pair_count_as_silence(
     # The candles on disk end later than those that the exchange has shown.
     bot.strategy.training_candles = lambda pair: pd.DataFrame()
     candle(bot)
+    # The candles below are from the next hour.
+    bot.freqai.operation._now = lambda: time.time() + 3600
     shown = bot.strategy.dp._exchange._klines
     key = (PAIR, "15m", CandleType.SPOT)
     levels = []

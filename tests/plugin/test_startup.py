@@ -227,3 +227,58 @@ def test_a_freqai_section_that_is_none_is_a_problem_and_candles_are_still_checke
     found = problems_of(config, reader({"A/USDT": None}))
     assert found[0].startswith("freqai: must be a section")
     assert found[-1].startswith("A/USDT: no 5m candles")
+
+
+# The ledger's URL
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("postgresql+psycopg://me@db:5432x/l", "5432x"),
+        ("postgresql+psycopg://me@db:543299/l", "port 543299"),
+        ("postgresql+psycopg://me@db:0/l", "port 0"),
+        ("postgresql+psycopg://me@db", "names no database"),
+        ("mysql://me@db/l", "SQLite or PostgreSQL, got 'mysql'"),
+        ("oracle+made_up://me@db/l", "oracle"),
+        ("sqlite+pysqlcipher:///l", "pysqlcipher"),
+        ("sqlite+aiosqlite:///l", "aiosqlite"),
+        ("sqlite://", "forgets"),
+        ("sqlite:///:memory:", "forgets"),
+        ("sqlite:///file:l?mode=memory&uri=true", "name the file itself"),
+        ("sqlite:///a\0b", "name the file itself"),
+        ("sqlite:///l?timeout=soon", "soon"),
+        ("ledger.sqlite", "Could not parse"),
+    ],
+)
+def test_a_ledger_url_that_can_never_work_is_refused_at_the_start(url: str, problem: str) -> None:
+    found = problems_of(config_of("A/USDT", ledger={"url": url}), reader({}), None)
+    assert len(found) == 1
+    assert found[0].startswith("freqai.signals.ledger.url: ")
+    assert problem in found[0]
+    assert "use sqlite:///FILE or postgresql+psycopg://" in found[0]
+
+
+def test_the_password_of_a_ledger_is_not_repeated() -> None:
+    url = "postgresql+psycopg://me:secret@db:543299/l"
+    found = problems_of(config_of("A/USDT", ledger={"url": url}), reader({}), None)
+    assert "secret" not in str(found)
+
+
+def test_pairs_that_postgresql_would_refuse_are_refused_at_the_start() -> None:
+    long = "A" * 60 + "/USDT"
+    config = config_of(long, "B/USDT", ledger={"url": "postgresql+psycopg://me@db/l"})
+    config["runmode"] = "dry_run"
+    pytest.importorskip("psycopg")
+    (pair,) = [line for line in problems_of(config, reader({}), None) if "PostgreSQL" in line]
+    assert f"exchange.pair_whitelist: '{long}' has 65 characters" in pair
+    config["freqai"]["signals"]["ledger"] = {}
+    assert not any("PostgreSQL" in line for line in lines_of(config))
+
+
+def lines_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+    try:
+        checked_settings(config, reader({}))
+    except SettingsError as error:
+        return error.problems
+    return ()

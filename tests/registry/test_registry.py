@@ -22,7 +22,9 @@ from filelock import FileLock
 
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.model import artefact
+from freqai_signals.model.artefact import from_bytes
 from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.provenance import digest
 from freqai_signals.registry.inspection import compare, export, verify
 from freqai_signals.registry.promotion import promote, scope_name
 from freqai_signals.registry.registry import Registry
@@ -200,6 +202,90 @@ def test_damaged_model_is_refused_and_the_others_go_on(registry: Registry, damag
     assert problems["v1"] == ""
     assert "v2.model" in problems["v2"]
     assert registry.rollback(NAME).version == "v1"
+
+
+def test_model_of_another_version_under_a_versions_name_is_refused(registry: Registry) -> None:
+    """Its checksum may have been written into the pointer too."""
+    registry.register(NAME, version(1), serve=True)
+    registry.register(NAME, version(2), serve=True)
+    other = model_path(registry, 1).read_bytes()
+    model_path(registry, 2).write_bytes(other)
+    copied = registry.scope(NAME).get("v1").sha256
+
+    def claimed(scope: Scope) -> Scope:
+        return replace(
+            scope, versions=tuple(replace(item, sha256=copied) for item in scope.versions)
+        )
+
+    registry.change(NAME, claimed)
+    with pytest.raises(RegistryError, match="holds model v1"):
+        registry.load(NAME)
+    for name in ("scope.json", "scope.previous.json"):
+        (registry.path(NAME) / name).write_text("{")
+    registry.register(NAME, version(3), serve=False)
+    assert [item.version for item in registry.scope(NAME).versions] == ["v1", "v3"]
+
+
+def test_registering_again_restores_a_damaged_file(registry: Registry) -> None:
+    registry.register(NAME, version(1), serve=True)
+    for damage in (b"x", None):
+        path = model_path(registry, 1)
+        path.write_bytes(damage) if damage else path.unlink()
+        registry.register(NAME, version(1), serve=True)
+        assert registry.load(NAME).card.version == "v1"
+    assert [e.action for e in registry.scope(NAME).history].count("restored") == 2
+
+
+def test_files_and_folders_of_others_stay_and_do_no_harm(registry: Registry) -> None:
+    registry.register(NAME, version(1), serve=True)
+    folder = registry.path(NAME)
+    others = [folder / ".hidden", folder / "folder", folder / "x.model", folder / ".git.model.d"]
+    for other in others:
+        other.mkdir()
+        (other / "file").write_text("theirs")
+    (folder / ".DS_Store").write_text("theirs")
+    (registry.folder / ".hidden").mkdir()
+    (registry.folder / "scope.json").mkdir()
+    registry.register(NAME, version(2), serve=True)
+    assert registry.load(NAME).card.version == "v2"
+    assert {item["problem"] for item in verify(registry)} == {""}
+    assert all((other / "file").is_file() for other in others)
+    assert (folder / ".DS_Store").is_file()
+
+
+@pytest.mark.parametrize("name", ["../outside", "../../outside", "/outside", "a/b", ".", ""])
+def test_export_stays_in_its_folder_whatever_a_version_is_called(
+    registry: Registry, tmp_path: Path, name: str
+) -> None:
+    registry.register(NAME, version(1), serve=True)
+    pointer = registry.path(NAME) / "scope.json"
+    content = json.loads(pointer.read_text())["content"]
+    content["versions"][0]["version"] = content["serving"] = name
+    pointer.write_text(json.dumps({"format": 1, "sha256": digest(content), "content": content}))
+    (registry.path(NAME) / "scope.previous.json").unlink(missing_ok=True)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(RegistryError):
+        export(registry, NAME, name, tmp_path / "out")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_this_installation_signed_is_loaded_at_once_and_else_tried_out_first(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def checked(data: bytes, name: str) -> SignalModel:
+        tried.append(Path(name).name)
+        return from_bytes(data, name)
+
+    monkeypatch.setattr("freqai_signals.model.foreign.checked", checked)
+    ours = replace(registry, key=b"k" * 32)
+    ours.register(NAME, version(1), serve=True)
+    registry.register(NAME, version(2), serve=True)
+    replace(registry, key=b"o" * 32).register(NAME, version(3), serve=True)
+    for number in (1, 2, 3):
+        assert ours.load(NAME, f"v{number}").card.version == f"v{number}"
+    assert tried == ["v2.model", "v3.model"]
 
 
 def test_every_flipped_bit_of_a_model_is_noticed(registry: Registry) -> None:

@@ -27,6 +27,20 @@ def opened(market: Market) -> list[int]:
     return [int(value) for value in dates.dt.as_unit("ms").astype("int64")]
 
 
+def test_a_path_with_line_ends_and_escapes_is_one_printable_line(folder: Path) -> None:
+    lines: list[str] = []
+    client = TestClient(create_exchange(folder, Clock(), lines.append))
+    client.get("/api/v3/x%0aGET%1b[31m", params={"symbol": "\x1b[2J"})
+    (line,) = lines
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize("symbols", ["5", "{}", "null", '["BTCUSDT", 5]', "[[]]", "[" * 9000])
+def test_symbols_that_are_no_list_of_names_are_refused(client: TestClient, symbols: str) -> None:
+    answer = client.get("/api/v3/ticker/24hr", params={"symbols": symbols})
+    assert (answer.status_code, answer.json()["code"]) == (400, -1100)
+
+
 def test_paging_through_candles_gives_the_file(client: TestClient, market: Market) -> None:
     rows: list[list[object]] = []
     start = 0

@@ -88,6 +88,33 @@ def test_a_damaged_file_is_named_set_aside_and_trained_again(
     assert store.load(first.card.key) is not None
 
 
+def test_a_file_copied_over_another_is_set_aside_and_trained_again(
+    rows: TrainingRows, tmp_path: Path, trainings: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whole, but made from other rows: it may know candles after the window."""
+    store, request = ModelStore(tmp_path), Request(rows, small())
+    first = store.train(request)
+    later = store.train(Request(rows, small(None, {"seed": 8})))
+    path = tmp_path / f"{first.card.key}.model"
+    path.write_bytes((tmp_path / f"{later.card.key}.model").read_bytes())
+    assert to_bytes(store.train(request)) == to_bytes(first)
+    assert len(trainings) == 3
+    assert f"holds model {later.card.version} of another request" in caplog.text
+    assert path.with_suffix(".damaged").is_file()
+
+
+def test_a_file_that_is_not_signed_here_is_trained_again(
+    rows: TrainingRows, tmp_path: Path, trainings: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    request = Request(rows, small())
+    first = ModelStore(tmp_path).train(request)
+    ours = ModelStore(tmp_path, key=b"k" * 32)
+    for _ in range(2):
+        assert to_bytes(ours.train(request)) == to_bytes(first)
+    assert len(trainings) == 2
+    assert "not signed by this installation" in caplog.text
+
+
 def test_a_folder_that_cannot_be_written_is_logged_and_not_fatal(
     rows: TrainingRows, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,23 +1,27 @@
 """FreqAI's data drawer with fixes, in a module that can be imported by name."""
 
 import logging
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import cloudpickle
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import rapidjson
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
-from freqai_signals.dataset.candles import extended
+from freqai_signals.dataset.candles import closed, extended
 from freqai_signals.files import write_atomically
 from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.plugin.freqai import prediction_journal
 from freqai_signals.plugin.freqai.data_kitchen import SignalDataKitchen
+from freqai_signals.plugin.freqai.future_candles import utc_now
 from freqai_signals.plugin.freqai.state_files import with_columns
 from freqai_signals.schema import MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.signals.outputs import window_facts
@@ -25,6 +29,7 @@ from freqai_signals.signals.outputs import window_facts
 logger = logging.getLogger(__name__)
 
 _HISTORY_ROWS: Final = 6000
+_MOST_JOURNAL_BYTES: Final = 32 * 2**20
 
 
 class SignalDataDrawer(FreqaiDataDrawer):
@@ -35,14 +40,24 @@ class SignalDataDrawer(FreqaiDataDrawer):
     in memory goes on, and the next candle or training tries again.
     """
 
+    historic_predictions: dict[str, DataFrame]
     _pairs_to_store: set[str]
     _unstored: set[Path]
+    _unwritten: dict[str, pd.Timestamp]
+    """Pairs to the first candle of theirs that is in no file yet."""
+    _written: set[str]
+    """Pairs of which a file holds all other candles."""
 
     @classmethod
     def adopt(cls, data_drawer: FreqaiDataDrawer) -> None:
         """Turn the drawer that FreqAI has made, and the predictions it has read, into ours."""
         data_drawer.__class__ = cls
-        data_drawer._pairs_to_store, data_drawer._unstored = set(), set()
+        data_drawer._pairs_to_store, data_drawer._unstored, data_drawer._unwritten = (
+            set(),
+            set(),
+            {},
+        )
+        data_drawer._take_in_journal()
         columns = [f"{name}{kind}" for name in MODEL_COLUMNS for kind in ("", "_mean", "_std")]
         wanted = {**dict.fromkeys((*columns, TRUST_COLUMN), 0.0), **window_facts(None)}
         for pair, history in data_drawer.historic_predictions.items():
@@ -79,10 +94,52 @@ class SignalDataDrawer(FreqaiDataDrawer):
         else:
             self._pairs_to_store.add(pair)
 
+    def load_historic_predictions_from_disk(self) -> bool:
+        """Read what was said, the journal included."""
+        exists = bool(super().load_historic_predictions_from_disk())
+        self._take_in_journal()
+        return exists
+
+    def _take_in_journal(self) -> None:
+        history = prediction_journal.merged(
+            self.full_path, self.historic_predictions, _HISTORY_ROWS
+        )
+        self.historic_predictions, self._written = history, set(history)
+
     def save_historic_predictions_to_disk(self) -> None:
-        """Store the predictions, and a copy of them; a kill damages neither."""
-        data = cloudpickle.dumps(dict(self.historic_predictions))
-        self._store(data, self.historic_predictions_path, self.historic_predictions_bkp_path)
+        """Store what was said since the last time; a kill damages no file.
+
+        FreqAI asks for it after each training of a pair too, and would write all of it.
+        """
+        with self.history_lock:
+            frames = {
+                pair: history[history["date_pred"] >= self._unwritten[pair]]
+                for pair, history in list(self.historic_predictions.items())
+                if pair in self._unwritten
+            }
+            path = self.full_path / prediction_journal.JOURNAL_FILE
+            # First, so that the file before and this journal know all that the file is to hold.
+            if self._try(path, lambda: prediction_journal.append(self.full_path, frames)):
+                self._unwritten.clear()
+            is_new = self.historic_predictions.keys() - self._written
+            is_long = prediction_journal.size(self.full_path) > _MOST_JOURNAL_BYTES
+            if is_new or is_long or not self.historic_predictions_path.is_file():
+                self._save_all_predictions()
+
+    def _save_all_predictions(self) -> None:
+        """Write FreqAI's file, and keep the one before it with the journal that followed."""
+        history, path = dict(self.historic_predictions), self.historic_predictions_path
+
+        def write() -> None:
+            self.full_path.mkdir(parents=True, exist_ok=True)
+            if path.is_file():
+                shutil.copy(path, self.historic_predictions_bkp_path)
+            write_atomically(path, cloudpickle.dumps(history))
+            prediction_journal.rotate(self.full_path)
+
+        if self._try(path, write):
+            self._written = set(history)
+            self._unwritten.clear()
 
     def save_drawer_to_disk(self) -> None:
         """Store when each pair was trained."""
@@ -103,19 +160,23 @@ class SignalDataDrawer(FreqaiDataDrawer):
             )
             self._store(text.encode(), path)
 
-    def _store(self, data: bytes, *paths: Path) -> None:
-        """Write the same content to whole files, up to the first that cannot be written."""
+    def _store(self, data: bytes, path: Path) -> None:
+        """Write a whole file, or say that it cannot be written."""
+        self._try(path, lambda: write_atomically(path, data))
+
+    def _try(self, path: Path, write: Callable[[], None]) -> bool:
+        """Whether a file could be written; the log says once that it cannot, and that it can."""
         try:
-            for path in paths:
-                write_atomically(path, data)
+            write()
         except OSError as error:
-            if paths[0] not in self._unstored:
-                logger.warning("%s cannot be written; the bot goes on: %s", paths[0], error)
-            self._unstored.add(paths[0])
-        else:
-            if paths[0] in self._unstored:
-                logger.warning("%s can be written again", paths[0])
-            self._unstored.discard(paths[0])
+            if path not in self._unstored:
+                logger.warning("%s cannot be written; the bot goes on: %s", path, error)
+            self._unstored.add(path)
+            return False
+        if path in self._unstored:
+            logger.warning("%s can be written again", path)
+        self._unstored.discard(path)
+        return True
 
     def append_model_predictions(
         self,
@@ -126,7 +187,12 @@ class SignalDataDrawer(FreqaiDataDrawer):
         strat_df: DataFrame,
     ) -> None:
         """Remember the newest prediction, and forget those that nobody reads back."""
-        super().append_model_predictions(pair, predictions, do_preds, dk, strat_df)
+        with self.history_lock:
+            last = self.historic_predictions[pair]["date_pred"].max()
+            super().append_model_predictions(pair, predictions, do_preds, dk, strat_df)
+            # FreqAI adds the candles after the last one, or overwrites that one.
+            newer = strat_df.loc[strat_df["date"] > last, "date"]
+            self._unwritten.setdefault(pair, newer.iloc[0] if len(newer) else last)
         # FreqAI keeps every row for ever; the strategy's frame is all that is read back.
         kept = self.historic_predictions[pair].tail(max(_HISTORY_ROWS, len(strat_df)))
         self.historic_predictions[pair] = kept.reset_index(drop=True)
@@ -134,16 +200,19 @@ class SignalDataDrawer(FreqaiDataDrawer):
     def update_historic_data(self, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
         """Once a candle for all pairs; a pair without candles or with a gap stops no other."""
         timeframe = self.config["timeframe"]
-        recent = strategy.dp.get_pair_dataframe(dk.pair, timeframe)
+        now = utc_now()
+        seconds = strategy.signal_settings.candle_seconds
+        recent = closed(strategy.dp.get_pair_dataframe(dk.pair, timeframe), now, seconds)
         kept = self.historic_data.get(dk.pair, {}).get(timeframe)
         if recent.empty or (
             kept is not None and len(kept) and kept["date"].iloc[-1] >= recent["date"].iloc[-1]
         ):
             return
-        seconds = strategy.signal_settings.candle_seconds
         with self.history_lock:
             for pair in {dk.pair, *dk.all_pairs}:
                 frames = self.historic_data.setdefault(pair, {})
-                recent_candles = strategy.dp.get_pair_dataframe(pair, timeframe)
+                recent_candles = closed(
+                    strategy.dp.get_pair_dataframe(pair, timeframe), now, seconds
+                )
                 frames[timeframe] = extended(frames.get(timeframe), recent_candles, seconds)
         self.current_candle = recent["date"].iloc[-1]

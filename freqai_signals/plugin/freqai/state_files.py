@@ -23,6 +23,32 @@ COST_PART: Final = "round-trip cost of "
 
 _FEWEST_OF_A_MARKET: Final = 2
 
+_FRAME_PARTS: Final = frozenset(
+    (module, name)
+    for module, names in {
+        "builtins": "slice bytearray bytes",
+        "datetime": "timedelta timezone datetime date",
+        "numpy": "dtype ndarray",
+        "numpy._core.multiarray": "_reconstruct scalar",
+        "numpy.core.multiarray": "_reconstruct scalar",
+        "numpy._core.numeric": "_frombuffer",
+        "numpy.core.numeric": "_frombuffer",
+        "pandas": "DataFrame Series Index RangeIndex DatetimeIndex DatetimeTZDtype StringDtype "
+        "BooleanDtype Int64Dtype Float64Dtype Categorical CategoricalDtype Timestamp",
+        "pandas.arrays": "ArrowStringArray BooleanArray DatetimeArray FloatingArray IntegerArray "
+        "StringArray NumpyExtensionArray",
+        "pandas._libs.arrays": "__pyx_unpickle_NDArrayBacked",
+        "pandas._libs.internals": "_unpickle_block",
+        "pandas._libs.tslibs.timestamps": "_unpickle_timestamp",
+        "pandas.core.indexes.base": "_new_Index",
+        "pandas.core.indexes.datetimes": "_new_DatetimeIndex",
+        "pandas.core.internals.managers": "BlockManager",
+        "pyarrow.lib": "_restore_array py_buffer type_for_alias",
+    }.items()
+    for name in names.split()
+)
+"""All that a dictionary of frames is pickled as; newer FreqAI may add to it, see the log."""
+
 _JSON_FILES: Final = ("pair_dictionary.json", "global_metadata.json", "metric_tracker.json")
 
 
@@ -110,6 +136,15 @@ def _checked(path: Path, read: Callable[[Path], Any]) -> bool:
     return False
 
 
+class _FrameUnpickler(pickle.Unpickler):
+    """Builds frames and nothing else: whoever may write a pickle could run code with another."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _FRAME_PARTS:
+            raise pickle.UnpicklingError(f"{module}.{name} is no part of a table of predictions")
+        return super().find_class(module, name)
+
+
 def _unpickle(path: Path) -> Any:
     with path.open("rb") as file:
-        return pickle.load(file)
+        return _FrameUnpickler(file).load()

@@ -68,7 +68,10 @@ def create_exchange(
         response = await _with_faults(faults, request, answer)
         took = 1000 * (time.perf_counter() - began)
         query = f"?{request.url.query}" if request.url.query else ""
-        log(f"{request.method} {request.url.path}{query} {response.status_code} {took:.1f} ms")
+        asked = f"{request.method} {request.url.path}{query}"
+        # A path is decoded: line ends and escapes of a terminal would be taken literally.
+        printable = asked.encode("unicode_escape").decode()
+        log(f"{printable} {response.status_code} {took:.1f} ms")
         return response
 
     return app

@@ -146,9 +146,11 @@ class Endpoints:
         if "symbols" not in query:
             return list(self.symbols)
         try:
-            symbols = list(json.loads(query["symbols"]))
-        except ValueError:
-            raise BinanceError(-1100, "Illegal characters found in parameter 'symbols'.") from None
+            symbols = json.loads(query["symbols"])
+        except (ValueError, RecursionError):
+            symbols = None
+        if not isinstance(symbols, list) or not all(isinstance(name, str) for name in symbols):
+            raise BinanceError(-1100, "Illegal characters found in parameter 'symbols'.")
         for symbol in symbols:
             self.pair(symbol)
         return symbols

@@ -18,7 +18,8 @@ INTERVALS: Final = (
 )
 
 _DAY_MS: Final = 86_400_000
-_WHOLE_NUMBER: Final = re.compile(r"\d{1,20}")
+_WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,20}")
+_LARGEST: Final = 2**62
 
 
 class BinanceError(Exception):
@@ -60,7 +61,7 @@ def whole_number(query: Mapping[str, str], name: str) -> int | None:
     value = query.get(name)
     if value is None:
         return None
-    if not _WHOLE_NUMBER.fullmatch(value):
+    if not _WHOLE_NUMBER.fullmatch(value) or int(value) > _LARGEST:
         raise BinanceError(
             -1100,
             f"Illegal characters found in parameter '{name}'; legal range is '^[0-9]{{1,20}}$'.",

@@ -1,12 +1,13 @@
 """The sandbox's request log: one line per request, appended to a file."""
 
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 LARGEST_BYTES: Final = 10_000_000
-"""A log that has grown beyond this is started afresh by the next sandbox."""
+"""A log that has grown beyond this is renamed to ``*.old``, and a new one begins."""
 
 
 class RequestLog:
@@ -20,13 +21,25 @@ class RequestLog:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        began_anew = path.exists() and path.stat().st_size > LARGEST_BYTES
-        self._file = path.open("w" if began_anew else "a", buffering=1)
+        self._path = path
+        self._file = path.open("a", buffering=1)
 
     def __call__(self, line: str) -> None:
         """Write one line, with time and process number before it."""
+        self._keep_small()
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._file.write(f"{now} {os.getpid()} {line}\n")
+
+    def _keep_small(self) -> None:
+        own = os.fstat(self._file.fileno())
+        if own.st_size <= LARGEST_BYTES:
+            return
+        # Another sandbox may have renamed it already.
+        with suppress(FileNotFoundError):
+            if self._path.stat().st_ino == own.st_ino:
+                self._path.replace(self._path.with_name(f"{self._path.name}.old"))
+        self._file.close()
+        self._file = self._path.open("a", buffering=1)
 
     def close(self) -> None:
         """Close the file."""

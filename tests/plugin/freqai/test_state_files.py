@@ -3,6 +3,8 @@ import logging
 import pickle
 from pathlib import Path
 
+import cloudpickle
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -100,3 +102,38 @@ def test_a_pool_of_one_is_its_own_market_and_another_one(tmp_path: Path) -> None
     for stored, now in ((both, alone), (alone, both)):
         (tmp_path / INPUTS_FILE).write_text(all_inputs(tmp_path, "A/X", stored))
         assert changed_inputs(tmp_path, "A/X", now) == ["pool", cost("B/X")]
+
+
+def test_a_pickle_that_would_run_code_is_set_aside_unread(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ran = tmp_path / "ran"
+
+    class Harm:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (ran,)  # type: ignore[return-value]
+
+    for name in (HISTORY_FILE, HISTORY_BACKUP):
+        (tmp_path / name).write_bytes(cloudpickle.dumps({"BTC/USDT": Harm()}))
+    repair_state(tmp_path)
+    assert not ran.exists()
+    assert "is no part of a table of predictions" in caplog.text
+    assert (tmp_path / f"{HISTORY_FILE}.damaged").is_file()
+
+
+def test_every_kind_of_column_that_predictions_have_is_read(tmp_path: Path) -> None:
+    dates = pd.date_range("2024-01-01", periods=3, freq="5min", tz="UTC")
+    frame = pd.DataFrame(
+        {
+            "float": [0.5, np.nan, 1.0], "single": np.float32([1, 2, 3]), "whole": [1, 2, 3],
+            "flag": [True, False, True], "text": ["a", "b", "c"],
+            "mixed": pd.Series([1, "a", None], dtype=object), "date_pred": dates.as_unit("ms"),
+            "nullable": pd.array([1, None, 3], dtype="Int64"), "other": [1.0, "x", dates[0]],
+        }
+    )  # fmt: skip
+    joined = pd.concat([frame, frame], ignore_index=True)
+    path = tmp_path / HISTORY_FILE
+    for history in (frame, joined, frame.set_index("date_pred"), frame.iloc[::2]):
+        path.write_bytes(cloudpickle.dumps({"BTC/USDT": history}))
+        repair_state(tmp_path)
+        assert path.is_file()

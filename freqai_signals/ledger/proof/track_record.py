@@ -1,0 +1,125 @@
+"""A track record that anybody can check: rows with their hashes, and what came of predictions."""
+
+import csv
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pandas as pd
+from jinja2 import Environment
+from sqlalchemy import select
+
+from freqai_signals.ledger.ledger import Ledger
+from freqai_signals.ledger.live_quality import live_quality
+from freqai_signals.ledger.proof.chain import DAY, link
+from freqai_signals.ledger.proof.verification import links
+from freqai_signals.ledger.sql_tables import CHAIN_HEADS, CHAIN_ROOTS
+
+CHAIN_FILE: Final = "chain.csv"
+ROOTS_FILE: Final = "roots.csv"
+_TIMES: Final = ("candle", "recorded", "event_end", "resolved")
+_PAGE: Final = Environment(autoescape=True).from_string(
+    """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Track record</title>
+<style>body{font:16px sans-serif;max-width:60em;margin:2em auto}td,th{padding:.2em .8em;
+text-align:left}code{word-break:break-all}</style>
+<h1>Track record</h1>
+<p>{{ rows }} predictions that were recorded when their candle closed, {{ scored }} of them with a
+known outcome{% if scored %}, from {{ first }} to {{ last }} (UTC); skill against the class prior
+{{ '%+.4f' % skill }}, mean return after costs {{ '%+.5f' % net }} a prediction{% endif %}.
+Nothing here says what comes.</p>
+<table><tr><th>bot<th>rows<th>hash of the newest row</tr>
+{% for head in heads %}<tr><td>{{ head.bot }}<td>{{ head.number }}<td><code>{{ head.hash }}</code>
+</tr>{% endfor %}</table>
+<h2>Check it</h2>
+<p><code>chain.csv</code> holds each row as it was written: <code>digest</code> is the SHA-256 of
+<code>content</code>, <code>hash</code> that of the hash before (empty for the first) and
+<code>digest</code>, bot by bot. <code>roots.csv</code> holds the last hash of each day: whoever
+has kept one from that day knows that nothing before was rewritten. The times in
+<code>content</code> are seconds since 1970: a prediction counts if it was <code>recorded</code>
+before its outcome's <code>event_end</code>.</p>
+</html>
+"""
+)
+
+
+def export(ledger: Ledger, folder: Path, kind: Literal["csv", "parquet"] = "csv") -> list[Path]:
+    """Write the chain, the daily roots, the track record and a page; the files.
+
+    Parameters
+    ----------
+    ledger
+        Open; it is only read.
+    folder
+        Made if need be.
+    kind
+        Of the track record: live predictions of all bots beside their outcomes, times in UTC. The
+        chain is CSV either way, since a hash is about characters.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    record = _record(ledger)
+    target = folder / f"track_record.{kind}"
+    if kind == "parquet":
+        record.to_parquet(target, index=False)
+    else:
+        record.to_csv(target, index=False)
+    roots = ledger.rows(CHAIN_ROOTS.name)
+    days = pd.to_datetime(roots["day"] * DAY, unit="s", utc=True).dt.strftime("%Y-%m-%d")
+    roots.assign(date=days).to_csv(folder / ROOTS_FILE, index=False)
+    _write_chain(ledger, folder / CHAIN_FILE)
+    page = folder / "index.html"
+    page.write_text(_page(ledger, record))
+    return [target, folder / ROOTS_FILE, folder / CHAIN_FILE, page]
+
+
+def _record(ledger: Ledger) -> pd.DataFrame:
+    said = ledger.rows("predictions")
+    key = ["pair", "candle", "model_version"]
+    came = ledger.rows("outcomes").drop(columns=["bot", "number", "hash", "replaces"])
+    joined = said[said["kind"] == "live"].merge(came, on=key, how="left")
+    for name in _TIMES:
+        joined[name] = pd.to_datetime(joined[name], unit="s", utc=True)
+    return joined.sort_values(["recorded", "bot", "number"], kind="stable")
+
+
+def _write_chain(ledger: Ledger, path: Path) -> None:
+    with (
+        ledger.engine.connect().execution_options(reads=True) as connection,
+        path.open("w", newline="") as file,
+    ):
+        written = csv.writer(file)
+        written.writerow(("bot", "number", "hash", "digest", "content"))
+        for head in connection.execute(select(CHAIN_HEADS)).mappings().fetchall():
+            before = _hash_before(ledger, head)
+            for item in links(connection, str(head["bot"])):
+                before = item.hash or link(before, item.digest)
+                written.writerow((head["bot"], item.number, before, item.digest, item.text))
+
+
+def _hash_before(ledger: Ledger, head: Any) -> str:
+    roots = ledger.rows(CHAIN_ROOTS.name)
+    chosen = roots[(roots["bot"] == head["bot"]) & (roots["number"] == head["pruned"])]
+    return str(chosen["hash"].iloc[0]) if len(chosen) else ""
+
+
+def _page(ledger: Ledger, record: pd.DataFrame) -> str:
+    scored = ledger.scored()
+    quality = live_quality(scored) if len(scored) else {}
+    total = next((item for group in quality.values() for item in group if item.rows), None)
+    dates = [datetime.fromtimestamp(int(t), UTC) for t in scored["candle"].agg(["min", "max"])] if (
+        len(scored)
+    ) else ["", ""]  # fmt: skip
+    return _PAGE.render(
+        rows=len(record),
+        scored=len(scored),
+        first=dates[0],
+        last=dates[1],
+        skill=1 - scored["loss"].sum() / scored["prior_loss"].sum() if len(scored) else 0.0,
+        net=float(scored["net"].mean()) if total is not None else 0.0,
+        heads=ledger.rows(CHAIN_HEADS.name).to_dict("records"),
+    )

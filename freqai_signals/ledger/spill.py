@@ -1,0 +1,63 @@
+"""Rows that the ledger could not take, kept on disk until it can: one call of the writer a line."""
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from freqai_signals.ledger.ledger import Entry
+from freqai_signals.ledger.sql_tables import COUNTERS, METADATA
+
+logger = logging.getLogger(__name__)
+
+
+def spill(path: Path, waiting: Iterable[Sequence[Entry]]) -> int:
+    """Append rows to a file and flush it to the disk; how many.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; it may then hold a part of them, which harms nothing.
+    """
+    lines, rows = [], 0
+    for entries in waiting:
+        rows += sum(map(len, entries))
+        named = [[entry.table, [dict(row) for row in entry.rows]] for entry in entries]
+        lines.append(json.dumps(named, default=str))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        # A line that was cut short by a full disk must not swallow the next one.
+        file.write("".join(f"\n{line}" for line in lines) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return rows
+
+
+def take_in(path: Path) -> list[list[Entry]]:
+    """What :func:`spill` wrote, oldest first; lines that cannot be read are logged and left out."""
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        logger.warning("Rows kept for the ledger cannot be read: %s", error)
+        return []
+    found = []
+    for line in filter(None, lines):
+        try:
+            found.append([_entry(*item) for item in json.loads(line)])
+        except (ValueError, TypeError, RecursionError) as error:
+            logger.error("%s: a line is not taken into the ledger (%s)", path, error)
+    return found
+
+
+def without_counters(entries: Sequence[Entry]) -> list[Entry]:
+    """What may be written later than it was said: counters would undo newer ones."""
+    return [entry for entry in entries if entry.table != COUNTERS.name]
+
+
+def _entry(table: str, rows: list[dict[str, object]]) -> Entry:
+    if table not in METADATA.tables or not all(isinstance(row, dict) for row in rows):
+        raise ValueError(f"no rows of {table!r}")
+    return Entry(table, rows)
