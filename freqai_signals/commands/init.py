@@ -12,7 +12,6 @@ _KEPT: Final = 2
 """Exit status where something else is there and stays."""
 
 _FOLDERS: Final = ("strategies", "data")
-_DEFAULT_TIMEFRAME: Final = "5m"
 
 
 def add_init(commands: "argparse._SubParsersAction[Any]") -> None:

@@ -1,4 +1,4 @@
-"""Subcommand of this room: ``ledger``."""
+"""The subcommand ``ledger``: verify its chain, export a track record."""
 
 import argparse
 from contextlib import closing

@@ -1,1 +1,1 @@
-"""What freqtrade loads; the only room that imports freqtrade."""
+"""What freqtrade loads; the only package that imports freqtrade."""

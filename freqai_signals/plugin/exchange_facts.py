@@ -9,6 +9,7 @@ from freqtrade.exceptions import FreqtradeException
 from freqtrade.resolvers import ExchangeResolver
 
 from freqai_signals.preflight.situation import ExchangeFacts
+from freqai_signals.settings import DEFAULT_TIMEFRAME
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ def exchange_facts(config: Mapping[str, Any]) -> ExchangeFacts | None:
     """
     mode = str(getattr(config.get("trading_mode"), "value", config.get("trading_mode") or "spot"))
     margin = config.get("margin_mode") or ("isolated" if mode == "futures" else "")
-    timeframe = str(config.get("timeframe") or "5m")
+    timeframe = str(config.get("timeframe") or DEFAULT_TIMEFRAME)
     name = config["exchange"].get("name")
     if not name:
         return None

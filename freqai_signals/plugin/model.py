@@ -1,4 +1,4 @@
-"""FreqAI adapter of freqai_signals: reads from freqtrade, calls the package, writes back."""
+"""The model that FreqAI loads: windows of a backtest, predictions, and what a bot watches."""
 
 import logging
 from functools import partial

@@ -1,4 +1,4 @@
-"""freqtrade adapter of freqai_signals: reads from freqtrade, calls the package, writes back."""
+"""The strategy that freqtrade loads: entries, exits, stakes and callbacks on the model's columns."""
 
 import logging
 from datetime import datetime, timedelta

@@ -69,6 +69,9 @@ __all__ = [
     "timeframe_seconds",
 ]
 
+DEFAULT_TIMEFRAME: Final = "5m"
+"""Where neither the config nor the command line names one."""
+
 _TIMEFRAME_SECONDS: Final = {"m": 60, "h": 3600, "d": 86400}
 
 
@@ -95,7 +98,7 @@ class SignalSettings(StrictModel):
 
     # Read from keys of FreqAI and freqtrade.
     booster: BoosterSettings = BoosterSettings()
-    timeframe: str = "5m"
+    timeframe: str = DEFAULT_TIMEFRAME
     label_horizon_candles: Annotated[int, Field(ge=1, le=2000)] = 24
     indicator_periods_candles: Annotated[
         tuple[Annotated[int, Field(ge=2, le=100_000)], ...],

@@ -12,12 +12,11 @@ from freqai_signals.files import merged, merged_config
 from freqai_signals.plugin.installation.adapters import adapter_files
 from freqai_signals.plugin.installation.resolved import most_startup_candles
 from freqai_signals.plugin.installation.signal_config import SignalRequest, as_text, signal_config
+from freqai_signals.settings import DEFAULT_TIMEFRAME
 
 SIGNALS_FILE: Final = "config-signals.json"
 BASE_FILE: Final = "config.json"
 EXAMPLES: Final = ("LikelyMoveBreakout", "CalmMeanReversion")
-
-_DEFAULT_TIMEFRAME: Final = "5m"
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def _request(
     """The options, with what was asked for last time in the place of what is left open."""
     futures = options.futures or last.get("trading_mode") == "futures"
     timeframe = (
-        options.timeframe or last.get("timeframe") or base.get("timeframe") or _DEFAULT_TIMEFRAME
+        options.timeframe or last.get("timeframe") or base.get("timeframe") or DEFAULT_TIMEFRAME
     )
     pairs = options.pairs or tuple((last.get("exchange") or {}).get("pair_whitelist") or ())
     market = {"trading_mode": "futures", "margin_mode": "isolated"} if futures else {}
