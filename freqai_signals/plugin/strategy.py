@@ -1,4 +1,4 @@
-"""The strategy that freqtrade loads: entries, exits, stakes and callbacks on the model's columns."""
+"""The strategy that freqtrade loads: entries, exits, stakes, callbacks, by the model's columns."""
 
 import logging
 from datetime import datetime, timedelta
