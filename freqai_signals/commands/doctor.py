@@ -40,7 +40,7 @@ def add_doctor(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from freqai_signals.plugin.user_setup import config_files, read_user_config, user_situation
-    from freqai_signals.preflight.checks import DOCTOR_CHECKS, guarded
+    from freqai_signals.preflight.check_lists import DOCTOR_CHECKS, guarded
     from freqai_signals.preflight.findings import exit_status
     from freqai_signals.preflight.installation_checks import INSTALLATION_CHECKS
 

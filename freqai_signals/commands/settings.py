@@ -78,7 +78,7 @@ def allowed(schema: Mapping[str, Any]) -> str:
     >>> from freqai_signals.settings import LabelSettings
     >>> keys = LabelSettings.model_json_schema()["properties"]
     >>> allowed(keys["k"]), allowed(keys["kind"])
-    ('number > 0', 'fixed, volatility or triple_barrier')
+    ('number > 0, <= 100', 'fixed, volatility or triple_barrier')
     """
     if "anyOf" in schema:
         return " or ".join(allowed(option) for option in schema["anyOf"])
@@ -88,7 +88,7 @@ def allowed(schema: Mapping[str, Any]) -> str:
     if schema.get("type") == "array":
         return f"list of: {allowed(schema.get('items', {}))}"
     limits = [f"{sign} {schema[key]:g}" for key, sign in _LIMITS.items() if key in schema]
-    return " ".join([_NAMES.get(str(schema.get("type")), "text"), *limits])
+    return " ".join([_NAMES.get(str(schema.get("type")), "text"), ", ".join(limits)]).strip()
 
 
 def _shown(value: Any) -> str:

@@ -9,7 +9,7 @@ from freqtrade.enums import RunMode
 from freqai_signals.dataset.pair_tables import row_memory
 from freqai_signals.plugin.candle_files import stored_span
 from freqai_signals.plugin.exchange_facts import exchange_facts
-from freqai_signals.preflight.checks import refuse_or_warn
+from freqai_signals.preflight.check_lists import refuse_or_warn
 from freqai_signals.preflight.situation import Purpose, Situation, SpanReader, read_settings
 from freqai_signals.settings import SignalSettings
 

@@ -32,24 +32,6 @@ def pairlists_can_be_served(situation: Situation) -> Iterator[Finding]:
         yield ok("pool: what the pairlists resolve at start; pairs that join are served by it")
 
 
-def ledger_url_is_valid(situation: Situation) -> Iterator[Finding]:
-    """The ledger's URL can be understood and its driver is installed."""
-    from freqai_signals.ledger.database import LedgerError, open_engine
-
-    url = situation.settings.ledger.url
-    if not situation.settings.ledger.enabled or not url or url.startswith("sqlite"):
-        return
-    try:
-        open_engine(url).dispose()
-    except LedgerError as problem:
-        yield error(str(problem))
-    except ValueError as problem:
-        yield error(
-            f"freqai.signals.ledger.url: {problem}", "",
-            "use postgresql+psycopg://USER@HOST:PORT/DATABASE",
-        )  # fmt: skip
-
-
 def names_fit_ledger(situation: Situation) -> Iterator[Finding]:
     """PostgreSQL takes the names of bot and pairs; it would refuse longer ones row by row."""
     from freqai_signals.ledger.sql_tables import LONGEST_NAME

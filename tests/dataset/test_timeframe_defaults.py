@@ -25,7 +25,7 @@ def test_at_5m_the_rule_gives_the_shipped_settings() -> None:
 def test_values_of_every_timeframe_can_work_together(timeframe: str) -> None:
     settings = timeframe_defaults(timeframe)
     assert settings.timeframe == timeframe
-    assert invalid_combinations(settings, {}) == []
+    assert invalid_combinations(settings) == []
     assert settings.label_horizon_candles >= 4
     assert gcd(settings.model.row_step, settings.candles_per_day) == 1
     assert settings.decision.most_signals >= 1

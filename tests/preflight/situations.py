@@ -3,7 +3,7 @@
 from typing import Any
 
 from freqai_signals.dataset.pair_tables import row_memory
-from freqai_signals.preflight.checks import Check
+from freqai_signals.preflight.check_lists import Check
 from freqai_signals.preflight.findings import Finding, Level
 from freqai_signals.preflight.situation import Situation, read_settings
 

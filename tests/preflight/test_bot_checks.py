@@ -10,7 +10,6 @@ from freqai_signals.preflight.bot_checks import (
     api_is_usable,
     identifier_is_free,
     ledger_is_reachable,
-    ledger_url_is_valid,
     messages_arrive,
     pairlists_can_be_served,
 )
@@ -34,13 +33,13 @@ def test_pairs_that_pairlists_find_have_one_pool_or_are_refused(pairs: tuple[str
 
 @pytest.mark.parametrize("url", ["postgresql+psycopg://u@h:5432x/l", "oracle://x", "nonsense"])
 def test_a_ledger_url_that_cannot_work_is_an_error(url: str) -> None:
-    (finding,) = found(ledger_url_is_valid, situation(ledger(url)), Level.ERROR)
-    assert finding.what.startswith("freqai.signals.ledger.url")
+    (problem,) = situation(ledger(url)).settings_problems
+    assert problem.startswith("freqai.signals.ledger.url")
 
 
 def test_a_ledger_that_is_away_is_a_warning() -> None:
     away = situation(ledger("postgresql+psycopg://u@127.0.0.1:9/l"))
-    assert not found(ledger_url_is_valid, away, Level.ERROR)
+    assert not away.settings_problems
     (finding,) = ledger_is_reachable(away)
     assert (finding.level, "cannot be reached" in finding.what) == (Level.WARNING, True)
 

@@ -123,7 +123,7 @@ def test_a_record_without_pairs_is_no_record(tmp_path: Path) -> None:
 
 
 def test_no_backtest_at_all_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="run `make backtest` first"):
+    with pytest.raises(ValueError, match="run one first"):
         newest_folder(tmp_path)
 
 

@@ -8,7 +8,12 @@ import pytest
 
 from freqai_signals.config import SettingsError
 from freqai_signals.preflight import bot_checks, candle_checks, installation_checks, settings_checks
-from freqai_signals.preflight.checks import DOCTOR_CHECKS, START_CHECKS, guarded, refuse_or_warn
+from freqai_signals.preflight.check_lists import (
+    DOCTOR_CHECKS,
+    START_CHECKS,
+    guarded,
+    refuse_or_warn,
+)
 from freqai_signals.preflight.findings import Finding, error, exit_status, ok, warning
 from freqai_signals.preflight.situation import Situation
 from tests.preflight.situations import config_of, situation
