@@ -44,7 +44,7 @@ STRATEGY := $(CONFIGS) --userdir user_data \
 	--freqaimodel LightGBMSignalClassifier --freqaimodel-path freqai_models
 
 .DEFAULT_GOAL := help
-.PHONY: help install dist backtest trade ui consume rehearse report tune hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
+.PHONY: help install dist lock backtest trade ui consume rehearse report tune hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
 	test test-slow test-rehearsal test-live fuzz lint format bench bench-quality clean
 
 help: ## list the targets and their options
@@ -71,6 +71,15 @@ dist: $(INSTALLED) ## the wheel, in dist/; make test-slow installs it into a fre
 	$(BIN)/python -m pip wheel --disable-pip-version-check --quiet --no-deps --wheel-dir dist .
 	rm -rf build
 	@ls dist
+
+# Newer versions are tested ones only after `make test test-slow` has passed with them.
+lock: ## renew constraints.txt from a fresh environment (network)
+	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	$(PYTHON) -m venv "$$folder"; \
+	"$$folder/bin/python" -m pip install --disable-pip-version-check --quiet --no-compile '.[dev]'; \
+	grep '^#' constraints.txt > "$$folder/constraints.txt"; \
+	"$$folder/bin/python" -m pip freeze --exclude freqai-signals >> "$$folder/constraints.txt"; \
+	cp "$$folder/constraints.txt" constraints.txt
 
 backtest: $(INSTALLED) ## freqtrade's backtest through our model and strategy, then the signal report and its page
 	@started=$$(date +%s); \
