@@ -7,6 +7,7 @@ there, is not seen.
 """
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -94,6 +95,18 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Enviro
     return Environment(binaries, folder)
 
 
+def documented() -> list[list[str]]:
+    """Commands of the first hour that ``init`` prints too: those after the preflight."""
+    text = (Path(__file__).resolve().parents[1] / "docs" / "first-hour.md").read_text()
+    lines = [shlex.split(line) for line in text.splitlines() if line.startswith("   freq")]
+    return [line for line in lines if line[1] not in {"create-userdir", "init", "doctor"}]
+
+
+def plain(lines: list[list[str]]) -> list[list[str]]:
+    """The same without today's dates."""
+    return [[re.sub(r"\d{8}-\d{8}", "SPAN", word) for word in line] for line in lines]
+
+
 def test_the_wheel_brings_everything_under_one_name(wheel: Path) -> None:
     assert wheel.name == f"freqai_signals-{freqai_signals.__version__}-py3-none-any.whl"
     names = zipfile.ZipFile(wheel).namelist()
@@ -122,11 +135,13 @@ def test_two_commands_lead_to_a_report_without_an_edit(environment: Environment)
     assert "freqtrade loads LightGBMSignalStrategy, LightGBMSignalClassifier" in said
     lines = [shlex.split(line) for line in said.splitlines() if line.startswith("freq")]
     lines = [line for line in lines if line[0] in ("freqtrade", "freqai-signals")]
-    verbs = [f"{line[0]} {line[1]}" for line in lines if line[1] != "loads"]
+    lines = [line for line in lines if line[1] != "loads"]
+    verbs = [f"{line[0]} {line[1]}" for line in lines]
     assert verbs == [
         "freqtrade download-data", "freqtrade backtesting", "freqai-signals report",
         "freqai-signals credentials", "freqtrade trade", "freqai-signals status",
     ]  # fmt: skip
+    assert plain(lines) == plain(documented())
     days = 1400
     candles = environment.folder / "exchange"
     candles.mkdir()
@@ -144,6 +159,9 @@ def test_two_commands_lead_to_a_report_without_an_edit(environment: Environment)
             if line[1] in ("download-data", "backtesting", "report", "credentials")
         }
     assert (environment.folder / "user_data" / "data" / "binance" / "BTC_USDT-4h.feather").is_file()
+    configs = ("--config", "user_data/config.json", "--config", "user_data/config-signals.json")
+    checked = environment.run("freqai-signals", "doctor", "--userdir", "user_data", *configs)
+    assert " 0 error" in checked
     assert "LightGBMSignalStrategy" in ran["backtesting"]
     assert "Rows behind this report" in ran["report"]
     assert (environment.folder / "user_data" / "credentials.json").is_file()
