@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, make_url, text
 
 from freqai_signals.ledger.database import open_engine
 from freqai_signals.ledger.ledger import Entry
@@ -52,12 +52,25 @@ def postgres_url() -> str:
     url = os.environ.get(POSTGRES)
     if not url:
         pytest.skip(f"no server: start one with .ci/postgres.sh and name it in {POSTGRES}")
+    # One a worker: two test files would otherwise empty each other's tables.
+    url = _database_of(url, os.environ.get("PYTEST_XDIST_WORKER", "alone"))
     engine = open_engine(url)
     with engine.begin() as connection:
         METADATA.drop_all(connection)
         connection.execute(text("DROP TABLE IF EXISTS ledger_schema"))
     engine.dispose()
     return url
+
+
+def _database_of(server: str, worker: str) -> str:
+    name = f"ledger_{worker}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        known = text("SELECT 1 FROM pg_database WHERE datname = :name")
+        if connection.execute(known, {"name": name}).first() is None:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
 def analysed(rows: int, first: int = 1000, **columns: Any) -> pd.DataFrame:
