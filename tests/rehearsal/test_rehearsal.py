@@ -50,7 +50,7 @@ def test_live_equals_history_though_requests_fail(
     assert parity.mismatches == (), parity.mismatches[:5]
     assert parity.predicted >= 20
     assert parity.models >= 2, "no retraining"
-    assert "nothing is trained" in log
+    assert "is at hand, none is trained" in log
     assert "Strategy Parameter: minimum_confidence = 0.5" in log
     assert [check.name for check in outcome.checks if not check.passed] == []
     assert outcome.passed
