@@ -45,11 +45,11 @@ def _run(arguments: argparse.Namespace) -> int:
     from freqai_signals.preflight.installation_checks import INSTALLATION_CHECKS
 
     files = config_files(arguments.config, arguments.userdir)
-    config, told = read_user_config(files, arguments.userdir, arguments.timerange)
+    config, problems = read_user_config(files, arguments.userdir, arguments.timerange)
     purpose = "backtest" if arguments.timerange else "trade"
     situation = user_situation(config, arguments.strategy, purpose)
     checks = DOCTOR_CHECKS if "exchange" in config else INSTALLATION_CHECKS
-    found = [("config", finding) for finding in told] + list(guarded(situation, checks))
+    found = [("config", finding) for finding in problems] + list(guarded(situation, checks))
     status = exit_status(finding for _, finding in found)
     if arguments.json:
         _print_json(found, status)

@@ -32,8 +32,8 @@ class LedgerReader:
         Longest wait for an answer; 0 still waits 50 ms, else no outcome would ever be read.
     clock
         Monotonic seconds.
-    mend
-        Called with an error of the ledger, in the thread that asked; may mend it.
+    repair
+        Called with an error of the ledger, in the thread that asked; may repair it.
     """
 
     def __init__(
@@ -41,10 +41,10 @@ class LedgerReader:
         connect: Callable[[], Ledger],
         wait_seconds: float,
         clock: Callable[[], float] = time.monotonic,
-        mend: Callable[[Exception], str] = lambda error: "",
+        repair: Callable[[Exception], str] = lambda error: "",
     ) -> None:
         self._connect = connect
-        self._mend = mend
+        self._repair = repair
         self._wait_seconds = max(wait_seconds, _SHORTEST_WAIT)
         self._clock = clock
         self._ledger: Ledger | None = None
@@ -97,7 +97,7 @@ class LedgerReader:
         except Exception as error:  # noqa: BLE001
             answers.put(error)
             with suppress(OSError):
-                self._mend(error)
+                self._repair(error)
 
     def _opened(self) -> Ledger:
         if self._ledger is not None and not self._ledger.is_there():

@@ -53,7 +53,7 @@ def take_in(path: Path) -> list[list[Entry]]:
 
 
 def without_counters(entries: Sequence[Entry]) -> list[Entry]:
-    """What may be written later than it was said: counters would undo newer ones."""
+    """Tables whose rows may be written late; late counters would undo newer ones."""
     return [entry for entry in entries if entry.table != COUNTERS.name]
 
 

@@ -53,8 +53,8 @@ class LedgerWriter:
         Longest that :meth:`record` waits for durability.
     spill_path
         Where rows go that cannot be written; None drops them.
-    mend
-        Called with an error of the ledger; may mend it, and tells what it did or "".
+    repair
+        Called with an error of the ledger; may repair it, and returns what it did or "".
     """
 
     def __init__(
@@ -63,13 +63,13 @@ class LedgerWriter:
         most: int = 50_000,
         wait_seconds: float = 2.0,
         spill_path: Path | None = None,
-        mend: Callable[[Exception], str] = lambda error: "",
+        repair: Callable[[Exception], str] = lambda error: "",
     ) -> None:
         self._connect = connect
         self._most = most
         self._wait_seconds = wait_seconds
         self._spill_path = spill_path
-        self._mend = mend
+        self._repair = repair
         self._changed = threading.Condition()
         self._waiting: deque[tuple[int, Sequence[Entry]]] = deque()
         # Tickets of which a row was not written: done, but not durable.
@@ -80,7 +80,7 @@ class LedgerWriter:
         self.waiting_rows = 0
         self.lost_rows = 0
         self.problem = ""
-        self.mended = ""
+        self.repaired = ""
         self._spilled = self._take_in()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
@@ -144,12 +144,12 @@ class LedgerWriter:
                     ledger = None
                 ledger = ledger or self._connect()
                 incomplete = _write(ledger, batch)
-            # Whatever it is, the rows wait and the operator is told; nobody would restart a thread.
+            # Whatever it is, the rows wait and the operator hears of it; nobody restarts a thread.
             except Exception as error:  # noqa: BLE001
                 _close(ledger)
                 ledger = None
                 self._warn_once(error)
-                self._try_to_mend(error)
+                self._try_to_repair(error)
                 self._sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
@@ -157,11 +157,11 @@ class LedgerWriter:
                 self._written(batch[-1][0], incomplete)
         _close(ledger)
 
-    def _try_to_mend(self, error: Exception) -> None:
+    def _try_to_repair(self, error: Exception) -> None:
         try:
-            self.mended = self._mend(error) or self.mended
+            self.repaired = self._repair(error) or self.repaired
         except OSError as failed:
-            logger.warning("The ledger cannot be mended: %s", failed)
+            logger.warning("The ledger cannot be repaired: %s", failed)
 
     def _next(self) -> list[tuple[int, Sequence[Entry]]] | None:
         """The next batch for one transaction, by ticket; None when stopping.

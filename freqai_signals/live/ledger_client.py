@@ -42,15 +42,15 @@ class LiveLedger:
         if settings.enabled:
             url, wait = ledger_url(settings, user_data), self._wait_seconds
             kept = user_data / "signals" / f"ledger-unwritten-{slug(bot)}.jsonl"
-            mend = partial(_mend, url)
+            repair = partial(_repair, url)
             self._writer = LedgerWriter(
                 lambda: Ledger(url, detail_days=settings.detail_days),
                 settings.queue_rows,
                 wait,
                 kept,
-                mend,
+                repair,
             )
-            self._reader = LedgerReader(lambda: Ledger(url), wait, clock, mend)
+            self._reader = LedgerReader(lambda: Ledger(url), wait, clock, repair)
 
     @property
     def enabled(self) -> bool:
@@ -84,10 +84,10 @@ class LiveLedger:
             return []
         problem = self._writer.problem or self._reader.problem
         found = ledger_alert(problem, self._writer.waiting_rows, self._writer.lost_rows)
-        if not self._writer.mended:
+        if not self._writer.repaired:
             return [found]
-        mended = Alert("ledger file", "", "damaged, a new one begins", 2, self._writer.mended)
-        return [found, mended]
+        repaired = Alert("ledger file", "", "damaged, a new one begins", 2, self._writer.repaired)
+        return [found, repaired]
 
     def flush(self, seconds: float) -> bool:
         """Wait until all rows are durable; False if that takes too long."""
@@ -100,7 +100,7 @@ class LiveLedger:
             self._reader.close()
 
 
-def _mend(url: str, error: Exception) -> str:
+def _repair(url: str, error: Exception) -> str:
     """Set a damaged SQLite file aside; where to, "" if it is not that."""
     path = sqlite_file(url)
     target = set_aside(path) if path is not None and is_damage(error) else None

@@ -58,8 +58,8 @@ def to_bytes(model: SignalModel, key: bytes | None = None) -> bytes:
 def from_bytes(data: bytes, name: str = "model", key: bytes | None = None) -> SignalModel:
     """Read what :func:`to_bytes` wrote.
 
-    LightGBM may hang on, or end the process with, a text made for that; checksums do not tell. Give
-    a ``key``, or let :mod:`~freqai_signals.model.foreign` look at files from elsewhere first.
+    LightGBM may hang on, or end the process with, a text made for that; checksums do not show it.
+    Give a ``key``, or let :mod:`~freqai_signals.model.foreign` look at files from elsewhere first.
 
     Parameters
     ----------

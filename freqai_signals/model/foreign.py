@@ -63,12 +63,12 @@ def try_out(model: SignalModel) -> None:
         return
     rows = np.vstack([np.zeros(len(model.names)), np.full(len(model.names), np.nan)])
     frame = pd.DataFrame(rows.astype(np.float32), columns=list(model.names))
-    said = model.predict(frame).probabilities
-    if said.shape != (2, 3) or not np.isclose(said[0].sum(), 1.0):
-        raise artefact.ArtefactError(f"predicts {said.tolist()} for a row of zeros")
+    probabilities = model.predict(frame).probabilities
+    if probabilities.shape != (2, 3) or not np.isclose(probabilities[0].sum(), 1.0):
+        raise artefact.ArtefactError(f"predicts {probabilities.tolist()} for a row of zeros")
     model.contributions(dict(frame.iloc[0]))
     drift = PairDrift(model.drift)
-    drift.update_candle(0, np.zeros(len(drift.feature_names), np.float32), said[0])
+    drift.update_candle(0, np.zeros(len(drift.feature_names), np.float32), probabilities[0])
 
 
 def _main() -> int:

@@ -1,4 +1,4 @@
-"""Stored candles as freqtrade reads them; whatever is wrong with a file is told with its name."""
+"""Stored candles as freqtrade reads them; an error names the file."""
 
 import logging
 from collections.abc import Mapping
@@ -27,12 +27,12 @@ def stored_candles(config: Mapping[str, Any], timeframe: str) -> FrameReader:
             return None
         frame = _loaded(handler, pair, timeframe, kind)
         if frame.empty:
-            raise ValueError(f"candle file {file} {_why_empty(file)}; delete it, download anew")
+            raise ValueError(f"candle file {file} {_why_empty(file)}; delete it, download it again")
         dates = frame["date"]
         if not isinstance(dates.dtype, pd.DatetimeTZDtype) or dates.min() < _OLDEST:
             raise ValueError(
                 f"candle file {file} has dates ({dates.dtype}, from {dates.min()}), which are "
-                "not times in UTC since 2009; delete it, download anew"
+                "not times in UTC since 2009; delete it, download it again"
             )
         return frame
 

@@ -172,4 +172,4 @@ def _keep_pool(path: Path, pool: Sequence[str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content.encode())
     except OSError as error:
-        logger.warning("%s cannot be written; a restart resolves the pool anew: %s", path, error)
+        logger.warning("%s cannot be written; a restart resolves the pool again: %s", path, error)

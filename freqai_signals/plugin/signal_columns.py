@@ -48,7 +48,7 @@ MODEL_HOOKS = (
     "round_trip_cost",
     "training_candles",
 )
-"""Methods of a strategy that shape the model: where one changes, models are trained anew."""
+"""Methods of a strategy that shape the model: where one changes, models are trained again."""
 
 
 class SignalColumns(IStrategy):
@@ -92,7 +92,7 @@ class SignalColumns(IStrategy):
         self._report: BacktestRecord | None = None
 
     def ft_bot_start(self, **kwargs: Any) -> None:
-        """Begin anew: a backtest's report is its own. Refuses a model that is not ours."""
+        """Start afresh: a backtest's report is its own. Refuses a model that is not ours."""
         super().ft_bot_start(**kwargs)
         self._report = None
         if not hasattr(self.freqai, "signal_settings"):
@@ -247,7 +247,7 @@ class SignalColumns(IStrategy):
         self._report.add(pair, dataframe, labels, features)
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
-        """Tell the operator what has changed."""
+        """Send the operator what has changed."""
         if self._is_live:
             operation: LiveOperation = self.freqai.operation
             ahead = drop_future_candles(self.dp._exchange, pd.Timestamp(current_time))

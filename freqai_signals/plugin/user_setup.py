@@ -53,11 +53,11 @@ def read_user_config(
         Where freqtrade refuses, whatever of the files could be read.
     """
     if not files:
-        told = warning(
+        finding = warning(
             "config: none was found", "only the installation can be looked at",
             f"freqai-signals init --userdir {user_data}, or name one with --config",
         )  # fmt: skip
-        return {"user_data_dir": user_data}, [told]
+        return {"user_data_dir": user_data}, [finding]
     arguments: dict[str, Any] = {
         "config": [str(file) for file in files],
         "user_data_dir": str(user_data),
@@ -71,8 +71,8 @@ def read_user_config(
         validate_config_consistency(validated, preliminary=True)
         return validated, []
     except (FreqtradeException, ValueError, OSError, KeyError) as problem:
-        told = error(f"config: freqtrade refuses it ({_one_line(problem)})")
-        return _raw(files) | {"user_data_dir": user_data}, [told]
+        finding = error(f"config: freqtrade refuses it ({_one_line(problem)})")
+        return _raw(files) | {"user_data_dir": user_data}, [finding]
     finally:
         logging.disable(level)
 

@@ -102,12 +102,12 @@ def _one_pair(pair: str, candles: pd.DataFrame, seconds: int) -> Iterator[Findin
     shown = f"{pair}: {len(candles):,} candles from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}"
     if not dates.is_monotonic_increasing:
         yield warning(f"{shown}, out of order", "other programs may take the last row for the end",
-                      "download them anew: freqtrade download-data --erase")  # fmt: skip
+                      "download them again: freqtrade download-data --erase")  # fmt: skip
     if holes > _MANY_HOLES * expected:
         yield warning(
             f"{shown}, {holes:,} missing ({holes / expected:.1%})",
             "freqtrade fills holes with flat candles, which teach that nothing happens",
-            "download them anew, or leave the pair out",
+            "download them again, or leave the pair out",
         )
     else:
         yield ok(f"{shown}, {holes:,} missing")

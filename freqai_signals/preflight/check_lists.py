@@ -103,7 +103,7 @@ def refuse_or_warn(situation: Situation) -> None:
 
 
 def guarded(situation: Situation, checks: tuple[Check, ...]) -> Iterator[tuple[str, Finding]]:
-    """Like :func:`examine`, check by check; one that fails itself is told and ends no other."""
+    """Like :func:`examine`, check by check; one that fails itself is reported and ends no other."""
     for check in checks:
         try:
             found = list(check(situation))

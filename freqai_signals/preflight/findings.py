@@ -43,8 +43,8 @@ class Finding:
         >>> error("timeframe: '7m'", "a day is no whole number of candles", "use 5m").line
         "timeframe: '7m': a day is no whole number of candles; use 5m"
         """
-        said = f"{self.what}: {self.why}" if self.why else self.what
-        return f"{said}; {self.fix}" if self.fix else said
+        text = f"{self.what}: {self.why}" if self.why else self.what
+        return f"{text}; {self.fix}" if self.fix else text
 
 
 def ok(what: str) -> Finding:

@@ -128,16 +128,18 @@ def shorter_memory(settings: SignalSettings, most: int) -> list[str]:
     spans = Spans.from_settings(settings)
     memory = {name: GROUPS[name].memory(spans) for name in settings.features.groups}
     long = {name: candles for name, candles in memory.items() if candles > most}
-    told = []
+    changes = []
     longest = [name for name, candles in settings_timeframes(settings) if candles > most]
     if longest:
-        told.append(f"leave {', '.join(longest)} out of freqai.signals.features.higher_timeframes")
+        changes.append(
+            f"leave {', '.join(longest)} out of freqai.signals.features.higher_timeframes"
+        )
     if long and len(long) < len(memory):
         names = ", ".join(f"{name} ({candles})" for name, candles in long.items())
-        told.append(f"leave {names} out of freqai.signals.features.groups")
+        changes.append(f"leave {names} out of freqai.signals.features.groups")
     if LabelRule.of(settings, 0.0).memory > most:
-        told.append("shorten freqai.signals.labels.volatility_span_days")
-    return [*told, "or use a longer timeframe, which needs fewer candles"]
+        changes.append("shorten freqai.signals.labels.volatility_span_days")
+    return [*changes, "or use a longer timeframe, which needs fewer candles"]
 
 
 def settings_timeframes(settings: SignalSettings) -> list[tuple[str, int]]:

@@ -19,7 +19,7 @@ _CLASSIFIER: Final = "the model is a LightGBM classifier of this package"
 _DEPENDENT: Final = frozenset({
     "svm_params", "outlier_protection_percentage", "DBSCAN_outlier_pct", "inlier_metric_window",
 })  # fmt: skip
-"""Parameters of FreqAI's outlier switches: told with the switch, not by themselves."""
+"""Parameters of FreqAI's outlier switches: reported with the switch, not by themselves."""
 
 _WITHOUT_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
     "freqai.feature_parameters": {

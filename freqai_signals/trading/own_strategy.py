@@ -103,25 +103,25 @@ def features_completed(own: Hook, ours: Hook) -> Hook:
     return hook
 
 
-def targets_completed(own: Hook, ours: Hook, tell: Callable[[str], None]) -> Hook:
+def targets_completed(own: Hook, ours: Hook, warn: Callable[[str], None]) -> Hook:
     """A strategy's own targets give way to our label: the model learns no other.
 
     Parameters
     ----------
     own, ours
         Make targets.
-    tell
-        Is told once which targets of the strategy's are left out.
+    warn
+        Called once with which targets of the strategy's are left out.
     """
-    told: set[str] = set()
+    reported: set[str] = set()
 
     @wraps(own)
     def hook(self: Any, dataframe: pd.DataFrame, metadata: Any, **kwargs: Any) -> pd.DataFrame:
         frame = own(self, dataframe, metadata=metadata, **kwargs)
         others = [str(name) for name in frame if "&" in str(name) and name != LABEL_COLUMN]
-        if others and not told:
-            told.update(others)
-            tell(
+        if others and not reported:
+            reported.update(others)
+            warn(
                 f"set_freqai_targets of {type(self).__name__} adds {', '.join(others)}, which this "
                 f"model does not learn: its target is {LABEL_COLUMN}, shaped by "
                 "freqai.signals.labels"

@@ -23,7 +23,7 @@ def test_secrets_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
     assert len(server["password"]) >= 20
 
 
-def test_a_mode_that_lets_others_read_is_mended_and_said(
+def test_a_mode_that_lets_others_read_is_repaired_and_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "credentials.json"

@@ -86,7 +86,7 @@ def test_an_export_can_be_checked_by_anybody(
     assert "'missing')" in check(repo, out / "chain.csv")
 
 
-def test_a_ledger_written_anew_differs_from_roots_that_were_kept(
+def test_a_ledger_rewritten_differs_from_roots_that_were_kept(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"

@@ -86,7 +86,7 @@ def test_no_address_of_ccxt_leaves_the_machine(tmp_path: Path) -> None:
     assert wanted <= covered | {"papiV2"}
 
 
-def test_a_log_that_has_grown_large_is_begun_anew(tmp_path: Path) -> None:
+def test_a_log_that_has_grown_large_is_begun_again(tmp_path: Path) -> None:
     path = tmp_path / "requests.log"
     for expected in (1, 2):
         log = RequestLog(path)

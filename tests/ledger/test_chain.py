@@ -160,7 +160,7 @@ def verify_within(ledger: Ledger, connection: Any) -> tuple[Any, ...]:
     return verification.verify(Opened()).problems  # type: ignore[arg-type]
 
 
-def test_a_chain_that_was_written_anew_differs_from_the_roots_that_were_noted(
+def test_a_chain_that_was_rewritten_differs_from_the_roots_that_were_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever can write the database can make another chain; the published roots tell."""

@@ -272,20 +272,21 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path, damage:
         b"no database" * 1000 if damage == "head" else whole[:4096] + b"x" * (len(whole) - 4096)
     )
     path.write_bytes(broken)
-    mended: list[Path] = []
+    repaired: list[Path] = []
 
-    def mend(error: Exception) -> str:
+    def repair(error: Exception) -> str:
         target = set_aside(path) if is_damage(error) else None
-        mended.extend([target] if target else [])
+        repaired.extend([target] if target else [])
         return str(target or "")
 
-    writer = LedgerWriter(lambda: Ledger(sqlite_url(tmp_path)), wait_seconds=PATIENCE, mend=mend)
+    url = sqlite_url(tmp_path)
+    writer = LedgerWriter(lambda: Ledger(url), wait_seconds=PATIENCE, repair=repair)
     writer.record([predictions(1)])
     assert writer.flush(PATIENCE)
     assert writer.close(PATIENCE)
     assert stored(tmp_path) == [1]
-    assert [target.read_bytes() for target in mended] == [broken]
-    assert writer.mended
+    assert [target.read_bytes() for target in repaired] == [broken]
+    assert writer.repaired
 
 
 def test_a_whole_file_is_never_set_aside(tmp_path: Path) -> None:

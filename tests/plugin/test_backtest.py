@@ -223,7 +223,7 @@ def _flip(path: Path) -> None:
 @pytest.mark.parametrize(
     "pattern", ["*_prediction.feather", "*.fingerprint.json", "*_metadata.json"]
 )
-def test_damaged_files_are_named_and_made_anew(
+def test_damaged_files_are_named_and_made_again(
     pattern: str,
     damage: Callable[[Path], None],
     bench: Bench,
@@ -243,7 +243,7 @@ def test_damaged_files_are_named_and_made_anew(
         assert any(name in line for line in run.said("damaged") + run.said("not reused")), name
 
 
-def test_a_damaged_model_file_is_named_set_aside_and_trained_anew(
+def test_a_damaged_model_file_is_named_set_aside_and_trained_again(
     bench: Bench, first_run: Run, user_data_of_first_run: Path
 ) -> None:
     shutil.rmtree(user_data_of_first_run / "models")

@@ -18,7 +18,7 @@ ALWAYS = {"where": "always", "prior_significance": 0.3}
 
 @pytest.fixture
 def poison(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Ends of training windows whose labels are dealt out anew before training."""
+    """Ends of training windows whose labels are shuffled before training."""
     ends: list[int] = []
     whole = train
 

@@ -199,7 +199,7 @@ def test_a_pair_that_leaves_a_pool_of_three_does_not_stop_the_others(
 
 
 @pytest.mark.parametrize("leaves", [True, False])
-def test_a_pool_that_the_lead_pair_joins_or_leaves_is_trained_anew(
+def test_a_pool_that_the_lead_pair_joins_or_leaves_is_trained_again(
     live_bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture, leaves: bool
 ) -> None:
     """Features of the lead pair are made of it or, without it, of the pool's mean."""

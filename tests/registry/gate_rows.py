@@ -35,7 +35,7 @@ def make_rows(
 
 
 def shuffled(rows: TrainingRows, seed: int = 1) -> TrainingRows:
-    """The same rows with their labels dealt out anew."""
+    """The same rows with their labels shuffled."""
     order = np.random.default_rng(seed).permutation(len(rows))
     values = {**rows.__dict__, "label": rows.label[order]}
     return TrainingRows(**values)

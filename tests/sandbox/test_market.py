@@ -149,7 +149,7 @@ def change_spec(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [damage_candles, lose_manifest, damage_manifest, change_spec])
-def test_a_market_that_is_not_whole_is_made_anew(tmp_path: Path, damage: object) -> None:
+def test_a_market_that_is_not_whole_is_made_again(tmp_path: Path, damage: object) -> None:
     notices: list[str] = []
     folder = ensure_market(SMALL, tmp_path, notices.append).folder
     before = (folder / "BTC_USDT-5m.feather").read_bytes()

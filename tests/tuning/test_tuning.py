@@ -272,7 +272,7 @@ def test_a_bot_that_is_stopped_ends_its_search(
     assert "without a record" in caplog.text
 
 
-def test_a_search_that_ends_before_the_default_is_scored_is_not_begun_anew_until_a_restart(
+def test_a_search_that_ends_before_the_default_is_scored_is_not_begun_again_until_a_restart(
     rows: TrainingRows, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Every training has other rows, hence another study: its minutes would be spent in vain."""

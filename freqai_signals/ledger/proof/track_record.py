@@ -78,10 +78,10 @@ def export(ledger: Ledger, folder: Path, kind: Literal["csv", "parquet"] = "csv"
 
 
 def _record(ledger: Ledger) -> pd.DataFrame:
-    said = ledger.rows("predictions")
+    predictions = ledger.rows("predictions")
     key = ["pair", "candle", "model_version"]
     came = ledger.rows("outcomes").drop(columns=["bot", "number", "hash", "replaces"])
-    joined = said[said["kind"] == "live"].merge(came, on=key, how="left")
+    joined = predictions[predictions["kind"] == "live"].merge(came, on=key, how="left")
     for name in _TIMES:
         joined[name] = pd.to_datetime(joined[name], unit="s", utc=True)
     return joined.sort_values(["recorded", "bot", "number"], kind="stable")

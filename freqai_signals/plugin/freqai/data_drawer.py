@@ -95,7 +95,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
             self._pairs_to_store.add(pair)
 
     def load_historic_predictions_from_disk(self) -> bool:
-        """Read what was said, the journal included."""
+        """Read the stored predictions, the journal included."""
         exists = bool(super().load_historic_predictions_from_disk())
         self._take_in_journal()
         return exists
@@ -107,7 +107,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
         self.historic_predictions, self._written = history, set(history)
 
     def save_historic_predictions_to_disk(self) -> None:
-        """Store what was said since the last time; a kill damages no file.
+        """Store the predictions since the last time; a kill damages no file.
 
         FreqAI asks for it after each training of a pair too, and would write all of it.
         """

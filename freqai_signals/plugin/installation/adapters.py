@@ -28,7 +28,7 @@ class Adapter:
     folder
         Where freqtrade looks for it in the user's folder.
     option
-        By which freqtrade is told to use it.
+        freqtrade's option that selects it.
     module
         Of ``freqai_signals.plugin``, that holds the class.
     sentence

@@ -181,8 +181,8 @@ class BacktestRecord:
         kept = features.loc[features.index.intersection(frame.index[emitted])]
         kept.insert(0, "date", frame["date"])
         _write(self.folder / _features_of(name), kept.reset_index(drop=True))
-        told = features.index.intersection(frame.index[frame[MODEL_ID_COLUMN].fillna(0) > 0])
-        shift = feature_shift(frame.loc[told, "date"], features.loc[told])
+        predicted = features.index.intersection(frame.index[frame[MODEL_ID_COLUMN].fillna(0) > 0])
+        shift = feature_shift(frame.loc[predicted, "date"], features.loc[predicted])
         _write(self.folder / _shift_of(name), shift)
 
     def _forget_earlier(self) -> None:

@@ -27,7 +27,7 @@ def text_of(value: Any, column: str, table: str, columns: frozenset[str]) -> str
     value
         What stands there; NaN and missing become a dash.
     column, table
-        Names; they tell percentages from counts.
+        Names; they distinguish percentages from counts.
     columns
         All of the table's: ``low`` beside a return is a return.
 

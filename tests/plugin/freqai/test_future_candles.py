@@ -42,7 +42,7 @@ def test_whole_frames_are_left_alone() -> None:
     assert found._pairs_last_refresh_time == {KEY: 1}
 
 
-def test_a_pair_of_which_nothing_is_left_is_fetched_anew() -> None:
+def test_a_pair_of_which_nothing_is_left_is_fetched_again() -> None:
     found = exchange(frame("2024-06-10 00:00"))
     assert drop_future_candles(found, NOW) == ("BTC/USDT",)
     assert found._klines == {}

@@ -44,7 +44,7 @@ def test_a_damaged_history_gives_way_to_its_backup(
     assert HISTORY_FILE in caplog.text
 
 
-def test_without_a_whole_history_the_bot_begins_anew(tmp_path: Path) -> None:
+def test_without_a_whole_history_the_bot_starts_afresh(tmp_path: Path) -> None:
     for name in (HISTORY_FILE, HISTORY_BACKUP):
         (tmp_path / name).write_bytes(pickle.dumps(HISTORY)[:-20])
     repair_state(tmp_path)

@@ -31,8 +31,8 @@ def tier_section(data: PageData) -> Section:
     """Section 6: right against stated by tier; precision and coverage by confidence."""
     key, title = "tiers", "Is more confidence more often right?"
     method = (
-        "All trusted rows with a known outcome take part, whatever the rules said. Right: the more "
-        "probable of buy and sell came true (a hold counts as wrong). Stated: its mean "
+        "All trusted rows with a known outcome take part, whatever the rules decided. Right: the "
+        "more probable of buy and sell came true (a hold counts as wrong). Stated: its mean "
         "probability. "
         "Coverage: share of rows at or above a confidence. " + data.blocks_text
     )

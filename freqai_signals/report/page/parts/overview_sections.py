@@ -26,7 +26,7 @@ from freqai_signals.report.page.parts.skill_section import total_skill
 from freqai_signals.settings import SignalSettings
 
 SMALL_ERROR: Final = 0.02
-"""Calibration error that matters little in use, though enough days can tell it from noise."""
+"""Calibration error that matters little in use, even where it is significant."""
 
 _SURE: Final = 1.96
 YES, NO, UNKNOWN = "yes", "no", "unknown"
@@ -89,10 +89,10 @@ def verdict_section(data: PageData) -> Section:
     cards = [_calibrated(data), _informed(data), *_edge_cards(edge_of(data))]
     finding = " ".join(f"{card['answer']}." for card in cards[:3])
     method = (
-        "Probabilities hold if their calibration error cannot be told from the noise of so few "
+        "Probabilities hold if their calibration error is within the noise of so few "
         f"days, and hold nearly if it is below {as_percent(SMALL_ERROR, 0)}. The error is that of "
         "the top probability in 20 bins. An edge is a mean net return whose 95 % interval lies "
-        "above 0; days needed are those after which a mean of this size would be told from 0. "
+        "above 0; days needed are those after which a mean of this size would be significant. "
         + data.blocks_text
     )
     tables = {"Verdict": pd.DataFrame(cards)}
@@ -168,7 +168,7 @@ def _edge_cards(edge: Edge) -> list[dict[str, str]]:
     answers = {
         YES: "There is an edge after fees here",
         NO: "After fees it loses",
-        UNKNOWN: "No edge after fees can be told from chance",
+        UNKNOWN: "No edge after fees is distinguishable from chance",
     }
     if not math.isfinite(edge.error):
         return [

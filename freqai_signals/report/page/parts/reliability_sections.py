@@ -159,8 +159,8 @@ def direction_reliability(data: PageData) -> Section:
 
 
 def move_section(data: PageData) -> Section:
-    """Section 10: are calm and lively candles told apart, by hour."""
-    key, title = "move", "Are calm and lively candles told apart?"
+    """Section 10: are calm and lively candles distinguished, by hour."""
+    key, title = "move", "Are calm and lively candles distinguished?"
     method = (
         "P(move) is 1 − P(hold). AUC is the chance that a row that moved was given a "
         "higher P(move) "
@@ -185,7 +185,7 @@ def move_section(data: PageData) -> Section:
     table = pd.DataFrame(hours)
     auc = move_auc(data.labels, data.proba)
     if not np.isfinite(auc):
-        finding = "Every scored row had the same outcome here: there is nothing to tell apart."
+        finding = "Every scored row had the same outcome here: there is nothing to distinguish."
     else:
         finding = (
             f"P(move) ranks a lively candle above a calm one in {as_percent(auc)} of cases "
