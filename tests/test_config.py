@@ -22,6 +22,7 @@ from freqai_signals.config import (
 )
 from freqai_signals.files import merged_config
 from freqai_signals.settings import LabelSettings, SignalSettings, timeframe_seconds
+from freqai_signals.settings.freqai_keys import _WITHOUT_EFFECT
 from freqai_signals.settings.presets import FOUNDING_PRESET
 from freqai_signals.settings.removed import REMOVED
 
@@ -746,3 +747,9 @@ def test_combinatorial_tuning_needs_three_folds() -> None:
     tuning = {"scheme": "combinatorial", "folds": 2}
     with pytest.raises(SettingsError, match=r"tuning\.folds: .* at least 3, got 2"):
         settings_from_config({"freqai": {"signals": {"tuning": tuning}}})
+
+
+def test_no_advice_names_a_setting_that_has_left() -> None:
+    advice = [text for section in _WITHOUT_EFFECT.values() for text in section.values()]
+    for path in REMOVED:
+        assert not [text for text in advice if f"freqai.signals.{path}" in text], path

@@ -1,4 +1,4 @@
-"""The subcommand ``doctor``: what a user's installation, config and data lack, before hours go."""
+"""The subcommand ``doctor``: what installation, config and data lack, before a long run."""
 
 import argparse
 import json
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from freqai_signals.commands.locations import add_locations, config_paths
 
 if TYPE_CHECKING:
     from freqai_signals.preflight.findings import Finding
@@ -24,14 +26,7 @@ def add_doctor(commands: "argparse._SubParsersAction[Any]") -> None:
             "2 errors; with an error, freqtrade would refuse to start too."
         ),
     )
-    parser.add_argument(
-        "--userdir", type=Path, default=Path("user_data"), metavar="DIR",
-        help="the user's data folder (default: user_data)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--config", "-c", type=Path, action="append", default=[], metavar="FILE",
-        help="may be given several times (default: config.json and config-signals.json)",
-    )  # fmt: skip
+    add_locations(parser)
     parser.add_argument("--strategy", metavar="NAME", help="class of the strategy")
     parser.add_argument("--timerange", metavar="START-END", help="of a backtest")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -39,13 +34,13 @@ def add_doctor(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from freqai_signals.plugin.user_setup import config_files, read_user_config, user_situation
+    from freqai_signals.plugin.user_setup import read_user_config, user_situation
     from freqai_signals.preflight.check_lists import DOCTOR_CHECKS, guarded
     from freqai_signals.preflight.findings import exit_status
     from freqai_signals.preflight.installation_checks import INSTALLATION_CHECKS
 
-    files = config_files(arguments.config, arguments.userdir)
-    config, problems = read_user_config(files, arguments.userdir, arguments.timerange)
+    files, userdir = config_paths(arguments), arguments.userdir or Path("user_data")
+    config, problems = read_user_config(files, userdir, arguments.timerange)
     purpose = "backtest" if arguments.timerange else "trade"
     situation = user_situation(config, arguments.strategy, purpose)
     checks = DOCTOR_CHECKS if "exchange" in config else INSTALLATION_CHECKS

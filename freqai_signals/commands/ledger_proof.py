@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from freqai_signals.commands.locations import add_locations, locations
+from freqai_signals.commands.locations import add_locations, ledger_location, locations
 
 if TYPE_CHECKING:
     from freqai_signals.ledger.ledger import Ledger
@@ -45,19 +45,9 @@ def add_ledger(commands: "argparse._SubParsersAction[Any]") -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from sqlalchemy.exc import SQLAlchemyError
 
-    from freqai_signals.ledger.database import ledger_url
     from freqai_signals.ledger.ledger import Ledger
-    from freqai_signals.settings import LedgerSettings
 
-    where = locations(arguments)
-    settings = LedgerSettings.model_validate(where.section("ledger"))
-    url = str(arguments.ledger or ledger_url(settings, where.userdir)).removeprefix("sqlite:///")
-    if "://" not in url:
-        if not Path(url).is_file():
-            raise ValueError(
-                f"no ledger at {url}; a dry or live run creates it, or name one with --ledger"
-            )
-        url = f"sqlite:///{Path(url).absolute()}"
+    url = ledger_location(locations(arguments), arguments.ledger)
     run = _export if arguments.action == "export" else _verify
     try:
         with closing(Ledger(url, read_only=True)) as ledger:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from freqai_signals.files import merged_config
 
-_CONFIG: Final = Path("config.json")
+_CONFIGS: Final = ("config.json", "config-signals.json")
 _USERDIR: Final = Path("user_data")
 
 
@@ -64,8 +64,8 @@ def add_locations(parser: argparse.ArgumentParser, several: bool = False) -> Non
     )  # fmt: skip
     parser.add_argument(
         "-c", "--config", type=Path, action="extend", nargs="+" if several else 1, metavar="FILE",
-        help="freqtrade's config; may be given again, later ones win (default: config.json in "
-        "--userdir, else here)",
+        help="freqtrade's config; may be given again, later ones win (default: config.json "
+        "and config-signals.json in --userdir, else here)",
     )  # fmt: skip
 
 
@@ -78,13 +78,54 @@ def locations(arguments: argparse.Namespace) -> Locations:
         If a config is named but missing, or cannot be read.
     """
     given: Path | None = arguments.userdir
-    configs = tuple(arguments.config or ()) or _default_configs(given or _USERDIR)
+    configs = config_paths(arguments)
     config = merged_config(configs)
     userdir = given or Path(config.get("user_data_dir") or _USERDIR)
     return Locations(userdir, configs, config, bool(arguments.config))
 
 
-def _default_configs(userdir: Path) -> tuple[Path, ...]:
-    """As freqtrade: the folder's own config before that of the current directory."""
-    candidates = (userdir / _CONFIG, _CONFIG)
-    return next(((path,) for path in candidates if path.is_file()), ())
+def config_paths(arguments: argparse.Namespace) -> tuple[Path, ...]:
+    """The configs that were named, else those that freqtrade and ``init`` put into their places.
+
+    As freqtrade: the folder's own file before that of the current directory.
+    """
+    if arguments.config:
+        return tuple(arguments.config)
+    folders = (arguments.userdir or _USERDIR, Path())
+    found = [[folder / name for folder in folders] for name in _CONFIGS]
+    return tuple(
+        next(file for file in files if file.is_file())
+        for files in found
+        if any(file.is_file() for file in files)
+    )
+
+
+def ledger_location(where: Locations, given: str | None) -> str:
+    """URL of the ledger that was named, else of the config's, else of the one in the user's data.
+
+    Raises
+    ------
+    ValueError
+        If it is a file that is not there.
+    """
+    from freqai_signals.ledger.database import ledger_url
+    from freqai_signals.settings import LedgerSettings
+
+    settings = LedgerSettings.model_validate(where.section("ledger"))
+    url = str(given or ledger_url(settings, where.userdir)).removeprefix("sqlite:///")
+    if "://" in url:
+        return url
+    if not Path(url).is_file():
+        raise ValueError(
+            f"no ledger at {url}; a dry or live run creates it, or name one with --ledger"
+        )
+    return f"sqlite:///{Path(url).absolute()}"
+
+
+def registry_location(where: Locations, given: Path | None) -> Path:
+    """Folder of the registry that was named, else of the config's, else in the user's data."""
+    from freqai_signals.registry.registry import registry_folder
+    from freqai_signals.settings import RegistrySettings
+
+    settings = RegistrySettings.model_validate(where.section("registry"))
+    return given or registry_folder(settings, where.userdir)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from freqai_signals.commands.locations import add_locations, locations
+from freqai_signals.commands.locations import add_locations, locations, registry_location
 from freqai_signals.terminal import print_json, print_line, print_table
 
 if TYPE_CHECKING:
@@ -52,15 +52,12 @@ def add_models(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from freqai_signals.registry.registry import Registry, registry_folder
-    from freqai_signals.settings import RegistrySettings
+    from freqai_signals.registry.registry import Registry
 
     if arguments.action == "verify" and arguments.version and Path(arguments.version[0]).exists():
         return _verify_path(arguments)
     where = locations(arguments)
-    folder = arguments.registry or registry_folder(
-        RegistrySettings.model_validate(where.section("registry")), where.userdir
-    )
+    folder = registry_location(where, arguments.registry)
     if not folder.is_dir():
         raise ValueError(
             f"no registry at {folder}; a dry or live run creates it, or name one with --registry"

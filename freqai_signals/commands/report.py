@@ -8,7 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from freqai_signals.commands.locations import Locations, add_locations, locations
+from freqai_signals.commands.locations import (
+    Locations,
+    add_locations,
+    ledger_location,
+    locations,
+    registry_location,
+)
 from freqai_signals.files import write_atomically
 from freqai_signals.terminal import print_json, table_console
 
@@ -81,7 +87,7 @@ def add_report(commands: "argparse._SubParsersAction[Any]") -> None:
     live = parser.add_argument_group("of a running bot")
     live.add_argument("--live", action="store_true", help="report on the ledger, not a backtest")
     live.add_argument(
-        "--ledger", metavar="FILE|URL", help="default: signals/ledger.sqlite in --userdir"
+        "--ledger", metavar="FILE|URL", help="default: the config's, else below --userdir"
     )
     parser.set_defaults(run=_run)
 
@@ -169,9 +175,9 @@ def _live(arguments: argparse.Namespace, where: Locations) -> _Report:
     from freqai_signals.report.page.sections import page_sections
 
     signals, settings = where.userdir / "signals", _settings(where)
-    registry = signals / "registry"
+    registry = registry_location(where, None)
     frames = ledger_frames(
-        arguments.ledger or str(signals / "ledger.sqlite"),
+        ledger_location(where, arguments.ledger),
         settings,
         registry if registry.is_dir() else None,
     )

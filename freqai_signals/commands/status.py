@@ -5,7 +5,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from freqai_signals.commands.locations import add_locations, locations
+from freqai_signals.commands.locations import (
+    add_locations,
+    ledger_location,
+    locations,
+    registry_location,
+)
 
 
 def add_status(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -41,28 +46,19 @@ def add_status(commands: "argparse._SubParsersAction[Any]") -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from sqlalchemy.exc import SQLAlchemyError
 
-    from freqai_signals.ledger.database import ledger_url
+    from freqai_signals.ledger.damage import sqlite_file
     from freqai_signals.ledger.ledger import Ledger
     from freqai_signals.live.bot_status import print_status, status
-    from freqai_signals.registry.registry import registry_folder
-    from freqai_signals.settings import LedgerSettings, RegistrySettings
     from freqai_signals.terminal import print_json
 
     where = locations(arguments)
-    ledgers = LedgerSettings.model_validate(where.section("ledger"))
-    url = str(arguments.ledger or ledger_url(ledgers, where.userdir)).removeprefix("sqlite:///")
-    registry = arguments.registry or registry_folder(
-        RegistrySettings.model_validate(where.section("registry")), where.userdir
-    )
-    if "://" not in url:
-        if not Path(url).is_file():
-            raise ValueError(
-                f"no ledger at {url}; a dry or live run creates it, or name one with --ledger"
-            )
-        url = f"sqlite:///{Path(url).absolute()}"
+    registry = registry_location(where, arguments.registry)
+    url = ledger_location(where, arguments.ledger)
+    file = sqlite_file(url)
+    beside = [where.userdir / "signals", *([file.parent] if file is not None else [])]
     try:
         with closing(Ledger(url, read_only=True)) as ledger:
-            found = status(ledger, registry, arguments.days, arguments.events)
+            found = status(ledger, registry, arguments.days, arguments.events, beside)
     except SQLAlchemyError as error:
         raise ValueError(f"the ledger cannot be read: {str(error).splitlines()[0]}") from error
     if arguments.json:

@@ -44,7 +44,7 @@ def timeframe_defaults(timeframe: str, most_candles: int = MOST_CANDLES) -> Sign
     label horizon             2 hours, at least 4 candles
     ``row_step``              a fifth of the horizon, without a common divisor with a day's candles
     indicator periods         ½, 1, 3, 12 hours, at least 6, 12, 36, 144 candles
-    ``higher_timeframes``     about 12 and 48 candles, up to a day
+    ``higher_timeframes``     4 to 15 and 12 to 60 candles, up to a day
     ``train_period_days``     360; 180 at 1m, 720 at 1h, 1,080 from 4h on, for enough rows
     ``volatility_span_days``  a day, at least 24 candles; less where ``most_candles`` asks for it
     ``season_days``           a week; less where ``most_candles`` asks for it

@@ -1,7 +1,8 @@
 """Open a ledger: connection settings, creation, migration from older versions."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -51,7 +52,11 @@ def open_engine(url: str, read_only: bool = False) -> Engine:
         if parsed.get_backend_name() == "sqlite" and read_only:
             file = f"file:{quote(parsed.database or '')}"
             parsed = parsed.set(database=file, query={"mode": "ro", "uri": "true"})
-            return create_engine(parsed)
+            engine = create_engine(parsed)
+            event.listen(engine, "connect", _leave_transactions_to_us)
+            # Else each SELECT would see another moment of a file that a bot writes.
+            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+            return engine
         if parsed.get_backend_name() == "sqlite":
             if parsed.database and parsed.database != ":memory:":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -184,9 +189,23 @@ def lock(connection: Connection) -> None:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK_NUMBER})"))
 
 
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
+@contextmanager
+def one_moment(engine: Engine) -> Iterator[Connection]:
+    """A connection whose queries all see the database as it was at the first of them."""
+    options: dict[str, Any] = {"reads": True}
+    if engine.dialect.name == "postgresql":
+        options["isolation_level"] = "REPEATABLE READ"
+    with engine.connect().execution_options(**options) as connection:
+        yield connection
+
+
+def _leave_transactions_to_us(connection: Any, _record: Any) -> None:
     # Python's driver must not begin transactions by itself: it would do so too late.
     connection.isolation_level = None
+
+
+def _set_up_sqlite(connection: Any, record: Any) -> None:
+    _leave_transactions_to_us(connection, record)
     for pragma in _SQLITE_PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 

@@ -20,6 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,7 +82,8 @@ class LedgerWriter:
         self.lost_rows = 0
         self.problem = ""
         self.repaired = ""
-        self._spilled = self._take_in()
+        self._keeps_file = False
+        self._taken_in = self._take_in()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -129,7 +131,7 @@ class LedgerWriter:
         self._thread.join(seconds)
         with self._changed:
             # What was taken in at the start is in the file still.
-            left = [entries for ticket, entries in self._waiting if ticket > self._spilled]
+            left = [entries for ticket, entries in self._waiting if ticket > self._taken_in]
             if self.waiting_rows and not self._spill(left):
                 logger.error("%d rows were not written to the ledger; lost", self.waiting_rows)
         return finished
@@ -198,9 +200,12 @@ class LedgerWriter:
             self._incomplete.extend(incomplete)
             self.lost_rows += sum(incomplete.values())
             self._done = last
-            if last >= self._spilled > 0 and self._spill_path is not None:
-                self._spill_path.unlink(missing_ok=True)
-                self._spilled = 0
+            if last >= self._taken_in > 0 and self._spill_path is not None:
+                if not self._keeps_file:
+                    # A file that stays is taken in once more, which changes no row.
+                    with suppress(OSError):
+                        self._spill_path.unlink(missing_ok=True)
+                self._taken_in = 0
             if self.problem:
                 logger.warning("The ledger can be written again; %d rows wait", self.waiting_rows)
             self.problem = ""
@@ -214,8 +219,14 @@ class LedgerWriter:
     def _drop_oldest(self) -> None:
         dropped = []
         while self.waiting_rows > self._most and len(self._waiting) > 1:
-            self._incomplete.append(self._waiting[0][0])
-            dropped.append(self._take_oldest())
+            ticket = self._waiting[0][0]
+            self._incomplete.append(ticket)
+            entries = self._take_oldest()
+            if ticket > self._taken_in:
+                dropped.append(entries)
+            else:
+                # In the file already, where it has to stay.
+                self._keeps_file = True
         if dropped and not self._spill([without_counters(entries) for entries in dropped]):
             if not self.lost_rows:
                 logger.error("The ledger's queue is full; its oldest rows are dropped")
@@ -232,7 +243,7 @@ class LedgerWriter:
             return False
         logger.warning("%d rows for the ledger are kept in %s", rows, self._spill_path)
         # Else the file would go with the rows that were taken in from it.
-        self._spilled = 0
+        self._keeps_file = True
         return True
 
     def _take_in(self) -> int:

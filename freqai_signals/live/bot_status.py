@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ _ROLLING_ROWS = 500
 _POINTS = 8
 
 
-def status(ledger: Ledger, registry: Path, days: float, events: int = 30) -> dict[str, Any]:
+def status(
+    ledger: Ledger, registry: Path, days: float, events: int = 30, folders: Sequence[Path] = ()
+) -> dict[str, Any]:
     """State of all bots of a ledger, as JSON values.
 
     Parameters
@@ -37,6 +40,8 @@ def status(ledger: Ledger, registry: Path, days: float, events: int = 30) -> dic
         Span of the live quality, counted back from the newest candle in the ledger.
     events
         Number of newest events in the history.
+    folders
+        Where damaged ledgers and rows not yet written may lie, beside the registry's own.
     """
     newest = ledger.newest_candle()
     since = int((newest or time.time()) - days * _DAY)
@@ -61,7 +66,7 @@ def status(ledger: Ledger, registry: Path, days: float, events: int = 30) -> dic
         "drift_events": _newest(ledger, "drift_events"),
         "history": history(ledger, scopes, events),
         "roots": _roots(ledger),
-        "ledger_files": _left_files(registry.parent),
+        "ledger_files": _left_files({registry.parent, *folders}),
     }
 
 
@@ -109,8 +114,9 @@ def _roots(ledger: Ledger) -> list[dict[str, Any]]:
     ]
 
 
-def _left_files(folder: Path) -> list[dict[str, Any]]:
-    found = sorted([*folder.glob("ledger-unwritten-*.jsonl"), *folder.glob("*.damaged-*")])
+def _left_files(folders: Iterable[Path]) -> list[dict[str, Any]]:
+    names = ("ledger-unwritten-*.jsonl", "*.damaged-*")
+    found = sorted({path for folder in folders for name in names for path in folder.glob(name)})
     return [{"file": path.name, "bytes": path.stat().st_size} for path in found]
 
 

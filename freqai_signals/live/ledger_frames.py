@@ -53,7 +53,7 @@ def ledger_frames(
     """
     address = ledger_address(url)
     try:
-        ledger = Ledger(address)
+        ledger = Ledger(address, read_only=True)
         try:
             return _frames(ledger, settings or SignalSettings(), registry, since)
         finally:

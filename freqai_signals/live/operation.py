@@ -97,11 +97,13 @@ class LiveOperation:
 
     # Candles
 
-    def log_decision(self, pair: str, frame: pd.DataFrame, cost: float) -> None:
+    def log_decision(
+        self, pair: str, frame: pd.DataFrame, decided: pd.DataFrame, cost: float
+    ) -> None:
         """Append the newest row, as decided before any limit, to a rehearsal's decision log."""
         log = self._decision_log
         if log is not None:
-            self._safely(lambda: log.add(pair, frame, cost), None)
+            self._safely(lambda: log.add(pair, frame.assign(**decided), cost), None)
 
     def judge(self, pair: str, candles: pd.DataFrame, cost: float) -> HealthLimits:
         """Move a pair's level to the close of its newest candle; what follows for decisions.
@@ -141,7 +143,7 @@ class LiveOperation:
         lowest
             Confidence that a buy or sell needs by the settings as they are now, tuned or not.
         """
-        self.log_decision(pair, frame.assign(**decided), cost)
+        self.log_decision(pair, frame, decided, cost)
         reaches = len(kept) and kept["date"].iloc[-1] >= frame["date"].iloc[-1]
         limits = self.judge(pair, kept if reaches else frame, cost)
         return apply_health_limits(decided, frame, limits, lowest), limits.confidence(lowest)

@@ -19,7 +19,7 @@ _METRICS: Final = {
 
 
 class Sample(NamedTuple):
-    """Rows to train on: features ``(n, m)``, target ``(n,)``, sample weights ``(n,)``."""
+    """Rows to train on: features ``(n, m)``, target ``(n,)``."""
 
     features: Features
     target: NDArray[np.int8]

@@ -139,8 +139,8 @@ def fit_calibrator(
     ``temperature`` is fitted on the first half of the rows and tested on the second, purged of each
     other; only if it wins there is it fitted on all of them. The direction shrink is not tested on
     the rows: they chose the number of boosting rounds, which makes their direction look better than
-    it is. It is fitted on ``history``, predictions of earlier models about what came after them,
-    and cannot worsen the log loss there, since a slope of 1 changes nothing.
+    it is. It is fitted on ``history``, predictions of earlier models about what came after them;
+    with few of them the prior decides, which may cost log loss there.
     """
     if settings.method == "direction_shrink":
         slope = direction_slope(history, settings.initial_slope, rows.overlap)

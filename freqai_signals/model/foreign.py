@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals.drift.monitors import PairDrift
-from freqai_signals.model import artefact
-from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.model import artefact, booster
+from freqai_signals.model.signal_model import Fit, SignalModel
+from freqai_signals.schema import CLASS_COUNT
 
 SECONDS: Final = 60.0
 _MOST_MEMORY: Final = 8 * 2**30
@@ -66,9 +67,25 @@ def try_out(model: SignalModel) -> None:
     probabilities = model.predict(frame).probabilities
     if probabilities.shape != (2, 3) or not np.isclose(probabilities[0].sum(), 1.0):
         raise artefact.ArtefactError(f"predicts {probabilities.tolist()} for a row of zeros")
+    # SHAP values visit every node of a tree, a prediction one path only.
+    for head in model.fit.heads:
+        for fitted in head.boosters:
+            booster.contributions(fitted, rows[:1].astype(np.float32))
     model.contributions(dict(frame.iloc[0]))
+    _try_references(model.fit)
     drift = PairDrift(model.drift)
     drift.update_candle(0, np.zeros(len(drift.feature_names), np.float32), probabilities[0])
+
+
+def _try_references(fit: Fit) -> None:
+    """Raise where what a fit knows of its training rows has another shape or kind."""
+    returns = fit.class_returns
+    for values in (returns.mean, returns.square, returns.count, fit.prior):
+        if values.shape != (CLASS_COUNT,) or not np.isfinite(values).all():
+            raise artefact.ArtefactError("has references of another shape, or not finite")
+    quantiles = fit.margins.quantiles
+    if quantiles.dtype.kind != "f" or quantiles.ndim != 1 or not len(quantiles):
+        raise artefact.ArtefactError("has margins that are no numbers")
 
 
 def _main() -> int:

@@ -90,7 +90,8 @@ class ClassReturns:
     mean
         Shape ``(3,)``, 0 for a class without rows.
     square
-        Shape ``(3,)``, mean squared returns.
+        Shape ``(3,)``, mean of the winsorised squared returns; below the plain one where tails are
+        heavy.
     count
         Shape ``(3,)``, rows.
     """

@@ -11,6 +11,7 @@ from freqtrade.enums import CandleType
 from pandas import DataFrame
 
 from freqai_signals.dataset.candles import Span
+from freqai_signals.plugin.quiet import without_log
 from freqai_signals.preflight.situation import FrameReader, SpanReader
 
 _OLDEST = pd.Timestamp("2009-01-01", tz="UTC")
@@ -41,15 +42,12 @@ def stored_candles(config: Mapping[str, Any], timeframe: str) -> FrameReader:
 
 def _loaded(handler: Any, pair: str, timeframe: str, kind: CandleType) -> DataFrame:
     """The file's frame; empty where freqtrade's reader logs an error and goes on."""
-    level = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
     try:
-        frame: DataFrame = handler._ohlcv_load(pair, timeframe, None, kind)
+        with without_log(logging.CRITICAL):
+            frame: DataFrame = handler._ohlcv_load(pair, timeframe, None, kind)
     # What readers of other formats raise for odd bytes or columns is nearly anything.
     except Exception:  # noqa: BLE001
         return DataFrame()
-    finally:
-        logging.disable(level)
     return frame
 
 

@@ -1,6 +1,5 @@
 """What freqtrade's classes know of an exchange without asking it."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,10 +7,9 @@ from freqtrade.enums import CandleType, RunMode
 from freqtrade.exceptions import FreqtradeException
 from freqtrade.resolvers import ExchangeResolver
 
+from freqai_signals.plugin.quiet import without_log
 from freqai_signals.preflight.situation import ExchangeFacts
 from freqai_signals.settings import DEFAULT_TIMEFRAME
-
-logger = logging.getLogger(__name__)
 
 
 def exchange_facts(config: Mapping[str, Any]) -> ExchangeFacts | None:
@@ -35,19 +33,18 @@ def exchange_facts(config: Mapping[str, Any]) -> ExchangeFacts | None:
         "trading_mode": mode, "margin_mode": margin, "candle_type_def": kind,
         "exchange": {"name": name, "key": "", "secret": "", "pair_whitelist": []},
     }  # fmt: skip
-    level = logging.root.manager.disable
-    # It would announce itself a second time in the log of a start.
-    logging.disable(logging.WARNING)
     try:
-        exchange = ExchangeResolver.load_exchange(bare, validate=False, load_leverage_tiers=False)
+        # It would announce itself a second time in the log of a start.
+        with without_log():
+            exchange = ExchangeResolver.load_exchange(
+                bare, validate=False, load_leverage_tiers=False
+            )
         limit = exchange.ohlcv_candle_limit(timeframe, kind)
         fee = _taker_fee(exchange._api.describe().get("fees", {}), mode)
         has_history = bool(exchange.get_option("ohlcv_has_history"))
         exchange.close()
     except FreqtradeException:
         return None
-    finally:
-        logging.disable(level)
     return ExchangeFacts(str(name), int(limit), has_history, fee)
 
 

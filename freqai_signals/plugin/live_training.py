@@ -18,6 +18,7 @@ from freqai_signals.dataset.rows import Window
 from freqai_signals.files import write_atomically
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.plugin.freqai.backtest_windows import LabelledOnce, WindowModels
 from freqai_signals.plugin.freqai.data_drawer import SignalDataDrawer
 from freqai_signals.plugin.freqai.data_kitchen import (
     SignalDataKitchen,
@@ -204,7 +205,9 @@ class LiveTraining(IFreqaiModel):
             pool=pool,
             adapter_files=(
                 *hook_files(type(self.strategy), MODEL_HOOKS),
-                *method_files(type(self), SignalDataKitchen, SignalDataDrawer),
+                *method_files(
+                    type(self), SignalDataKitchen, SignalDataDrawer, WindowModels, LabelledOnce
+                ),
             ),
             costs=listed_costs(pool, self.strategy.round_trip_cost),
         )

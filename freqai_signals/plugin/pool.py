@@ -21,6 +21,7 @@ from freqtrade.plugins.pairlist.pairlist_helpers import expand_pairlist
 from freqai_signals.config import POOL_KEY, SettingsError, pool_pairs, settings_from_config
 from freqai_signals.files import write_atomically
 from freqai_signals.preflight.situation import is_named
+from freqai_signals.provenance import digest
 from freqai_signals.settings import SignalSettings
 from freqai_signals.settings.freqai_keys import plain_freqai
 
@@ -93,13 +94,11 @@ def freqai_config(
         "include_corr_pairlist": [],
         "indicator_periods_candles": list(settings.indicator_periods_candles),
     }
-    # 0, FreqAI's default, would train once a second.
-    hours = max(freqai.get("live_retrain_hours") or 0, settings.candle_seconds / 3600)
     plain = {
         **freqai,
         "signals": signals,
         "feature_parameters": parameters,
-        "live_retrain_hours": hours,
+        "live_retrain_hours": _retrain_hours(settings, config),
     }
     exchange = {**config["exchange"], "pair_whitelist": list(pool)}
     settled = {"freqai": plain, "pairs": list(pool), "exchange": exchange}
@@ -147,27 +146,39 @@ def _resolved_pool(
     if not is_live:
         return pool
     path = config["user_data_dir"] / "models" / config["freqai"]["identifier"] / POOL_FILE
-    hours = max(config["freqai"].get("live_retrain_hours") or 0, settings.candle_seconds / 3600)
-    kept = _kept_pool(path, time.time() - 3600 * hours)
+    exchange, correlated = config["exchange"], parameters.get("include_corr_pairlist")
+    lists = [
+        exchange.get("pair_whitelist"),
+        exchange.get("pair_blacklist"),
+        config.get("pairlists"),
+    ]
+    rule = digest([*lists, correlated])
+    kept = _kept_pool(path, rule, time.time() - 3600 * _retrain_hours(settings, config))
     if kept and all(dp.market(pair) is not None for pair in kept):
         logger.info("The pool of the stored model goes on: %s", ", ".join(kept))
         return kept
-    _keep_pool(path, pool)
+    _keep_pool(path, rule, pool)
     return pool
 
 
-def _kept_pool(path: Path, since: float) -> tuple[str, ...]:
-    """A pool that was resolved since a time (seconds since 1970); empty if there is none."""
+def _retrain_hours(settings: SignalSettings, config: Mapping[str, Any]) -> float:
+    """FreqAI's hours; 0, its default, would train once a second and means once a candle here."""
+    return max(config["freqai"].get("live_retrain_hours") or 0, settings.candle_seconds / 3600)
+
+
+def _kept_pool(path: Path, rule: str, since: float) -> tuple[str, ...]:
+    """A pool resolved by the same pairlists since a time (seconds since 1970); empty if none."""
     try:
         content = json.loads(path.read_text())
         pairs, resolved = tuple(content["pairs"]), float(content["resolved"])
     except (OSError, ValueError, KeyError, TypeError):
         return ()
-    return pairs if resolved > since and is_named(pairs) else ()
+    is_same = content.get("rule") == rule
+    return pairs if is_same and resolved > since and is_named(pairs) else ()
 
 
-def _keep_pool(path: Path, pool: Sequence[str]) -> None:
-    content = json.dumps({"resolved": time.time(), "pairs": list(pool)})
+def _keep_pool(path: Path, rule: str, pool: Sequence[str]) -> None:
+    content = json.dumps({"resolved": time.time(), "rule": rule, "pairs": list(pool)})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content.encode())

@@ -13,7 +13,7 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, pool_pairs
-from freqai_signals.dataset.features.cache import FeatureCache, with_features
+from freqai_signals.dataset.features.cache import FeatureCache, candle_digest, with_features
 from freqai_signals.dataset.pair_tables import PairTables, add_labels, row_memory
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.plugin.freqai.future_candles import drop_future_candles
@@ -89,12 +89,14 @@ class SignalColumns(IStrategy):
         self.features = FeatureCache(self.signal_settings, pool_pairs(self.signal_settings, config))
         self.tables = PairTables(self._candle_seconds)
         self._costs: dict[str, float] = {}
+        self._digests: dict[tuple[str, int], str] = {}
         self._report: BacktestRecord | None = None
 
     def ft_bot_start(self, **kwargs: Any) -> None:
         """Start afresh: a backtest's report is its own. Refuses a model that is not ours."""
         super().ft_bot_start(**kwargs)
         self._report = None
+        self._digests.clear()
         if not hasattr(self.freqai, "signal_settings"):
             raise OperationalException(
                 f"{type(self).__name__} needs the model of freqai-signals, got "
@@ -166,6 +168,17 @@ class SignalColumns(IStrategy):
         stored: DataFrame = self.dp.historic_ohlcv(pair, self.timeframe)
         return stored
 
+    def digest_until(self, pair: str, stop: int) -> str:
+        """Digest of a pair's candles before ``stop``, seconds since 1970.
+
+        Kept for one backtest: the predictions of every pair depend on the candles of all.
+        """
+        if (pair, stop) not in self._digests:
+            candles = self.training_candles(pair)
+            before = candles["date"] < pd.Timestamp(stop, unit="s", tz="UTC")
+            self._digests[pair, stop] = candle_digest(candles[before])
+        return self._digests[pair, stop]
+
     def newest_candle(self, pair: str) -> pd.Timestamp | None:
         """Opening of the newest candle that the exchange has shown of a pair."""
         frame = self.dp.ohlcv(pair, self.timeframe, copy=False)
@@ -234,7 +247,7 @@ class SignalColumns(IStrategy):
     def _record(self, dataframe: DataFrame, pair: str) -> None:
         """Keep predictions, decisions and outcomes of a backtest for the report."""
         if self._report is None:
-            cost = self.round_trip_cost(self.config["exchange"]["pair_whitelist"][0])
+            cost = self.round_trip_cost(pair)
             self._report = BacktestRecord.of(self.config, self._settings_now(), cost)
         made = self.tables.cached(pair, dataframe)
         if made is None:

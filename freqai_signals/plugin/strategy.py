@@ -77,7 +77,9 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Enter on signals that pass every rule; the first rule that says no is shown."""
         pair, settings = metadata["pair"], self._settings_now()
-        stops = tuple(self._stop_candles(pair, dataframe["date"].min())) if self._is_live else ()
+        # Without a cooldown nothing asks for the stops, which a bot reads from its database.
+        counted = self._is_live and settings.decision.cooldown_candles
+        stops = tuple(self._stop_candles(pair, dataframe["date"].min())) if counted else ()
         context, read = (
             PairContext(settings.candle_seconds, stops),
             self._reader.for_entries(dataframe),
@@ -166,7 +168,8 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
         It does not move. So a backtest asks for it once, when the entry has filled, and not in
         every candle of every trade; a running bot goes on asking, because it may be restarted.
         """
-        if not self._is_live:
+        is_ours = type(self).custom_stoploss is LightGBMSignalStrategy.custom_stoploss
+        if is_ours and not self._is_live:
             self.use_custom_stoploss, self._stop_is_placed = False, True
         stop = self._positions.barriers(trade).stop
         if stop is None:

@@ -1,7 +1,5 @@
 """A user's configs and data as freqtrade would read them, for commands of ours."""
 
-import copy
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,22 +13,12 @@ from freqtrade.exceptions import FreqtradeException
 
 from freqai_signals.plugin.candle_files import stored_candles
 from freqai_signals.plugin.exchange_facts import exchange_facts
+from freqai_signals.plugin.quiet import without_log
 from freqai_signals.plugin.startup import situation_of, timerange_of
 from freqai_signals.preflight.findings import Finding, error, warning
 from freqai_signals.preflight.situation import Situation
 
 STRATEGY: Final = "LightGBMSignalStrategy"
-_CONFIGS: Final = ("config.json", "config-signals.json")
-
-
-def config_files(given: Sequence[Path], user_data: Path) -> list[Path]:
-    """The configs that were named, else those that freqtrade and ``init`` put into their places."""
-    if given:
-        return list(given)
-    folders = (user_data, Path())
-    found = (folder / name for name in _CONFIGS for folder in folders)
-    files = {file.name: file for file in reversed([file for file in found if file.is_file()])}
-    return [files[name] for name in _CONFIGS if name in files]
 
 
 def read_user_config(
@@ -63,18 +51,14 @@ def read_user_config(
         "user_data_dir": str(user_data),
         **({"timerange": timerange} if timerange else {}),
     }
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
     try:
-        config = dict(Configuration(arguments, RunMode.UTIL_NO_EXCHANGE).get_config())
-        validated = copy.deepcopy(config)
-        validate_config_consistency(validated, preliminary=True)
-        return validated, []
+        with without_log():
+            config = dict(Configuration(arguments, RunMode.UTIL_NO_EXCHANGE).get_config())
+            validate_config_consistency(config, preliminary=True)
+        return config, []
     except (FreqtradeException, ValueError, OSError, KeyError) as problem:
         finding = error(f"config: freqtrade refuses it ({_one_line(problem)})")
         return _raw(files) | {"user_data_dir": user_data}, [finding]
-    finally:
-        logging.disable(level)
 
 
 def user_situation(config: Mapping[str, Any], strategy: str | None, purpose: Any) -> Situation:

@@ -144,9 +144,10 @@ def identifier_is_free(situation: Situation) -> Iterator[Finding]:
     folder, identifier = situation.user_data, situation.freqai.get("identifier")
     if folder is None or not isinstance(identifier, str):
         return
-    written = folder / "models" / identifier / "historic_predictions.pkl"
-    recently = 2 * situation.settings.candle_seconds
-    if not written.is_file() or time.time() - written.stat().st_mtime > recently:
+    # Of FreqAI's file and our journal, which of the two is written depends on the candle.
+    files = (folder / "models" / identifier).glob("historic_predictions.*")
+    written = max((file.stat().st_mtime for file in files), default=0.0)
+    if time.time() - written > 2 * situation.settings.candle_seconds:
         return
     other = _trader_in(folder.absolute())
     if other is not None:

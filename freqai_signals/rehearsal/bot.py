@@ -136,7 +136,7 @@ class RehearsedBot:
         """Resident bytes of the bot, 0 if it does not run."""
         total = 0
         for process in supervisor.descendants(self.process.pid) if self.process else ():
-            with suppress(psutil.NoSuchProcess):
+            with suppress(psutil.Error):
                 total += process.memory_info().rss
         return total
 

@@ -8,8 +8,10 @@ from typing import Any, Final
 import pandas as pd
 
 from freqai_signals.ledger.candle_rows import Kind
+from freqai_signals.ledger.damage import sqlite_file
 from freqai_signals.ledger.database import ledger_url
 from freqai_signals.ledger.ledger import Ledger
+from freqai_signals.ledger.sql_tables import PREDICTIONS
 from freqai_signals.live.decision_log import LiveRow
 from freqai_signals.live.health import Level
 from freqai_signals.rehearsal.parity import TOLERANCE, Mismatch
@@ -58,7 +60,11 @@ class LedgerView:
         """The ledger of a bot's data folder; None if it is switched off."""
         if not settings.ledger.enabled:
             return None
-        ledger = Ledger(ledger_url(settings.ledger, user_data))
+        url = ledger_url(settings.ledger, user_data)
+        file = sqlite_file(url)
+        if file is not None and not file.is_file():
+            return cls(pd.DataFrame(columns=PREDICTIONS.columns.keys()), pd.DataFrame())
+        ledger = Ledger(url, read_only=True)
         try:
             return cls(ledger.rows("predictions"), ledger.rows("drift_events"))
         finally:

@@ -38,13 +38,14 @@ def with_producer_columns(candles: pd.DataFrame, produced: pd.DataFrame) -> pd.D
     frame = frame.assign(**columns)
     for name in DIRECTION_COLUMNS:
         value = frame[name] if name in frame else pd.Series(0, index=frame.index)
-        frame[name] = (pd.to_numeric(value) == 1).astype(np.int64)
+        frame[name] = (pd.to_numeric(value, errors="coerce") == 1).astype(np.int64)
     for name in (*TAGS.values(), REASON_COLUMN):
         value = frame[name] if name in frame else pd.Series(None, index=frame.index, dtype=object)
         frame[name] = value.astype(object).where(value.notna(), None)
     for name in (TRUST_COLUMN, STRENGTH_COLUMN):
         value = frame[name] if name in frame else pd.Series(0, index=frame.index)
-        frame[name] = pd.to_numeric(value).fillna(0).astype(np.int64)
+        number = pd.to_numeric(value, errors="coerce").replace([np.inf, -np.inf], 0)
+        frame[name] = number.fillna(0).astype(np.int64)
     if BARRIER_COLUMN not in frame:
         frame[BARRIER_COLUMN] = np.nan
     return complete_outputs(frame)

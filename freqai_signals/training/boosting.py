@@ -1,4 +1,4 @@
-"""Training the boosters of a head: rows, targets, weights and number of rounds."""
+"""Training the boosters of a head: rows, targets and number of rounds."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -83,6 +83,11 @@ class ModelStore:
         return self.folder / f"{key}.model"
 
     def _prune(self) -> None:
-        files = sorted(self.folder.glob("*.model"), key=lambda file: file.stat().st_mtime)
+        used = {}
+        for file in self.folder.glob("*.model"):
+            # Another process that shares the folder may have deleted it meanwhile.
+            with suppress(FileNotFoundError):
+                used[file] = file.stat().st_mtime
+        files = sorted(used, key=used.__getitem__)
         for file in files[: max(len(files) - self.max_files, 0)]:
             file.unlink(missing_ok=True)

@@ -254,6 +254,10 @@ def test_the_documents_limits_are_freqtrades(repo: Path) -> None:
     assert len(table) == 8
     for name, (spot, futures) in table.items():
         config: dict[str, Any] = {"exchange": {"name": name.lower()}}
+        if spot == "FreqAI refused":
+            with pytest.raises(ValueError, match="freqtrade refuses FreqAI on"):
+                most_startup_candles(config, "5m")
+            continue
         assert str(most_startup_candles(config, "5m")) == spot, name
         if futures != "–":
             config |= {"trading_mode": "futures", "margin_mode": "isolated"}
@@ -273,6 +277,9 @@ def refusal(init: Any, *options: str) -> str:
 def test_a_timeframe_that_the_exchange_has_too_few_candles_for(init: Any, userdir: Path) -> None:
     exchange = json.loads(base_config())["exchange"] | {"name": "kraken"}
     mine = own_config(userdir.parent, exchange=exchange)
+    assert "refuses FreqAI on kraken" in refusal(init, "--config", str(mine))
+    allowed = {"override_exchange_checks": True}
+    mine = own_config(userdir.parent, exchange=exchange, freqai=allowed)
     error = refusal(init, "--config", str(mine), "--timeframe", "1m")
     assert "exchange allows 719" in error
     assert "longer timeframe" in error
@@ -287,7 +294,7 @@ def test_a_timeframe_that_the_exchange_has_too_few_candles_for(init: Any, userdi
         (["--config", "absent.json"], "absent.json: there is no such config file"),
         (["--config", "broken.json"], "broken.json is not JSON"),
         (["--config", "list.json"], "must hold a JSON object"),
-        (["--config", "unknown.json"], "not supported by ccxt"),
+        (["--config", "unknown.json"], "freqtrade does not know the exchange"),
         (["--config", "typo.json"], "freqai.signals.lables: unknown key"),
     ],
 )

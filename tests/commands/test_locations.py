@@ -10,7 +10,7 @@ import pytest
 from freqtrade.commands.arguments import Arguments
 
 from freqai_signals.commands.cli import SUBCOMMANDS, main
-from freqai_signals.commands.locations import Locations, add_locations, locations
+from freqai_signals.commands.locations import Locations, add_locations, ledger_location, locations
 
 AWAY = ("market", "sandbox", "rehearse")
 """Commands about the sandbox, which has no user's folder."""
@@ -177,3 +177,27 @@ def test_a_named_config_that_is_missing_ends_every_command(
 
 def test_the_name_of_hyperopt_before_0_2_still_works(run: Callable[..., tuple[int, str]]) -> None:
     assert run("search") == run("hyperopt")
+
+
+def test_what_init_writes_is_found_without_being_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "user_data"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"a": 1, "b": 1}')
+    (folder / "config-signals.json").write_text('{"b": 2}')
+    monkeypatch.chdir(tmp_path)
+    where = found()
+    assert [path.name for path in where.configs] == ["config.json", "config-signals.json"]
+    assert (where.config["a"], where.config["b"]) == (1, 2)
+
+
+def test_the_configs_ledger_is_meant_unless_another_is_named(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.sqlite"
+    mine.touch()
+    section = {"freqai": {"signals": {"ledger": {"url": f"sqlite:///{mine}"}}}}
+    where = Locations(tmp_path, (), section)
+    assert ledger_location(where, None) == f"sqlite:///{mine}"
+    assert ledger_location(where, "postgresql://h/l") == "postgresql://h/l"
+    with pytest.raises(ValueError, match=r"no ledger at .*other"):
+        ledger_location(where, str(tmp_path / "other"))

@@ -218,17 +218,28 @@ def test_a_restart_keeps_a_resolved_pool_for_as_long_as_its_model(
     bench: Bench, market: Market, tmp_path: Path
 ) -> None:
     user_data = tmp_path / "user"
-    before = RunningBot.start(bench, market, user_data, **PATTERN).pool
-    fewer = PATTERN | {"exchange__pair_blacklist": ["ETH/USDT"]}
-    again = RunningBot.start(bench, market, user_data, **fewer)
-    assert again.pool == before == FOUR
+    assert RunningBot.start(bench, market, user_data, **PATTERN).pool == FOUR
     file = user_data / "models" / "test" / POOL_FILE
-    file.write_text(file.read_text().replace('"resolved": 1', '"resolved": 0.1'))
+    # As if the exchange had listed three of them when the pool was resolved.
+    resolved = file.read_text().replace(', "XRP/USDT"', "")
+    file.write_text(resolved)
+    assert RunningBot.start(bench, market, user_data, **PATTERN).pool == FOUR[:3]
+    file.write_text(resolved.replace('"resolved": 1', '"resolved": 0.1'))
+    assert RunningBot.start(bench, market, user_data, **PATTERN).pool == FOUR
+    file.write_text("{")
+    assert RunningBot.start(bench, market, user_data, **PATTERN).pool == FOUR
+
+
+def test_other_pairlists_make_another_pool_at_once(
+    bench: Bench, market: Market, tmp_path: Path
+) -> None:
+    """A backtest of the same config has it too."""
+    user_data = tmp_path / "user"
+    assert RunningBot.start(bench, market, user_data, **PATTERN).pool == FOUR
+    fewer = PATTERN | {"exchange__pair_blacklist": ["ETH/USDT"]}
     assert RunningBot.start(bench, market, user_data, **fewer).pool == (
         "BTC/USDT", "SOL/USDT", "XRP/USDT",
     )  # fmt: skip
-    file.write_text("{")
-    assert len(RunningBot.start(bench, market, user_data, **fewer).pool) == 3
 
 
 def test_a_bot_told_to_train_as_often_as_it_can_trains_once_a_candle(

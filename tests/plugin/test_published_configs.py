@@ -60,6 +60,13 @@ def test_a_pattern_is_a_pool_in_a_backtest_too(bench: Bench, tmp_path: Path) -> 
     assert {model.card.pairs for model in run.strategy.freqai.windows.trained.values()} == {PAIRS}
 
 
+def test_a_pattern_needs_no_fee_in_the_config(bench: Bench, tmp_path: Path) -> None:
+    """Costs are asked for by the pair, not by the pattern that it stands for."""
+    config = small_config(exchange__pair_whitelist=[".*/USDT"], freqai__signals__costs={})
+    run = bench.backtest(tmp_path / "user", config)
+    assert set(run.strategy._costs) == set(PAIRS)
+
+
 def test_everything_that_works_against_us_comes_in_one_message(
     bench: Bench, tmp_path: Path
 ) -> None:

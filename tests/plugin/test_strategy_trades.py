@@ -16,6 +16,7 @@ from freqtrade.resolvers import StrategyResolver
 from freqtrade.strategy import IStrategy
 from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 
+from freqai_signals.plugin.strategy import LightGBMSignalStrategy
 from freqai_signals.schema import BARRIER_COLUMN
 from freqai_signals.settings import ExitSettings
 from freqai_signals.trading.exits import barrier_prices
@@ -282,6 +283,16 @@ def test_backtest_asks_for_the_stop_of_each_trade_when_it_fills_and_never_again(
         assert trade.stop_loss == pytest.approx(stop, rel=1e-4)
         assert adjusted(strategy, trade, filled=False) == 0
         assert trade.stop_loss == pytest.approx(stop, rel=1e-4)
+
+
+def test_a_subclass_with_a_stop_of_its_own_is_asked_as_a_bot_would_ask_it(
+    strategy: IStrategy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = LightGBMSignalStrategy.custom_stoploss
+    monkeypatch.setattr(type(strategy), "custom_stoploss", lambda *a, **k: ours(*a, **k))
+    trade, _ = trade_on(strategy, -20)
+    assert adjusted(strategy, trade, filled=True) == 1
+    assert adjusted(strategy, trade, filled=False) == 1
 
 
 def test_custom_stop_that_a_config_has_switched_off_stays_off(strategy: IStrategy) -> None:

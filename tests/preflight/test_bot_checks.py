@@ -1,5 +1,6 @@
 """What surrounds a running bot, and what is installed."""
 
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -101,10 +102,17 @@ def test_another_bot_in_the_same_folder_is_told(
 
     folder = tmp_path / "models" / "test"
     folder.mkdir(parents=True)
-    (folder / "historic_predictions.pkl").write_bytes(b"")
+    history = folder / "historic_predictions.pkl"
+    history.write_bytes(b"")
     monkeypatch.setattr(psutil, "process_iter", lambda names: [Other()])
-    (finding,) = identifier_is_free(situation(config_of("A/USDT", user_data_dir=tmp_path)))
+    at = situation(config_of("A/USDT", user_data_dir=tmp_path))
+    (finding,) = identifier_is_free(at)
     assert "process 7 trades with 'test' now" in finding.what
+    # FreqAI's file is written rarely; candles go to the journal.
+    os.utime(history, (1, 1))
+    assert not list(identifier_is_free(at))
+    (folder / "historic_predictions.journal").write_bytes(b"")
+    assert len(list(identifier_is_free(at))) == 1
 
 
 def test_a_copied_checkout_that_runs_another_package_is_told(

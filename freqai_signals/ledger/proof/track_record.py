@@ -7,8 +7,9 @@ from typing import Any, Final, Literal
 
 import pandas as pd
 from jinja2 import Environment
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
+from freqai_signals.ledger.database import one_moment
 from freqai_signals.ledger.ledger import Ledger
 from freqai_signals.ledger.live_quality import live_quality
 from freqai_signals.ledger.proof.chain import DAY, link
@@ -33,7 +34,8 @@ Nothing here says what comes.</p>
 </tr>{% endfor %}</table>
 <h2>Check it</h2>
 <p><code>chain.csv</code> holds each row as it was written: <code>digest</code> is the SHA-256 of
-<code>content</code>, <code>hash</code> that of the hash before (empty for the first) and
+<code>content</code>, <code>hash</code> that of the hash before (empty for
+number 1; where older rows are gone, the root at the number before, in <code>roots.csv</code>) and
 <code>digest</code>, bot by bot. <code>roots.csv</code> holds the last hash of each day: whoever
 has kept one from that day knows that nothing before was rewritten. The times in
 <code>content</code> are seconds since 1970: a prediction counts if it was <code>recorded</code>
@@ -89,22 +91,23 @@ def _record(ledger: Ledger) -> pd.DataFrame:
 
 def _write_chain(ledger: Ledger, path: Path) -> None:
     with (
-        ledger.engine.connect().execution_options(reads=True) as connection,
+        one_moment(ledger.engine) as connection,
         path.open("w", newline="") as file,
     ):
         written = csv.writer(file)
         written.writerow(("bot", "number", "hash", "digest", "content"))
         for head in connection.execute(select(CHAIN_HEADS)).mappings().fetchall():
-            before = _hash_before(ledger, head)
+            before = _hash_before(connection, head)
             for item in links(connection, str(head["bot"])):
                 before = item.hash or link(before, item.digest)
                 written.writerow((head["bot"], item.number, before, item.digest, item.text))
 
 
-def _hash_before(ledger: Ledger, head: Any) -> str:
-    roots = ledger.rows(CHAIN_ROOTS.name)
-    chosen = roots[(roots["bot"] == head["bot"]) & (roots["number"] == head["pruned"])]
-    return str(chosen["hash"].iloc[0]) if len(chosen) else ""
+def _hash_before(connection: Connection, head: Any) -> str:
+    """Of the first row that is kept: the root up to which older ones are gone."""
+    roots = CHAIN_ROOTS.c
+    query = select(roots.hash).where(roots.bot == head["bot"], roots.number == head["pruned"])
+    return str(connection.execute(query).scalar() or "")
 
 
 def _page(ledger: Ledger, record: pd.DataFrame) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, select
 
+from freqai_signals.ledger.database import one_moment
 from freqai_signals.ledger.ledger import Ledger
 from freqai_signals.ledger.proof.chain import CHAINED, content, digest_of, link
 from freqai_signals.ledger.sql_tables import CHAIN_HEADS, CHAIN_REPLACED, CHAIN_ROOTS
@@ -63,8 +64,9 @@ def verify(ledger: Ledger, roots: Mapping[tuple[str, int], str] | None = None) -
         ledger's own.
     """
     rows, problems = 0, []
-    with ledger.engine.connect().execution_options(reads=True) as connection:
-        for bot in _bots(connection):
+    with one_moment(ledger.engine) as connection:
+        # A bot of which all is gone has a noted root, if anything.
+        for bot in sorted({*_bots(connection), *(name for name, _ in roots or {})}):
             walk = _Walk(bot)
             problems += list(_problems(connection, walk, roots or {}))
             rows += walk.rows

@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from freqai_signals.dataset.features.cache import candle_digest
 from freqai_signals.dataset.features.inputs import lead_among
 from freqai_signals.files import write_atomically
 from freqai_signals.plugin.freqai.state_files import COST_PART, POOL_PART
@@ -103,8 +102,8 @@ class PredictionCache:
     ----------
     recipe
         What predictions are made from.
-    candles
-        Gives the base candles of a pair of the pool.
+    digest_until
+        Digest of a pair's base candles before a time, seconds since 1970.
     training_windows
         Start and stop of every training window, seconds since 1970: models carry calibration
         history from window to window, so every window up to the present one counts.
@@ -115,12 +114,12 @@ class PredictionCache:
     def __init__(
         self,
         recipe: Recipe,
-        candles: Callable[[str], pd.DataFrame],
+        digest_until: Callable[[str, int], str],
         training_windows: Sequence[tuple[int, int]],
         tuning: Callable[[int], str] = lambda until: "",
     ) -> None:
         self.recipe = recipe
-        self.candles = candles
+        self.digest_until = digest_until
         self.training_windows = tuple(training_windows)
         self.tuning = tuning
 
@@ -129,11 +128,9 @@ class PredictionCache:
         windows = [window for window in self.training_windows if window[1] < stop]
         parts = self.recipe.parts() | {"training windows": digest(windows)}
         parts["tuned parameters"] = self.tuning(max((last for _, last in windows), default=0))
-        until = pd.Timestamp(stop, unit="s", tz="UTC")
-        for pair in self.recipe.pool:
-            frame = self.candles(pair)
-            parts[f"candles of {pair}"] = candle_digest(frame[frame["date"] < until])
-        return parts
+        return parts | {
+            f"candles of {pair}": self.digest_until(pair, stop) for pair in self.recipe.pool
+        }
 
     def holds(self, path: Path, stop: int) -> bool:
         """Whether the file at ``path`` was made from exactly this; the log says why if not."""

@@ -11,11 +11,12 @@ from typing import Any
 from freqtrade.configuration import Configuration
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import FreqtradeException
-from freqtrade.resolvers import ExchangeResolver, StrategyResolver
+from freqtrade.resolvers import StrategyResolver
 from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 from freqtrade.resolvers.hyperopt_resolver import HyperOptLossResolver
 
-_REQUESTS = 5
+from freqai_signals.plugin.exchange_facts import exchange_facts
+from freqai_signals.plugin.quiet import without_log
 
 
 def most_startup_candles(config: Mapping[str, Any], timeframe: str) -> int:
@@ -33,23 +34,22 @@ def most_startup_candles(config: Mapping[str, Any], timeframe: str) -> int:
     Raises
     ------
     ValueError
-        If freqtrade does not know the exchange.
+        If freqtrade does not know the exchange, or refuses FreqAI there.
     """
     name = (config.get("exchange") or {}).get("name") or "binance"
-    wanted: dict[str, Any] = {
-        "exchange": {"name": name, "key": "", "secret": "", "pair_whitelist": []},
-        "dry_run": True,
-        "runmode": RunMode.OTHER,
-        "trading_mode": config.get("trading_mode", "spot"),
-        "margin_mode": config.get("margin_mode", ""),
-        "stake_currency": config.get("stake_currency", "USDT"),
-    }
-    with _quiet(), _as_value_error():
-        exchange = ExchangeResolver.load_exchange(wanted, validate=False)
-        limit = exchange.ohlcv_candle_limit(timeframe, wanted["candle_type_def"])
-        requests = _REQUESTS if exchange._ft_has["ohlcv_has_history"] else 1
-        exchange.close()
-    return int(limit) * requests - 1
+    with _as_value_error():
+        facts = exchange_facts({**config, "exchange": {"name": name}, "timeframe": timeframe})
+    if facts is None:
+        raise ValueError(f"freqtrade does not know the exchange {name!r}, or not in this mode")
+    freqai = config.get("freqai") or {}
+    allowed = ("override_exchange_check", "override_exchange_checks")
+    if not facts.has_history and not any(freqai.get(key) for key in allowed):
+        raise ValueError(
+            f"freqtrade refuses FreqAI on {name}, which gives its newest {facts.candles_a_call} "
+            "candles only; train on another exchange that lists the coins, or bring candles of "
+            "your own and set freqai.override_exchange_checks to true in your config"
+        )
+    return facts.most_candles
 
 
 def resolved_files(
@@ -98,12 +98,11 @@ def resolved_files(
 def _quiet() -> Iterator[None]:
     """Without freqtrade's log lines, which belong to its own commands, nor its way of logging."""
     root = logging.root
-    before, level, handlers = root.manager.disable, root.level, list(root.handlers)
-    logging.disable(logging.WARNING)
+    level, handlers = root.level, list(root.handlers)
     try:
-        yield
+        with without_log():
+            yield
     finally:
-        logging.disable(before)
         root.setLevel(level)
         root.handlers[:] = handlers
 

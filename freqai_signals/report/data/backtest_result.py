@@ -15,8 +15,8 @@ import pyarrow as pa
 from freqai_signals.report.data.frames import TRADE_COLUMNS, empty
 
 _UNREADABLE: Final = (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, pa.ArrowInvalid)
-_SLACK_SECONDS: Final = 600
-"""The record is written while a backtest runs, its result when it has ended."""
+_SLACK_SECONDS: Final = 2
+"""freqtrade cuts start and end of a run, which the record is written within, to whole seconds."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def select(run: Run, pair: str = "", tier: str = "") -> Run:
         _check(pair, list(run.frames))
         parts = (run.frames, run.features, run.shifts)
         chosen = [{name: part[name] for name in part if name == pair} for part in parts]
-        run = replace(run, frames=chosen[0], features=chosen[1], shifts=chosen[2])
+        run = Run(run.facts | {"pairs": [pair]}, *chosen)
     if not tier:
         return run
     level, decision = Strength[tier.upper()], run.settings.decision

@@ -135,7 +135,7 @@ def descendants(root: int) -> list[psutil.Process]:
 def kill_descendants(root: int) -> None:
     """Kill all processes below a process."""
     for process in descendants(root):
-        with suppress(psutil.NoSuchProcess):
+        with suppress(psutil.Error):
             process.kill()
 
 

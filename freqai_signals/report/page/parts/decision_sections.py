@@ -118,7 +118,7 @@ def return_section(data: PageData, bins: int = 10) -> Section:
     slope = _slope(table["predicted"].to_numpy(), table["realised"].to_numpy())
     best = table.iloc[-1]
     finding = (
-        f"The tenth with the highest prediction was expected to earn "
+        f"Of {len(table)} bins, that with the highest prediction was expected to earn "
         f"{as_basis_points(best['predicted'])} after costs and earned "
         f"{as_basis_points(best['realised'], best['error'])}"
     )
@@ -168,7 +168,7 @@ def rule_section(data: PageData) -> Section:
         "freqtrade also "
         "asks for a free slot and no open trade in the pair."
     )
-    predictions = data.frames.predictions
+    predictions = data.frames.predictions.query("trusted")
     reasons = predictions["reason"].astype(str).value_counts()
     emitted = int((predictions["strength"] > 0).sum())
     codes = [code for code in Reason if code not in (Reason.NONE, Reason.UNSURE_HOLD)]

@@ -80,7 +80,7 @@ def timeline_section(data: PageData) -> Section:
     finding = f"{counted(len(used), 'model')} predicted"
     lag = (used["first_used"] - used["trained_until"]).dropna()
     if len(lag):
-        finding += f"; the newest training outcome was at most {_span(lag.max())} old at first use"
+        finding += f"; the newest training candle was at most {_span(lag.max())} old at first use"
         finding += f" and {_span((used['last_used'] - used['trained_until']).max())} at last use"
     finding += f"; the gate refused {refused}." if refused else "; none was refused by the gate."
     tables = {"Models": models}
@@ -111,6 +111,8 @@ def drift_section(data: PageData) -> Section:
             "backtest again."
         )
         return absent(key, title, why, method)
+    if data.frames.facts.get("tier"):
+        return absent(key, title, "The rows of one tier say nothing of whole days.", method)
     wide = drift.pivot_table(index="date", columns="feature", values="shift")
     day = data.frames.predictions["date"].dt.floor("D")
     rows = day.value_counts()
@@ -203,8 +205,8 @@ def gap_section(data: PageData) -> Section:
 def _gap_shares(data: PageData, predictions: pd.DataFrame) -> pd.DataFrame:
     """Share of candles without a trusted prediction, a row per day, a column per pair."""
     day = predictions["date"].dt.floor("D")
-    trusted = predictions["trusted"].to_numpy(np.int64)
-    count = pd.Series(trusted).groupby([day, predictions["pair"]], observed=True).sum().unstack()
+    trusted = predictions["trusted"].astype(np.int64)
+    count = trusted.groupby([day, predictions["pair"]], observed=True).sum().unstack()
     spans = predictions.groupby("pair", observed=True)["date"].agg(["min", "max"])
     days = pd.date_range(day.min(), day.max(), freq="D")
     count = count.reindex(days).fillna(0.0)

@@ -29,6 +29,9 @@ SMALL_ERROR: Final = 0.02
 """Calibration error that matters little in use, even where it is significant."""
 
 _SURE: Final = 1.96
+
+_MUCH_NOISE: Final = 0.05
+"""Noise of a calibration error within which nothing can be said of it."""
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 
 
@@ -85,7 +88,7 @@ def edge_of(data: PageData) -> Edge:
 
 
 def verdict_section(data: PageData) -> Section:
-    """Section 1: four questions, each with a plain answer."""
+    """Section 1: five questions, each with a plain answer."""
     cards = [_calibrated(data), _informed(data), *_edge_cards(edge_of(data))]
     finding = " ".join(f"{card['answer']}." for card in cards[:3])
     method = (
@@ -122,16 +125,20 @@ def _calibrated(data: PageData) -> dict[str, str]:
     top = data.proba.max(axis=1)
     hit = data.proba.argmax(axis=1) == data.labels
     error, noise, chance = calibration_error(top, hit, data.blocks)
+    too_few = "Too few days to know whether the probabilities hold"
     if not math.isfinite(noise):
         text = f"Off by {as_percent(error)} on average, over fewer than {FEWEST_BLOCKS} days"
-        return _card(question, UNKNOWN, "Too few days to know whether the probabilities hold", text)
+        return _card(question, UNKNOWN, too_few, text)
     detail = (
-        f"Off by {as_percent(error)} on average; noise alone gives {as_percent(noise)}, "
-        "and as much "
-        f"in {as_percent(chance, 0)} of cases; {len(data.rows):,} rows on {data.blocks.count} days"
+        f"Off by {as_percent(error)} on average; noise alone gives {as_percent(noise)}, and as "
+        f"much in {as_percent(chance, 0)} of cases; "
+        f"{len(data.rows):,} rows on {data.blocks.count} days"
     )
     if chance >= 0.05:
-        return _card(question, YES, "The probabilities hold", detail)
+        # Of few days even a useless forecast lies within the noise.
+        known = noise < _MUCH_NOISE
+        answer = "The probabilities hold" if known else too_few
+        return _card(question, YES if known else UNKNOWN, answer, detail)
     if error < SMALL_ERROR:
         return _card(question, YES, "The probabilities nearly hold", detail)
     return _card(question, NO, "The probabilities do not hold", detail)
@@ -254,8 +261,8 @@ def _minute(value: Any) -> str:
 
 def reproduce_section(data: PageData, command: str) -> Section:
     """Section 18: settings, versions and the command."""
-    changed = flat(data.settings.model_dump(mode="json"))
-    usual = flat(SignalSettings().model_dump(mode="json"))
+    changed = pd.json_normalize(data.settings.model_dump(mode="json")).to_dict("records")[0]
+    usual = pd.json_normalize(SignalSettings().model_dump(mode="json")).to_dict("records")[0]
     rows = [
         {"setting": name, "value": str(value), "default": str(usual.get(name, ""))}
         for name, value in changed.items()
@@ -271,27 +278,8 @@ def reproduce_section(data: PageData, command: str) -> Section:
         + f" Made by `{command}`."
     )
     method = (
-        "Settings are those of the run; for a ledger, which does not store them, those of "
-        "the given "
-        "config. Versions are those installed where the page was made."
+        "Settings are those of the run; for a ledger, which does not store them, those of the "
+        "given config. Versions are those installed where the page was made."
     )
     tables = {"Command": commands, "Settings": table, "Versions": versions}
     return Section("reproduce", "How to make this again", finding, method, tables)
-
-
-def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested settings by dotted key.
-
-    Examples
-    --------
-    >>> flat({"a": {"b": 1}, "c": 2})
-    {'a.b': 1, 'c': 2}
-    """
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{above}{key}"
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{name}.")
-        else:
-            found[name] = value
-    return found

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from freqai_signals.metrics import direction_auc, move_auc
-from freqai_signals.report.page.day_blocks import DayBlocks
+from freqai_signals.report.page.day_blocks import FEWEST_BLOCKS, DayBlocks
 from freqai_signals.report.page.page_data import (
     Floats,
     PageData,
@@ -77,7 +77,7 @@ def calibration_error(
     place = np.minimum((stated * BINS).astype(np.intp), BINS - 1)
     gaps = blocks.sums(happened - stated, place, BINS)
     error = float(np.abs(gaps.sum(axis=0)).sum() / max(len(stated), 1))
-    if blocks.count < 5:
+    if blocks.count < FEWEST_BLOCKS:
         return error, float("nan"), float("nan")
     drawn = blocks.resampled(gaps) - gaps.sum(axis=0)
     noise = np.abs(drawn).sum(axis=1) / len(stated)

@@ -218,7 +218,7 @@ def threshold_returns(data: PageData) -> pd.DataFrame | None:
     """Daily net return of acting on all predictions above each confidence; None with few days.
 
     A column per threshold, a row per day: the sum over the day's rows, each acted on with one unit,
-    divided by the rows that the lowest threshold has a day, so that columns compare.
+    divided by that threshold's rows.
     """
     acted = (data.rows["predicted"] != SignalClass.HOLD).to_numpy()
     if data.blocks.count < 2 * _BLOCKS or not acted.any():
