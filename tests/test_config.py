@@ -511,12 +511,16 @@ OLD_DEFAULTS = {
     "ensemble": {"snapshots": 0, "decay": 0.5, "linear_weight": 0.0},
     "labels": {"ensemble_kinds": [], "ensemble_horizons_candles": []},
     "decision": {"score_share": None, "score_window_days": 60, "lively_window_days": None},
+    "selection": {"methods": ["duplicates", "clusters"], "correlation": 0.8},
+    "tuning": {"coarse_step": 4},
     "weights": {"uniqueness": False, "recency_half_life_days": None, "class_balance": False},
 }
 SWITCHED_ON = {
     "ensemble": {"snapshots": 2, "decay": 0.9, "linear_weight": 0.2},
     "labels": {"ensemble_kinds": ["fixed"], "ensemble_horizons_candles": [4]},
     "decision": {"score_share": 0.03, "score_window_days": 30, "lively_window_days": 60},
+    "selection": {"methods": ["groups"], "correlation": 0.9},
+    "tuning": {"coarse_step": 2},
     "weights": {"uniqueness": True, "recency_half_life_days": 90, "class_balance": True},
 }
 

@@ -119,22 +119,15 @@ def _show(registry: "Registry", arguments: argparse.Namespace) -> int:
     print_table("Purged validation", numbers)
     print_table("Feature groups", _groups(model.card))
     if model.card.selection:
-        facts = model.card.selection.items()
-        short = [{"": k, "value": v} for k, v in facts if k not in ("groups", "constant")]
-        print_table("Feature selection", short)
+        facts = [{"": k, "value": v} for k, v in model.card.selection.items()]
+        print_table("Feature selection", facts)
     print_table("History", history)
     return 0
 
 
 def _groups(card: "ModelCard") -> list[dict[str, Any]]:
-    """Importance of each feature group: its share of gain, and of log loss where measured."""
-    lost = card.selection.get("groups", {})
-    measured = {name: f"{lost[name]:+.5f}" if name in lost else "-" for name in card.groups}
-    return [
-        {"group": name, "share of gain": f"{share:.3f}"}
-        | ({"loss without its values": measured[name]} if lost else {})
-        for name, share in card.groups.items()
-    ]
+    """Share of the trees' gain by feature group."""
+    return [{"group": name, "share of gain": f"{v:.3f}"} for name, v in card.groups.items()]
 
 
 def _compare(registry: "Registry", arguments: argparse.Namespace) -> int:

@@ -30,16 +30,27 @@ _MAX_COMBINATIONS: Final = 1000
 
 @dataclass(frozen=True)
 class PurgedKFold:
-    """K folds, contiguous in time, each tested once.
+    r"""Folds contiguous in time, tested one by one or in every combination of several.
+
+    With *N* folds of which *k* are held out there are :math:`\binom{N}{k}` splits, and every fold
+    is tested in :math:`\varphi = \binom{N-1}{k-1}` of them. Backtest path *p* takes the *p*-th test
+    of each fold, so each of the :math:`\varphi` paths tests every row once, by models that were not
+    trained on it. With *k* = 1 this is plain purged cross-validation with one path.
 
     Parameters
     ----------
     intervals
         Of the rows given to ``split``, in their order.
     n_splits
-        Number of folds, at least 2; each spans the same number of candles that have rows.
+        Number of folds *N*, at least 2; each spans the same number of candles that have rows.
+    n_test_folds
+        How many of them are held out at once, *k*, at least 1 and fewer than ``n_splits``.
     embargo
-        Candles after a test fold's last event end in which no training row may start.
+        Candles after a test span's last event end in which no training row may start.
+
+    References
+    ----------
+    López de Prado, *Advances in Financial Machine Learning*, 2018, chapters 7 and 12.
 
     Examples
     --------
@@ -49,27 +60,58 @@ class PurgedKFold:
     [3 4 5] [0 1]
     [0 5] [2 3]
     [0 1 2] [4 5]
+    >>> PurgedKFold(Intervals(np.arange(8), np.arange(8)), 4, n_test_folds=2).path_ids()
+    array([[ 0,  0, -1, -1],
+           [ 1, -1,  0, -1],
+           [ 2, -1, -1,  0],
+           [-1,  1,  1, -1],
+           [-1,  2, -1,  1],
+           [-1, -1,  2,  2]])
     """
 
     intervals: Intervals
     n_splits: int = 5
+    n_test_folds: int = 1
     embargo: int = 0
 
     def __post_init__(self) -> None:
-        """Reject impossible numbers of folds."""
+        """Reject impossible or unreasonably many combinations."""
         check_embargo(self.embargo)
         _check_folds(self.intervals, self.n_splits)
+        if not 1 <= self.n_test_folds < self.n_splits:
+            raise ValueError(
+                f"n_test_folds must lie in 1 .. {self.n_splits - 1}, got {self.n_test_folds}; "
+                "at least one fold must be left to train on"
+            )
+        count = self.get_n_splits()
+        if count > _MAX_COMBINATIONS:
+            raise ValueError(
+                f"{self.n_test_folds} of {self.n_splits} folds make {count} trainings, at most "
+                f"{_MAX_COMBINATIONS} are allowed; lower n_splits or n_test_folds"
+            )
 
     def split(self, X: Any = None, y: Any = None, groups: Any = None) -> Iterator[Split]:
         """Yield training and test row numbers; the arguments only confirm the number of rows."""
         _check_length(self.intervals, X)
         folds = _fold_numbers(self.intervals.start, self.n_splits)
-        for fold in range(self.n_splits):
-            yield _purged(self.intervals, folds == fold, self.embargo)
+        for chosen in combinations(range(self.n_splits), self.n_test_folds):
+            test = np.isin(folds, chosen)
+            start, event_end = self.intervals.start, self.intervals.event_end
+            yield _indices(purged_train_mask(start, event_end, test, self.embargo), test)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Number of folds."""
-        return self.n_splits
+        """Number of combinations of test folds."""
+        return math.comb(self.n_splits, self.n_test_folds)
+
+    def path_ids(self) -> IntArray:
+        """Path of each test fold; shape ``(splits, folds)``, -1 where it is not tested."""
+        chosen = list(combinations(range(self.n_splits), self.n_test_folds))
+        tested = np.array([np.isin(np.arange(self.n_splits), folds) for folds in chosen])
+        return np.where(tested, tested.cumsum(axis=0) - 1, -1)
+
+    def row_paths(self) -> IntArray:
+        """Path of each test row; shape ``(splits, rows)``, -1 where it is not tested."""
+        return self.path_ids()[:, _fold_numbers(self.intervals.start, self.n_splits)]
 
 
 @dataclass(frozen=True)
@@ -148,105 +190,12 @@ class WalkForward:
         return windows[windows >= 0]
 
 
-@dataclass(frozen=True)
-class CombinatorialPurgedKFold:
-    r"""Every combination of test folds among *N* folds, recombined into several backtest paths.
-
-    With *N* folds of which *k* are held out there are :math:`\binom{N}{k}` splits, and every fold
-    is tested in :math:`\varphi = \frac{k}{N} \binom{N}{k} = \binom{N-1}{k-1}` of them. Path *p*
-    takes the *p*-th test of each fold, so each of the :math:`\varphi` paths tests every row once,
-    by models that were not trained on it.
-
-    Parameters
-    ----------
-    intervals
-        Of the rows given to ``split``, in their order.
-    n_folds
-        Number of folds *N*, contiguous in time.
-    n_test_folds
-        How many of them are held out at once, *k*, at least 1 and fewer than ``n_folds``.
-    embargo
-        Candles after a test span's last event end in which no training row may start.
-
-    References
-    ----------
-    López de Prado, *Advances in Financial Machine Learning*, 2018, chapter 12.
-
-    Examples
-    --------
-    >>> rows = Intervals(np.arange(8), np.arange(8))
-    >>> for train, test in CombinatorialPurgedKFold(rows, n_folds=4, n_test_folds=3).split():
-    ...     print(train, test)
-    [6 7] [0 1 2 3 4 5]
-    [4 5] [0 1 2 3 6 7]
-    [2 3] [0 1 4 5 6 7]
-    [0 1] [2 3 4 5 6 7]
-    >>> CombinatorialPurgedKFold(rows, n_folds=4, n_test_folds=2).path_ids()
-    array([[ 0,  0, -1, -1],
-           [ 1, -1,  0, -1],
-           [ 2, -1, -1,  0],
-           [-1,  1,  1, -1],
-           [-1,  2, -1,  1],
-           [-1, -1,  2,  2]])
-    """
-
-    intervals: Intervals
-    n_folds: int = 6
-    n_test_folds: int = 2
-    embargo: int = 0
-
-    def __post_init__(self) -> None:
-        """Reject impossible or unreasonably many combinations."""
-        check_embargo(self.embargo)
-        _check_folds(self.intervals, self.n_folds)
-        if not 1 <= self.n_test_folds < self.n_folds:
-            raise ValueError(
-                f"n_test_folds must lie in 1 .. {self.n_folds - 1}, got {self.n_test_folds}; "
-                "at least one fold must be left to train on"
-            )
-        count = self.get_n_splits()
-        if count > _MAX_COMBINATIONS:
-            raise ValueError(
-                f"{self.n_test_folds} of {self.n_folds} folds make {count} trainings, at most "
-                f"{_MAX_COMBINATIONS} are allowed; lower n_folds or n_test_folds"
-            )
-
-    def split(self, X: Any = None, y: Any = None, groups: Any = None) -> Iterator[Split]:
-        """Yield training and test row numbers; the arguments only confirm the number of rows."""
-        _check_length(self.intervals, X)
-        folds = _fold_numbers(self.intervals.start, self.n_folds)
-        for chosen in combinations(range(self.n_folds), self.n_test_folds):
-            yield _purged(self.intervals, np.isin(folds, chosen), self.embargo)
-
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Number of combinations."""
-        return math.comb(self.n_folds, self.n_test_folds)
-
-    def get_n_paths(self) -> int:
-        """Number of backtest paths, each of which tests every row once."""
-        return math.comb(self.n_folds - 1, self.n_test_folds - 1)
-
-    def path_ids(self) -> IntArray:
-        """Path of each test fold; shape ``(n_splits, n_folds)``, -1 where it is not tested."""
-        chosen = list(combinations(range(self.n_folds), self.n_test_folds))
-        tested = np.array([np.isin(np.arange(self.n_folds), folds) for folds in chosen])
-        return np.where(tested, tested.cumsum(axis=0) - 1, -1)
-
-    def row_paths(self) -> IntArray:
-        """Path of each test row; shape ``(n_splits, n_rows)``, -1 where it is not tested."""
-        return self.path_ids()[:, _fold_numbers(self.intervals.start, self.n_folds)]
-
-
 def _fold_numbers(start: IntArray, n_folds: int) -> IntArray:
     """Fold of every row; rows of one candle share a fold."""
     # By candle, not by row: rows of one candle must not be separated.
     candles, candle_of_row = np.unique(start, return_inverse=True)
     sizes = [len(part) for part in np.array_split(candles, n_folds)]
     return np.repeat(np.arange(n_folds), sizes)[candle_of_row]
-
-
-def _purged(intervals: Intervals, test: BoolArray, embargo: int) -> Split:
-    return _indices(purged_train_mask(intervals.start, intervals.event_end, test, embargo), test)
 
 
 def _indices(train: BoolArray, test: BoolArray) -> Split:

@@ -20,6 +20,9 @@ REMOVED: Final[Mapping[str, str]] = {
     "weights.recency_half_life_days": "counting newer rows more",
     "weights.class_balance": "giving all classes the same sum of weights",
     "weights": "weighing training rows",
+    "selection.methods": "choosing features by permuted groups and clusters of columns",
+    "selection.correlation": "choosing features by permuted clusters of columns",
+    "tuning.coarse_step": "scoring parameters on few rows first",
     "decision.lively_window_days": "acting on lively pairs only, a rule of the futures-1h profile,",
 }
 """Key under ``freqai.signals`` to what it did; a section comes after its keys."""

@@ -9,7 +9,6 @@ from freqai_signals.settings.section import Effect, Fraction, Names, Section
 LabelKind = Literal["fixed", "volatility", "triple_barrier"]
 ModelKind = Literal["multiclass", "two_stage"]
 CalibrationMethod = Literal["none", "temperature", "direction_shrink"]
-SelectionMethod = Literal["duplicates", "groups", "clusters"]
 FeatureGroup = Literal[
     "momentum",
     "mean_reversion",
@@ -96,20 +95,15 @@ class ModelSettings(Section):
 class SelectionSettings(Section):
     """Feature selection; see ``training.feature_selection``.
 
-    ``methods``: drop constant and duplicate columns (``duplicates``), feature groups (``groups``),
-    clusters of columns with a mean absolute rank correlation of ``correlation`` or more
-    (``clusters``). Dropping may cost at most ``tolerance`` nats of log loss, at ``significance``;
-    otherwise all features are kept. About ``max_rows`` rows are used.
+    The features that add least to the gain of the trees, beyond ``gain_share`` of it, are dropped
+    if that costs at most ``tolerance`` nats of log loss, at ``significance``; otherwise all are
+    kept. About ``max_rows`` rows are used.
     """
 
     affects: ClassVar[Effect] = "model"
 
     enabled: bool = False
-    methods: Annotated[tuple[SelectionMethod, ...], Strict(False), Field(min_length=1)] = (
-        "duplicates",
-        "clusters",
-    )
-    correlation: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    gain_share: Annotated[float, Field(gt=0, lt=1)] = 0.95
     tolerance: Annotated[float, Field(ge=0, le=1)] = 0.001
     significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     max_rows: Annotated[int, Field(ge=1000, le=10_000_000)] = 40_000

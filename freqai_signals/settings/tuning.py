@@ -27,10 +27,9 @@ class TuningSettings(Section):
     ``stale`` also tunes in retraining if none applies. A record applies for ``stale_days`` after
     the last candle it depends on. The search ends after ``trials`` (the first one has the config's
     parameters) or ``minutes``; the best parameters are tested on the last ``held_out_fraction`` of
-    the time, at ``significance``. Every trial first trains on every ``coarse_step``-th candle only
-    (1: no such step), then fold by fold; the worse half is pruned. The ``scheme``
-    ``combinatorial`` holds out every pair of ``folds``, which gives several backtest paths.
-    ``storage`` is an Optuna URL, "" for a SQLite file next to the records.
+    the time, at ``significance``. A trial trains fold by fold; after each the worse half is pruned.
+    The ``scheme`` ``combinatorial`` holds out every pair of ``folds``, which gives several backtest
+    paths. ``storage`` is an Optuna URL, "" for a SQLite file next to the records.
     """
 
     affects: ClassVar[Effect] = "nothing"
@@ -43,7 +42,6 @@ class TuningSettings(Section):
     minutes: Annotated[float, Field(gt=0, le=10_000)] = 30.0
     scheme: Literal["k_fold", "walk_forward", "combinatorial"] = "k_fold"
     folds: Annotated[int, Field(ge=2, le=10)] = 3
-    coarse_step: Annotated[int, Field(ge=1, le=100)] = 4
     held_out_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
     significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     stale_days: Annotated[float, Field(gt=0, le=100_000)] = 90.0

@@ -1,14 +1,13 @@
 """Feature selection: features are dropped only if that provably costs nothing.
 
-The rows before the hold-out are split in three by time, purged of each other. A model of the first
-part gives the permutation importance of each set of features on the second. The sets with an
-importance within one standard error are dropped, or, if that drops too much, those without
-importance. Each time a model without them must be as good on the third part, which chose nothing.
+The rows before the hold-out are split in two by time, purged of each other. A model of the first
+part gives each feature's gain. The features that add least to it are dropped if a model without
+them is as good on the second part, which chose nothing.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,28 +15,19 @@ from numpy.typing import NDArray
 
 from freqai_signals.dataset.features import feature_groups
 from freqai_signals.dataset.rows import TrainingRows
-from freqai_signals.metrics import MeanTest, candle_means, log_losses, mean_test
+from freqai_signals.metrics import candle_means, log_losses, mean_test
+from freqai_signals.model.booster import gain
 from freqai_signals.model.ensemble import raw_mean
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.boosting import fit_heads
-from freqai_signals.training.feature_clusters import (
-    constant_columns,
-    correlation_clusters,
-    duplicate_columns,
-    jaccard,
-    permutation_losses,
-)
 from freqai_signals.training.row_checks import missing_classes, split_tail, why_not_trainable
 
 logger = logging.getLogger(__name__)
 
 OTHER_GROUP: Final = "other"
-_ERRORS: Final = (1.0, 0.0)
-"""Standard errors above which a set is important, in the order in which they are tried."""
-
-_LATER: Final = 0.4
-"""Share of the rows' time used to choose and, the second half of it, to confirm."""
+_CONFIRMING_SHARE: Final = 0.3
+"""Share of the rows' time used to confirm a choice."""
 
 
 @dataclass(frozen=True)
@@ -50,35 +40,26 @@ class FeatureChoice:
         Names in the order of the rows.
     reason
         One sentence with the numbers that decided.
-    constant, duplicate, dropped
-        Names dropped because they have one value, equal another, or are not important.
-    groups
-        Permutation importance (increase of log loss, nats) by feature group; empty if none was
-        measured.
-    clusters
-        Number of clusters evaluated, 0 if none.
+    dropped
+        Names of the features left out.
     excess, excess_bound
         Log loss of the kept features minus that of all on the confirming rows (nats), and its upper
         bound; None if there was nothing to confirm.
     jaccard
-        Jaccard index with the features of the previous model; None if there was none.
+        Jaccard index with the features of the previous model, 1 for the same ones; None if there
+        was none.
     """
 
     kept: tuple[str, ...]
     reason: str
-    constant: tuple[str, ...] = ()
-    duplicate: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
-    groups: Mapping[str, float] = field(default_factory=dict)
-    clusters: int = 0
     excess: float | None = None
     excess_bound: float | None = None
     jaccard: float | None = None
 
     def evidence(self) -> dict[str, Any]:
         """For the model card: all but the kept names, which the model has."""
-        facts = {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
-        return facts | {"kept": len(self.kept)}
+        return asdict(self) | {"kept": len(self.kept), "dropped": list(self.dropped)}
 
 
 def choose_features(
@@ -100,95 +81,50 @@ def choose_features(
     FeatureChoice
         Never raises for too few rows: then all their columns are kept, with the reason.
     """
-    names = np.array(past.names, dtype=object)
-    constant, duplicate = (
-        (constant_columns(past.features), duplicate_columns(past.features))
-        if "duplicates" in settings.selection.methods
-        else (np.arange(0), np.arange(0))
-    )
-    duplicate = np.setdiff1d(duplicate, constant)
-    left = np.setdiff1d(np.arange(len(names)), np.union1d(constant, duplicate))
-    choice = _drop_unimportant(past.columns(tuple(names[left])), settings)
-    choice = replace(
-        choice,
-        constant=tuple(names[constant]),
-        duplicate=tuple(names[duplicate]),
-        jaccard=jaccard(choice.kept, before) if before else None,
-    )
-    stability = (
-        "" if choice.jaccard is None else f", Jaccard {choice.jaccard:.2f} with the last model"
-    )
-    logger.info("Features: %d of %d kept%s: %s", len(choice.kept), len(names), stability,
+    choice = _drop_unimportant(sampled(past, settings.selection.max_rows), settings)
+    stability = ""
+    if before:
+        choice = replace(choice, jaccard=_jaccard(choice.kept, before))
+        stability = f", Jaccard {choice.jaccard:.2f} with the last model"
+    logger.info("Features: %d of %d kept%s: %s", len(choice.kept), len(past.names), stability,
                 choice.reason)  # fmt: skip
     return choice
 
 
-def _drop_unimportant(past: TrainingRows, settings: SignalSettings) -> FeatureChoice:
-    """Drop the sets of features that are not important, if that is confirmed."""
-    everything, methods = past.names, settings.selection.methods
-    if not {"groups", "clusters"} & set(methods):
-        return FeatureChoice(everything, "only constant and duplicate columns are dropped")
-    parts = _parts(sampled(past, settings.selection.max_rows), settings)
-    reason = _why_not_split(parts, settings)
+def _drop_unimportant(rows: TrainingRows, settings: SignalSettings) -> FeatureChoice:
+    """Drop the features that add least gain, if that is confirmed."""
+    learn, confirm = split_tail(rows, settings, _CONFIRMING_SHARE)
+    reason = _why_not_split(learn, confirm, settings)
     if reason:
-        return FeatureChoice(everything, f"all are kept, too few rows to split: {reason}")
-    learn, choose, confirm = parts
-    model = _TrialModel(learn, settings)
-    groups = _groups(everything, settings)
-    clusters = correlation_clusters(learn.features, settings.selection.correlation)
-    # Groups are always measured, for the report, and dropped only by the method of that name.
-    sets = {("groups", name): columns for name, columns in groups.items()}
-    if "clusters" in methods:
-        sets |= {("clusters", str(i)): columns.tolist() for i, columns in enumerate(clusters)}
-    losses = permutation_losses(model.probabilities, choose.features, choose.label, sets)
-    tests = {name: _test(choose, values, settings) for name, values in losses.items()}
-    importance = {name: tests["groups", name].mean for name in groups}
-    found = FeatureChoice(everything, "", groups=importance, clusters=len(clusters))
-    for errors in _ERRORS:
-        important = np.ones(len(everything), dtype=np.bool_)
-        for name, test in tests.items():
-            if name[0] in methods and test.mean <= errors * test.standard_error:
-                important[sets[name]] = False
-        found = _confirmed(found, important, model, confirm)
-        if found.dropped:
-            break
-    return found
-
-
-def _groups(names: Sequence[str], settings: SignalSettings) -> dict[str, list[int]]:
-    """Column indices of each feature group."""
-    group_of = feature_groups(settings)
-    groups: dict[str, list[int]] = {}
-    for index, name in enumerate(names):
-        groups.setdefault(group_of.get(name, OTHER_GROUP), []).append(index)
-    return groups
+        return FeatureChoice(rows.names, f"all are kept, too few rows to split: {reason}")
+    full = _TrialModel(learn, settings)
+    important = full.important(settings.selection.gain_share)
+    if important.all():
+        return FeatureChoice(rows.names, "all are kept, every one adds to the gain")
+    return _confirmed(important, full, confirm)
 
 
 def _confirmed(
-    found: FeatureChoice, important: NDArray[np.bool_], full: "_TrialModel", confirm: TrainingRows
+    important: NDArray[np.bool_], full: "_TrialModel", confirm: TrainingRows
 ) -> FeatureChoice:
     """Keep only the important features if a model of these is as good on the confirming rows."""
-    if important.all():
-        return replace(found, reason="all are kept, every set is important")
-    if not important.any():
-        return replace(found, reason="all are kept, no set is important by itself")
-    settings = full.settings
-    kept = tuple(name for name, keep in zip(found.kept, important, strict=True) if keep)
-    dropped = tuple(name for name in found.kept if name not in set(kept))
+    names, settings = full.rows.names, full.settings
+    kept = tuple(name for name, keep in zip(names, important, strict=True) if keep)
     reduced = _TrialModel(full.rows.columns(kept), settings)
-    gain = full.losses(confirm) - reduced.losses(confirm.columns(kept))
-    test = _test(confirm, gain, settings)
-    # Bonferroni: two choices may be confirmed on the same rows.
-    upper = -test.bound(settings.selection.significance / len(_ERRORS))
-    found = replace(found, excess=-test.mean, excess_bound=upper)
+    gained = full.losses(confirm) - reduced.losses(confirm.columns(kept))
+    days = float(np.ptp(confirm.start) + 1) / settings.candles_per_day
+    test = mean_test(candle_means(confirm.start, gained), days)
+    limits = settings.selection
+    upper = -test.bound(limits.significance)
     evidence = (
-        f"without the {len(dropped)} unimportant ones log loss changes by {-test.mean:+.5f}, at "
-        f"most {upper:+.5f} at {settings.selection.significance:.0%}; "
-        f"{settings.selection.tolerance:+.5f} is tolerated"
+        f"without the {len(names) - len(kept)} unimportant ones log loss changes by "
+        f"{-test.mean:+.5f}, at most {upper:+.5f} at {limits.significance:.0%}; "
+        f"{limits.tolerance:+.5f} is tolerated"
     )
-    if upper > settings.selection.tolerance:
-        return replace(found, reason=f"all are kept, {evidence}")
-    return replace(found, kept=kept, dropped=dropped, reason=evidence)
+    if upper > limits.tolerance:
+        return FeatureChoice(names, f"all are kept, {evidence}", (), -test.mean, upper)
+    dropped = tuple(name for name in names if name not in set(kept))
+    return FeatureChoice(kept, evidence, dropped, -test.mean, upper)
 
 
 def group_shares(model: SignalModel, settings: SignalSettings) -> dict[str, float]:
@@ -211,11 +147,21 @@ class _TrialModel:
         past, tail = split_tail(rows, settings, settings.validation_fraction)
         self._heads = fit_heads(past, tail, settings.model_copy(update={"model": one_seed}))
 
-    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        return raw_mean(self._heads, features)
+    def important(self, gain_share: float) -> NDArray[np.bool_]:
+        """Features that make up ``gain_share`` of any booster's gain, shape ``(m,)``.
+
+        Direction's gain is far smaller than that of moves, so each booster counts by itself.
+        """
+        important = np.zeros(len(self.rows.names), dtype=np.bool_)
+        for fitted in self._heads[0].boosters:
+            gains = gain(fitted)
+            order = np.argsort(-gains, kind="stable")
+            before = np.cumsum(gains[order]) - gains[order]
+            important[order[(before < gain_share * gains.sum()) & (gains[order] > 0)]] = True
+        return important
 
     def losses(self, rows: TrainingRows) -> NDArray[np.float64]:
-        return log_losses(rows.label, self.probabilities(rows.features))
+        return log_losses(rows.label, raw_mean(self._heads, rows.features))
 
 
 def sampled(rows: TrainingRows, max_rows: int) -> TrainingRows:
@@ -225,24 +171,15 @@ def sampled(rows: TrainingRows, max_rows: int) -> TrainingRows:
     return rows.take(candle % step == 0)
 
 
-def _parts(rows: TrainingRows, settings: SignalSettings) -> tuple[TrainingRows, ...]:
-    """Rows to train, to choose and to confirm on, in order of time and purged of each other."""
-    learn, later = split_tail(rows, settings, _LATER)
-    return (learn, *split_tail(later, settings, 0.5))
-
-
-def _why_not_split(parts: tuple[TrainingRows, ...], settings: SignalSettings) -> str:
+def _why_not_split(learn: TrainingRows, confirm: TrainingRows, settings: SignalSettings) -> str:
     """Why these parts do not suffice to select features; empty if they do."""
-    learn, *later = parts
     if why_not_trainable(learn, settings):
         return why_not_trainable(learn, settings)
     past, tail = split_tail(learn, settings, settings.validation_fraction)
-    reasons = [why_not_trainable(rows, settings) for rows in (past, *later)] + [
-        missing_classes(tail)
-    ]
-    return next((reason for reason in reasons if reason), "")
+    reasons = [why_not_trainable(rows, settings) for rows in (past, confirm)]
+    return next((reason for reason in [*reasons, missing_classes(tail)] if reason), "")
 
 
-def _test(rows: TrainingRows, values: NDArray[np.float64], settings: SignalSettings) -> MeanTest:
-    days = float(np.ptp(rows.start) + 1) / settings.candles_per_day
-    return mean_test(candle_means(rows.start, values), days)
+def _jaccard(one: Sequence[str], other: Sequence[str]) -> float:
+    """Jaccard index of two sets of names, of which the second is not empty."""
+    return len(set(one) & set(other)) / len(set(one) | set(other))

@@ -32,7 +32,7 @@ from freqai_signals.tuning.study import Found, Search, judged_before, search, sh
 
 logger = logging.getLogger(__name__)
 
-_COMPARED = ("parameters", "scheme", "folds", "coarse_step", "held_out_fraction", "seed")
+_COMPARED = ("parameters", "scheme", "folds", "held_out_fraction", "seed")
 
 
 class Unfinished(ValueError):

@@ -6,12 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from freqai_signals.dataset.cross_validation import (
-    CombinatorialPurgedKFold,
-    PurgedKFold,
-    Split,
-    WalkForward,
-)
+from freqai_signals.dataset.cross_validation import PurgedKFold, Split, WalkForward
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.dataset.splits import BoolArray, IntArray, Intervals, purged_tail
 from freqai_signals.settings import SignalSettings, TunableParameter
@@ -122,14 +117,11 @@ class TuningRows:
         The purged end of the window, on which the best parameters are compared with the default.
     folds
         Of ``search``; no outcome of a fold's training rows reaches into its test rows.
-    coarse
-        Shape ``(n,)`` of ``search``: the rows of the first, cheap step; all where there is none.
     """
 
     search: TrainingRows
     held_out: TrainingRows
     folds: tuple[Fold, ...]
-    coarse: BoolArray
 
     @property
     def paths(self) -> int:
@@ -155,31 +147,24 @@ def tuning_rows(rows: TrainingRows, settings: SignalSettings) -> TuningRows:
             f" of at least freqai.signals.validation.min_rows = {least} rows; give more candles or "
             "lower freqai.signals.tuning.folds"
         )
-    folds = _folds(search, settings)
-    fewest = min(int(fold.train.sum()) for fold in folds)
-    step = tuning.coarse_step if fewest // tuning.coarse_step >= 2 * least else 1
-    _, candle = np.unique(search.start, return_inverse=True)
-    return TuningRows(search, held_out, folds, np.asarray(candle % step == 0))
+    return TuningRows(search, held_out, _folds(search, settings))
 
 
 def _folds(rows: TrainingRows, settings: SignalSettings) -> tuple[Fold, ...]:
     intervals = Intervals(rows.start, rows.event_end)
     tuning, embargo = settings.tuning, settings.validation.embargo_candles
-    if tuning.scheme == "combinatorial":
-        combinations = CombinatorialPurgedKFold(intervals, tuning.folds, _TEST_FOLDS, embargo)
-        splits = zip(combinations.split(), combinations.row_paths(), strict=True)
-        return tuple(_fold(split, path) for split, path in splits)
-    splitter: PurgedKFold | WalkForward
-    if tuning.scheme == "k_fold":
-        splitter = PurgedKFold(intervals, tuning.folds, embargo)
-    else:
+    if tuning.scheme == "walk_forward":
         # Training begins with as much time as is tested in all folds together.
         span = int(np.ptp(rows.start)) + 1
         first = span // 2
         each = -(-(span - first) // tuning.folds)
-        splitter = WalkForward(intervals, first, each, embargo, expanding=True)
-    single = np.zeros(len(rows), np.int64)
-    return tuple(_fold(split, single) for split in splitter.split())
+        walk = WalkForward(intervals, first, each, embargo, expanding=True)
+        return tuple(_fold(split, np.zeros(len(rows), np.int64)) for split in walk.split())
+    held_out = _TEST_FOLDS if tuning.scheme == "combinatorial" else 1
+    folds = PurgedKFold(intervals, tuning.folds, held_out, embargo)
+    return tuple(
+        _fold(split, path) for split, path in zip(folds.split(), folds.row_paths(), strict=True)
+    )
 
 
 def _fold(split: Split, path: IntArray) -> Fold:

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from freqai_signals.provenance import digest
 from freqai_signals.settings import SignalSettings
-from freqai_signals.tuning.objective import Score, fold_scores, steps
+from freqai_signals.tuning.objective import Score, fold_scores
 from freqai_signals.tuning.search_space import (
     Parameters,
     Range,
@@ -226,7 +226,7 @@ class _Objective:
         self._request = request
         self._space = {name: _distribution(limits) for name, limits in space.items()}
         self._default = dict(default)
-        self._last_step = steps(request.rows)
+        self._last_step = len(request.rows.folds)
         self._deadline = time.monotonic() + 60 * request.settings.tuning.minutes
 
     def is_over(self) -> bool:

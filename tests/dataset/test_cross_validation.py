@@ -8,7 +8,6 @@ from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import cross_val_score
 
 from freqai_signals.dataset.cross_validation import (
-    CombinatorialPurgedKFold,
     PurgedKFold,
     WalkForward,
 )
@@ -38,7 +37,9 @@ def assert_no_overlap(rows: Intervals, train: np.ndarray, test: np.ndarray, emba
 
 
 def test_k_fold_of_twelve_rows() -> None:
-    splits = [(a.tolist(), b.tolist()) for a, b in PurgedKFold(regular(12, 2), 3, 1).split()]
+    splits = [
+        (a.tolist(), b.tolist()) for a, b in PurgedKFold(regular(12, 2), 3, embargo=1).split()
+    ]
 
     assert splits == [
         ([7, 8, 9, 10, 11], [0, 1, 2, 3]),
@@ -77,7 +78,7 @@ def test_walk_forward_skips_spans_in_a_gap() -> None:
 
 
 def test_combinations_of_twelve_rows() -> None:
-    splitter = CombinatorialPurgedKFold(regular(12, 1), n_folds=4, n_test_folds=2)
+    splitter = PurgedKFold(regular(12, 1), n_splits=4, n_test_folds=2)
 
     splits = [(a.tolist(), b.tolist()) for a, b in splitter.split()]
 
@@ -88,7 +89,7 @@ def test_combinations_of_twelve_rows() -> None:
 
 @given(pooled(), st.integers(2, 5), st.integers(0, 4))
 def test_k_fold_tests_every_row_once_and_never_overlaps(rows, n_splits, embargo) -> None:
-    splits = list(PurgedKFold(rows, n_splits, embargo).split())
+    splits = list(PurgedKFold(rows, n_splits, embargo=embargo).split())
 
     tested = np.concatenate([test for _, test in splits])
     assert sorted(tested) == list(range(len(rows)))
@@ -122,7 +123,7 @@ def test_walk_forward_trains_on_the_past_only(rows, train_candles, test_candles,
 
 @given(pooled(), st.integers(0, 4))
 def test_combinations_test_every_row_equally_often(rows, embargo) -> None:
-    splitter = CombinatorialPurgedKFold(rows, n_folds=4, n_test_folds=2, embargo=embargo)
+    splitter = PurgedKFold(rows, n_splits=4, n_test_folds=2, embargo=embargo)
 
     times = np.zeros(len(rows), dtype=int)
     for train, test in splitter.split():
@@ -156,12 +157,12 @@ def test_one_fold_is_refused() -> None:
 
 def test_no_fold_to_train_on_is_refused() -> None:
     with pytest.raises(ValueError, match=r"n_test_folds must lie in 1 \.\. 3, got 4"):
-        CombinatorialPurgedKFold(regular(12, 1), n_folds=4, n_test_folds=4)
+        PurgedKFold(regular(12, 1), n_splits=4, n_test_folds=4)
 
 
 def test_too_many_combinations_are_refused() -> None:
     with pytest.raises(ValueError, match="6 of 14 folds make 3003 trainings, at most 1000"):
-        CombinatorialPurgedKFold(regular(50, 1), n_folds=14, n_test_folds=6)
+        PurgedKFold(regular(50, 1), n_splits=14, n_test_folds=6)
 
 
 def test_nothing_left_to_train_on_is_reported() -> None:
@@ -191,11 +192,11 @@ def test_other_rows_than_those_of_the_intervals_are_refused() -> None:
 
 def test_combinations_give_the_paths_of_lopez_de_prado() -> None:
     """Figure 12.1 of the book: 15 splits of 6 folds by twos, 5 paths."""
-    splitter = CombinatorialPurgedKFold(regular(24, 0), n_folds=6, n_test_folds=2)
+    splitter = PurgedKFold(regular(24, 0), n_splits=6, n_test_folds=2)
 
     ids = splitter.path_ids()
 
-    assert splitter.get_n_paths() == 5
+    assert splitter.path_ids().max() + 1 == 5
     expected = [
         [0, 0, -1, -1, -1, -1],
         [1, -1, 0, -1, -1, -1],
@@ -218,11 +219,11 @@ def test_combinations_give_the_paths_of_lopez_de_prado() -> None:
 
 @given(pooled(), st.integers(3, 6), st.integers(1, 2))
 def test_every_path_tests_every_row_once(rows, n_folds, n_test_folds) -> None:
-    splitter = CombinatorialPurgedKFold(rows, n_folds, n_test_folds)
+    splitter = PurgedKFold(rows, n_folds, n_test_folds)
 
     paths = splitter.row_paths()
 
     for (_, test), path in zip(splitter.split(), paths, strict=True):
         np.testing.assert_array_equal(np.flatnonzero(path >= 0), np.sort(test))
     for row in paths.T:
-        assert sorted(row[row >= 0]) == list(range(splitter.get_n_paths()))
+        assert sorted(row[row >= 0]) == list(range(math.comb(n_folds - 1, n_test_folds - 1)))

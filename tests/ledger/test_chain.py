@@ -151,6 +151,8 @@ def verify_within(ledger: Ledger, connection: Any) -> tuple[Any, ...]:
             return self
 
     class Engine:
+        dialect = connection.dialect
+
         def connect(self) -> Shown:
             return Shown()
 

@@ -105,7 +105,7 @@ def test_tuning_inside_retraining_serves_the_backtest_and_is_repeated_by_no_seco
     bench: Bench, tmp_path: Path
 ) -> None:
     names = ["booster.num_leaves", "booster.learning_rate"]
-    tuning = {"when": "stale", "trials": 3, "folds": 2, "coarse_step": 1, "parameters": names}
+    tuning = {"when": "stale", "trials": 3, "folds": 2, "parameters": names}
     config = small_config(freqai__signals__tuning=tuning)
     config["freqai"]["signals"]["validation"] = {"min_rows": 100}
     run = bench.backtest(tmp_path / "user", config)
@@ -120,7 +120,7 @@ def test_tuning_inside_retraining_serves_the_backtest_and_is_repeated_by_no_seco
     assert not again.said("Tuning before training")
 
 
-LIVE = {"when": "stale", "trials": 2, "folds": 2, "coarse_step": 1}
+LIVE = {"when": "stale", "trials": 2, "folds": 2}
 
 
 def trained(bot: Bot) -> Any:

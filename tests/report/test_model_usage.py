@@ -56,15 +56,6 @@ def test_shares_are_means_over_the_models_used(models: list[SignalModel], tmp_pa
     assert only["share"].to_dict() == pytest.approx({"volatility": 0.7, "calendar": 0.3})
 
 
-def test_permutation_importance_is_shown_with_feature_selection(
-    models: list[SignalModel], tmp_path: Path
-) -> None:
-    importance = {"groups": {"volatility": 0.02, "calendar": 0.001}}
-    selected = [replace(m, card=replace(m.card, selection=importance)) for m in models[:1]]
-    table = group_table(run_with(*selected), stored(tmp_path / "models", selected))
-    assert table["worth"].to_dict() == importance["groups"]
-
-
 def test_models_that_are_gone_or_damaged_leave_the_table_out(
     models: list[SignalModel], tmp_path: Path
 ) -> None:

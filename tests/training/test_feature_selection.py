@@ -13,7 +13,7 @@ from freqai_signals.dataset.rows import TrainingRows, pool_rows
 from freqai_signals.dataset.splits import purged_tail
 from freqai_signals.model.artefact import from_bytes, to_bytes
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.feature_selection import choose_features, sampled
+from freqai_signals.training.feature_selection import FeatureChoice, choose_features, sampled
 from freqai_signals.training.fit import Request, train
 from tests.model_rows import make_rows, small
 
@@ -29,48 +29,45 @@ def wide(count: int = 3000, seed: int = 0) -> TrainingRows:
 
 
 def settings(**selection: Any) -> SignalSettings:
-    return small(selection={"enabled": True, "tolerance": 0.02} | selection)
+    return small(selection={"enabled": True, "tolerance": 0.02, "gain_share": 0.6} | selection)
 
 
 def choose(rows: TrainingRows, chosen: SignalSettings, before: tuple[str, ...] = ()) -> Any:
     return choose_features(rows, before, chosen)
 
 
-def test_constant_and_duplicate_columns_are_dropped_and_informative_ones_kept() -> None:
+def test_features_without_gain_are_dropped_and_informative_ones_kept() -> None:
     choice = choose(wide(), settings())
-    assert choice.constant == ("%-constant",)
-    assert choice.duplicate == ("%-copy",)
-    assert {"%-f0", "%-f1"} <= set(choice.kept)
+    assert "%-constant" in choice.dropped
+    assert "%-f1" in choice.kept
+    assert {"%-f0", "%-copy", "%-alike"} & set(choice.kept)
     assert len(set(choice.kept) & {"%-f2", "%-f3", "%-f4", "%-f5"}) <= 1
-    assert set(choice.kept) | set(choice.dropped) | {"%-constant", "%-copy"} == set(wide().names)
+    assert (*choice.kept, *choice.dropped) != wide().names
+    assert set(choice.kept) | set(choice.dropped) == set(wide().names)
     assert choice.excess_bound is not None
     assert choice.excess_bound <= 0.02
 
 
-def test_correlated_features_are_evaluated_together() -> None:
-    """Each of them alone has little importance, because the other one replaces it."""
-    choice = choose(wide(), settings())
-    assert choice.clusters == 6
-    assert "%-alike" in choice.kept
-
-
-def test_with_duplicates_alone_nothing_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
-    from freqai_signals.training import feature_selection
-
-    monkeypatch.delattr(feature_selection, "fit_heads")
-    choice = choose(wide(), settings(methods=["duplicates"]))
-    assert choice.kept == (*(f"%-f{i}" for i in range(6)), "%-alike")
-
-
-def test_without_duplicates_among_the_methods_they_stay() -> None:
-    choice = choose(wide(), settings(methods=["clusters"], tolerance=0.0))
-    assert choice.constant == choice.duplicate == ()
+def test_each_booster_keeps_what_it_needs() -> None:
+    """Direction's gain is a hundredth of that of moves, yet its features stay."""
+    rows = make_rows(4000)
+    rng = np.random.default_rng(3)
+    move, up = rng.random(len(rows)) < 0.5, rng.random(len(rows)) < 0.5
+    label = np.where(move, np.where(up, 2, 0), 1).astype(np.int8)
+    values = rng.normal(size=rows.features.shape)
+    values[:, 0] += 5.0 * move
+    values[:, 1] += 0.8 * (up - 0.5)
+    chosen = dataclasses.replace(rows, label=label, features=values.astype(np.float32))
+    choice = choose(
+        chosen, small({"kind": "two_stage"}, selection={"enabled": True, "gain_share": 0.6})
+    )
+    assert {"%-f0", "%-f1"} <= set(choice.kept), choice.reason
 
 
 def test_a_loss_beyond_tolerance_keeps_all_with_the_reason() -> None:
     """No change of loss can be shown to be below a tolerance of zero."""
     choice = choose(wide(), settings(tolerance=0.0, significance=0.001))
-    assert choice.kept == (*(f"%-f{i}" for i in range(6)), "%-alike")
+    assert choice.kept == wide().names
     assert choice.dropped == ()
     assert choice.reason.startswith("all are kept, without the ")
     assert "is tolerated" in choice.reason
@@ -82,13 +79,10 @@ def test_important_features_are_kept_even_if_the_choice_was_wrong(
     """The confirming rows chose nothing, so they reveal a wrong choice."""
     from freqai_signals.training import feature_selection
 
-    def inverted(predict: Any, features: Any, label: Any, sets: Any) -> Any:
-        informative = {name for name, columns in sets.items() if {0, 1} & set(columns)}
-        return {name: np.full(len(label), -1.0 if name in informative else 1.0) for name in sets}
-
-    monkeypatch.setattr(feature_selection, "permutation_losses", inverted)
+    wrong = np.isin(wide().names, ["%-f2", "%-f3"])
+    monkeypatch.setattr(feature_selection._TrialModel, "important", lambda *_: wrong)
     choice = choose(wide(), settings())
-    assert {"%-f0", "%-f1"} <= set(choice.kept)
+    assert choice.kept == wide().names
     assert choice.reason.startswith("all are kept")
     assert choice.excess is not None
     assert choice.excess > 0.1
@@ -99,25 +93,6 @@ def test_too_few_rows_keep_all_with_the_reason() -> None:
     assert "%-f5" in choice.kept
     assert "all are kept, too few rows to split" in choice.reason
     assert "fewer than the minimum of 100" in choice.reason
-
-
-def groups_of(rows: TrainingRows) -> tuple[TrainingRows, SignalSettings]:
-    """The first two features named after a volatility feature, the others after momentum."""
-    chosen = settings(methods=["groups"])
-    by_group: dict[str, list[str]] = {}
-    for name, group in feature_groups(chosen).items():
-        by_group.setdefault(group, []).append(name)
-    names = (*by_group["volatility"][:2], *by_group["momentum"][:4])
-    return dataclasses.replace(rows, names=names), chosen
-
-
-def test_groups_are_dropped_and_their_importance_is_reported() -> None:
-    rows, chosen = groups_of(make_rows(3000))
-    choice = choose(rows, chosen)
-    assert choice.kept == rows.names[:2]
-    assert choice.dropped == rows.names[2:]
-    assert choice.groups["volatility"] > 0.1
-    assert abs(choice.groups["momentum"]) < 0.02
 
 
 def test_every_feature_has_a_group() -> None:
@@ -141,10 +116,10 @@ def test_selection_is_off_by_default_and_then_has_no_effect() -> None:
 def test_a_model_of_fewer_features_is_stored_and_predicts_from_all_columns() -> None:
     rows = wide()
     model = train(Request(rows, settings()))
-    assert 2 <= len(model.names) < 7
+    assert 2 <= len(model.names) < 9
     assert model.card.features == len(model.names)
     assert model.card.selection["kept"] == len(model.names)
-    assert model.card.selection["constant"] == ["%-constant"]
+    assert "%-constant" in model.card.selection["dropped"]
     again = from_bytes(to_bytes(model))
     assert again.names == model.names
     assert again.card == dataclasses.replace(model.card)
@@ -165,7 +140,7 @@ def test_choosing_gives_the_same_bytes_for_any_number_of_threads(kind: str, thre
                     small(
                         {"kind": kind},
                         {"threads": count},
-                        selection={"enabled": True, "tolerance": 0.02},
+                        selection={"enabled": True, "tolerance": 0.02, "gain_share": 0.6},
                     ),
                 )
             )
@@ -188,7 +163,7 @@ def test_the_hold_out_does_not_affect_the_selection() -> None:
 
 
 def test_confirming_rows_do_not_choose(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their labels change what is confirmed, never which sets are found important."""
+    """Their labels change what is confirmed, never which features are found important."""
     from freqai_signals.training import feature_selection
 
     rows = wide()
@@ -200,12 +175,14 @@ def test_confirming_rows_do_not_choose(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         feature_selection,
         "_confirmed",
-        lambda found, important, *rest: seen.append(important.tolist()) or found,
+        lambda important, full, _: (
+            seen.append(important.tolist()) or FeatureChoice(full.rows.names, "")
+        ),
     )
     for each in (rows, wrong):
         choose(each, settings())
-    assert len(seen) == 4
-    assert seen[:2] == seen[2:]
+    assert seen[0] == seen[1]
+    assert not all(seen[0])
 
 
 def test_the_next_model_reports_the_jaccard_index_and_continues_the_history(

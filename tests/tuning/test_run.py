@@ -98,9 +98,9 @@ def test_worse_trials_stop_before_all_folds(tmp_path: Path) -> None:
     (study,) = studies(sqlite(tmp_path))
     pruned = [t for t in study.trials if t.state == optuna.trial.TrialState.PRUNED]
     assert len(pruned) == record.evidence["pruned"] > 0
-    assert all(len(t.intermediate_values) < 3 for t in pruned)
+    assert all(len(t.intermediate_values) < 2 for t in pruned)
     complete = [t for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE]
-    assert all(len(t.intermediate_values) == 3 for t in complete)
+    assert all(len(t.intermediate_values) == 2 for t in complete)
 
 
 # Honest
@@ -305,4 +305,4 @@ def test_a_default_that_cannot_be_trained_says_why(
     rows = make_rows()
     holds = dataclasses.replace(rows, label=np.ones_like(rows.label))
     with pytest.raises(TooFewRows, match="a model in every fold: class sell has 0 rows"):
-        tune(holds, tuning_settings(coarse_step=1), Scope(records(tmp_path), POOL))
+        tune(holds, tuning_settings(), Scope(records(tmp_path), POOL))

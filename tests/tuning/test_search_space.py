@@ -68,12 +68,6 @@ def test_folds_are_purged_and_leave_the_end_of_the_window_alone(scheme: str) -> 
     assert (tested <= 1).all()
 
 
-def test_the_first_look_takes_every_nth_candle_where_rows_suffice() -> None:
-    rows = divided(coarse_step=3)
-    assert rows.coarse.sum() == pytest.approx(len(rows.search) / 3, abs=1)
-    assert divided(make_rows(700), coarse_step=3).coarse.all()
-
-
 def test_what_the_end_of_the_window_holds_does_not_change_the_folds() -> None:
     rows = make_rows(2000)
     one = divided(rows)

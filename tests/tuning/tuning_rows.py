@@ -21,9 +21,9 @@ POOR = {"learning_rate": 0.001, "rounds": 3}
 def tuning_settings(
     booster: dict[str, Any] | None = None, model: dict[str, Any] | None = None, **tuning: Any
 ) -> SignalSettings:
-    """Five trials, two folds, a coarse look; the parameters of the move booster."""
+    """Five trials, two folds; the parameters of the move booster."""
     names = ("booster.learning_rate", "booster.num_leaves", "booster.lambda_l2")
-    usual = {"trials": 5, "folds": 2, "coarse_step": 2, "parameters": names, "minutes": 5.0}
+    usual = {"trials": 5, "folds": 2, "parameters": names, "minutes": 5.0}
     return small({"kind": "multiclass", **(model or {})}, booster, tuning=usual | tuning)
 
 
