@@ -58,11 +58,11 @@ def test_show_tells_what_groups_are_worth_and_what_was_left_out(
     registry: Registry, run: Any
 ) -> None:
     model = model_of(10)
-    selection = {"reason": "without 3 of them", "groups": {"other": 0.0125}, "kept": 5}
+    selection = {"reason": "without 3 of them", "kept": 5}
     card = dataclasses.replace(model.card, version="chosen", selection=selection)
     registry.register(NAME, dataclasses.replace(model, card=card), serve=True)
     shown = run("show", "chosen")[1]
-    for word in ("Feature groups", "+0.01250", "Feature selection", "without 3 of them"):
+    for word in ("Feature groups", "Feature selection", "without 3 of them"):
         assert word in shown
 
 
