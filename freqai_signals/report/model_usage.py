@@ -5,9 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-import pandas as pd
-
 from freqai_signals.model import artefact
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.report.data.backtest_record import Run
@@ -61,25 +58,3 @@ class RunModels:
             except (OSError, artefact.ArtefactError):
                 continue
         return None
-
-
-def group_table(run: Run, models: RunModels) -> pd.DataFrame:
-    """Importance of each feature group for the models of a backtest.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per group, largest first: ``share`` of the total gain of a model's trees, mean over
-        the models; ``least`` and ``most`` among them; and, with ``selection.enabled``, ``worth``:
-        permutation importance, the increase of log loss on purged rows (nats, mean). Empty if no
-        model is stored.
-    """
-    cards = [model.card for model in models.of(run) if model.card.groups]
-    shares = pd.DataFrame([card.groups for card in cards]).fillna(0.0)
-    if shares.empty:
-        return pd.DataFrame()
-    table = pd.DataFrame({"share": shares.mean(), "least": shares.min(), "most": shares.max()})
-    importance = pd.DataFrame([card.selection.get("groups", {}) for card in cards])
-    if not importance.empty and importance.columns.size:
-        table["worth"] = importance.mean().reindex(table.index).astype(np.float64)
-    return table.sort_values("share", ascending=False, kind="stable")

@@ -10,6 +10,7 @@ import pandas as pd
 
 from freqai_signals.provenance import digest
 from freqai_signals.report.data.backtest_record import (
+    BASELINE_COLUMNS,
     KNOWN_AT_COLUMN,
     RUN_FILE,
     RecordMissing,
@@ -17,7 +18,7 @@ from freqai_signals.report.data.backtest_record import (
     read_run,
 )
 from freqai_signals.report.data.backtest_result import find_result
-from freqai_signals.report.data.feature_use import feature_use, no_feature_use
+from freqai_signals.report.data.feature_use import feature_use
 from freqai_signals.report.data.frames import MODEL_COLUMNS, SignalFrames, empty, with_outcomes
 from freqai_signals.report.model_usage import RunModels, key_digits
 from freqai_signals.schema import (
@@ -59,7 +60,7 @@ def run_frames(
     folder: Path,
     models: RunModels | None = None,
     *,
-    with_features: bool = True,
+    with_shap: bool = True,
 ) -> SignalFrames:
     """The frames of a run that has been read.
 
@@ -73,7 +74,7 @@ def run_frames(
         Of the record; its name is the FreqAI identifier.
     models
         Those of the user's folder, if they have been opened already.
-    with_features
+    with_shap
         Whether to ask the models what they make of the features, which takes seconds.
     """
     settings = run.settings
@@ -106,7 +107,7 @@ def run_frames(
         signals=with_outcomes(predictions[kept], outcomes),
         trades=trades.reset_index(drop=True),
         models=_models(run, models, predictions),
-        feature_groups=feature_use(run, models) if with_features else no_feature_use(),
+        feature_groups=feature_use(run, models, with_shap=with_shap),
         drift=drift,
         market=result.market,
     )
@@ -147,6 +148,7 @@ def _observations(run: Run, models: RunModels) -> tuple[pd.DataFrame, pd.DataFra
             "signal": pd.Categorical.from_codes(signal, pd.Index(_SIGNALS)),
             "strength": rows[STRENGTH_COLUMN].astype(np.int8),
             "reason": rows[REASON_COLUMN].astype("category"),
+            **{name: rows[name] for name in BASELINE_COLUMNS if name in rows},
         }
     )
     cost = float(run.facts["round_trip_cost"])

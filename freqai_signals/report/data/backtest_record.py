@@ -1,5 +1,6 @@
 """Predictions, decisions and outcomes of a backtest, stored for the report."""
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,14 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pydantic import ValidationError
 
 from freqai_signals.config import ignored_keys
+from freqai_signals.dataset.rows import Window
 from freqai_signals.files import write_atomically
+from freqai_signals.metrics import Probabilities
+from freqai_signals.report.data.climatology import climatology, volatility_and_time
 from freqai_signals.report.data.feature_shift import feature_shift
 from freqai_signals.schema import (
+    CLASS_COUNT,
     DECISION_SIGNAL_COLUMN,
     EVENT_END_COLUMN,
     LABEL_COLUMN,
@@ -40,6 +46,18 @@ FORMAT: Final = 2
 
 KNOWN_AT_COLUMN: Final = "known_at"
 
+BASELINE_COLUMNS: Final = ("climatology_sell", "climatology_hold", "climatology_buy")
+"""What volatility and time alone state; absent where there were no candles before the rows."""
+
+SAMPLED_COLUMN: Final = "sampled"
+"""Whether a row of features belongs to the even sample of all predicted rows."""
+
+_SAMPLE: Final = 2000
+"""Predicted rows a pair whose features are kept, besides those of signals."""
+
+_BASELINE_ROWS: Final = 2000
+"""Rows a window that the climatology is fitted on: enough for seven numbers."""
+
 
 class RecordMissing(ValueError):
     """There is no backtest to report on, or it cannot be read; the message has the remedy."""
@@ -57,8 +75,8 @@ class Run:
         Pair to its rows from the first prediction on: ``date``, the model's columns,
         ``do_predict``, class priors and model id, decisions, and the outcome with its return.
     features
-        Pair to ``date`` and the model's features of the rows that became signals; empty where
-        they were not kept.
+        Pair to ``date``, ``sampled`` and the model's features, of the rows that became signals and
+        of an even sample of all; empty where they were not kept.
     shifts
         Pair to ``date`` (days), ``feature`` and ``shift`` of :func:`feature_shift`; empty in
         records of format 1.
@@ -149,15 +167,17 @@ class BacktestRecord:
         labels
             Labels of the same rows, in the same order: their ``&-signal`` is the realised class.
         features
-            Features of the model, indexed like ``frame`` or a part of it; those of signals are
-            stored.
+            Features of the model, indexed like ``frame`` or a part of it; those of signals and of
+            a sample are stored.
         """
         outcome = {OUTCOME_COLUMN: LABEL_COLUMN}
         outcome |= {name: name for name in (EVENT_END_COLUMN, REALISED_RETURN_COLUMN)}
         frame = frame.assign(**{new: labels[name].to_numpy() for new, name in outcome.items()})
         frame[KNOWN_AT_COLUMN] = _known_at(frame, self.settings.candle_seconds)
+        frame[list(BASELINE_COLUMNS)] = _baseline(frame, self.settings)
         wanted = ["date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS]
         wanted += [OUTCOME_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, KNOWN_AT_COLUMN]
+        wanted += BASELINE_COLUMNS
         rows = frame.reindex(columns=wanted)
         # FreqAI fills rows before the first prediction with zeros or NaN.
         rows = rows[rows[MODEL_ID_COLUMN].fillna(0) > 0].reset_index(drop=True)
@@ -172,16 +192,19 @@ class BacktestRecord:
             self._forget_earlier()
 
     def _add_features(self, name: str, frame: pd.DataFrame, features: pd.DataFrame | None) -> None:
-        """The features of signals as they were, those of all rows as a shift a day."""
+        """Features of signals and of a sample as they were, those of all rows as a shift a day."""
         if features is None:
             (self.folder / _features_of(name)).unlink(missing_ok=True)
             (self.folder / _shift_of(name)).unlink(missing_ok=True)
             return
         emitted = frame[DECISION_SIGNAL_COLUMN] != NO_SIGNAL
-        kept = features.loc[features.index.intersection(frame.index[emitted])]
-        kept.insert(0, "date", frame["date"])
-        _write(self.folder / _features_of(name), kept.reset_index(drop=True))
         predicted = features.index.intersection(frame.index[frame[MODEL_ID_COLUMN].fillna(0) > 0])
+        sampled = predicted[:: max(len(predicted) // _SAMPLE, 1)]
+        wanted = features.index.intersection(frame.index[emitted]).union(sampled)
+        kept = features.loc[wanted]
+        kept.insert(0, "date", frame["date"])
+        kept.insert(1, SAMPLED_COLUMN, kept.index.isin(sampled))
+        _write(self.folder / _features_of(name), kept.reset_index(drop=True))
         shift = feature_shift(frame.loc[predicted, "date"], features.loc[predicted])
         _write(self.folder / _shift_of(name), shift)
 
@@ -239,6 +262,28 @@ def read_run(folder: Path) -> Run:
     # A version with other settings may have written them; say so before anything is computed.
     _ = run.settings
     return run
+
+
+def _baseline(frame: pd.DataFrame, settings: SignalSettings) -> Probabilities:
+    """Climatology of each predicted row, from the candles before its model's first row; else NaN.
+
+    The window is as long as the model's own, so that both know the same.
+    """
+    stated = np.full((len(frame), CLASS_COUNT), np.nan)
+    if MODEL_ID_COLUMN not in frame or "close" not in frame:
+        return stated
+    ids = frame[MODEL_ID_COLUMN].fillna(0).to_numpy(np.float64)
+    numbers = volatility_and_time(frame)
+    days = settings.train_period_days * settings.candles_per_day
+    edges = np.flatnonzero(np.diff(ids, prepend=0.0, append=0.0)).tolist()
+    labels, ends = (frame[name].to_numpy(np.float64) for name in (OUTCOME_COLUMN, EVENT_END_COLUMN))
+    for first, stop in itertools.pairwise(edges):
+        if ids[first] <= 0 or first == 0:
+            continue
+        step = max(min(days, first) // _BASELINE_ROWS, 1)
+        window = Window(max(first - days, 0), first, settings.label_horizon_candles, step)
+        stated[first:stop] = climatology(numbers, labels, ends, window, np.arange(first, stop))
+    return stated
 
 
 def _known_at(frame: pd.DataFrame, candle_seconds: int) -> "pd.Series[pd.Timestamp]":

@@ -49,7 +49,7 @@ def volatility_and_time(candles: pd.DataFrame) -> NDArray[np.float64]:
             *(0.5 * np.log(np.maximum(values, _SMALLEST)) for values in mean),
             np.sin(angle),
             np.cos(angle),
-            (dates.dayofweek >= 5).astype(np.float64),
+            (dates.day_of_week >= 5).astype(np.float64),
         ]
     )
 

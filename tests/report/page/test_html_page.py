@@ -28,7 +28,7 @@ def with_everything() -> SignalFrames:
     days = pd.date_range("2024-01-01", periods=30, freq="D", tz="UTC")
     features = pd.DataFrame(
         {"model_version": "000000000007", "group": ["momentum", "volume"], "gain": [0.7, 0.3],
-         "shap": [0.6, 0.4]}
+         "shap": [0.6, 0.4], "worth": np.nan}
     )  # fmt: skip
     drift = pd.concat(
         [pd.DataFrame({"date": days, "feature": name, "shift": np.arange(30) / 30})
