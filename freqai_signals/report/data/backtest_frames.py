@@ -10,7 +10,6 @@ import pandas as pd
 
 from freqai_signals.provenance import digest
 from freqai_signals.report.data.backtest_record import (
-    BASELINE_COLUMNS,
     KNOWN_AT_COLUMN,
     RUN_FILE,
     RecordMissing,
@@ -18,8 +17,10 @@ from freqai_signals.report.data.backtest_record import (
     read_run,
 )
 from freqai_signals.report.data.backtest_result import find_result
+from freqai_signals.report.data.climatology import BASELINE_COLUMNS
 from freqai_signals.report.data.feature_use import feature_use
 from freqai_signals.report.data.frames import MODEL_COLUMNS, SignalFrames, empty, with_outcomes
+from freqai_signals.report.data.looks import looks_at, read_looks
 from freqai_signals.report.model_usage import RunModels, key_digits
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
@@ -99,7 +100,7 @@ def run_frames(
             "result": result.file,
             "balance": result.facts.get("starting_balance"),
             "currency": result.facts.get("stake_currency", ""),
-            "looks": result.looks or None,
+            **_looks(userdir, predictions["date"], result.looks),
             "fingerprint": digest([settings.model_dump(mode="json"), _identity(run)])[:12],
         },
         predictions=predictions,
@@ -111,6 +112,20 @@ def run_frames(
         drift=drift,
         market=result.market,
     )
+
+
+def _looks(userdir: Path, dates: "pd.Series[pd.Timestamp]", stored: int) -> dict[str, Any]:
+    """Looks at the span: all that were written down, at least the results that are still stored."""
+    if not len(dates):
+        return {"looks": stored or None}
+    found = looks_at(read_looks(userdir), dates.min().timestamp(), dates.max().timestamp())
+    backtests = max(found.backtests, stored)
+    return {
+        "looks": backtests + found.trials or None,
+        "backtests": backtests,
+        "hyperopts": found.hyperopts,
+        "hyperopt_trials": found.trials,
+    }
 
 
 def _identity(run: Run) -> list[Any]:

@@ -1,26 +1,22 @@
 """Predictions, decisions and outcomes of a backtest, stored for the report."""
 
-import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pydantic import ValidationError
 
 from freqai_signals.config import ignored_keys
-from freqai_signals.dataset.rows import Window
 from freqai_signals.files import write_atomically
-from freqai_signals.metrics import Probabilities
-from freqai_signals.report.data.climatology import climatology, volatility_and_time
+from freqai_signals.report.data.climatology import BASELINE_COLUMNS, climatology_of
 from freqai_signals.report.data.feature_shift import feature_shift
+from freqai_signals.report.data.looks import Look, add_look
 from freqai_signals.schema import (
-    CLASS_COUNT,
     DECISION_SIGNAL_COLUMN,
     EVENT_END_COLUMN,
     LABEL_COLUMN,
@@ -46,17 +42,11 @@ FORMAT: Final = 2
 
 KNOWN_AT_COLUMN: Final = "known_at"
 
-BASELINE_COLUMNS: Final = ("climatology_sell", "climatology_hold", "climatology_buy")
-"""What volatility and time alone state; absent where there were no candles before the rows."""
-
 SAMPLED_COLUMN: Final = "sampled"
 """Whether a row of features belongs to the even sample of all predicted rows."""
 
 _SAMPLE: Final = 2000
 """Predicted rows a pair whose features are kept, besides those of signals."""
-
-_BASELINE_ROWS: Final = 2000
-"""Rows a window that the climatology is fitted on: enough for seven numbers."""
 
 
 class RecordMissing(ValueError):
@@ -174,7 +164,7 @@ class BacktestRecord:
         outcome |= {name: name for name in (EVENT_END_COLUMN, REALISED_RETURN_COLUMN)}
         frame = frame.assign(**{new: labels[name].to_numpy() for new, name in outcome.items()})
         frame[KNOWN_AT_COLUMN] = _known_at(frame, self.settings.candle_seconds)
-        frame[list(BASELINE_COLUMNS)] = _baseline(frame, self.settings)
+        frame[list(BASELINE_COLUMNS)] = climatology_of(frame, self.settings)
         wanted = ["date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS]
         wanted += [OUTCOME_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, KNOWN_AT_COLUMN]
         wanted += BASELINE_COLUMNS
@@ -190,6 +180,7 @@ class BacktestRecord:
         write_atomically(self.folder / RUN_FILE, json.dumps(facts, indent=1).encode())
         if len(self._files) == 1:
             self._forget_earlier()
+            self._count_look(rows)
 
     def _add_features(self, name: str, frame: pd.DataFrame, features: pd.DataFrame | None) -> None:
         """Features of signals and of a sample as they were, those of all rows as a shift a day."""
@@ -207,6 +198,12 @@ class BacktestRecord:
         _write(self.folder / _features_of(name), kept.reset_index(drop=True))
         shift = feature_shift(frame.loc[predicted, "date"], features.loc[predicted])
         _write(self.folder / _shift_of(name), shift)
+
+    def _count_look(self, rows: pd.DataFrame) -> None:
+        """Write down that this span was looked at; the folder is signals/reports/IDENTIFIER."""
+        if len(rows):
+            first, last = (int(rows["date"].iloc[place].timestamp()) for place in (0, -1))
+            add_look(self.folder.parents[2], Look("backtest", first, last))
 
     def _forget_earlier(self) -> None:
         """Remove files of an earlier backtest: pairs that this one may not have."""
@@ -253,37 +250,10 @@ def read_run(folder: Path) -> Run:
         )
     if not files:
         raise RecordMissing(f"{folder / RUN_FILE} names no pair; backtest again")
-    run = Run(
-        facts,
-        {pair: _read(folder / name, _NEEDED) for pair, name in files.items()},
-        _read_those(folder, {pair: _features_of(name) for pair, name in files.items()}),
-        _read_those(folder, {pair: _shift_of(name) for pair, name in files.items()}),
-    )
-    # A version with other settings may have written them; say so before anything is computed.
-    _ = run.settings
+    frames = {pair: _read(folder / name, _NEEDED) for pair, name in files.items()}
+    run = Run(facts, frames, *(_read_those(folder, files, of) for of in (_features_of, _shift_of)))
+    _ = run.settings  # Of another version? Say so before anything is computed.
     return run
-
-
-def _baseline(frame: pd.DataFrame, settings: SignalSettings) -> Probabilities:
-    """Climatology of each predicted row, from the candles before its model's first row; else NaN.
-
-    The window is as long as the model's own, so that both know the same.
-    """
-    stated = np.full((len(frame), CLASS_COUNT), np.nan)
-    if MODEL_ID_COLUMN not in frame or "close" not in frame:
-        return stated
-    ids = frame[MODEL_ID_COLUMN].fillna(0).to_numpy(np.float64)
-    numbers = volatility_and_time(frame)
-    days = settings.train_period_days * settings.candles_per_day
-    edges = np.flatnonzero(np.diff(ids, prepend=0.0, append=0.0)).tolist()
-    labels, ends = (frame[name].to_numpy(np.float64) for name in (OUTCOME_COLUMN, EVENT_END_COLUMN))
-    for first, stop in itertools.pairwise(edges):
-        if ids[first] <= 0 or first == 0:
-            continue
-        step = max(min(days, first) // _BASELINE_ROWS, 1)
-        window = Window(max(first - days, 0), first, settings.label_horizon_candles, step)
-        stated[first:stop] = climatology(numbers, labels, ends, window, np.arange(first, stop))
-    return stated
 
 
 def _known_at(frame: pd.DataFrame, candle_seconds: int) -> "pd.Series[pd.Timestamp]":
@@ -308,9 +278,11 @@ def _write(path: Path, rows: pd.DataFrame) -> None:
     write_atomically(path, sink.getvalue().to_pybytes())
 
 
-def _read_those(folder: Path, names: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+def _read_those(
+    folder: Path, files: Mapping[str, str], name_of: Callable[[str], str]
+) -> dict[str, pd.DataFrame]:
     """Those of a record's further files that are there."""
-    paths = {pair: folder / name for pair, name in names.items()}
+    paths = {pair: folder / name_of(name) for pair, name in files.items()}
     return {pair: _read(path, ("date",)) for pair, path in paths.items() if path.is_file()}
 
 

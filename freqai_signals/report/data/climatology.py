@@ -5,6 +5,7 @@ window of the model that it is compared with. What a model knows beyond it is mo
 and lively hours come in a row.
 """
 
+import itertools
 from typing import Final
 
 import numpy as np
@@ -16,12 +17,24 @@ from sklearn.preprocessing import StandardScaler
 
 from freqai_signals.dataset.rows import Window
 from freqai_signals.metrics import Labels, Probabilities, class_prior
-from freqai_signals.schema import CLASS_COUNT
+from freqai_signals.schema import (
+    CLASS_COUNT,
+    EVENT_END_COLUMN,
+    MODEL_ID_COLUMN,
+    OUTCOME_COLUMN,
+)
+from freqai_signals.settings import SignalSettings
 
 SPANS: Final = (12, 72, 288, 2016)
 """Candles over which volatility is taken: an hour, six, a day and a week of five minutes."""
 
+BASELINE_COLUMNS: Final = ("climatology_sell", "climatology_hold", "climatology_buy")
+"""What volatility and time alone state, in a backtest's record."""
+
 _FEWEST_ROWS: Final = 100
+_BASELINE_ROWS: Final = 2000
+"""Rows a window that a backtest's regression is fitted on: enough for seven numbers."""
+
 _SMALLEST: Final = 1e-12
 
 
@@ -93,3 +106,38 @@ def climatology(
     model.fit(numbers[rows], happened)
     stated[usable] = model.predict_proba(numbers[wanted][usable])
     return np.asarray(stated)
+
+
+def climatology_of(frame: pd.DataFrame, settings: SignalSettings) -> Probabilities:
+    """Climatology of each predicted row of a backtest's frame, shape ``(n, 3)``.
+
+    Parameters
+    ----------
+    frame
+        Candles of a pair with ``model_id`` (0 before the first prediction), ``outcome`` and
+        ``label_event_end`` (position).
+    settings
+        Length of the window and horizon of the label: as those of the model, so that both know
+        the same.
+
+    Returns
+    -------
+    numpy.ndarray
+        Fitted for each model on the candles before its first row; NaN in rows without a model and
+        where the frame has no candles before them.
+    """
+    stated = np.full((len(frame), CLASS_COUNT), np.nan)
+    if MODEL_ID_COLUMN not in frame or "close" not in frame:
+        return stated
+    ids = frame[MODEL_ID_COLUMN].fillna(0).to_numpy(np.float64)
+    numbers = volatility_and_time(frame)
+    days = settings.train_period_days * settings.candles_per_day
+    edges = np.flatnonzero(np.diff(ids, prepend=0.0, append=0.0)).tolist()
+    labels, ends = (frame[name].to_numpy(np.float64) for name in (OUTCOME_COLUMN, EVENT_END_COLUMN))
+    for first, stop in itertools.pairwise(edges):
+        if ids[first] <= 0 or first == 0:
+            continue
+        step = max(min(days, first) // _BASELINE_ROWS, 1)
+        window = Window(max(first - days, 0), first, settings.label_horizon_candles, step)
+        stated[first:stop] = climatology(numbers, labels, ends, window, np.arange(first, stop))
+    return stated

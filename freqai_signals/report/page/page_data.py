@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from freqai_signals.metrics import Labels, Probabilities, log_losses
-from freqai_signals.report.data.backtest_record import BASELINE_COLUMNS
+from freqai_signals.report.data.climatology import BASELINE_COLUMNS
 from freqai_signals.report.data.frames import SignalFrames
 from freqai_signals.report.page.day_blocks import DayBlocks
 from freqai_signals.schema import CLASS_COUNT, PRIOR_COLUMNS, PROBA_COLUMNS, SignalClass

@@ -9,11 +9,11 @@ import pytest
 
 from freqai_signals.report.data import backtest_record
 from freqai_signals.report.data.backtest_record import (
-    BASELINE_COLUMNS,
     BacktestRecord,
     RecordMissing,
     read_run,
 )
+from freqai_signals.report.data.climatology import BASELINE_COLUMNS
 from freqai_signals.schema import LABEL_COLUMN, OUTCOME_COLUMN
 from freqai_signals.settings import SignalSettings
 from tests.report.run_rows import rows_of
