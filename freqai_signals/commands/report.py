@@ -3,7 +3,7 @@
 import argparse
 import sys
 import webbrowser
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +21,7 @@ from freqai_signals.terminal import print_json, table_console
 
 if TYPE_CHECKING:
     from freqai_signals.report.data.backtest_record import Run
+    from freqai_signals.report.data.frames import SignalFrames
     from freqai_signals.report.model_usage import RunModels
     from freqai_signals.report.page.parts.page_section import Section
     from freqai_signals.sandbox.posterior.skill_share import SkillShare
@@ -162,7 +163,7 @@ def _backtest(arguments: argparse.Namespace, where: Locations) -> _Report:
 
 def _live(arguments: argparse.Namespace, where: Locations) -> _Report:
     from freqai_signals.live.ledger_frames import ledger_frames
-    from freqai_signals.report.data.selection import select_frames
+    from freqai_signals.report.data.selection import select_frames, select_trades
     from freqai_signals.report.page.sections import page_sections
 
     signals, settings = where.userdir / "signals", _settings(where)
@@ -172,7 +173,8 @@ def _live(arguments: argparse.Namespace, where: Locations) -> _Report:
         settings,
         registry if registry.is_dir() else None,
     )
-    frames = select_frames(frames, arguments.pair, arguments.tier)
+    frames = select_frames(_with_trades(frames, where), arguments.pair, arguments.tier)
+    frames = select_trades(frames, arguments.tier)
     notes = _chosen(arguments)
     if settings is None:
         notes.append(
@@ -183,6 +185,24 @@ def _live(arguments: argparse.Namespace, where: Locations) -> _Report:
     facts = {key: value for key, value in frames.facts.items() if key != "settings"}
     page = signals / "reports" / "live" / "report.html"
     return _Report(sections, "Live signal report", page, notes, {"facts": facts})
+
+
+def _with_trades(frames: "SignalFrames", where: Locations) -> "SignalFrames":
+    """Frames with the trades of the bot, if its config says where freqtrade keeps them."""
+    from freqai_signals.live.bot_trades import bot_trades
+
+    url = where.config.get("db_url")
+    if not url:
+        return frames
+    wallet = where.config.get("dry_run_wallet") if where.config.get("dry_run") else None
+    balance = wallet if isinstance(wallet, int | float) else None
+    try:
+        trades = bot_trades(str(url))
+    except ValueError as error:
+        # The ledger is a report all the same; the section says why it has no trades.
+        return replace(frames, facts={**frames.facts, "no_trades": f"{error}."})
+    why = {"balance": balance, "no_trades": "The bot has not closed a trade yet."}
+    return replace(frames, facts={**frames.facts, **why}, trades=trades)
 
 
 def _settings(where: Locations) -> "SignalSettings | None":

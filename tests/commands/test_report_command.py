@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from freqtrade.persistence import init_db
 
 from freqai_signals.commands.cli import main
 from freqai_signals.ledger.ledger import Entry, Ledger
@@ -301,6 +302,23 @@ def test_the_bot_s_config_gives_horizon_and_tiers(tmp_path: Path, capsys: Captur
     facts = {row["what"]: row["value"] for row in found.page.sections[1].tables["Facts"]}
     assert facts["label"] == "triple_barrier, horizon 12 candles"
     assert found.page.notes == []
+
+
+def test_a_bot_s_trades_come_from_the_database_that_its_config_names(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    config, database = tmp_path / "config.json", tmp_path / "trades.sqlite"
+    config.write_text(json.dumps({"db_url": f"sqlite:///{database}"}))
+    with_ledger(tmp_path)
+
+    def section() -> dict[str, Any]:
+        assert report(tmp_path, "--live", "--json", "--config", str(config)) == 0
+        sections = json.loads(capsys.readouterr().out)["page"]["sections"]
+        return next(part for part in sections if part["key"] == "trades")
+
+    assert f"there is no file {database}" in section()["missing"]
+    init_db(f"sqlite:///{database}")
+    assert section()["missing"] == "The bot has not closed a trade yet."
 
 
 @pytest.mark.parametrize(
