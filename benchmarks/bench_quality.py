@@ -1,4 +1,7 @@
-"""Our recipe against stock FreqAI and against its own ablations, walk-forward on later candles.
+"""Our recipe against stock FreqAI, other learners and its own ablations, on later candles.
+
+All variants are measured on the same rows against one prior, and each is compared row by row with
+the first one named.
 
 ``make bench-quality`` or ``python -m benchmarks.bench_quality``. Without a data folder it runs on
 the simulated market, whose best possible probabilities are known.
@@ -7,6 +10,7 @@ the simulated market, whose best possible probabilities are known.
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +21,13 @@ from benchmarks.harness import RESULTS
 from benchmarks.quality import tables as shown
 from benchmarks.quality.attainable import Ceiling, captured
 from benchmarks.quality.data import ROUND_TRIP_COST, Source, load, tables
-from benchmarks.quality.measures import Outcomes, measure_all
+from benchmarks.quality.learners import missing_package
+from benchmarks.quality.measures import Outcomes, advantage, measure_all, on_common_rows
 from benchmarks.quality.picture import draw
 from benchmarks.quality.variants import SHORT_LIST, Variant, changed, tried, variants
-from benchmarks.quality.walk import Span, walk
+from benchmarks.quality.walk import Span, Walked, common_prior, walk
 from freqai_signals.config import settings_from_config
+from freqai_signals.settings import SignalSettings
 
 SIMULATED_TIMERANGE = "20240105-20240305"
 RETRAIN_DAYS = 30
@@ -48,9 +54,13 @@ def main() -> None:
     unknown = [name for name in chosen if name not in known]
     if unknown:
         raise SystemExit(f"unknown variants {unknown}; there are: {'; '.join(known)}")
-    work = (delayed(run)(known[name], source, span, ceiling) for name in chosen)
-    made = Parallel(n_jobs=arguments.processes)(work)
-    results = {name: result for name, (result, _) in zip(chosen, made, strict=True)}
+    chosen = [name for name in chosen if _installed(known[name])]
+    work = (delayed(run)(known[name], source, span, settings) for name in chosen)
+    made = dict(zip(chosen, Parallel(n_jobs=arguments.processes)(work), strict=True))
+    common = on_common_rows({name: walked.outcomes for name, walked in made.items()})
+    results = {
+        name: result(known[name], source, ceiling, walked, common) for name, walked in made.items()
+    }
 
     facts = {
         "source": source.name,
@@ -63,37 +73,57 @@ def main() -> None:
     name = arguments.name or f"quality-shipped-{source.name}"
     target = RESULTS / f"{name.replace(' ', '-')}.json"
     shown.write_json(target, facts, results)
-    shown.show(results, Console(width=arguments.width))
+    shown.show(results, Console(width=arguments.width), chosen[0])
     print(f"written to {target}")
     if "ours" in chosen:
         title = f"{source.name}, {len(source.pairs)} pairs, {arguments.timerange}"
-        draw(target.with_suffix(".png"), title, results, made[chosen.index("ours")][1])
+        draw(target.with_suffix(".png"), title, results, common.get("ours", made["ours"].outcomes))
         print(f"written to {target.with_suffix('.png')}")
 
 
-def run(
-    variant: Variant, source: Source, span: Span, ceiling: Ceiling | None
-) -> tuple[dict[str, Any], Outcomes]:
-    """Walk one variant forward and measure it."""
+def run(variant: Variant, source: Source, span: Span, base: SignalSettings) -> Walked:
+    """Walk one variant forward; its outcomes carry the prior that all variants share."""
     begin = time.perf_counter()
-    walked = walk(variant, tables(source, variant.settings), span)
-    rows = walked.outcomes
+    made = tables(source, variant.settings)
+    walked = walk(variant, made, span, source.candles)
+    rows = common_prior(walked.outcomes, made, span, base)
+    print(f"{variant.name}: {time.perf_counter() - begin:.0f} s", flush=True)
+    return replace(walked, outcomes=rows)
+
+
+def result(
+    variant: Variant,
+    source: Source,
+    ceiling: Ceiling | None,
+    walked: Walked,
+    common: dict[str, Outcomes],
+) -> dict[str, Any]:
+    """What a variant's outcomes are worth, on the rows of all variants if it shares their label."""
+    rows = common.get(variant.name, walked.outcomes)
     tested = variant.unseen or source.pairs
-    result = {
+    first = next(iter(common.values()))
+    return {
         "all": measure_all(rows, variant.tiers, ROUND_TRIP_COST),
         "pairs": {
             pair: measure_all(rows.take(rows.pair == i), variant.tiers, ROUND_TRIP_COST)
             for i, pair in enumerate(source.pairs)
             if pair in tested
         },
+        "difference": advantage(rows, first) if variant.name in common else None,
         "captured": captured(ceiling, rows, {p: source.pairs.index(p) for p in tested}),
         "seconds": walked.seconds,
         "trees": walked.trees,
         "models": walked.models,
         "trusted": walked.trusted,
     }
-    print(f"{variant.name}: {time.perf_counter() - begin:.0f} s", flush=True)
-    return result, rows
+
+
+def _installed(variant: Variant) -> bool:
+    """Whether a variant can be measured here; says what lacks if not."""
+    package = missing_package(variant.learner)
+    if package:
+        print(f"{variant.name}: not installed (pip install {package})", flush=True)
+    return not package
 
 
 def _unseen(asked: list[str], pairs: tuple[str, ...]) -> tuple[str, ...]:

@@ -72,6 +72,9 @@ DECISION_SIGNAL_COLUMN: Final = "signal"
 TAG_COLUMN: Final = "signal_tag"
 DECISION_COLUMNS: Final = (DECISION_SIGNAL_COLUMN, STRENGTH_COLUMN, REASON_COLUMN, TAG_COLUMN)
 
+TOTAL: Final = "all pairs"
+"""Stands in a column of pairs for all of them together."""
+
 DATE_COLUMN: Final = "date"
 OHLCV: Final = ("open", "high", "low", "close", "volume")
 

@@ -97,7 +97,9 @@ def print_table(
     if kept is None:
         _print_blocks(console, title, columns, rows)
         return
-    table = Table(title=literal(title), title_justify="left", title_style="bold")
+    # Above the table rather than in it, where a narrow table would wrap it.
+    console.print(literal(title), style="bold")
+    table = Table()
     for column in kept:
         justify: Any = "right" if column.is_number else "left"
         whole = column.is_number or column.keep_whole

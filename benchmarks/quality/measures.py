@@ -5,6 +5,8 @@ for days, so standard errors resample blocks of days: all candles of a block, of
 drawn together.
 """
 
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -18,6 +20,9 @@ BLOCK_DAYS: Final = 5
 DRAWS: Final = 500
 SHARES: Final = (0.10, 0.03, 0.01)
 TIERS: Final = ("weak", "medium", "strong")
+
+_MANY_CANDLES: Final = 10**9
+"""More than there are candle numbers: a pair and a candle are one number."""
 
 Floats = NDArray[np.float64]
 
@@ -124,6 +129,33 @@ def log_loss_skill(rows: Outcomes) -> Estimate:
     ours = metrics.log_losses(rows.label, rows.probabilities)
     base = metrics.log_losses(rows.label, rows.prior)
     return ratio(base - ours, base, rows.day)
+
+
+def advantage(rows: Outcomes, other: Outcomes) -> Estimate:
+    """Skill that ``rows`` have more than ``other``, paired: the same candles, the same prior.
+
+    The error is that of the difference, which is far smaller than that of either skill, because
+    hard days are hard for both.
+    """
+    base = metrics.log_losses(rows.label, rows.prior)
+    losses = [metrics.log_losses(part.label, part.probabilities) for part in (rows, other)]
+    return ratio(losses[1] - losses[0], base, rows.day)
+
+
+def on_common_rows(parts: Mapping[str, Outcomes]) -> dict[str, Outcomes]:
+    """Of each variant the candles that all of them predicted, in one order.
+
+    Variants whose labels differ there (another target) keep no place in the comparison, so only
+    those with the labels of the first are returned.
+    """
+    keys = {name: rows.pair * _MANY_CANDLES + rows.candle for name, rows in parts.items()}
+    common = functools.reduce(np.intersect1d, keys.values())
+    found = {
+        name: rows.take(np.intersect1d(keys[name], common, return_indices=True)[1])
+        for name, rows in parts.items()
+    }
+    label = next(iter(found.values())).label
+    return {name: rows for name, rows in found.items() if np.array_equal(rows.label, label)}
 
 
 def brier_skill(rows: Outcomes) -> Estimate:

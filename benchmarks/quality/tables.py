@@ -16,16 +16,24 @@ Measured = Mapping[str, Any]
 """One variant: ``all`` and each pair by :func:`measures.measure_all`, ``seconds``, ``trees`` ..."""
 
 
-def show(results: Mapping[str, Measured], console: Console) -> None:
-    """Print all tables."""
-    for table in (probabilities(results), tiers(results), pairs(results)):
+def show(results: Mapping[str, Measured], console: Console, first: str) -> None:
+    """Print all tables; differences are from the ``first`` variant."""
+    for table in (probabilities(results, first), tiers(results), pairs(results)):
         console.print(table)
 
 
-def probabilities(results: Mapping[str, Measured]) -> Table:
+def probabilities(results: Mapping[str, Measured], first: str) -> Table:
     """Quality of the probabilities, returns and cost of training."""
     shares = next(iter(results.values()))["all"]["expectation"]
-    columns = ["skill", "Brier skill", "ECE", "direction part", "AUC dir", "AUC move"]
+    columns = [
+        "skill",
+        f"skill − {first}",
+        "Brier skill",
+        "ECE",
+        "direction part",
+        "AUC dir",
+        "AUC move",
+    ]
     columns += [f"top {share}: bp" for share in shares] + ["captured (of shown)", "core s", "trees"]
     table = _table("All pairs. ± block-bootstrap standard error; bp after fees", columns)
     for name, result in results.items():
@@ -33,6 +41,7 @@ def probabilities(results: Mapping[str, Measured]) -> Table:
         table.add_row(
             name,
             found["skill"].text(),
+            result["difference"].text() if result["difference"] else "-",
             found["brier_skill"].text(),
             f"{found['ece']:.4f}",
             found["direction_part"].text(),

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from benchmarks.quality import stock
+from benchmarks.quality.learners import LEARNERS
 from freqai_signals.settings import SignalSettings
+
+CLIMATOLOGY: Final = "climatology"
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,16 @@ class Variant:
         ``""`` for ours, ``whole`` for freqtrade's training, ``stopping`` for early stopping.
     unseen
         Pairs that are each tested with a model of all others; if any, no other pair is tested.
+    learner
+        Another learner on the same pooled rows, of :data:`learners.LEARNERS`, or ``climatology``:
+        the report's logistic regression on volatility and time, pair by pair.
     """
 
     name: str
     settings: SignalSettings
     stock: str = ""
     unseen: tuple[str, ...] = ()
+    learner: str = ""
 
     def groups(self, pairs: tuple[str, ...]) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
         """Which pairs are trained together, and which ones their model is tested on.
@@ -40,7 +47,8 @@ class Variant:
         """
         if self.unseen:
             return [(tuple(p for p in pairs if p != one), (one,)) for one in self.unseen]
-        if self.stock or self.settings.model.pool == "pair":
+        alone = self.stock or self.learner == CLIMATOLOGY
+        if alone or self.settings.model.pool == "pair":
             return [((pair,), (pair,)) for pair in pairs]
         return [(pairs, pairs)]
 
@@ -53,7 +61,8 @@ class Variant:
     def tiers(self) -> tuple[float, float, float]:
         """Confidence from which a signal is weak, medium and strong."""
         decision = self.settings.decision
-        return stock.TIERS if self.stock else (decision.weak, decision.medium, decision.strong)
+        plain = self.stock or self.learner
+        return stock.TIERS if plain else (decision.weak, decision.medium, decision.strong)
 
 
 _OTHER_KIND: Final = {"two_stage": "multiclass", "multiclass": "two_stage"}
@@ -78,6 +87,7 @@ def variants(settings: SignalSettings) -> dict[str, Variant]:
     ours = [Variant(name, changed(settings, change)) for name, change in changes.items()]
     rivals = [Variant("stock", settings, "whole")]
     rivals += [Variant("stock, early stopping", settings, "stopping")]
+    rivals += [Variant(name, settings, learner=name) for name in (CLIMATOLOGY, *LEARNERS)]
     return {variant.name: variant for variant in (*rivals, *ours)}
 
 
@@ -85,6 +95,8 @@ SHORT_LIST: Final = (
     "stock",
     "stock, early stopping",
     "ours",
+    CLIMATOLOGY,
+    *LEARNERS,
     "ours, pair by pair",
     "ours, no calibration",
     "ours, no refit",

@@ -6,7 +6,7 @@ trained on, and every number in the benchmark is of later candles.
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,19 +16,24 @@ from numpy.typing import NDArray
 from benchmarks.harness import ONE_CORE
 from benchmarks.quality import stock
 from benchmarks.quality.data import ROUND_TRIP_COST
+from benchmarks.quality.learners import learn
 from benchmarks.quality.measures import Outcomes
-from benchmarks.quality.variants import Variant
+from benchmarks.quality.variants import CLIMATOLOGY, Variant
 from freqai_signals import metrics
 from freqai_signals.dataset.pair_tables import Table, training_rows
 from freqai_signals.dataset.rows import TrainingRows, Window
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.promotion import window_serving
+from freqai_signals.report.data.climatology import climatology, volatility_and_time
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
+    EVENT_END_COLUMN,
+    LABEL_COLUMN,
     PROBA_COLUMNS,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
     TRUST_COLUMN,
+    SignalClass,
 )
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.outputs import model_outputs
@@ -97,8 +102,28 @@ class _Models:
     serving: SignalModel | None = None
 
 
-def walk(variant: Variant, tables: Mapping[str, Table], span: Span) -> Walked:
-    """Test a variant on the candles of the span."""
+def common_prior(
+    rows: Outcomes, tables: Mapping[str, Table], span: Span, settings: SignalSettings
+) -> Outcomes:
+    """The same rows with one prior for all variants of a label.
+
+    It is the class shares that the shipped recipe's training windows have, all pairs together, so
+    that skills are about one baseline and their differences about nothing but probabilities.
+    """
+    prior = rows.prior.copy()
+    for first, stop in span.steps():
+        known = training_rows(tables, _window(settings, first))
+        prior[(rows.candle >= first) & (rows.candle < stop)] = metrics.class_prior(known.label)
+    return replace(rows, prior=prior)
+
+
+def walk(
+    variant: Variant,
+    tables: Mapping[str, Table],
+    span: Span,
+    candles: Mapping[str, pd.DataFrame] | None = None,
+) -> Walked:
+    """Test a variant on the candles of the span; only climatology needs the candles."""
     if variant.stock:
         own = variant.settings.candles_per_day * stock.RETRAIN_DAYS
         span = Span(span.first, span.stop, min(own, span.retrain_candles))
@@ -109,6 +134,12 @@ def walk(variant: Variant, tables: Mapping[str, Table], span: Span) -> Walked:
         for first, stop in span.steps():
             if variant.stock:
                 steps.append(_stock_step(variant, tables, pairs[0][0], (first, stop)))
+            elif variant.learner == CLIMATOLOGY:
+                assert candles is not None
+                frame = candles[pairs[0][0]]
+                steps.append(_climatology_step(variant, tables, pairs[0][0], frame, (first, stop)))
+            elif variant.learner:
+                steps.append(_learner_step(variant, tables, pairs[0], (first, stop)))
             else:
                 step, models = _our_step(variant, tables, pairs, (first, stop), models)
                 steps.append(step)
@@ -134,13 +165,9 @@ def _our_step(
 ) -> tuple[_Step, _Models]:
     trained, tested = pairs
     settings = variant.settings
-    window = Window(
-        test_window[0] - settings.candles_per_day * settings.train_period_days,
-        test_window[0],
-        settings.label_horizon_candles,
-        settings.model.row_step,
+    rows = training_rows(
+        {pair: tables[pair] for pair in trained}, _window(settings, test_window[0])
     )
-    rows = training_rows({pair: tables[pair] for pair in trained}, window)
     begin = ONE_CORE()
     newest = train(Request(rows, settings, before.newest), _REQUEST_KEY)
     seconds = ONE_CORE() - begin
@@ -186,6 +213,66 @@ def _stock_step(
         (probabilities, metrics.class_prior(rows.label), probabilities[:, [0, 2]].max(axis=1)),
     )
     return _Step([part], len(known), seconds, model.trees)
+
+
+def _learner_step(
+    variant: Variant,
+    tables: Mapping[str, Table],
+    pairs: tuple[str, ...],
+    test_window: tuple[int, int],
+) -> _Step:
+    """Another learner on the very rows that ours is trained on."""
+    settings = variant.settings
+    rows = training_rows({p: tables[p] for p in pairs}, _window(settings, test_window[0]))
+    begin = ONE_CORE()
+    model = learn(variant.learner, rows, settings)
+    seconds = ONE_CORE() - begin
+    parts = []
+    for pair in pairs:
+        known = _known(tables[pair], pair, test_window)
+        parts.append(_stated(known, tables, settings, model.probabilities(known.features)))
+    return _Step(parts, sum(map(len, parts)), seconds, model.trees)
+
+
+def _climatology_step(
+    variant: Variant,
+    tables: Mapping[str, Table],
+    pair: str,
+    candles: pd.DataFrame,
+    test_window: tuple[int, int],
+) -> _Step:
+    """What the report takes for climatology, fitted on the window that ours is trained on."""
+    table, known = tables[pair], _known(tables[pair], pair, test_window)
+    origin = int(table.numbers[0])
+    window = _window(variant.settings, test_window[0])
+    begin = ONE_CORE()
+    stated = climatology(
+        volatility_and_time(candles),
+        table.labels[LABEL_COLUMN].to_numpy(np.float64),
+        table.labels[EVENT_END_COLUMN].to_numpy(np.float64),
+        replace(window, first=max(window.first - origin, 0), stop=window.stop - origin),
+        known.start - origin,
+    )
+    part = _stated(known, tables, variant.settings, stated)
+    return _Step([part], len(known), ONE_CORE() - begin, 0)
+
+
+def _stated(
+    known: TrainingRows,
+    tables: Mapping[str, Table],
+    settings: SignalSettings,
+    probabilities: NDArray[np.float64],
+) -> Outcomes:
+    """Outcomes of probabilities without a prior and a confidence of their own."""
+    sure = probabilities[:, [SignalClass.SELL, SignalClass.BUY]].max(axis=1)
+    return _outcomes(known, tables, settings, (probabilities, np.full(3, 1 / 3), sure))
+
+
+def _window(settings: SignalSettings, stop: int) -> Window:
+    """The training window that ends at a candle."""
+    days = settings.train_period_days
+    first = stop - settings.candles_per_day * days
+    return Window(first, stop, settings.label_horizon_candles, settings.model.row_step)
 
 
 def _known(table: Table, pair: str, test_window: tuple[int, int]) -> TrainingRows:

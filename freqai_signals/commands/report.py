@@ -3,7 +3,7 @@
 import argparse
 import sys
 import webbrowser
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +16,7 @@ from freqai_signals.commands.locations import (
     registry_location,
 )
 from freqai_signals.files import write_atomically
+from freqai_signals.schema import OUTCOME_COLUMN, TRUST_COLUMN
 from freqai_signals.terminal import print_json, table_console
 
 if TYPE_CHECKING:
@@ -44,14 +45,12 @@ _EXAMPLES: Final = """examples:
 class _Report:
     """What was read, ready to be shown."""
 
-    frames: "SignalFrames"
     sections: "list[Section]"
     title: str
     page: Path
     notes: list[str]
-    tables: dict[str, Any] = field(default_factory=dict)
-    run: "Run | None" = None
-    models: "RunModels | None" = None
+    facts: dict[str, Any]
+    folder: str = ""
 
 
 def add_report(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -107,7 +106,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if path is not None:
         _write_page(path, found)
     if arguments.json:
-        print_json(found.tables | _page_json(found))
+        print_json(found.facts | _page_json(found))
     else:
         _print(found, console)
         if path is not None:
@@ -135,8 +134,7 @@ def _backtest(arguments: argparse.Namespace, where: Locations) -> _Report:
     from freqai_signals.report.data.backtest_record import RecordMissing, read_run
     from freqai_signals.report.data.selection import select, select_trades
     from freqai_signals.report.model_usage import RunModels
-    from freqai_signals.report.page.sections import page_sections, verdict
-    from freqai_signals.report.printing import as_json
+    from freqai_signals.report.page.sections import page_sections
 
     identifier = arguments.identifier or (where.identifier if where.named else "")
     folder = newest_folder(where.userdir, identifier or None)
@@ -151,27 +149,21 @@ def _backtest(arguments: argparse.Namespace, where: Locations) -> _Report:
     models = RunModels(where.userdir / "signals" / "models")
     if arguments.signals is not None:
         _write_signals(arguments.signals, run, models)
-    whole = bool(arguments.html or arguments.open or arguments.json)
-    frames = run_frames(run, where.userdir, folder, models, with_features=whole)
+    with_shap = bool(arguments.html or arguments.open or arguments.json)
+    frames = run_frames(run, where.userdir, folder, models, with_shap=with_shap)
     frames = select_trades(frames, arguments.tier)
     share = _captured(run)
     notes = [*_chosen(arguments), *_market_notes(run, share)]
-    tables: dict[str, Any] = {}
-    if arguments.json:
-        captured = None if share is None else {**share.__dict__, "share": share.share}
-        tables = as_json(run, models) | {"captured": captured}
+    captured = None if share is None else {**share.__dict__, "share": share.share}
     title = f"Signal report · {folder.name} · {run.facts['timerange']}"
-    command = _command(arguments)
-    sections = page_sections(frames, models, command) if whole else [verdict(frames)]
-    return _Report(
-        frames, sections, title,
-        folder / "report.html", notes, tables, run, models,
-    )  # fmt: skip
+    sections = page_sections(frames, models, _command(arguments))
+    facts = {"facts": run.facts, "captured": captured}
+    return _Report(sections, title, folder / "report.html", notes, facts, str(folder))
 
 
 def _live(arguments: argparse.Namespace, where: Locations) -> _Report:
     from freqai_signals.live.ledger_frames import ledger_frames
-    from freqai_signals.report.data.selection import select_frames
+    from freqai_signals.report.data.selection import select_frames, select_trades
     from freqai_signals.report.page.sections import page_sections
 
     signals, settings = where.userdir / "signals", _settings(where)
@@ -181,7 +173,8 @@ def _live(arguments: argparse.Namespace, where: Locations) -> _Report:
         settings,
         registry if registry.is_dir() else None,
     )
-    frames = select_frames(frames, arguments.pair, arguments.tier)
+    frames = select_frames(_with_trades(frames, where), arguments.pair, arguments.tier)
+    frames = select_trades(frames, arguments.tier)
     notes = _chosen(arguments)
     if settings is None:
         notes.append(
@@ -191,7 +184,25 @@ def _live(arguments: argparse.Namespace, where: Locations) -> _Report:
     sections = page_sections(frames, None, _command(arguments))
     facts = {key: value for key, value in frames.facts.items() if key != "settings"}
     page = signals / "reports" / "live" / "report.html"
-    return _Report(frames, sections, "Live signal report", page, notes, {"facts": facts})
+    return _Report(sections, "Live signal report", page, notes, {"facts": facts})
+
+
+def _with_trades(frames: "SignalFrames", where: Locations) -> "SignalFrames":
+    """Frames with the trades of the bot, if its config says where freqtrade keeps them."""
+    from freqai_signals.live.bot_trades import bot_trades
+
+    url = where.config.get("db_url")
+    if not url:
+        return frames
+    wallet = where.config.get("dry_run_wallet") if where.config.get("dry_run") else None
+    balance = wallet if isinstance(wallet, int | float) else None
+    try:
+        trades = bot_trades(str(url))
+    except ValueError as error:
+        # The ledger is a report all the same; the section says why it has no trades.
+        return replace(frames, facts={**frames.facts, "no_trades": f"{error}."})
+    why = {"balance": balance, "no_trades": "The bot has not closed a trade yet."}
+    return replace(frames, facts={**frames.facts, **why}, trades=trades)
 
 
 def _settings(where: Locations) -> "SignalSettings | None":
@@ -234,20 +245,13 @@ def _page_json(found: _Report) -> dict[str, Any]:
 
 
 def _print(found: _Report, console: Any) -> None:
-    from rich.text import Text
-
     from freqai_signals.report.page.parts.overview_sections import verdict_text
-    from freqai_signals.report.printing import print_findings, print_report
+    from freqai_signals.report.printing import print_report
 
     verdict = [*found.notes, *verdict_text(found.sections[0])]
-    if found.run is None or found.models is None:
-        console.print(Text(found.title, style="bold"))
-        print_findings(found.sections[1:], console, verdict)
-        return
-    print_report(found.run, found.models, console, verdict)
-    console.print(
-        f"Rows behind this report: {found.frames.facts['folder']}", markup=False, soft_wrap=True
-    )
+    print_report(found.sections[1:-1], found.title, console, verdict)
+    if found.folder:
+        console.print(f"Rows behind this report: {found.folder}", markup=False, soft_wrap=True)
 
 
 def _write_signals(path: Path, run: "Run", models: "RunModels") -> None:
@@ -275,7 +279,6 @@ def _market_notes(run: "Run", share: "SkillShare | None") -> list[str]:
 
 def _captured(run: "Run") -> "SkillShare | None":
     """Share of the attainable skill, if a simulated market's own candles were predicted."""
-    from freqai_signals.report.quality import scored_rows
     from freqai_signals.sandbox.exchange.timeframes import BASE_TIMEFRAME
     from freqai_signals.sandbox.posterior.captured_share import captured_share, open_market
 
@@ -283,7 +286,10 @@ def _captured(run: "Run") -> "SkillShare | None":
     if market is None or run.settings.timeframe != BASE_TIMEFRAME:
         return None
     listed = {pair: run.frames[pair] for pair in market.spec.pairs if pair in run.frames}
-    rows = {pair: scored_rows(frame) for pair, frame in listed.items()}
+    rows = {
+        pair: frame[(frame[TRUST_COLUMN] == 1) & frame[OUTCOME_COLUMN].notna()]
+        for pair, frame in listed.items()
+    }
     if not any(len(frame) for frame in rows.values()):
         return None
     return captured_share(market, rows, run.settings, float(run.facts["round_trip_cost"]))

@@ -14,8 +14,7 @@ from freqai_signals.ledger.live_quality import LiveQuality, live_quality, rollin
 from freqai_signals.ledger.sql_tables import CHAIN_ROOTS
 from freqai_signals.live.events import clock_text, history, pair_health
 from freqai_signals.registry.registry import Registry
-from freqai_signals.report.quality import TOTAL
-from freqai_signals.schema import STRENGTH_COLUMN, SignalClass
+from freqai_signals.schema import STRENGTH_COLUMN, TOTAL, SignalClass
 from freqai_signals.signals.counters import SignalCount
 from freqai_signals.terminal import print_line, print_table
 

@@ -18,7 +18,7 @@ from freqai_signals.dataset.pair_tables import PairTables, add_labels, row_memor
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.plugin.freqai.future_candles import drop_future_candles
 from freqai_signals.plugin.pool import freqai_config, run_pool, using_config
-from freqai_signals.plugin.startup import checked_settings
+from freqai_signals.plugin.startup import checked_settings, count_hyperopt
 from freqai_signals.report.data.backtest_record import BacktestRecord
 from freqai_signals.schema import (
     DECISION_SIGNAL_COLUMN,
@@ -91,6 +91,7 @@ class SignalColumns(IStrategy):
         self._costs: dict[str, float] = {}
         self._digests: dict[tuple[str, int], str] = {}
         self._report: BacktestRecord | None = None
+        self._is_counted = False
 
     def ft_bot_start(self, **kwargs: Any) -> None:
         """Start afresh: a backtest's report is its own. Refuses a model that is not ours."""
@@ -103,6 +104,10 @@ class SignalColumns(IStrategy):
                 f"{self.config.get('freqaimodel') or 'none'}: set freqai.enabled to true and give "
                 "--freqaimodel LightGBMSignalClassifier; freqai-signals init prints the commands"
             )
+        if self.config.get("runmode") == RunMode.HYPEROPT and not self._is_counted:
+            # In the main process alone: workers get a strategy that has started.
+            count_hyperopt(self.config)
+            self._is_counted = True
 
     def load_freqAI_model(self) -> None:
         """Settle the pool of the run, and show FreqAI the config that goes with it."""

@@ -1,6 +1,8 @@
 """What freqtrade has at its start: the situation that the preflight checks look at."""
 
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from freqtrade.configuration import TimeRange
@@ -11,6 +13,7 @@ from freqai_signals.plugin.candle_files import stored_span
 from freqai_signals.plugin.exchange_facts import exchange_facts
 from freqai_signals.preflight.check_lists import refuse_or_warn
 from freqai_signals.preflight.situation import Purpose, Situation, SpanReader, read_settings
+from freqai_signals.report.data.looks import Look, add_look
 from freqai_signals.settings import SignalSettings
 
 _TRADING = (RunMode.DRY_RUN, RunMode.LIVE)
@@ -75,3 +78,10 @@ def _purpose(config: Mapping[str, Any]) -> Purpose:
     if runmode in _TRADING:
         return "trade"
     return "backtest" if runmode in _BACKTESTING else "look"
+
+
+def count_hyperopt(config: Mapping[str, Any]) -> None:
+    """Write down that a hyperopt looked at its span, once for each epoch asked for."""
+    first, last = timerange_of(config) or (0, 0)
+    look = Look("hyperopt", first, last or int(time.time()), int(config.get("epochs") or 1))
+    add_look(Path(config["user_data_dir"]), look)

@@ -5,12 +5,19 @@ from collections import Counter
 import numpy as np
 from rich.console import Console
 
+from freqai_signals.metrics import summary
 from freqai_signals.rehearsal.outcome import Outcome
-from freqai_signals.report.quality import quality_table
-from freqai_signals.schema import TAG_COLUMN
+from freqai_signals.schema import (
+    OUTCOME_COLUMN,
+    PRIOR_COLUMNS,
+    PROBA_COLUMNS,
+    TAG_COLUMN,
+    TRUST_COLUMN,
+)
 from freqai_signals.terminal import print_line, print_table, table_console
 
 _MOST_MISMATCHES = 10
+_MEASURES = ("skill", "ece", "brier", "direction_auc", "move_auc")
 
 
 def print_outcome(outcome: Outcome, console: Console | None = None) -> None:
@@ -47,10 +54,19 @@ def _signals(outcome: Outcome) -> list[dict[str, object]]:
 
 
 def _quality(outcome: Outcome) -> list[dict[str, str]]:
-    return [
-        {"pair": str(pair)} | {str(name): f"{value:.4g}" for name, value in row.items()}
-        for pair, row in quality_table(outcome.frames).iterrows()
-    ]
+    found = []
+    for pair, frame in outcome.frames.items():
+        trusted = frame[frame[TRUST_COLUMN] == 1]
+        scored = trusted[trusted[OUTCOME_COLUMN].notna()]
+        row = {"pair": pair, "predicted": str(len(trusted)), "scored": str(len(scored))}
+        if len(scored):
+            parts = [
+                scored[list(names)].to_numpy(float) for names in (PROBA_COLUMNS, PRIOR_COLUMNS)
+            ]
+            measured = summary(scored[OUTCOME_COLUMN].to_numpy(np.int8), *parts)
+            row |= {name: f"{measured[name]:.4g}" for name in _MEASURES}
+        found.append(row)
+    return found
 
 
 def _running(outcome: Outcome) -> list[str]:

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import pandas as pd
-
 from freqai_signals.model import artefact
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.report.data.backtest_record import Run
@@ -60,20 +58,3 @@ class RunModels:
             except (OSError, artefact.ArtefactError):
                 continue
         return None
-
-
-def group_table(run: Run, models: RunModels) -> pd.DataFrame:
-    """Importance of each feature group for the models of a backtest.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per group, largest first: ``share`` of the total gain of a model's trees, mean over
-        the models; ``least`` and ``most`` among them. Empty if no model is stored.
-    """
-    cards = [model.card for model in models.of(run) if model.card.groups]
-    shares = pd.DataFrame([card.groups for card in cards]).fillna(0.0)
-    if shares.empty:
-        return pd.DataFrame()
-    table = pd.DataFrame({"share": shares.mean(), "least": shares.min(), "most": shares.max()})
-    return table.sort_values("share", ascending=False, kind="stable")

@@ -8,7 +8,6 @@ training window, a long earns :math:`\sum_c p_c m_c - \mathrm{cost}` and a short
 from typing import Final
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from freqai_signals.schema import CLASS_COUNT, SignalClass
@@ -152,45 +151,3 @@ def realised_return(signal: ArrayLike, gross: ArrayLike, cost: float) -> Floats:
     )
     gain = direction * np.asarray(gross, dtype=np.float64) - cost
     return np.where(direction == 0, 0.0, gain)
-
-
-def return_reliability(
-    predicted: Floats, realised: Floats, bins: int = 10, overlap: int = 1
-) -> pd.DataFrame:
-    """Reliability table: predicted and realised return by quantiles of the prediction.
-
-    Parameters
-    ----------
-    predicted, realised
-        Shape ``(n,)``, fractions; rows with a NaN in either are left out.
-    bins
-        Quantile bins; equal predictions share a bin, so there may be fewer.
-    overlap
-        Candles of an outcome. Outcomes of neighbouring candles overlap, so the effective sample
-        size of *n* rows is about *n / overlap*; the standard error uses that. 1 if none overlap.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Lowest predictions first: ``predicted`` and ``realised`` mean, ``standard_error`` of the
-        latter (NaN in a bin of one row), ``count``.
-
-    Examples
-    --------
-    >>> table = return_reliability(np.array([1., 1., 2., 2.]), np.array([0., 2., 1., 3.]), bins=2)
-    >>> table.round(3).to_dict("list")
-    {'predicted': [1.0, 2.0], 'realised': [1.0, 2.0], 'standard_error': [1.0, 1.0], 'count': [2, 2]}
-    """
-    if bins < 1 or overlap < 1:
-        raise ValueError(f"bins and overlap must be at least 1, got bins={bins}, overlap={overlap}")
-    known = np.isfinite(predicted) & np.isfinite(realised)
-    rows = pd.DataFrame({"predicted": predicted[known], "realised": realised[known]})
-    ranks = rows["predicted"].rank(method="average", pct=True)
-    # Rounded: a rank at the edge of a bin must not depend on the last bit of the product.
-    grouped = rows.groupby(np.ceil((ranks.to_numpy() * bins).round(9)))
-    table = grouped.mean()
-    count = grouped["realised"].count()
-    effective = (count / overlap).clip(lower=1.0)
-    table["standard_error"] = grouped["realised"].std() / np.sqrt(effective)
-    table["count"] = count
-    return table.reset_index(drop=True)

@@ -4,8 +4,10 @@ import datetime as dt
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from freqtrade.persistence import init_db
 
 from freqai_signals.commands.cli import main
 from freqai_signals.ledger.ledger import Entry, Ledger
@@ -47,6 +49,16 @@ def report(userdir: Path, *more: str) -> int:
     return main(["report", "--userdir", str(userdir), *more])
 
 
+def table(found: dict[str, Any], key: str, name: str) -> list[dict[str, Any]]:
+    """A table of a section; none where the section has no data."""
+    section = next(part for part in found["page"]["sections"] if part["key"] == key)
+    return section["tables"].get(name, [])
+
+
+def scored(found: dict[str, Any]) -> dict[str, int]:
+    return {row["pair"]: row["rows"] for row in table(found, "skill", "Skill by pair")}
+
+
 def test_tables_are_printed(tmp_path: Path, capsys: Capture) -> None:
     assert report(backtest(tmp_path)) == 0
     out = capsys.readouterr().out
@@ -63,8 +75,8 @@ def test_tables_are_not_cut_off_in_a_pipe(
     assert report(backtest(tmp_path)) == 0
     out = capsys.readouterr().out
     assert "…" not in out
-    header = next(line for line in out.splitlines() if "direction_auc" in line)
-    assert all(name in header for name in ("pair", "predicted", "move_auc", "sell", "buy"))
+    header = next(line for line in out.splitlines() if "over climatology" in line)
+    assert all(name in header for name in ("pair", "skill", "move auc", "brier", "rows"))
 
 
 def test_the_folder_behind_a_report_is_one_line_that_can_be_copied(
@@ -79,7 +91,7 @@ def test_the_folder_behind_a_report_is_one_line_that_can_be_copied(
 def test_json_can_be_parsed(tmp_path: Path, capsys: Capture) -> None:
     assert report(backtest(tmp_path), "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["quality"]["BTC/USDT"]["scored"] == 60
+    assert scored(found) == {"BTC/USDT": 60, "all pairs": 60}
     assert found["facts"]["timerange"] == "first-range"
     assert found["captured"] is None
 
@@ -159,7 +171,7 @@ def test_signals_are_written_as_records_that_can_be_read(tmp_path: Path, capsys:
     path = tmp_path / "signals.jsonl"
     assert report(backtest(tmp_path), "--signals", str(path), "--json") == 0
     found = capsys.readouterr()
-    assert json.loads(found.out)["signals"]["BTC/USDT"]["generated"] == 60
+    assert table(json.loads(found.out), "rules", "Signals by pair")[0]["signals"] == 60
     assert found.err == f"60 signals written to {path}\n"
     records = [SignalRecord.from_json(line) for line in path.read_text().splitlines()]
     assert len(records) == 60
@@ -231,11 +243,11 @@ def test_json_holds_the_page_in_the_form_of_the_schema(tmp_path: Path, capsys: C
 def test_one_pair_or_tier_can_be_looked_at(tmp_path: Path, capsys: Capture) -> None:
     backtest(tmp_path)
     assert report(tmp_path, "--pair", "BTC/USDT", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["quality"]["BTC/USDT"]["scored"] == 60
+    assert scored(json.loads(capsys.readouterr().out))["BTC/USDT"] == 60
     for tier, rows in (("weak", 60), ("strong", 0)):
         assert report(tmp_path, "--tier", tier, "--json") == 0
         found = json.loads(capsys.readouterr().out)
-        assert found["quality"]["BTC/USDT"]["scored"] == rows
+        assert scored(found).get("BTC/USDT", 0) == rows
         assert found["page"]["notes"] == [f"Only tier {tier}."]
 
 
@@ -290,6 +302,23 @@ def test_the_bot_s_config_gives_horizon_and_tiers(tmp_path: Path, capsys: Captur
     facts = {row["what"]: row["value"] for row in found.page.sections[1].tables["Facts"]}
     assert facts["label"] == "triple_barrier, horizon 12 candles"
     assert found.page.notes == []
+
+
+def test_a_bot_s_trades_come_from_the_database_that_its_config_names(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    config, database = tmp_path / "config.json", tmp_path / "trades.sqlite"
+    config.write_text(json.dumps({"db_url": f"sqlite:///{database}"}))
+    with_ledger(tmp_path)
+
+    def section() -> dict[str, Any]:
+        assert report(tmp_path, "--live", "--json", "--config", str(config)) == 0
+        sections = json.loads(capsys.readouterr().out)["page"]["sections"]
+        return next(part for part in sections if part["key"] == "trades")
+
+    assert f"there is no file {database}" in section()["missing"]
+    init_db(f"sqlite:///{database}")
+    assert section()["missing"] == "The bot has not closed a trade yet."
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import re
 import time
 
+import numpy as np
 import pytest
 
 from freqai_signals.model import archive, artefact, foreign
@@ -32,6 +33,34 @@ def test_a_tree_that_ends_the_process_ends_another_one() -> None:
     wild = re.sub(r"left_child=.*", "left_child=2000000000 2000000000", text)
     with pytest.raises(ArtefactError, match=r"other\.model"):
         foreign.checked(crafted({BOOSTER: wild.encode()}), "other.model", seconds=15)
+
+
+def test_a_loop_that_no_prediction_meets_is_found_too() -> None:
+    """Zeros go left below a threshold of 1,000; only contributions visit the right side."""
+    text = members_of(SMALL_FILE)[BOOSTER].decode()
+    looped = re.sub(r"right_child=.*", lambda m: re.sub(r"-?\d+", "0", m[0]), text)
+    looped = re.sub(r"threshold=.*", lambda m: re.sub(r"[^ =]+(?= |$)", "1000", m[0]), looped)
+    assert "left_child=0 0" not in looped
+    with pytest.raises(ArtefactError, match=r"other\.model: .*(took more than|ended with)"):
+        foreign.checked(crafted({BOOSTER: looped.encode()}), "other.model", seconds=15)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("return_mean", np.zeros(2), "references of another shape"),
+        ("return_mean", np.array([0.0, np.nan, 0.0]), "not finite"),
+        ("margins", np.array(["a", "b"]), "margins"),
+        ("margins", np.zeros((2, 2)), "margins"),
+    ],
+)
+def test_references_of_another_shape_or_kind_are_refused(
+    name: str, value: np.ndarray, message: str
+) -> None:
+    arrays = archive.unpack_arrays(members_of(SMALL_FILE)[archive.ARRAYS])
+    data = crafted({archive.ARRAYS: archive.pack_arrays(arrays | {name: value})})
+    with pytest.raises(ArtefactError, match=rf"other\.model: .*{message}"):
+        foreign.checked(data, "other.model")
 
 
 def test_parts_that_do_not_fit_each_other_are_refused() -> None:

@@ -13,8 +13,10 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from freqai_signals.dataset.pair_tables import add_labels
 from freqai_signals.plugin.strategy import LightGBMSignalStrategy
+from freqai_signals.report.data.backtest_frames import run_frames
 from freqai_signals.report.data.backtest_record import read_run
-from freqai_signals.report.quality import pooled_rows, tier_table
+from freqai_signals.report.page.page_data import PageData
+from freqai_signals.report.page.parts.decision_sections import tier_section
 from freqai_signals.schema import LABEL_COLUMN, MODEL_COLUMNS, PROBA_COLUMNS, TRUST_COLUMN
 from freqai_signals.settings import SignalSettings
 from tests.plugin.conftest import PAIRS, Bench, Run, market_candles, small_config, write_candles
@@ -77,9 +79,10 @@ def test_report_counts_tiers_by_the_thresholds_that_hyperopt_found(
     settings = SignalSettings.model_validate(found.facts["settings"])
     assert settings.decision.lowest_confidence == 0.8
     assert settings.decision.medium == pytest.approx(0.84)
-    emitted = pooled_rows(found.frames)["signal_strength"]
-    counted = tier_table(found.frames, settings)["signals"].tolist()
-    assert counted == [0] + [int((emitted == level).sum()) for level in (1, 2, 3)]
+    frames = run_frames(found, user_data_of_first_run, user_data_of_first_run / "test")
+    data = PageData(frames, settings, found.facts["round_trip_cost"])
+    counted = tier_section(data).tables["Tiers"]["signals"].tolist()
+    assert counted == [0] + [int((data.rows["strength"] == level).sum()) for level in (1, 2, 3)]
     assert sum(counted) > 0
 
 

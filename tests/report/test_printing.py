@@ -1,31 +1,33 @@
-"""The report's tables on a terminal and as JSON."""
+"""The report's tables on a terminal."""
 
-import json
+import itertools
 from io import StringIO
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
-from freqai_signals.report.data.backtest_record import Run
-from freqai_signals.report.model_usage import RunModels
-from freqai_signals.report.printing import as_json, print_report
-from freqai_signals.report.quality import TOTAL
+from freqai_signals.report.page.sections import page_sections
+from freqai_signals.report.printing import print_report
 from freqai_signals.schema import Reason
-from tests.report.run_rows import rows_of, run_of
+from tests.report.page.page_frames import frames_of, many_days
+from tests.report.run_rows import rows_of
 
-NONE_LEFT = RunModels(Path("nowhere"))
 TITLES = (
     "Signal quality per pair",
     "Confidence tiers",
-    "Signals emitted",
+    "Predicted and realised return after costs",
     "What each rule removed",
+    "Signals emitted",
+    "Findings",
 )
 
 
-def printed(run: Run, models: RunModels = NONE_LEFT) -> str:
+def printed(width: int = 160, verdict: str = "The verdict.", **pairs: pd.DataFrame) -> str:
     text = StringIO()
-    print_report(run, models, Console(file=text, width=160))
+    sections = page_sections(frames_of(**pairs))
+    print_report(sections[1:-1], "Title", Console(file=text, width=width), [verdict])
     return text.getvalue()
 
 
@@ -35,101 +37,61 @@ def line_of(text: str, begin: str) -> list[str]:
     return next(row for row in rows if row and row[0] == begin)
 
 
-def some_run() -> Run:
-    frame = rows_of(
-        "BSh", "BBh", signal=[2, -1, 1], signal_strength=[1, 0, 0],
-        reject_reason=[Reason.NONE, Reason.NO_EDGE, Reason.NONE],
-        expected_return=[0.01, -0.001, 0.0],
-    )  # fmt: skip
-    return run_of(BTC=frame, ETH=rows_of("", ""))
+def test_every_table_is_printed_after_the_verdict() -> None:
+    lines = printed(A=many_days()).splitlines()
+    assert lines[:2] == ["Title", "The verdict."]
+    assert all(title in lines for title in TITLES)
 
 
-def test_every_table_is_printed_with_its_settings() -> None:
-    text = printed(some_run())
-    assert all(title in text for title in TITLES)
-    assert "Predicted and realised return after costs" in text
-    assert "20240101-20240201" in text
-    assert "triple_barrier, horizon 24 candles" in text
-    assert "round trip costs 0.20%" in text
+def test_numbers_stand_beside_their_errors() -> None:
+    cells = line_of(printed(A=many_days()), "all pairs")
+    assert all("±" in cell for cell in cells[1:3])
+    assert "unknown" not in "".join(cells)
+    assert cells[-1] == "720"
 
 
-def test_keys_that_did_nothing_are_printed_as_they_stand() -> None:
-    run = some_run()
-    run.facts["ignored"] = ["freqai.conv_width = [2]: the model is another"]
-    assert "ignored: freqai.conv_width = [2]: the model is another" in printed(run)
-
-
-def test_cells_hold_counts_shares_and_dashes_for_what_is_unknown() -> None:
-    text = printed(some_run())
-    assert line_of(text, "BTC/USDT")[1:4] == ["3", "0", "3"]
-    assert line_of(text, "ETH/USDT")[1:] == ["0"] * 3 + ["-"] * 5 + ["0"] * 3
-    assert line_of(text, "no_edge")[1:] == ["1", "0.500"]
-    assert line_of(text, "strong")[1:] == ["0", "-", "-", "0", "-", "-", "0"]
+def test_an_error_that_few_days_cannot_give_is_called_unknown() -> None:
+    text = printed(A=many_days(3))
+    assert all("± unknown" in cell for cell in line_of(text, "all pairs")[1:3])
 
 
 def test_returns_are_printed_in_per_cent_with_sign() -> None:
     """The buy earned 1 % less 0.2 %, the sell lost as much and 0.2 %."""
-    text = printed(some_run())
-    assert "+0.800%" in text
-    assert "-1.200%" in text
+    frame = rows_of("BS", "BB", expected_return=[0.01, -0.001])
+    text = printed(A=frame)
+    assert line_of(text, "+1.000 %")[1] == "+0.800 % ± unknown"
+    assert line_of(text, "-0.100 %")[1] == "-1.200 % ± unknown"
 
 
-def test_the_cost_at_which_rejected_signals_would_have_passed_is_printed() -> None:
-    """Wrapped lines are joined before the comparison."""
-    text = " ".join(printed(some_run()).split())
-    assert "The expected-value rule removed 1 signals at a round-trip cost of 0.200%" in text
-    assert "The expected-value rule removed no signal." in printed(run_of(A=rows_of("B", "B")))
+def test_rules_are_counted() -> None:
+    reasons = [Reason.NO_EDGE, ""]
+    text = printed(A=rows_of("BB", "BB", reject_reason=reasons, signal_strength=[0, 1]))
+    assert line_of(text, "no_edge")[1:] == ["1", "1", "50.0 %"]
 
 
-def test_nothing_to_score_is_printed_without_the_table_of_returns() -> None:
-    text = printed(run_of(BTC=rows_of("BS", "??"), ETH=rows_of("", "")))
-    assert all(title in text for title in TITLES)
-    assert "Predicted and realised return" not in text
-
-
-def test_large_numbers_and_long_names_are_not_cut_off() -> None:
-    name = "1000000CHEEMS"
-    text = printed(run_of(**{name: rows_of("BSh" * 4000, "hSB" * 4000, signal=2)}))
-    assert "…" not in text
-    assert line_of(text, f"{name}/USDT")[1:4] == ["12,000", "0", "12,000"]
-    assert "direction_stated" in text
+def test_nothing_to_score_is_said_instead_of_shown() -> None:
+    text = printed(A=rows_of("BS", "??"), B=rows_of("", ""))
+    assert "Signal quality per pair" not in text
+    assert line_of(text, "skill")[1] == "No trusted prediction has a known outcome yet."
 
 
 @pytest.mark.parametrize("width", [80, 60])
 def test_a_terminal_shows_every_table_within_its_width(width: int) -> None:
-    text = StringIO()
-    run = run_of(**{"1000000CHEEMS": rows_of("BSh" * 4000, "hSB" * 4000, signal=2)})
-    print_report(run, NONE_LEFT, Console(file=text, width=width), ["The verdict."])
-    lines = text.getvalue().splitlines()
+    name = "1000000CHEEMS"
+    rows = many_days(150)
+    text = printed(width, **{name: rows.assign(signal=2)})
+    lines = text.splitlines()
     assert max(map(len, lines)) <= width
-    assert all(title in text.getvalue() for title in TITLES)
-    assert "…" not in text.getvalue()
-    assert lines.index("The verdict.") < next(i for i, line in enumerate(lines) if "┏" in line)
+    assert all(title in lines for title in TITLES)
+    assert "…" not in text
+    assert "3,600" in text
 
 
-def test_the_readme_shows_tables_that_the_report_prints_at_80_columns() -> None:
+def test_the_readme_shows_tables_of_the_report_at_80_columns() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     block = readme.split("<!-- report: begin -->")[1].split("<!-- report: end -->")[0]
-    assert max(map(len, block.splitlines())) <= 80
-    text = StringIO()
-    frame = rows_of("BSh" * 6000, "BBh" * 6000, signal=2, signal_strength=1)
-    print_report(run_of(BTC=frame), NONE_LEFT, Console(file=text, width=80))
-    heads = [line.split() for line in text.getvalue().splitlines() if line.startswith("┃")]
-    shown = [line.split() for line in block.splitlines() if line.startswith("┃")]
-    assert len(shown) == 4
-    assert all(head in heads for head in shown)
-
-
-def test_json_holds_every_table_and_the_facts() -> None:
-    run = some_run()
-    found = json.loads(json.dumps(as_json(run, NONE_LEFT), allow_nan=False))
-    tables = {"quality", "tiers", "signals", "rules", "reliability", "facts", "feature_groups"}
-    assert set(found) == tables
-    assert set(found["quality"]) == {"BTC/USDT", "ETH/USDT", TOTAL}
-    assert found["quality"]["BTC/USDT"]["scored"] == 3
-    assert found["quality"]["ETH/USDT"]["skill"] is None
-    assert set(found["tiers"]) == {"none", "weak", "medium", "strong"}
-    assert found["signals"][TOTAL]["generated"] == 2
-    assert found["rules"]["no_edge"]["rows"] == 1
-    assert [row["count"] for row in found["reliability"]] == [1, 1]
-    assert found["facts"] == run.facts
+    lines = block.splitlines()
+    assert max(map(len, lines)) <= 80
+    titles = [before for before, line in itertools.pairwise(lines) if "┏" in line]
+    assert set(titles) <= set(TITLES)
+    assert len(titles) >= 4

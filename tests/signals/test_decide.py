@@ -54,6 +54,11 @@ def test_columns_and_index_are_those_documented(predictions: Frames) -> None:
     assert list(table["reject_reason"]) == ["", "", "", ""]
 
 
+def test_shipped_memory_fits_a_live_frame() -> None:
+    """freqtrade gives a live strategy no more than about a thousand candles."""
+    assert memory_candles(DecisionSettings()) < 1000
+
+
 def test_strength_follows_the_tiers(predictions: Frames) -> None:
     frame = predictions("BSBS", confidence=[0.90, 0.97, 0.99, 0.98])
     settings = ROOMY.model_copy(update={"repeat_window_candles": 0})

@@ -11,7 +11,6 @@ from freqai_signals.signals.expected_value import (
     expected_return,
     implied_move,
     realised_return,
-    return_reliability,
     round_trip_cost,
     shrunk_class_returns,
 )
@@ -107,42 +106,3 @@ def test_higher_cost_never_raises_the_expected_return(
 def test_realised_return_of_each_action() -> None:
     realised = realised_return([0, 1, 2, 2], [0.01, 0.01, 0.01, np.nan], cost=0.002)
     np.testing.assert_allclose(realised, [-0.012, 0.0, 0.008, np.nan])
-
-
-# Reliability
-
-
-def test_reliability_by_hand() -> None:
-    predicted = np.array([1.0, 2.0, 3.0, 4.0, np.nan, 5.0])
-    realised = np.array([0.0, 2.0, 5.0, 3.0, 9.0, np.nan])
-    table = return_reliability(predicted, realised, bins=2)
-    assert table["predicted"].tolist() == [1.5, 3.5]
-    assert table["realised"].tolist() == [1.0, 4.0]
-    assert table["standard_error"].tolist() == pytest.approx([1.0, 1.0])
-    assert table["count"].tolist() == [2, 2]
-
-
-def test_overlap_raises_the_standard_error() -> None:
-    rng = np.random.default_rng(0)
-    predicted, realised = rng.normal(size=(2, 1000))
-    alone = return_reliability(predicted, realised)["standard_error"]
-    overlapping = return_reliability(predicted, realised, overlap=4)["standard_error"]
-    np.testing.assert_allclose(overlapping, 2 * alone)
-
-
-def test_equal_predictions_share_a_bin_and_none_give_an_empty_table() -> None:
-    assert return_reliability(np.zeros(50), np.arange(50.0))["count"].tolist() == [50]
-    assert len(return_reliability(np.array([]), np.array([]))) == 0
-
-
-def test_every_known_row_is_counted_once() -> None:
-    rng = np.random.default_rng(1)
-    table = return_reliability(rng.normal(size=997).round(1), rng.normal(size=997), bins=7)
-    assert table["count"].sum() == 997
-    assert table["predicted"].is_monotonic_increasing
-
-
-@pytest.mark.parametrize(("bins", "overlap"), [(0, 1), (5, 0)])
-def test_invalid_bins_are_refused(bins: int, overlap: int) -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        return_reliability(np.zeros(3), np.zeros(3), bins, overlap)

@@ -54,3 +54,20 @@ def test_columns_of_an_earlier_message_are_replaced(
     again = with_producer_columns(once, pd.DataFrame())
     assert again["enter_long"].eq(0).all()
     assert list(again.columns).count("enter_long") == 1
+
+
+@pytest.mark.parametrize("value", ["x", float("inf"), float("-inf"), None])
+def test_a_message_that_is_no_number_is_not_trusted(
+    candles: pd.DataFrame, produced: pd.DataFrame, value: object
+) -> None:
+    rows = produced.astype({TRUST_COLUMN: object}).assign(**{TRUST_COLUMN: value})
+    frame = with_producer_columns(candles, rows)
+    assert frame[TRUST_COLUMN].tolist() == [0, 0, 0]
+    assert frame["proba_hold"].tolist() == [1.0] * 3
+
+
+@pytest.mark.parametrize("value", ["x", 2, float("nan"), float("inf"), None])
+def test_only_a_one_enters(candles: pd.DataFrame, produced: pd.DataFrame, value: object) -> None:
+    rows = produced.astype({"enter_long": object}).assign(enter_long=value)
+    assert with_producer_columns(candles, rows)["enter_long"].tolist() == [0, 0, 0]
+    assert with_producer_columns(candles, rows.assign(enter_long="1"))["enter_long"].sum() == 2

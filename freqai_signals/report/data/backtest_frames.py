@@ -17,8 +17,10 @@ from freqai_signals.report.data.backtest_record import (
     read_run,
 )
 from freqai_signals.report.data.backtest_result import find_result
-from freqai_signals.report.data.feature_use import feature_use, no_feature_use
+from freqai_signals.report.data.climatology import BASELINE_COLUMNS
+from freqai_signals.report.data.feature_use import feature_use
 from freqai_signals.report.data.frames import MODEL_COLUMNS, SignalFrames, empty, with_outcomes
+from freqai_signals.report.data.looks import looks_at, read_looks
 from freqai_signals.report.model_usage import RunModels, key_digits
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
@@ -59,7 +61,7 @@ def run_frames(
     folder: Path,
     models: RunModels | None = None,
     *,
-    with_features: bool = True,
+    with_shap: bool = True,
 ) -> SignalFrames:
     """The frames of a run that has been read.
 
@@ -73,7 +75,7 @@ def run_frames(
         Of the record; its name is the FreqAI identifier.
     models
         Those of the user's folder, if they have been opened already.
-    with_features
+    with_shap
         Whether to ask the models what they make of the features, which takes seconds.
     """
     settings = run.settings
@@ -98,7 +100,7 @@ def run_frames(
             "result": result.file,
             "balance": result.facts.get("starting_balance"),
             "currency": result.facts.get("stake_currency", ""),
-            "looks": result.looks or None,
+            **_looks(userdir, predictions["date"], result.looks),
             "fingerprint": digest([settings.model_dump(mode="json"), _identity(run)])[:12],
         },
         predictions=predictions,
@@ -106,10 +108,24 @@ def run_frames(
         signals=with_outcomes(predictions[kept], outcomes),
         trades=trades.reset_index(drop=True),
         models=_models(run, models, predictions),
-        feature_groups=feature_use(run, models) if with_features else no_feature_use(),
+        feature_groups=feature_use(run, models, with_shap=with_shap),
         drift=drift,
         market=result.market,
     )
+
+
+def _looks(userdir: Path, dates: "pd.Series[pd.Timestamp]", stored: int) -> dict[str, Any]:
+    """Looks at the span: all that were written down, at least the results that are still stored."""
+    if not len(dates):
+        return {"looks": stored or None}
+    found = looks_at(read_looks(userdir), dates.min().timestamp(), dates.max().timestamp())
+    backtests = max(found.backtests, stored)
+    return {
+        "looks": backtests + found.trials or None,
+        "backtests": backtests,
+        "hyperopts": found.hyperopts,
+        "hyperopt_trials": found.trials,
+    }
 
 
 def _identity(run: Run) -> list[Any]:
@@ -147,6 +163,7 @@ def _observations(run: Run, models: RunModels) -> tuple[pd.DataFrame, pd.DataFra
             "signal": pd.Categorical.from_codes(signal, pd.Index(_SIGNALS)),
             "strength": rows[STRENGTH_COLUMN].astype(np.int8),
             "reason": rows[REASON_COLUMN].astype("category"),
+            **{name: rows[name] for name in BASELINE_COLUMNS if name in rows},
         }
     )
     cost = float(run.facts["round_trip_cost"])

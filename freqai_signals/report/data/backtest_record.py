@@ -1,7 +1,7 @@
 """Predictions, decisions and outcomes of a backtest, stored for the report."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,9 @@ from pydantic import ValidationError
 
 from freqai_signals.config import ignored_keys
 from freqai_signals.files import write_atomically
+from freqai_signals.report.data.climatology import BASELINE_COLUMNS, climatology_of
 from freqai_signals.report.data.feature_shift import feature_shift
+from freqai_signals.report.data.looks import Look, add_look
 from freqai_signals.schema import (
     DECISION_SIGNAL_COLUMN,
     EVENT_END_COLUMN,
@@ -40,6 +42,12 @@ FORMAT: Final = 2
 
 KNOWN_AT_COLUMN: Final = "known_at"
 
+SAMPLED_COLUMN: Final = "sampled"
+"""Whether a row of features belongs to the even sample of all predicted rows."""
+
+_SAMPLE: Final = 2000
+"""Predicted rows a pair whose features are kept, besides those of signals."""
+
 
 class RecordMissing(ValueError):
     """There is no backtest to report on, or it cannot be read; the message has the remedy."""
@@ -57,8 +65,8 @@ class Run:
         Pair to its rows from the first prediction on: ``date``, the model's columns,
         ``do_predict``, class priors and model id, decisions, and the outcome with its return.
     features
-        Pair to ``date`` and the model's features of the rows that became signals; empty where
-        they were not kept.
+        Pair to ``date``, ``sampled`` and the model's features, of the rows that became signals and
+        of an even sample of all; empty where they were not kept.
     shifts
         Pair to ``date`` (days), ``feature`` and ``shift`` of :func:`feature_shift`; empty in
         records of format 1.
@@ -149,15 +157,17 @@ class BacktestRecord:
         labels
             Labels of the same rows, in the same order: their ``&-signal`` is the realised class.
         features
-            Features of the model, indexed like ``frame`` or a part of it; those of signals are
-            stored.
+            Features of the model, indexed like ``frame`` or a part of it; those of signals and of
+            a sample are stored.
         """
         outcome = {OUTCOME_COLUMN: LABEL_COLUMN}
         outcome |= {name: name for name in (EVENT_END_COLUMN, REALISED_RETURN_COLUMN)}
         frame = frame.assign(**{new: labels[name].to_numpy() for new, name in outcome.items()})
         frame[KNOWN_AT_COLUMN] = _known_at(frame, self.settings.candle_seconds)
+        frame[list(BASELINE_COLUMNS)] = climatology_of(frame, self.settings)
         wanted = ["date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS]
         wanted += [OUTCOME_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, KNOWN_AT_COLUMN]
+        wanted += BASELINE_COLUMNS
         rows = frame.reindex(columns=wanted)
         # FreqAI fills rows before the first prediction with zeros or NaN.
         rows = rows[rows[MODEL_ID_COLUMN].fillna(0) > 0].reset_index(drop=True)
@@ -170,20 +180,30 @@ class BacktestRecord:
         write_atomically(self.folder / RUN_FILE, json.dumps(facts, indent=1).encode())
         if len(self._files) == 1:
             self._forget_earlier()
+            self._count_look(rows)
 
     def _add_features(self, name: str, frame: pd.DataFrame, features: pd.DataFrame | None) -> None:
-        """The features of signals as they were, those of all rows as a shift a day."""
+        """Features of signals and of a sample as they were, those of all rows as a shift a day."""
         if features is None:
             (self.folder / _features_of(name)).unlink(missing_ok=True)
             (self.folder / _shift_of(name)).unlink(missing_ok=True)
             return
         emitted = frame[DECISION_SIGNAL_COLUMN] != NO_SIGNAL
-        kept = features.loc[features.index.intersection(frame.index[emitted])]
-        kept.insert(0, "date", frame["date"])
-        _write(self.folder / _features_of(name), kept.reset_index(drop=True))
         predicted = features.index.intersection(frame.index[frame[MODEL_ID_COLUMN].fillna(0) > 0])
+        sampled = predicted[:: max(len(predicted) // _SAMPLE, 1)]
+        wanted = features.index.intersection(frame.index[emitted]).union(sampled)
+        kept = features.loc[wanted]
+        kept.insert(0, "date", frame["date"])
+        kept.insert(1, SAMPLED_COLUMN, kept.index.isin(sampled))
+        _write(self.folder / _features_of(name), kept.reset_index(drop=True))
         shift = feature_shift(frame.loc[predicted, "date"], features.loc[predicted])
         _write(self.folder / _shift_of(name), shift)
+
+    def _count_look(self, rows: pd.DataFrame) -> None:
+        """Write down that this span was looked at; the folder is signals/reports/IDENTIFIER."""
+        if len(rows):
+            first, last = (int(rows["date"].iloc[place].timestamp()) for place in (0, -1))
+            add_look(self.folder.parents[2], Look("backtest", first, last))
 
     def _forget_earlier(self) -> None:
         """Remove files of an earlier backtest: pairs that this one may not have."""
@@ -230,14 +250,9 @@ def read_run(folder: Path) -> Run:
         )
     if not files:
         raise RecordMissing(f"{folder / RUN_FILE} names no pair; backtest again")
-    run = Run(
-        facts,
-        {pair: _read(folder / name, _NEEDED) for pair, name in files.items()},
-        _read_those(folder, {pair: _features_of(name) for pair, name in files.items()}),
-        _read_those(folder, {pair: _shift_of(name) for pair, name in files.items()}),
-    )
-    # A version with other settings may have written them; say so before anything is computed.
-    _ = run.settings
+    frames = {pair: _read(folder / name, _NEEDED) for pair, name in files.items()}
+    run = Run(facts, frames, *(_read_those(folder, files, of) for of in (_features_of, _shift_of)))
+    _ = run.settings  # Of another version? Say so before anything is computed.
     return run
 
 
@@ -263,9 +278,11 @@ def _write(path: Path, rows: pd.DataFrame) -> None:
     write_atomically(path, sink.getvalue().to_pybytes())
 
 
-def _read_those(folder: Path, names: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+def _read_those(
+    folder: Path, files: Mapping[str, str], name_of: Callable[[str], str]
+) -> dict[str, pd.DataFrame]:
     """Those of a record's further files that are there."""
-    paths = {pair: folder / name for pair, name in names.items()}
+    paths = {pair: folder / name_of(name) for pair, name in files.items()}
     return {pair: _read(path, ("date",)) for pair, path in paths.items() if path.is_file()}
 
 

@@ -11,28 +11,28 @@ from freqai_signals.dataset.rows import feature_matrix
 from freqai_signals.model import booster
 from freqai_signals.model.ensemble import Head
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.report.data.backtest_record import Run
+from freqai_signals.report.data.backtest_record import SAMPLED_COLUMN, Run
 from freqai_signals.report.model_usage import RunModels, key_digits
 from freqai_signals.schema import CLASS_COUNT, MODEL_ID_COLUMN, SignalClass
 
 OTHER: Final = "other"
 _MOST_ROWS: Final = 400
-"""Signals a model whose contributions are computed: the share of a group then is known to 1 %."""
+"""Rows a model whose contributions are computed: the share of a group then is known to 1 %."""
 
 
-def feature_use(run: Run, models: RunModels) -> pd.DataFrame:
+def feature_use(run: Run, models: RunModels, *, with_shap: bool = True) -> pd.DataFrame:
     """Share of gain and of SHAP of each feature group in each model of a backtest.
 
     Returns
     -------
     pandas.DataFrame
-        ``model_version``, ``group``, ``gain`` (share of the trees' total gain), ``shap`` (share of
-        the mean absolute contribution to the direction's log-odds, on at most some hundred evenly
-        spaced rows that became signals; NaN where their features were not kept). No rows where no
-        model is at hand.
+        ``model_version``, ``group``, ``gain`` (share of the trees' total gain) and ``shap`` (share
+        of the mean absolute contribution to the direction's log-odds, on at most some hundred rows
+        of an even sample of all predicted ones; NaN where their features were not kept). No rows
+        where no model is at hand.
     """
     group_of = feature_groups(run.settings)
-    kept = _signal_features(run)
+    kept = _sampled_features(run) if with_shap else {}
     parts = []
     for model in models.of(run):
         if not model.card.groups:
@@ -44,23 +44,20 @@ def feature_use(run: Run, models: RunModels) -> pd.DataFrame:
         table.insert(0, "model_version", model.card.version)
         parts.append(table)
     if not parts:
-        return no_feature_use()
+        return pd.DataFrame(columns=["model_version", "group", "gain", "shap"])
     return pd.concat(parts, ignore_index=True)
 
 
-def no_feature_use() -> pd.DataFrame:
-    """The same without rows."""
-    return pd.DataFrame(columns=["model_version", "group", "gain", "shap"])
-
-
-def _signal_features(run: Run) -> dict[str, pd.DataFrame]:
-    """Features of signals by the digits of the model that predicted them."""
+def _sampled_features(run: Run) -> dict[str, pd.DataFrame]:
+    """Features of sampled rows by the digits of the model that predicted them."""
     rows = []
     for pair, features in run.features.items():
         frame = run.frames.get(pair)
-        if frame is not None and len(features):
-            ids = frame.set_index("date")[MODEL_ID_COLUMN].reindex(features["date"])
-            rows.append(features.assign(**{MODEL_ID_COLUMN: ids.to_numpy()}))
+        # A record of an older version holds the features of signals alone.
+        mine = features[features[SAMPLED_COLUMN]] if SAMPLED_COLUMN in features else features
+        if frame is not None and len(mine):
+            ids = frame.set_index("date")[MODEL_ID_COLUMN].reindex(mine["date"])
+            rows.append(mine.assign(**{MODEL_ID_COLUMN: ids.to_numpy()}))
     if not rows:
         return {}
     together = pd.concat(rows, ignore_index=True).dropna(subset=MODEL_ID_COLUMN)

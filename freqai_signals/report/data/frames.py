@@ -54,7 +54,8 @@ class SignalFrames:
         A row per pair, candle and model: ``trusted`` (False where it abstained), ``kind`` (only
         rows of one kind were acted on as they came: ``backtest`` or ``live``), the predicted class,
         three calibrated probabilities, the class shares of the model's training rows
-        (``prior_*``), ``confidence``, ``expected_return`` after costs, the emitted ``signal``
+        (``prior_*``) and, of a backtest, what volatility and time alone state
+        (``climatology_*``), ``confidence``, ``expected_return`` after costs, the emitted ``signal``
         (``sell``, ``hold``, ``buy`` or empty), its ``strength`` 0 to 3 and the ``reason`` why there
         was none. Known at the candle's close.
     outcomes
@@ -71,7 +72,8 @@ class SignalFrames:
         gate's ``verdict``, and when it predicted first and last.
     feature_groups
         A row per model and group: its share of ``gain`` of the trees, and of ``shap``, mean
-        absolute contribution to the direction of emitted signals (NaN where not at hand).
+        absolute contribution to the direction of a sample of predicted rows, and its permutation
+        importance ``worth`` from feature selection (NaN where not at hand).
     events
         What happened to models and detectors: ``date``, ``what``, ``subject``, ``detail``.
     drift

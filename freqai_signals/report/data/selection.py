@@ -61,6 +61,7 @@ def select_frames(frames: SignalFrames, pair: str = "", tier: str = "") -> Signa
                 for name in ("predictions", "outcomes", "signals")
                 for table in (getattr(frames, name),)
             },
+            trades=frames.trades[frames.trades["pair"] == pair].reset_index(drop=True),
         )
     if not tier:
         return frames

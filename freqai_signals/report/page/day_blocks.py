@@ -74,11 +74,9 @@ class DayBlocks:
     def ratio_of_sums(self, numerator: Floats, denominator: Floats) -> Interval:
         """The same of sums by block, shape ``(blocks, k)`` each; NaN where the divisor is 0."""
         value = _divide(numerator.sum(axis=0), denominator.sum(axis=0))
-        if self.count < FEWEST_BLOCKS:
-            unknown = np.full_like(value, np.nan)
-            return Interval(value, unknown, unknown, unknown)
         drawn = _divide(self._draws @ numerator, self._draws @ denominator)
-        known = np.isfinite(drawn).mean(axis=0) > 0.9
+        # A bin whose rows lie in a few of many blocks knows no more than a span of a few.
+        known = (denominator != 0).sum(axis=0) >= FEWEST_BLOCKS
         error, low, high = (np.full_like(value, np.nan) for _ in range(3))
         if known.any():
             error[known] = np.nanstd(drawn[:, known], axis=0)

@@ -57,7 +57,7 @@ def _direction(tables: Tables) -> Drawn:
 
 
 def _skill(tables: Tables) -> Drawn:
-    over_time, by_pair = tables.values()
+    over_time, by_pair, _ = tables.values()
     word = str(over_time.columns[0])
     time = figure(x=word, y="skill")
     band(time, over_time[word], over_time, BLUE)

@@ -10,7 +10,9 @@ _RETURNS: Final = frozenset({"net", "realised", "predicted", "error", "low", "hi
 _PERCENT: Final = frozenset(
     {
         *("stated", "happened", "low", "high", "right", "coverage", "share", "gap", "noise"),
-        *("skill", "over climatology", "won", "gain", "gain least", "gain most"),
+        *("skill", "error", "over climatology", "climatology error", "ece", "won"),
+        *("direction right", "direction error", "direction stated"),
+        *("gain", "gain least", "gain most"),
         *("shap", "shap least", "shap most", "confidence"),
     }
 )

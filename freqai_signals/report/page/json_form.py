@@ -40,7 +40,7 @@ class PageJson(BaseModel):
 
 
 class ReportJson(BaseModel):
-    """All that ``report --json`` prints; a backtest's report has its terminal tables as well."""
+    """All that ``report --json`` prints; of a simulated market also the share of skill captured."""
 
     model_config = ConfigDict(extra="allow")
 

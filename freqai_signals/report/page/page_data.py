@@ -11,15 +11,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from freqai_signals.metrics import Labels, Probabilities, log_losses
+from freqai_signals.report.data.climatology import BASELINE_COLUMNS
 from freqai_signals.report.data.frames import SignalFrames
 from freqai_signals.report.page.day_blocks import DayBlocks
-from freqai_signals.schema import PRIOR_COLUMNS, PROBA_COLUMNS, SignalClass
+from freqai_signals.schema import CLASS_COUNT, PRIOR_COLUMNS, PROBA_COLUMNS, SignalClass
 from freqai_signals.settings import SignalSettings
 
 Floats = NDArray[np.float64]
 
 _PERIODS: Final = ((21, "D", "day"), (400, "W-MON", "week"), (math.inf, "MS", "month"))
 """Days up to which a span is cut into days, weeks, months."""
+
+TALLY_ROWS: Final = 200.0
+"""Rows that the training window's class shares weigh in a tally."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,20 @@ class PageData:
     def losses(self) -> tuple[Floats, Floats]:
         """Log loss of the model and of the prior of :attr:`rows`, nats."""
         return log_losses(self.labels, self.proba), log_losses(self.labels, self.prior)
+
+    @cached_property
+    def baseline(self) -> Probabilities:
+        """Climatology of :attr:`rows`: of the record, else a tally of earlier outcomes."""
+        found = tally(self)
+        if set(BASELINE_COLUMNS) <= set(self.rows.columns):
+            stored = self.rows[list(BASELINE_COLUMNS)].to_numpy(np.float64)
+            found = np.where(np.isfinite(stored), stored, found)
+        return found
+
+    @cached_property
+    def baseline_losses(self) -> Floats:
+        """Log loss of :attr:`baseline`, nats."""
+        return log_losses(self.labels, self.baseline)
 
     @cached_property
     def move(self) -> Floats:
@@ -125,6 +143,29 @@ class PageData:
             f"{counted(self.block_days, 'day')}, all pairs together, because neighbouring rows "
             "share their outcome."
         )
+
+
+def tally(data: PageData) -> Probabilities:
+    """Class shares of the pair at this hour of the day on earlier days, shape ``(n, 3)``.
+
+    What someone who only keeps a tally would have stated. The class shares of the training window
+    weigh like :data:`TALLY_ROWS` rows. Row *t* uses outcomes of days that ended at least one
+    label horizon before its own day began.
+    """
+    rows = data.rows
+    day = (pd.DatetimeIndex(rows["date"]).as_unit("s").asi8 // 86_400).astype(np.int64)
+    if not len(day):
+        return data.prior
+    day -= day.min()
+    cell = rows["pair"].cat.codes.to_numpy(np.int64) * 24 + rows["date"].dt.hour.to_numpy()
+    width = int(cell.max()) + 1
+    counts = np.zeros((int(day.max()) + 1, width, CLASS_COUNT))
+    np.add.at(counts, (day, cell, data.labels.astype(np.intp)), 1.0)
+    known = np.zeros_like(counts)
+    delay = 1 + data.block_days
+    known[delay:] = counts.cumsum(axis=0)[:-delay]
+    past = known[day, cell] + TALLY_ROWS * data.prior
+    return np.asarray(past / past.sum(axis=1, keepdims=True))
 
 
 def as_percent(value: float, digits: int = 1) -> str:

@@ -73,7 +73,11 @@ def page_sections(
     command
         What makes this page again.
     """
-    data = _data(frames)
+    data = PageData(
+        frames,
+        SignalSettings.model_validate(frames.facts["settings"]),
+        float(frames.facts["round_trip_cost"]),
+    )
     return [
         verdict_section(data),
         facts_section(data),
@@ -81,19 +85,6 @@ def page_sections(
         *(make(data) for make in _MAKERS),
         reproduce_section(data, command),
     ]
-
-
-def verdict(frames: SignalFrames) -> Section:
-    """The first section alone, which takes a fraction of the time."""
-    return verdict_section(_data(frames))
-
-
-def _data(frames: SignalFrames) -> PageData:
-    return PageData(
-        frames,
-        SignalSettings.model_validate(frames.facts["settings"]),
-        float(frames.facts["round_trip_cost"]),
-    )
 
 
 def raw_probabilities(data: PageData, models: RunModels | None) -> NDArray[np.float64] | None:

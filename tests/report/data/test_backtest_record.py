@@ -3,11 +3,17 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from freqai_signals.report.data import backtest_record
-from freqai_signals.report.data.backtest_record import BacktestRecord, RecordMissing, read_run
+from freqai_signals.report.data.backtest_record import (
+    BacktestRecord,
+    RecordMissing,
+    read_run,
+)
+from freqai_signals.report.data.climatology import BASELINE_COLUMNS
 from freqai_signals.schema import LABEL_COLUMN, OUTCOME_COLUMN
 from freqai_signals.settings import SignalSettings
 from tests.report.run_rows import rows_of
@@ -102,8 +108,48 @@ def test_features_of_signals_are_kept_with_their_date(tmp_path: Path) -> None:
     features = pd.DataFrame({"%-a": [0.5, 1.5]}, index=[1, 2])  # of the later rows only
     add(record(tmp_path), "BTC/USDT", rows, features)
     found = read_run(tmp_path).features["BTC/USDT"]
-    assert found["%-a"].tolist() == [1.5]
-    assert found["date"].tolist() == [rows["date"].iloc[2]]
+    assert found["%-a"].tolist() == [0.5, 1.5]
+    assert found["date"].tolist() == rows["date"].iloc[1:].tolist()
+
+
+def test_besides_signals_an_even_sample_of_all_rows_keeps_its_features(tmp_path: Path) -> None:
+    emitted = np.full(6000, -1)
+    emitted[[1, 3]] = 2
+    rows = rows_of("B" * 6000, "B" * 6000, signal=emitted)
+    add(record(tmp_path), "BTC/USDT", rows, pd.DataFrame({"%-a": np.arange(6000.0)}))
+    found = read_run(tmp_path).features["BTC/USDT"]
+    assert found[found["sampled"]]["%-a"].tolist() == list(range(0, 6000, 3))
+    assert found[~found["sampled"]]["%-a"].tolist() == [1.0]
+
+
+def test_climatology_is_fitted_on_what_was_known_before_each_model(tmp_path: Path) -> None:
+    """Other candles and outcomes from the second model's start on change no earlier statement."""
+    rng = np.random.default_rng(0)
+    count, first, second = 12_000, 9_000, 10_500
+    labels = "".join(np.array(list("ShB"))[rng.integers(0, 3, count)])
+    ids = np.repeat([0.0, 7.0, 8.0], [first, second - first, count - second])
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.001, count)))
+    rows = rows_of("h" * count, labels, model_id=ids, close=close)
+
+    def stated(name: str, frame: pd.DataFrame) -> np.ndarray:
+        add(record(tmp_path / name), "BTC/USDT", frame)
+        found = read_run(tmp_path / name).frames["BTC/USDT"]
+        return found[list(BASELINE_COLUMNS)].to_numpy()
+
+    later = rows.copy()
+    later.loc[second:, "close"] *= 3.0
+    later.loc[second - 1 :, "outcome"] = 2.0  # the last one was not known at the start either
+    before, after = stated("a", rows), stated("b", later)
+    assert before.sum(axis=1) == pytest.approx(1.0)
+    known = second - first
+    np.testing.assert_array_equal(before[:known], after[:known])
+    # The second model's window ends where it starts: its own rows move, its fit does not.
+    unmoved = rows.copy()
+    unmoved.loc[second - 1 :, "outcome"] = 2.0
+    np.testing.assert_array_equal(before, stated("c", unmoved))
+    moved = rows.copy()
+    moved.loc[first:, "outcome"] = 2.0
+    assert np.abs(before[known:] - stated("d", moved)[known:]).max() > 0.05
 
 
 @pytest.mark.parametrize("text", ['{"files": ', "{}", "[]", "1"])

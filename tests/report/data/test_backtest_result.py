@@ -75,6 +75,14 @@ def test_a_result_of_another_identifier_or_of_long_before_does_not_belong(tmp_pa
     assert len(find_result(tmp_path, "first", AT).trades) == 0
 
 
+def test_a_record_may_come_two_seconds_after_its_run_and_no_later(tmp_path: Path) -> None:
+    """freqtrade cuts a run's end, which the record is written before, to whole seconds."""
+    store(tmp_path, "run")
+    for late, file in ((0.0, "run.zip"), (2.0, "run.zip"), (3.0, "")):
+        at = datetime.fromtimestamp(START + 60 + late, UTC)
+        assert find_result(tmp_path, "first", at).file == file
+
+
 def test_looks_are_stored_runs_whose_span_overlaps(tmp_path: Path) -> None:
     store(tmp_path, "run")
     store(tmp_path, "overlapping", START - 5000, first_day=5)

@@ -1,5 +1,7 @@
 """What the sections compute, on inputs small enough to check by hand."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from freqai_signals.metrics import expected_calibration_error
 from freqai_signals.report.data.frames import SignalFrames
 from freqai_signals.report.page.day_blocks import DayBlocks
-from freqai_signals.report.page.page_data import PageData
+from freqai_signals.report.page.page_data import PageData, tally
 from freqai_signals.report.page.parts.decision_sections import (
     return_table,
     rule_section,
@@ -30,13 +32,13 @@ from freqai_signals.report.page.parts.reliability_sections import (
     move_section,
     reliability_table,
 )
-from freqai_signals.report.page.parts.skill_section import climatology, skill_section
+from freqai_signals.report.page.parts.skill_section import skill_section, total_skill
 from freqai_signals.report.page.parts.trade_sections import (
     equity_table,
     luck_section,
     trade_section,
 )
-from freqai_signals.schema import Reason
+from freqai_signals.schema import TOTAL, Reason
 from freqai_signals.settings import SignalSettings
 from tests.report.page.page_frames import data_of, frames_of, many_days
 from tests.report.run_rows import COST, rows_of
@@ -126,12 +128,12 @@ def test_calm_and_lively_are_told_apart_within_each_hour() -> None:
 # Skill
 
 
-def test_climatology_knows_nothing_of_its_own_day_or_later() -> None:
+def test_a_tally_knows_nothing_of_its_own_day_or_later() -> None:
     before = many_days(12)
     changed = before.copy()
     late = changed["date"] >= pd.Timestamp("2024-01-09", tz="UTC")
     changed.loc[late, "outcome"] = 2.0
-    first, second = (climatology(data_of(A=frame)) for frame in (before, changed))
+    first, second = (tally(data_of(A=frame)) for frame in (before, changed))
     # Known two days later: one for the day itself, one for the horizon of its last rows.
     unaware = (before["date"] < pd.Timestamp("2024-01-11", tz="UTC")).to_numpy()
     np.testing.assert_array_equal(first[unaware], second[unaware])
@@ -141,8 +143,73 @@ def test_climatology_knows_nothing_of_its_own_day_or_later() -> None:
 def test_skill_is_one_less_the_ratio_of_losses() -> None:
     frame = rows_of("B" * 30, "B" * 30)
     pairs = skill_section(data_of(A=frame)).tables["Skill by pair"]
-    assert pairs["skill"].tolist() == pytest.approx([1 - np.log(0.6) / np.log(0.25)])
-    assert pairs["rows"].tolist() == [30]
+    assert pairs["pair"].tolist() == ["A/USDT", TOTAL]
+    assert pairs["skill"].tolist() == pytest.approx([1 - np.log(0.6) / np.log(0.25)] * 2)
+    assert pairs["brier"].tolist() == pytest.approx([0.26] * 2)
+    assert pairs["ece"].tolist() == pytest.approx([0.4] * 2)
+    assert pairs["rows"].tolist() == [30, 30]
+
+
+def test_a_record_s_own_climatology_is_the_one_to_beat() -> None:
+    frame = many_days(10)
+    perfect = np.eye(3)[frame["outcome"].to_numpy(int)] * 0.97 + 0.01
+    names = ("climatology_sell", "climatology_hold", "climatology_buy")
+    data = data_of(A=frame.assign(**dict(zip(names, perfect.T, strict=True))))
+    np.testing.assert_allclose(data.baseline, perfect)
+    assert skill_section(data).tables["Skill by pair"]["over climatology"].iloc[-1] < -5
+
+
+def test_skill_is_shown_in_parts_whose_rows_add_up() -> None:
+    parts = skill_section(data_of(A=many_days(40))).tables["Skill in parts"]
+    assert parts.groupby("by")["rows"].sum().to_dict() == dict.fromkeys(
+        ("month", "hour", "regime", "side"), 40 * 24
+    )
+    assert parts[parts["by"] == "month"]["group"].tolist() == ["2024-01", "2024-02"]
+    assert parts[parts["by"] == "side"]["group"].tolist() == ["long", "short"]
+    known = parts[["skill", "error", "climatology error", "ece", "noise", "brier error"]]
+    assert np.isfinite(known.to_numpy(float)).all()
+
+
+def test_an_error_from_one_block_is_unknown() -> None:
+    """Ten days of A, one of B: what B's error is, one day cannot say."""
+    pairs = skill_section(data_of(A=many_days(10), B=many_days(1, seed=1))).tables["Skill by pair"]
+    errors = pairs.set_index("pair")["error"]
+    assert errors.notna().to_dict() == {"A/USDT": True, "B/USDT": False, TOTAL: True}
+
+
+def test_errors_are_those_of_an_independent_implementation() -> None:
+    """Loops, dictionaries and choice instead of matrices, bins and multinomial draws."""
+    frame = many_days(90, seed=3)
+    frame["expected_return"] = np.where(np.arange(len(frame)) % 2, 0.001, -0.001)
+    data = data_of(A=frame)
+    rng = np.random.default_rng(11)
+    days: dict[str, list[int]] = {}
+    for row, date in enumerate(data.rows["date"]):
+        days.setdefault(str(date)[:10], []).append(row)
+
+    def resampled(figure: Callable[[list[int]], float]) -> float:
+        drawn = [
+            figure([row for day in rng.choice(list(days), len(days)) for row in days[day]])
+            for _ in range(400)
+        ]
+        return float(np.std(drawn))
+
+    chosen, prior = data.proba[np.arange(len(data.rows)), data.labels], data.prior[0]
+    model = [-np.log(value) for value in chosen]
+    base = [-np.log(prior[label]) for label in data.labels]
+    net = data.rows["net_return"].tolist()
+    high = (data.rows["expected_return"] > 0).tolist()
+
+    def skill(rows: list[int]) -> float:
+        return 1 - sum(model[row] for row in rows) / sum(base[row] for row in rows)
+
+    def paid(rows: list[int]) -> float:
+        mine = [net[row] for row in rows if high[row]]
+        return sum(mine) / len(mine)
+
+    assert total_skill(data).error[0] == pytest.approx(resampled(skill), rel=0.1)
+    table = return_table(data, data.rows, 2)
+    assert table["error"].iloc[-1] == pytest.approx(resampled(paid), rel=0.1)
 
 
 # Tiers, returns, rules
@@ -156,6 +223,32 @@ def test_tiers_compare_right_with_stated_by_confidence() -> None:
         "none": 1.0, "weak": 0.5, "medium": -1.0, "strong": 0.0,
     }  # fmt: skip
     assert table.loc["weak", "stated"] == pytest.approx(0.6)
+    assert table.loc["weak", ["direction right", "moved"]].tolist() == [0.5, 2]
+    assert table.loc["weak", "direction stated"] == pytest.approx(0.6 / 0.7)
+    assert table.loc["strong", "moved"] == 0
+    assert np.isnan(table.loc["strong", "direction right"])
+
+
+def test_emitted_signals_are_counted_by_pair_and_strength() -> None:
+    frame = rows_of(
+        "BhS", "BhS", signal=[2, 1, 0], signal_strength=[1, 0, 3], confidence=[0.91, 0.9, 0.99]
+    )
+    table = rule_section(data_of(A=frame, B=rows_of("B", "B"))).tables["Signals by pair"]
+    rows = table.set_index("pair")
+    counts = ["signals", "hold", "weak", "medium", "strong"]
+    assert rows.loc["A/USDT", counts].tolist() == [3, 1, 1, 0, 1]
+    assert rows.loc["A/USDT", ["last signal", "last confidence"]].tolist() == ["sell", 0.99]
+    assert str(rows.loc["A/USDT", "last"]) == "2024-01-01 00:10:00+00:00"
+    assert rows.loc["B/USDT", counts].tolist() == [0] * 5
+
+
+def test_a_pair_that_never_moved_counts_nowhere_but_is_named() -> None:
+    flat = rows_of("h" * 30, "h" * 30, label_return=0.0)
+    alone, both = (data_of(A=many_days(6), **more) for more in ({}, {"B": flat}))
+    assert len(both.rows) == len(alone.rows)
+    section = skill_section(both)
+    assert "never moved: B/USDT" in section.finding
+    assert section.tables["Skill by pair"]["pair"].tolist() == ["A/USDT", TOTAL]
 
 
 def test_predicted_and_realised_return_are_means_of_equal_bins() -> None:
@@ -237,6 +330,18 @@ def test_honest_probabilities_hold_and_know_something() -> None:
     cards = verdict_section(data_of(A=many_days(60))).tables["Verdict"]
     assert cards["answer"].iloc[0] == "The probabilities hold"
     assert cards["answer"].iloc[1] == "They know more than the class shares"
+
+
+def test_many_noisy_days_are_not_enough_either() -> None:
+    """Outcomes of a whole day agree, so 20 days hold 20 facts: noise alone is off by a tenth."""
+    frame = many_days(20)
+    day = np.arange(len(frame)) // 24
+    frame["outcome"] = np.random.default_rng(1).integers(0, 3, 20)[day].astype(float)
+    shares = {"proba_sell": 0.33, "proba_hold": 0.33, "proba_buy": 0.34}
+    card = verdict_section(data_of(A=frame.assign(**shares))).tables["Verdict"].iloc[0]
+    assert card["state"] == UNKNOWN
+    assert card["answer"] == "Too few days to know whether the probabilities hold"
+    assert "noise alone gives" in card["detail"]
 
 
 def test_few_days_are_not_enough_to_say_anything() -> None:

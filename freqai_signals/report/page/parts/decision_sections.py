@@ -16,6 +16,7 @@ from freqai_signals.report.page.parts.page_section import Section, absent
 from freqai_signals.schema import Reason, SignalClass
 from freqai_signals.signals.strength import Strength, strengths
 
+BY_PAIR: Final = "Signals by pair"
 _NO_ROWS: Final = "No trusted prediction has a known outcome yet."
 _THRESHOLDS: Final = (0.0, 0.25, 0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995)
 
@@ -33,7 +34,7 @@ def tier_section(data: PageData) -> Section:
     method = (
         "All trusted rows with a known outcome take part, whatever the rules decided. Right: the "
         "more probable of buy and sell came true (a hold counts as wrong). Stated: its mean "
-        "probability. "
+        "probability. Direction: the same among rows that moved. Error: standard error. "
         "Coverage: share of rows at or above a confidence. " + data.blocks_text
     )
     if not len(data.rows):
@@ -41,7 +42,7 @@ def tier_section(data: PageData) -> Section:
     right, stated = _directions(data)
     confidence = data.rows["confidence"].to_numpy(np.float64)
     tier = strengths(confidence, data.settings.decision).astype(np.intp)
-    tiers = _by_bin(data, tier, len(Strength), right, stated)
+    tiers = _by_bin(data, tier, right, stated)
     tiers.insert(0, "tier", [level.name.lower() for level in Strength])
     emitted = data.signals["strength"].value_counts()
     tiers["signals"] = [int(emitted.get(int(level), 0)) if level else 0 for level in Strength]
@@ -82,19 +83,30 @@ def _marks(data: PageData) -> dict[str, float]:
 
 
 def _by_bin(
-    data: PageData, place: NDArray[np.intp], k: int, right: NDArray[np.bool_], stated: Floats
+    data: PageData, tier: NDArray[np.intp], right: NDArray[np.bool_], stated: Floats
 ) -> pd.DataFrame:
-    count = data.blocks.sums(np.ones(len(place)), place, k)
-    found = data.blocks.ratio_of_sums(data.blocks.sums(right, place, k), count)
-    rows = count.sum(axis=0)
-    mean = np.bincount(place, weights=stated, minlength=k) / np.where(rows > 0, rows, np.nan)
+    """Right against stated in each tier: of all rows, and of the direction of those that moved."""
+    k = len(Strength)
+    moved = data.labels != SignalClass.HOLD
+    share = stated / np.maximum(data.move, 1e-12)
+    count, moves = (data.blocks.sums(part, tier, k) for part in (np.ones(len(tier)), moved))
+    sums = data.blocks.sums(right, tier, k)
+    found, direction = (data.blocks.ratio_of_sums(sums, part) for part in (count, moves))
+    rows, moved_rows = count.sum(axis=0), moves.sum(axis=0)
+    stated_sum = np.bincount(tier, weights=stated, minlength=k)
+    share_sum = np.bincount(tier, weights=share * moved, minlength=k)
     return pd.DataFrame(
         {
             "right": found.value,
+            "error": found.error,
             "low": found.low,
             "high": found.high,
-            "stated": mean,
+            "stated": stated_sum / np.where(rows > 0, rows, np.nan),
+            "direction right": direction.value,
+            "direction error": direction.error,
+            "direction stated": share_sum / np.where(moved_rows > 0, moved_rows, np.nan),
             "rows": rows.astype(np.int64),
+            "moved": moved_rows.astype(np.int64),
         }
     )
 
@@ -190,4 +202,23 @@ def rule_section(data: PageData) -> Section:
         finding += f"; most fell to {most['rule']} ({as_percent(most['share'])})."
     else:
         finding += "; no rule refused any."
-    return Section(key, title, finding, method, {"Rules": table})
+    return Section(key, title, finding, method, {"Rules": table, BY_PAIR: _signals(data)})
+
+
+def _signals(data: PageData) -> pd.DataFrame:
+    """Emitted signals by pair and strength, and the last of each; a hold has no strength."""
+    found = []
+    for pair, part in data.frames.signals.groupby("pair", observed=False, sort=False):
+        counts = part["strength"].value_counts()
+        last = part.sort_values("date").iloc[-1] if len(part) else None
+        found.append(
+            {
+                "pair": str(pair),
+                "signals": len(part),
+                **{level.name.lower(): int(counts.get(int(level), 0)) for level in Strength},
+                "last": pd.NaT if last is None else last["date"],
+                "last signal": "" if last is None else str(last["signal"]),
+                "last confidence": float("nan") if last is None else float(last["confidence"]),
+            }
+        )
+    return pd.DataFrame(found).rename(columns={"none": "hold"})

@@ -22,7 +22,8 @@ def feature_section(data: PageData) -> Section:
     method = (
         "Gain: share of the trees' total gain. SHAP: share of the mean absolute "
         "contribution to the "
-        "log-odds of buy against sell, on rows that became signals. Least and most are among the "
+        "log-odds of buy against sell, on a sample of all predicted rows. Worth: permutation "
+        "importance in nats, with feature selection. Least and most are among the "
         "models of this run: groups whose share moves much from window to window are not to be "
         "relied on."
     )
@@ -32,15 +33,20 @@ def feature_section(data: PageData) -> Section:
         if data.frames.facts.get("source") == "ledger":
             why = "The ledger does not hold models; the page of a backtest shows their features."
         return absent(key, title, why, method)
-    grouped = use.groupby("group")
+    shares = {
+        # A group that a model does not have gives it nothing; SHAP may be unknown altogether.
+        kind: use.pivot_table(index="model_version", columns="group", values=kind, fill_value=0.0)
+        for kind in ("gain", "shap")
+        if use[kind].notna().any()
+    }
     table = pd.DataFrame(
         {
-            f"{kind}{word}": getattr(grouped[kind], how)()
-            for kind in ("gain", "shap")
+            f"{kind}{word}": getattr(by_model, how)()
+            for kind, by_model in shares.items()
             for word, how in (("", "mean"), (" least", "min"), (" most", "max"))
         }
     )
-    table = table.dropna(axis="columns", how="all").sort_values("gain", ascending=False)
+    table = table.sort_values("gain", ascending=False)
     models = use["model_version"].nunique()
     first = table.index[0]
     wide = table.iloc[int((table["gain most"] - table["gain least"]).argmax())]
@@ -55,10 +61,9 @@ def feature_section(data: PageData) -> Section:
         + f"; {wide.name} varies most between windows ({as_percent(float(wide['gain least']))} "
         f"to {as_percent(float(wide['gain most']))})."
     )
-    windows = use.pivot_table(index="model_version", columns="group", values="gain")
     tables = {
         "Feature groups": table.reset_index(),
-        "Gain by model": windows[table.index].reset_index(),
+        "Gain by model": shares["gain"][table.index].reset_index(),
     }
     return Section(key, title, finding, method, tables)
 

@@ -221,9 +221,7 @@ def facts_section(data: PageData) -> Section:
         f"{len(data.rows):,} scored",
         "label": f"{settings.labels.kind}, horizon {settings.label_horizon_candles} candles",
         "round-trip cost": as_percent(data.cost, 2),
-        "looks at this span": "not known"
-        if looks is None
-        else f"{counted(looks, 'backtest')} still stored",
+        "looks at this span": _looks(facts),
         "models": f"{data.frames.models['first_used'].notna().sum()}",
         "written": _minute(facts.get("at")),
     }
@@ -238,13 +236,29 @@ def facts_section(data: PageData) -> Section:
     finding += f"; {items['not finished']}." if missing else "."
     if looks and looks > 1:
         finding += f" This span was looked at {looks} times, so the best of it is partly luck."
+    if facts.get("hyperopts"):
+        finding += (
+            " Hyperopt has searched it: what its parameters earn here is no evidence; backtest a "
+            "span that lies after it."
+        )
     table = pd.DataFrame({"what": list(items), "value": list(items.values())})
     method = (
-        "Looks are backtests whose result is still stored and whose span overlaps this "
-        "one; deleted "
-        "ones are not counted. The fingerprint covers settings, pairs, rows and models."
+        "Looks are all backtests and hyperopt trials whose span overlaps this one, as written down "
+        "in user_data/signals/looks; of those before this was kept, the ones whose result is still "
+        "stored. The fingerprint covers settings, pairs, rows and models."
     )
     return Section("facts", "What this is about", finding, method, {"Facts": table})
+
+
+def _looks(facts: Mapping[str, Any]) -> str:
+    looks = facts.get("looks")
+    if looks is None:
+        return "not known"
+    text = f"{looks:,}: {counted(facts.get('backtests', looks), 'backtest')}"
+    searches = facts.get("hyperopts", 0)
+    if searches:
+        text += f", {counted(searches, 'hyperopt')} with {facts['hyperopt_trials']:,} trials"
+    return text
 
 
 def _source(facts: Mapping[str, Any]) -> str:

@@ -1,13 +1,15 @@
-"""Do the probabilities know more than class shares, over time and in each pair."""
+"""Do the probabilities know more than class shares: over time, in each pair, hour and regime."""
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from freqai_signals.metrics import Probabilities, log_losses
+from freqai_signals.metrics import direction_auc, move_auc
 from freqai_signals.report.page.day_blocks import Interval
 from freqai_signals.report.page.page_data import (
+    TALLY_ROWS,
     Floats,
     PageData,
     as_percent,
@@ -16,36 +18,15 @@ from freqai_signals.report.page.page_data import (
     listed,
 )
 from freqai_signals.report.page.parts.page_section import Section, absent
-from freqai_signals.schema import CLASS_COUNT
+from freqai_signals.report.page.parts.reliability_sections import calibration_error
+from freqai_signals.schema import TOTAL, SignalClass
 
-_PRIOR_ROWS: Final = 200.0
-"""Rows that the training window's class shares weigh in the climatology."""
-
-
-def climatology(data: PageData) -> Probabilities:
-    """Class shares of the pair at this hour of the day on earlier days, shape ``(n, 3)``.
-
-    What someone who only keeps a tally would have stated. The class shares of the training window
-    weigh like :data:`_PRIOR_ROWS` rows. Row *t* uses outcomes of days that ended at least one
-    label horizon before its own day began.
-    """
-    rows = data.rows
-    day = (pd.DatetimeIndex(rows["date"]).as_unit("s").asi8 // 86_400).astype(np.int64)
-    day -= day.min()
-    cell = rows["pair"].cat.codes.to_numpy(np.int64) * 24 + rows["date"].dt.hour.to_numpy()
-    width = int(cell.max()) + 1
-    counts = np.zeros((int(day.max()) + 1, width, CLASS_COUNT))
-    np.add.at(counts, (day, cell, data.labels.astype(np.intp)), 1.0)
-    known = np.zeros_like(counts)
-    delay = 1 + data.block_days
-    known[delay:] = counts.cumsum(axis=0)[:-delay]
-    past = known[day, cell] + _PRIOR_ROWS * data.prior
-    return np.asarray(past / past.sum(axis=1, keepdims=True))
+BY_PAIR: Final = "Skill by pair"
+_REGIMES: Final = ("calm", "middle", "lively")
 
 
-def skill_of(data: PageData, baseline: Floats, bins: "pd.Series[int]", count: int) -> Interval:
+def skill_of(data: PageData, baseline: Floats, place: NDArray[np.intp], count: int) -> Interval:
     """Skill against a baseline's losses, by bin of rows; 0 equals it, 1 is certainty."""
-    place = bins.to_numpy(np.intp)
     loss = data.blocks.sums(data.losses[0], place, count)
     base = data.blocks.sums(baseline, place, count)
     return data.blocks.ratio_of_sums(base - loss, base)
@@ -64,45 +45,84 @@ def skill_section(data: PageData) -> Section:
     method = (
         "Skill is 1 − log loss / log loss of a baseline: 0 knows no more than the baseline, 1 is "
         "certainty. The prior is the class shares of each model's training window; climatology is "
-        "the pair's class shares at this hour of the day on earlier days of this span (known "
-        f"before the day began, {_PRIOR_ROWS:.0f} rows of prior). " + data.blocks_text
+        "a logistic regression on seven numbers of the pair (volatility over four spans, hour, "
+        "weekend), fitted on the candles of that window. Where a record does not hold it, as a "
+        "ledger, it is the pair's class shares at this hour on earlier days, with "
+        f"{TALLY_ROWS:.0f} rows of prior. Error: standard error. Noise: what the calibration error "
+        "(ece, of the top probability) of a perfect forecast would be. Regime: thirds of P(move). "
+        "Side: whether buy or sell was likelier. " + data.blocks_text
     )
     if not len(data.rows):
         return absent(key, title, "No trusted prediction has a known outcome yet.", method)
-    prior = data.losses[1]
-    tally = log_losses(data.labels, climatology(data))
-    period = data.period_of(data.rows["date"])
-    codes, starts = pd.factorize(period, sort=True)
-    by_time = _table(data, pd.Series(codes), pd.Index(starts, name=word), prior)
-    over = skill_of(data, tally, pd.Series(codes), len(starts))
-    by_time["over climatology"] = over.value
-    pairs = data.rows["pair"].cat
-    present = data.rows["pair"].cat.remove_unused_categories().cat
-    names = pd.Index(present.categories.astype(str), name="pair")
-    by_pair = _table(data, present.codes, names, prior)
-    by_pair["over climatology"] = skill_of(data, tally, present.codes, len(names)).value
-    total = total_skill(data)
-    beyond = data.blocks.ratio(tally - data.losses[0], tally)
+    over_time = _table(data, word, data.period_of(data.rows["date"]))
+    pairs = data.rows["pair"].cat.remove_unused_categories()
+    names = pd.Index([TOTAL], name="pair")
+    all_rows = _measures(data, np.zeros(len(pairs), np.intp), names)
+    by_pair = pd.concat([_table(data, "pair", pairs.astype(str)), all_rows], ignore_index=True)
+    parts = _parts(data)
     poor = by_pair[by_pair["high"] < 0]["pair"].tolist()
+    total, alone = total_skill(data), by_pair.iloc[:-1]
+    beyond = float(all_rows["over climatology"].iloc[0])
+    error = float(all_rows["climatology error"].iloc[0])
+    known = f" ± {as_percent(error)}" if np.isfinite(error) else ""
     finding = (
         f"Skill is {as_percent(total.value[0])} ({as_range(total.low[0], total.high[0])}) over "
-        f"the prior and {as_percent(beyond.value[0])} over climatology; it was above 0 in "
-        f"{int((by_time['skill'] > 0).sum())} of {counted(len(by_time), word)} and "
-        f"{int((by_pair['skill'] > 0).sum())} of {counted(len(by_pair), 'pair')}"
+        f"the prior and {as_percent(beyond)}{known} over climatology; it was above 0 in "
+        f"{int((over_time['skill'] > 0).sum())} of {counted(len(over_time), word)} and "
+        f"{int((alone['skill'] > 0).sum())} of {counted(len(alone), 'pair')}"
         + (f", and surely below in {listed(poor)}." if poor else ".")
     )
-    idle = [str(name) for name in pairs.categories if name not in set(present.categories)]
+    present = set(pairs.cat.categories)
+    idle = [str(name) for name in data.rows["pair"].cat.categories if name not in present]
     if idle:
         finding += f" Without scored rows, or never moved: {listed(idle)}."
-    return Section(
-        key, title, finding, method, {f"Skill by {word}": by_time, "Skill by pair": by_pair}
-    )
+    tables = {f"Skill by {word}": over_time, BY_PAIR: by_pair, "Skill in parts": parts}
+    return Section(key, title, finding, method, tables)
 
 
-def _table(
-    data: PageData, place: "pd.Series[int]", names: "pd.Index[str]", baseline: Floats
-) -> pd.DataFrame:
-    found = skill_of(data, baseline, place, len(names))
-    rows = np.bincount(place.to_numpy(np.intp), minlength=len(names))
-    columns = {"skill": found.value, "low": found.low, "high": found.high, "rows": rows}
+def _parts(data: PageData) -> pd.DataFrame:
+    """By month, hour, regime of volatility and side."""
+    dates = data.rows["date"]
+    edges = np.quantile(data.move, [1 / 3, 2 / 3])
+    side = data.proba[:, SignalClass.BUY] >= data.proba[:, SignalClass.SELL]
+    groups = {
+        "month": dates.dt.strftime("%Y-%m"),
+        "hour": (dates.dt.hour // 4 * 4).map(lambda hour: f"{hour:02d}–{hour + 4:02d} h"),
+        "regime": pd.Series(np.array(_REGIMES)[np.searchsorted(edges, data.move)]),
+        "side": pd.Series(np.where(side, "long", "short")),
+    }
+    tables = [_table(data, "group", keys).assign(by=kind) for kind, keys in groups.items()]
+    table = pd.concat(tables, ignore_index=True)
+    return table[["by", *(name for name in table.columns if name != "by")]]
+
+
+def _table(data: PageData, word: str, keys: "pd.Series[Any]") -> pd.DataFrame:
+    place, names = pd.factorize(keys, sort=True)
+    return _measures(data, place.astype(np.intp), pd.Index(names, name=word))
+
+
+def _measures(data: PageData, place: NDArray[np.intp], names: "pd.Index[str]") -> pd.DataFrame:
+    """Every measure of each group of rows, with its error."""
+    count = len(names)
+    prior = skill_of(data, data.losses[1], place, count)
+    beyond = skill_of(data, data.baseline_losses, place, count)
+    happened = np.eye(3)[data.labels.astype(np.intp)]
+    square = data.blocks.sums(np.square(data.proba - happened).sum(axis=1), place, count)
+    brier = data.blocks.ratio_of_sums(square, data.blocks.sums(np.ones(len(place)), place, count))
+    top, hit = data.proba.max(axis=1), data.proba.argmax(axis=1) == data.labels
+    found = []
+    for group in range(count):
+        mine = place == group
+        blocks = data.blocks if mine.all() else data.blocks_of(data.rows["date"][mine])
+        labels, proba = data.labels[mine], data.proba[mine]
+        error, noise, _ = calibration_error(top[mine], hit[mine], blocks)
+        found.append((error, noise, direction_auc(labels, proba), move_auc(labels, proba)))
+    ece, noise, direction, move = np.array(found).T
+    columns = {
+        "skill": prior.value, "error": prior.error, "low": prior.low, "high": prior.high,
+        "over climatology": beyond.value, "climatology error": beyond.error,
+        "ece": ece, "noise": noise, "brier": brier.value, "brier error": brier.error,
+        "direction auc": direction, "move auc": move,
+        "rows": np.bincount(place, minlength=count),
+    }  # fmt: skip
     return pd.DataFrame(columns, index=names).reset_index()

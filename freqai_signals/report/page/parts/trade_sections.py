@@ -22,7 +22,10 @@ from freqai_signals.schema import SignalClass
 _NO_TRADES: Final = (
     "freqtrade's result of this run is not at hand, or it closed no trade: nothing to draw."
 )
-_NOT_LIVE: Final = "The ledger does not hold freqtrade's trades; FreqUI shows them."
+_NOT_LIVE: Final = (
+    "The ledger does not hold freqtrade's trades: give --config with the bot's db_url, where "
+    "freqtrade keeps them."
+)
 _LIMITS: Final = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.99)
 _BLOCKS: Final = 10
 _DAYS_A_YEAR: Final = 365
@@ -40,8 +43,8 @@ def trade_section(data: PageData) -> Section:
     )
     trades = data.frames.trades
     if not len(trades):
-        live = data.frames.facts.get("source") == "ledger"
-        return absent(key, title, _NOT_LIVE if live else _NO_TRADES, method)
+        why = _NOT_LIVE if data.frames.facts.get("source") == "ledger" else _NO_TRADES
+        return absent(key, title, data.frames.facts.get("no_trades", why), method)
     equity = equity_table(data)
     rows = trades.assign(
         strength=trades["enter_tag"].str.extract(r"_(weak|medium|strong)", expand=False),
