@@ -1,4 +1,4 @@
-"""Direction, buy against sell given a move: past predictions of it, and the slopes they bear out."""
+"""Direction, buy against sell given a move: past predictions and the slopes they bear out."""
 
 import math
 from collections.abc import Sequence
