@@ -80,6 +80,8 @@ PRIOR_COLUMNS: Final = ("prior_sell", "prior_hold", "prior_buy")
 VALUE_COLUMNS: Final = ("trade_slope", "trade_square", "trade_square_move")
 """Of :class:`~freqai_signals.model.trade_value.TradeValue`: the slope in force, 0 without a proven
 edge, and the two coefficients of the mean square."""
+TRADE_RETURN_COLUMN: Final = "trade_return"
+"""What a trade on the predicted class returned before costs, a fraction; 0 for a hold."""
 DIRECTION_ERROR_COLUMN: Final = "direction_error"
 """Standard error of the direction's slope as a share of the slope."""
 TRADE_COST_COLUMN: Final = "trade_cost"

@@ -25,7 +25,7 @@ from freqai_signals.schema import (
 )
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.counters import SignalCount
-from freqai_signals.signals.expected_value import realised_return, return_reliability
+from freqai_signals.signals.expected_value import net_returns, return_reliability
 from freqai_signals.signals.strength import Strength, strengths
 
 TOTAL: Final = "all pairs"
@@ -149,14 +149,14 @@ def tier_table(frames: Mapping[str, pd.DataFrame], settings: SignalSettings) -> 
 
 
 def reliability(run: Run, bins: int = 10) -> pd.DataFrame:
-    """Predicted against realised return after costs of every trusted buy and sell prediction.
+    """Predicted against realised return of the trade, after costs, of every trusted buy and sell.
 
     Without flat pairs. Empty if there was no such prediction.
     """
     scored = pooled_rows(run.frames)
     acted = scored[scored[LABEL_COLUMN] != SignalClass.HOLD]
     cost = float(run.facts["round_trip_cost"])
-    realised = realised_return(acted[LABEL_COLUMN], acted[REALISED_RETURN_COLUMN], cost)
+    realised = net_returns(acted, cost)
     return return_reliability(
         acted[EXPECTED_RETURN_COLUMN].to_numpy(np.float64),
         realised,

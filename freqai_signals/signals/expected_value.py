@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from freqai_signals.schema import SignalClass
+from freqai_signals.schema import (
+    LABEL_COLUMN,
+    REALISED_RETURN_COLUMN,
+    TRADE_COST_COLUMN,
+    TRADE_RETURN_COLUMN,
+    SignalClass,
+)
 from freqai_signals.settings import CostSettings, SignalSettings
 from freqai_signals.signals.predictions import Floats
 
@@ -93,6 +99,24 @@ def realised_return(signal: ArrayLike, gross: ArrayLike, cost: float) -> Floats:
     )
     gain = direction * np.asarray(gross, dtype=np.float64) - cost
     return np.where(direction == 0, 0.0, gain)
+
+
+def net_returns(rows: pd.DataFrame, cost: float) -> Floats:
+    """Realised returns after costs of trades on the predicted classes, shape ``(n,)``.
+
+    Parameters
+    ----------
+    rows
+        Predicted ``&-signal``, ``trade_return`` and ``trade_cost``. A record of an earlier version
+        has neither: then the return of the label's event counts, which ends elsewhere.
+    cost
+        Round trip of such a record, a fraction.
+    """
+    if TRADE_RETURN_COLUMN not in rows:
+        return realised_return(rows[LABEL_COLUMN], rows[REALISED_RETURN_COLUMN], cost)
+    gain = rows[TRADE_RETURN_COLUMN].to_numpy(np.float64)
+    paid = rows[TRADE_COST_COLUMN].to_numpy(np.float64)
+    return np.where(rows[LABEL_COLUMN] == SignalClass.HOLD, 0.0, gain - paid)
 
 
 def return_reliability(

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from freqai_signals.config import ignored_keys
 from freqai_signals.files import write_atomically
 from freqai_signals.report.data.feature_shift import feature_shift
+from freqai_signals.report.data.predicted_trades import predicted_trade_returns
 from freqai_signals.schema import (
     DECISION_SIGNAL_COLUMN,
     EVENT_END_COLUMN,
@@ -25,6 +26,8 @@ from freqai_signals.schema import (
     REALISED_RETURN_COLUMN,
     REASON_COLUMN,
     STRENGTH_COLUMN,
+    TRADE_COST_COLUMN,
+    TRADE_RETURN_COLUMN,
     TRUST_COLUMN,
 )
 from freqai_signals.settings import SignalSettings
@@ -155,9 +158,11 @@ class BacktestRecord:
         outcome = {OUTCOME_COLUMN: LABEL_COLUMN}
         outcome |= {name: name for name in (EVENT_END_COLUMN, REALISED_RETURN_COLUMN)}
         frame = frame.assign(**{new: labels[name].to_numpy() for new, name in outcome.items()})
+        frame[TRADE_RETURN_COLUMN] = predicted_trade_returns(frame, labels, self.settings)
         frame[KNOWN_AT_COLUMN] = _known_at(frame, self.settings.candle_seconds)
         wanted = ["date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS]
         wanted += [OUTCOME_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, KNOWN_AT_COLUMN]
+        wanted += [TRADE_RETURN_COLUMN, TRADE_COST_COLUMN]
         rows = frame.reindex(columns=wanted)
         # FreqAI fills rows before the first prediction with zeros or NaN.
         rows = rows[rows[MODEL_ID_COLUMN].fillna(0) > 0].reset_index(drop=True)
