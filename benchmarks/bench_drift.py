@@ -21,7 +21,7 @@ from scipy.signal import lfilter
 
 from benchmarks.harness import ONE_CORE, Timing, measure, print_table, save
 from freqai_signals.dataset.holdout import Holdout
-from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.dataset.rows import TrainingRows, unknown_trades
 from freqai_signals.drift.monitors import PairDrift
 from freqai_signals.drift.training_reference import WINDOW_DAYS, DriftReference, drift_reference
 from freqai_signals.metrics import class_prior, log_losses
@@ -100,7 +100,8 @@ def learn(rng: np.random.Generator) -> tuple[DriftReference, NDArray[np.float64]
     )
     pair = np.tile(np.arange(PAIRS, dtype=np.int16), len(candles))
     rows = TrainingRows(
-        features, NAMES, label, start, start + 24, np.zeros(len(start)), pair,
+        features, NAMES, label, start, start + 24, np.zeros(len(start)),
+        unknown_trades(len(start)), pair,
         tuple(map(str, range(PAIRS))),
     )  # fmt: skip
     tail = start >= int(0.85 * TRAIN_DAYS * PER_DAY)

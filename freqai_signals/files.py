@@ -3,9 +3,11 @@
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import rapidjson
 
 
@@ -25,6 +27,13 @@ def write_atomically(path: Path, data: bytes) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     _flush_folder(path.parent)
+
+
+def feather(frame: pd.DataFrame) -> bytes:
+    """The content of a feather file, to be written atomically."""
+    content = BytesIO()
+    frame.to_feather(content)
+    return content.getvalue()
 
 
 def _flush_folder(folder: Path) -> None:

@@ -183,6 +183,64 @@ def mean_test(values: NDArray[np.float64], days: float) -> MeanTest:
     return MeanTest(float(values.mean()), error, degrees)
 
 
+@dataclass(frozen=True)
+class BlockSlope:
+    """Slope through the origin with a standard error that allows for dependence within blocks.
+
+    Attributes
+    ----------
+    value
+        Least squares slope of the outcomes on the predictions; NaN without a prediction but 0.
+    error
+        Its standard error; infinite with fewer than two blocks.
+    blocks
+        Blocks with at least one row.
+    """
+
+    value: float
+    error: float
+    blocks: int
+
+
+def block_slope(
+    predicted: NDArray[np.float64], realised: NDArray[np.float64], block: NDArray[np.int64]
+) -> BlockSlope:
+    r"""Slope of outcomes on predictions, whose outcomes are dependent within blocks of time.
+
+    .. math:: \hat b = \frac{\sum_i x_i y_i}{\sum_i x_i^2}, \qquad
+              s^2 = \frac{G}{G-1}
+              \frac{\sum_g (\sum_{i \in g} x_i (y_i - \hat b x_i))^2}{(\sum_i x_i^2)^2}
+
+    Parameters
+    ----------
+    predicted, realised
+        Shape ``(n,)``, finite.
+    block
+        Shape ``(n,)``: rows of one number, of all pairs, count as one observation.
+
+    References
+    ----------
+    Liang and Zeger, "Longitudinal data analysis using generalized linear models", Biometrika 73
+    (1986).
+
+    Examples
+    --------
+    >>> slope = block_slope(np.array([1.0, 1.0, 2.0]), np.array([2.0, 0.0, 2.0]), np.arange(3))
+    >>> slope.value, round(slope.error, 3), slope.blocks
+    (1.0, 0.289, 3)
+    """
+    power = float(np.square(predicted).sum())
+    names, place = np.unique(block, return_inverse=True)
+    if not power > 0:
+        return BlockSlope(float("nan"), math.inf, len(names))
+    value = float((predicted * realised).sum()) / power
+    if len(names) < 2:
+        return BlockSlope(value, math.inf, len(names))
+    scores = np.bincount(place, predicted * (realised - value * predicted))
+    variance = float(np.square(scores).sum()) * len(names) / (len(names) - 1)
+    return BlockSlope(value, math.sqrt(variance) / power, len(names))
+
+
 def candle_means(candle: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean over all rows of each candle, oldest first: pairs of one candle are not independent."""
     _, place = np.unique(candle, return_inverse=True)

@@ -47,6 +47,19 @@ EVENT_END_COLUMN: Final = "label_event_end"
 REALISED_RETURN_COLUMN: Final = "label_return"
 """Gross return of a label's event, as a fraction of the price at the row's close."""
 
+TRADE_COLUMNS: Final = (
+    "trade_entry",
+    "trade_long",
+    "trade_short",
+    "trade_long_candles",
+    "trade_short_candles",
+)
+"""What a trade of the strategy on each row returns: entry price, gross return of a long and of a
+short (fractions), and the candles that each is held; see ``dataset.trades``."""
+
+SPREAD_COLUMN: Final = "spread_square"
+"""Squared bid-ask spread of the day before, estimated from candles; see ``dataset.spread``."""
+
 RETURN_SCALE_COLUMN: Final = "return_scale"
 """Size of the moves that a label is about, a fraction of the close, known at the row's close."""
 
@@ -64,8 +77,15 @@ THRESHOLD_COLUMN: Final = "confidence_threshold"
 
 # What a window's model knows of its training rows, one value for the whole window.
 PRIOR_COLUMNS: Final = ("prior_sell", "prior_hold", "prior_buy")
-USUAL_COLUMNS: Final = ("usual_sell", "usual_hold", "usual_buy")
-SQUARE_COLUMNS: Final = ("square_sell", "square_hold", "square_buy")
+VALUE_COLUMNS: Final = ("trade_slope", "trade_square", "trade_square_move")
+"""Of :class:`~freqai_signals.model.trade_value.TradeValue`: the slope in force, 0 without a proven
+edge, and the two coefficients of the mean square."""
+TRADE_RETURN_COLUMN: Final = "trade_return"
+"""What a trade on the predicted class returned before costs, a fraction; 0 for a hold."""
+DIRECTION_ERROR_COLUMN: Final = "direction_error"
+"""Standard error of the direction's slope as a share of the slope."""
+TRADE_COST_COLUMN: Final = "trade_cost"
+"""Round-trip cost of the pair, spread included, that ``expected_return`` contains; a fraction."""
 MODEL_ID_COLUMN: Final = "model_id"
 
 DECISION_SIGNAL_COLUMN: Final = "signal"
@@ -104,6 +124,8 @@ class Reason(StrEnum):
     NONE = ""
     MISSING_COLUMNS = "missing_columns"
     UNTRUSTED = "untrusted"
+    NO_DIRECTION = "no_direction"
+    UNPROVEN_EDGE = "unproven_edge"
     NO_EDGE = "no_edge"
     LOW_CONFIDENCE = "low_confidence"
     UNSURE_HOLD = "unsure_hold"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.barriers import LabelRule, return_scale
+from freqai_signals.dataset.barriers import LabelRule, barrier_width, return_scale
 from freqai_signals.dataset.features import feature_memory
 from freqai_signals.dataset.features.cache import candle_digest
 from freqai_signals.dataset.labels import make_labels
@@ -19,15 +19,22 @@ from freqai_signals.dataset.rows import (
     pair_rows,
     pool_rows,
 )
+from freqai_signals.dataset.spread import spread_squares
+from freqai_signals.dataset.trades import trade_outcomes
 from freqai_signals.schema import (
     EVENT_END_COLUMN,
     LABEL_COLUMN,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
+    SPREAD_COLUMN,
+    TRADE_COLUMNS,
 )
 from freqai_signals.settings import SignalSettings
 
-_LABELS = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, RETURN_SCALE_COLUMN]
+_LABELS = [
+    *(LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, RETURN_SCALE_COLUMN),
+    *(*TRADE_COLUMNS, SPREAD_COLUMN),
+]
 
 
 def row_memory(settings: SignalSettings) -> int:
@@ -60,14 +67,20 @@ def training_window(start: int, stop: int, settings: SignalSettings) -> Window:
 def add_labels(
     candles: pd.DataFrame, settings: SignalSettings, round_trip_cost: float
 ) -> pd.DataFrame:
-    """Add label, event end, realised return and return scale to a frame of candles.
+    """Add label, event end, realised return, return scale, trade outcomes and spread to candles.
 
-    See :func:`~freqai_signals.dataset.labels.make_labels` for what is known when; the scale is
-    known at the row's close.
+    See :func:`~freqai_signals.dataset.labels.make_labels` and
+    :func:`~freqai_signals.dataset.trades.trade_outcomes` for what is known when; scale and spread
+    are known at the row's close.
     """
     rule = LabelRule.of(settings, round_trip_cost)
     labels = make_labels(candles, rule)
-    labels[RETURN_SCALE_COLUMN] = return_scale(candles["close"].to_numpy(np.float64), rule)
+    close = candles["close"].to_numpy(np.float64)
+    labels[RETURN_SCALE_COLUMN] = return_scale(close, rule)
+    width = barrier_width(close, rule)
+    labels[list(TRADE_COLUMNS)] = trade_outcomes(candles, width, rule.horizon, settings.exits)
+    numbers = candle_numbers(candles["date"], settings.candle_seconds)
+    labels[SPREAD_COLUMN] = spread_squares(candles, numbers, settings.candles_per_day)
     # FreqAI calls the label hook also on frames that have labels already.
     return pd.concat([candles.drop(columns=_LABELS, errors="ignore"), labels], axis=1)
 

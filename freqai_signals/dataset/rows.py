@@ -13,7 +13,14 @@ from freqai_signals.schema import (
     LABEL_COLUMN,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
+    SPREAD_COLUMN,
+    TRADE_COLUMNS,
 )
+
+TRADE_FACTS = (*TRADE_COLUMNS, RETURN_SCALE_COLUMN, SPREAD_COLUMN)
+"""Columns of :attr:`TrainingRows.trade`."""
+
+_DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,9 @@ class TrainingRows:
         are known at the close of ``start``, the outcome at the close of ``event_end``.
     realised_return
         Shape ``(n,)``, gross return of the label's event in units of the row's return scale.
+    trade
+        Shape ``(n, 7)``, columns :data:`TRADE_FACTS`: what a trade on the row returns, and what
+        its size and cost are measured with; NaN where that is not known.
     pair
         Shape ``(n,)``, index into ``pairs``.
     pairs
@@ -45,6 +55,7 @@ class TrainingRows:
     start: NDArray[np.int64]
     event_end: NDArray[np.int64]
     realised_return: NDArray[np.float64]
+    trade: NDArray[np.float64]
     pair: NDArray[np.int16]
     pairs: tuple[str, ...]
 
@@ -60,6 +71,7 @@ class TrainingRows:
             self.start[mask],
             self.event_end[mask],
             self.realised_return[mask],
+            self.trade[mask],
             self.pair[mask],
             self.pairs,
         )
@@ -85,6 +97,7 @@ class TrainingRows:
             self.start,
             self.event_end,
             self.realised_return,
+            self.trade,
             self.pair,
         ):
             sha.update(np.ascontiguousarray(array).data)
@@ -117,6 +130,11 @@ class Window:
         """Whether each row lies in the window and its outcome is known before the window's end."""
         inside = (start >= self.first) & (start < self.stop - self.horizon)
         return np.asarray(inside & (event_end < self.stop) & (start % self.step == 0))
+
+
+def unknown_trades(rows: int) -> NDArray[np.float64]:
+    """:attr:`TrainingRows.trade` of rows of which no trade is known."""
+    return np.full((rows, len(TRADE_FACTS)), np.nan)
 
 
 def candle_numbers(dates: pd.Series, candle_seconds: int) -> NDArray[np.int64]:
@@ -172,13 +190,22 @@ def pair_rows(
         start=numbers[chosen],
         event_end=event_end[chosen],
         # Rounded: floating-point residue of older candles in the scale would change the digest.
+        # A spread's square needs more digits than that, and has no such residue.
         realised_return=np.round(
-            labels[REALISED_RETURN_COLUMN].to_numpy(np.float64)[chosen] / scale[chosen], 9
+            labels[REALISED_RETURN_COLUMN].to_numpy(np.float64)[chosen] / scale[chosen], _DIGITS
         )
         + 0.0,
+        trade=_rounded(labels.reindex(columns=TRADE_FACTS).to_numpy(np.float64)[chosen]),
         pair=np.zeros(len(chosen), dtype=np.int16),
         pairs=(pair,),
     )
+
+
+def _rounded(trade: NDArray[np.float64]) -> NDArray[np.float64]:
+    kept = trade.copy()
+    # Entry prices are candles' own, spreads are squares of a ten-thousandth.
+    kept[:, 1:-1] = np.round(kept[:, 1:-1], _DIGITS) + 0.0
+    return kept
 
 
 def pool_rows(parts: Sequence[TrainingRows]) -> TrainingRows:
@@ -203,6 +230,7 @@ def pool_rows(parts: Sequence[TrainingRows]) -> TrainingRows:
         start=start[order],
         event_end=np.concatenate([part.event_end for part in parts])[order],
         realised_return=np.concatenate([part.realised_return for part in parts])[order],
+        trade=np.concatenate([part.trade for part in parts])[order],
         pair=pair[order],
         pairs=tuple(part.pairs[0] for part in parts),
     )

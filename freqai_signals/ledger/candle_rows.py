@@ -63,7 +63,7 @@ class Source:
     candle_seconds
         Length of a candle.
     cost
-        Round-trip cost, a fraction.
+        Round-trip cost that the expected return contains, spread included, a fraction.
     prior
         Class shares of the model's training rows.
     new_pair

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.barriers import LabelRule
+from freqai_signals.dataset.barriers import LabelRule, barrier_width
 from freqai_signals.dataset.labels import make_labels
 from freqai_signals.dataset.rows import candle_numbers
+from freqai_signals.dataset.trades import trade_outcomes
 from freqai_signals.ledger.ledger import Entry
 from freqai_signals.ledger.sql_tables import OUTCOMES
 from freqai_signals.metrics import log_losses
@@ -44,9 +45,11 @@ def resolve_outcomes(
     -------
     Entry
         Rows for ``outcomes``: class, close of the event's last candle (seconds since 1970), gross
-        return of the event, return after cost of acting on the predicted class (0 for hold), log
-        loss of the prediction and of the class prior. All but the key are None where the outcome
-        can never be known: no trade within the event, or a missing price.
+        return of the event, return after cost of a trade on the predicted class (0 for hold), log
+        loss of the prediction and of the class prior. The trade ends as the strategy's would, but
+        for opposite predictions, of which a row does not know; None where a price in it is missing.
+        All but the key are None where the outcome can never be known: no trade within the event, or
+        a missing price.
     """
     if candles.empty or waiting.empty:
         return Entry(OUTCOMES.name, [])
@@ -60,21 +63,27 @@ def resolve_outcomes(
     part = candles.iloc[start:].reset_index(drop=True)
     labels = make_labels(part, rule)
     labels.index = pd.Index(numbers[start:])
-    found = labels.reindex(_numbers(due, settings))[_OUTCOME].to_numpy(np.float64)
-    return Entry(OUTCOMES.name, _rows(due, found, numbers[start:], settings))
+    chosen = _numbers(due, settings)
+    found = labels.reindex(chosen)[_OUTCOME].to_numpy(np.float64)
+    width = barrier_width(part["close"].to_numpy(np.float64), rule)
+    trades = trade_outcomes(part, width, rule.horizon, settings.exits).set_index(labels.index)
+    gains = trades.reindex(chosen)[["trade_short", "trade_long"]].to_numpy(np.float64)
+    return Entry(OUTCOMES.name, _rows(due, (found, gains), numbers[start:], settings))
 
 
 def _rows(
     due: pd.DataFrame,
-    found: NDArray[np.float64],
+    outcome: tuple[NDArray[np.float64], NDArray[np.float64]],
     numbers: NDArray[np.int64],
     settings: SignalSettings,
 ) -> list[dict[str, object]]:
+    found, gains = outcome
     known = np.asarray(np.isfinite(found).all(axis=1), dtype=np.bool_).reshape(-1)
     label = np.where(known, found[:, 0], SignalClass.HOLD).astype(np.int8)
     gross = found[:, 2]
     side = due["predicted"].to_numpy(np.int64) - int(SignalClass.HOLD)
-    net = np.where(side == 0, 0.0, side * gross - due["cost"].to_numpy(np.float64))
+    gain = np.where(side > 0, gains[:, 1], gains[:, 0])
+    net = np.where(side == 0, 0.0, gain - due["cost"].to_numpy(np.float64))
     loss = log_losses(label, due[list(PROBA_COLUMNS)].to_numpy(np.float64))
     of_prior = log_losses(label, due[_PRIORS].to_numpy(np.float64))
     rows: list[dict[str, object]] = []
@@ -90,7 +99,8 @@ def _rows(
         if known[i]:
             end = (int(numbers[int(found[i, 1])]) + 1) * settings.candle_seconds
             values = (
-                int(label[i]), end, float(gross[i]), float(net[i]),
+                int(label[i]), end, float(gross[i]),
+                float(net[i]) if np.isfinite(net[i]) else None,
                 float(loss[i]), float(of_prior[i]),
             )  # fmt: skip
         rows.append(row | dict(zip(names, values, strict=True)))

@@ -21,6 +21,7 @@ from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import NO_SIGNAL
 from freqai_signals.signals.health_limits import HealthLimits
 from freqai_signals.signals.message import for_chat, signal_message
+from freqai_signals.signals.outputs import trade_cost
 from freqai_signals.signals.record import record_of
 
 _QUALITY_DAYS: Final = 7
@@ -151,8 +152,9 @@ class PairOperation:
         model, seconds = self.watch.model, self._settings.candle_seconds
         if model is None:
             return Source(self._ledger.bot, self.pair, _NO_MODEL, 0, seconds, cost)
+        paid = trade_cost(model, self.pair, cost)
         source = Source(
-            self._ledger.bot, self.pair, model.card.version, model.trained_until, seconds, cost
+            self._ledger.bot, self.pair, model.card.version, model.trained_until, seconds, paid
         )
         if model.fit is None:
             return source

@@ -7,7 +7,7 @@ them all before anything is built.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,14 +17,16 @@ from freqai_signals.dataset.holdout import Holdout
 from freqai_signals.drift import training_reference
 from freqai_signals.files import write_atomically
 from freqai_signals.model import archive, booster
-from freqai_signals.model.calibration import Calibrator, DirectionHistory
+from freqai_signals.model.calibration import Calibrator
 from freqai_signals.model.card import ModelCard
+from freqai_signals.model.direction import DirectionHistory
 from freqai_signals.model.ensemble import Head
-from freqai_signals.model.reference import ClassReturns, MarginReference, NoveltyReference
+from freqai_signals.model.reference import MarginReference, NoveltyReference
 from freqai_signals.model.signal_model import Fit, SignalModel
+from freqai_signals.model.trade_value import TradeHistory, TradeValue
 from freqai_signals.settings import ModelKind
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 _HOLDOUT: Final = tuple(item.name for item in fields(Holdout))
 
 
@@ -115,6 +117,8 @@ def _description(model: SignalModel) -> dict[str, Any]:
         "heads": [[head.kind, len(head.boosters)] for head in fit.heads] if fit else [],
         "calibration": [fit.calibrator.method, fit.calibrator.values] if fit else [],
         "places": [fit.novelty.usual, fit.novelty.limit] if fit else [],
+        "value": list(astuple(fit.value)) if fit else [],
+        "spreads": dict(fit.spreads) if fit else {},
     }
 
 
@@ -123,6 +127,7 @@ def _arrays(model: SignalModel) -> dict[str, NDArray[Any]]:
         "history_event_end": model.history.event_end,
         "history_log_odds": model.history.log_odds,
         "history_bought": model.history.bought,
+        **{f"trades_{name}": values for name, values in model.trades.arrays().items()},
         **{f"holdout_{name}": getattr(model.holdout, name) for name in _HOLDOUT},
         **training_reference.to_arrays(model.drift),
     }
@@ -131,9 +136,6 @@ def _arrays(model: SignalModel) -> dict[str, NDArray[Any]]:
             "margins": model.fit.margins.quantiles,
             "centre": model.fit.novelty.centre,
             "half_width": model.fit.novelty.half_width,
-            "return_mean": model.fit.class_returns.mean,
-            "return_square": model.fit.class_returns.square,
-            "return_count": model.fit.class_returns.count,
             "prior": model.fit.prior,
         }
     return arrays
@@ -177,7 +179,9 @@ def _build(members: Mapping[str, bytes]) -> SignalModel:
     names = tuple(description["names"])
     holdout = Holdout(**{name: arrays[f"holdout_{name}"] for name in _HOLDOUT})
     drift = training_reference.from_arrays(arrays)
-    return SignalModel(card, names, history, fit, description["trained_until"], holdout, drift)
+    trades = TradeHistory(*(arrays[f"trades_{item.name}"] for item in fields(TradeHistory)))
+    until = description["trained_until"]
+    return SignalModel(card, names, history, fit, until, holdout, drift, trades)
 
 
 def _build_fit(
@@ -190,8 +194,7 @@ def _build_fit(
         calibrator=Calibrator(method, tuple(tuple(row) for row in values)),
         margins=MarginReference(arrays["margins"]),
         novelty=NoveltyReference(arrays["centre"], arrays["half_width"], usual, limit),
-        class_returns=ClassReturns(
-            arrays["return_mean"], arrays["return_square"], arrays["return_count"]
-        ),
         prior=arrays["prior"],
+        value=TradeValue(*description["value"]),
+        spreads=description["spreads"],
     )

@@ -1,7 +1,8 @@
 """Probability calibration, fitted on purged rows that trained no tree."""
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -10,10 +11,16 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, softmax
 
 from freqai_signals.metrics import Labels, Probabilities, log_loss
+from freqai_signals.model.direction import (
+    MIN_PROBABILITY,
+    DirectionHistory,
+    bent,
+    direction_log_odds,
+    direction_slopes,
+)
 from freqai_signals.schema import SignalClass
 from freqai_signals.settings import CalibrationMethod, CalibrationSettings
 
-_MIN_PROBABILITY: Final = 1e-9
 _SELL, _HOLD, _BUY = (int(kind) for kind in SignalClass)
 
 
@@ -26,7 +33,8 @@ class Calibrator:
     method
         ``none`` returns its input.
     values
-        Its parameters: one temperature, or one slope for ``direction_shrink``.
+        Its parameters: one temperature; for ``direction_shrink`` inner and outer slope, knot and
+        standard error of :class:`DirectionSlopes`.
     """
 
     method: CalibrationMethod = "none"
@@ -36,84 +44,18 @@ class Calibrator:
         """Calibrated probabilities, shape ``(n, 3)``, rows sum to one."""
         return _APPLY[self.method](probabilities, self.values)
 
+    @property
+    def has_direction(self) -> bool:
+        """Whether buy and sell can differ; if not, they are equal to the last bit."""
+        return self.method != "direction_shrink" or max(self.values[0][:2]) > 0
 
-@dataclass(frozen=True)
-class DirectionHistory:
-    """Past out-of-sample predictions of direction, on which the slope of the shrink is fitted.
-
-    Passed from model to model. Only rows that moved are kept; each was predicted by a model that
-    had not been trained on it, and its outcome was known when the next model was trained.
-
-    Attributes
-    ----------
-    event_end
-        Shape ``(n,)``, candle numbers at whose close the outcomes were known.
-    log_odds
-        Shape ``(n,)``, raw log-odds of buy against sell.
-    bought
-        Shape ``(n,)``, whether the realised class was buy.
-    """
-
-    event_end: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    log_odds: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    bought: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
-
-    def extended(
-        self,
-        event_end: NDArray[np.int64],
-        labels: Labels,
-        raw: Probabilities,
-        max_rows: int = 200_000,
-    ) -> "DirectionHistory":
-        """The history plus later rows that moved; only the newest ``max_rows`` are kept."""
-        last = self.event_end.max(initial=np.iinfo(np.int64).min)
-        new = (labels != _HOLD) & (event_end > last)
-        ends = np.concatenate([self.event_end, event_end[new]])
-        odds = np.concatenate([self.log_odds, direction_log_odds(raw[new])])
-        bought = np.concatenate([self.bought, labels[new] == _BUY])
-        # The newest by outcome, in their original order.
-        keep = np.sort(np.argsort(ends, kind="stable")[-max_rows:])
-        return DirectionHistory(ends[keep], odds[keep], bought[keep])
-
-
-def direction_log_odds(probabilities: Probabilities) -> NDArray[np.float64]:
-    """Log-odds of buy against sell, shape ``(n,)``."""
-    clipped = np.clip(probabilities, _MIN_PROBABILITY, 1.0)
-    return np.asarray(np.log(clipped[:, _BUY]) - np.log(clipped[:, _SELL]))
-
-
-def direction_slope(
-    history: DirectionHistory, initial: float, overlap: float, prior_rows: float = 50.0
-) -> float:
-    """Maximum a posteriori slope in [0, 1] of the direction log-odds.
-
-    Parameters
-    ----------
-    history
-        Past out-of-sample predictions.
-    initial
-        Slope without evidence, the mode of the prior.
-    overlap
-        Rows per independent outcome: rows whose events overlap are not independent.
-    prior_rows
-        Weight of the prior, in independent outcomes.
-    """
-    if not len(history.log_odds):
-        return initial
-    odds, bought = history.log_odds, history.bought
-    signed = np.where(bought, odds, -odds)
-    prior_buy = expit(initial * odds)
-    if float(np.mean(np.square(odds))) == 0.0:
-        return initial
-
-    def loss(slope: float) -> float:
-        observed = np.logaddexp(0.0, -slope * signed).mean() * len(odds) / max(overlap, 1.0)
-        # The prior: outcomes expected under the initial slope, as if they had been observed.
-        prior = prior_buy * np.logaddexp(0.0, -slope * odds)
-        prior += (1 - prior_buy) * np.logaddexp(0.0, slope * odds)
-        return float(observed + prior_rows * prior.mean())
-
-    return float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded").x)
+    @property
+    def direction_error(self) -> float:
+        """Standard error of the direction's slope as a share of it; 0 where it is not known."""
+        if self.method != "direction_shrink" or not self.has_direction:
+            return 0.0
+        inner, _, _, error = self.values[0]
+        return error / inner if inner > 0 and math.isfinite(error) else 0.0
 
 
 @dataclass(frozen=True)
@@ -121,7 +63,8 @@ class CalibrationRows:
     """Purged rows to calibrate on, sorted by time.
 
     ``raw`` has shape ``(n, 3)``, ``start`` and ``event_end`` are candle numbers; ``overlap`` is the
-    number of rows per independent outcome.
+    number of rows per independent outcome, ``block`` the candles within which outcomes of all
+    pairs may depend on each other.
     """
 
     labels: Labels
@@ -129,6 +72,7 @@ class CalibrationRows:
     start: NDArray[np.int64]
     event_end: NDArray[np.int64]
     overlap: float = 1.0
+    block: int = 1
 
 
 def fit_calibrator(
@@ -143,8 +87,9 @@ def fit_calibrator(
     with few of them the prior decides, which may cost log loss there.
     """
     if settings.method == "direction_shrink":
-        slope = direction_slope(history, settings.initial_slope, rows.overlap)
-        return Calibrator("direction_shrink", ((slope,),))
+        found = direction_slopes(history, settings.initial_slope, rows.overlap, rows.block)
+        values = (found.inner, found.outer, found.knot, found.error)
+        return Calibrator("direction_shrink", (values,))
     if settings.method == "none" or len(rows.labels) < settings.min_rows:
         return Calibrator()
     half = len(rows.labels) // 2
@@ -169,7 +114,7 @@ def _temperature(labels: Labels, raw: Probabilities) -> Calibrator:
 
 
 def _log(probabilities: Probabilities) -> NDArray[np.float64]:
-    return np.asarray(np.log(np.clip(probabilities, _MIN_PROBABILITY, 1.0)))
+    return np.asarray(np.log(np.clip(probabilities, MIN_PROBABILITY, 1.0)))
 
 
 Values = tuple[tuple[float, ...], ...]
@@ -184,7 +129,9 @@ def _apply_temperature(probabilities: Probabilities, values: Values) -> Probabil
 
 
 def _apply_direction_shrink(probabilities: Probabilities, values: Values) -> Probabilities:
-    buy = expit(values[0][0] * direction_log_odds(probabilities))
+    inner, outer, knot, _ = values[0]
+    inside, beyond = bent(direction_log_odds(probabilities), knot)
+    buy = expit(inner * inside + outer * beyond)
     move = probabilities[:, _BUY] + probabilities[:, _SELL]
     return np.column_stack([move * (1.0 - buy), probabilities[:, _HOLD], move * buy])
 

@@ -79,10 +79,12 @@ def try_out(model: SignalModel) -> None:
 
 def _try_references(fit: Fit) -> None:
     """Raise where what a fit knows of its training rows has another shape or kind."""
-    returns = fit.class_returns
-    for values in (returns.mean, returns.square, returns.count, fit.prior):
-        if values.shape != (CLASS_COUNT,) or not np.isfinite(values).all():
-            raise artefact.ArtefactError("has references of another shape, or not finite")
+    if fit.prior.shape != (CLASS_COUNT,) or not np.isfinite(fit.prior).all():
+        raise artefact.ArtefactError("has references of another shape, or not finite")
+    value, spread = fit.value, fit.spread("")
+    worths = (value.slope, value.square, value.square_move, spread)
+    if not all(isinstance(one, float | int) and np.isfinite(one) and one >= 0 for one in worths):
+        raise artefact.ArtefactError(f"has no value of a trade that could be used: {worths}")
     quantiles = fit.margins.quantiles
     if quantiles.dtype.kind != "f" or quantiles.ndim != 1 or not len(quantiles):
         raise artefact.ArtefactError("has margins that are no numbers")

@@ -1,4 +1,4 @@
-"""Reference statistics of the training window: margins, feature ranges, returns by class."""
+"""Reference statistics of the training window: margins and feature ranges."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freqai_signals.metrics import Probabilities, margins
-from freqai_signals.schema import CLASS_COUNT
 
 _GRID = np.linspace(0.0, 1.0, 1001)
 _MAX_EXCESS = 10.0
-_WINSORISED = (0.01, 0.99)
 
 
 @dataclass(frozen=True)
@@ -75,47 +73,3 @@ class NoveltyReference:
     def confidence_factor(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
         """1 up to the usual distance, falling linearly to 0 at the limit."""
         return np.clip((self.limit - distance) / (self.limit - self.usual), 0.0, 1.0)
-
-
-@dataclass(frozen=True)
-class ClassReturns:
-    """Realised gross returns of the training rows by class, in units of their return scale.
-
-    Means are winsorised: what lies outside the quantiles 0.01 and 0.99 of its class counts as the
-    outermost row inside them. One tick at a hundred times the price would otherwise move a mean,
-    and with it every expected return, by orders.
-
-    Attributes
-    ----------
-    mean
-        Shape ``(3,)``, 0 for a class without rows.
-    square
-        Shape ``(3,)``, mean of the winsorised squared returns; below the plain one where tails are
-        heavy.
-    count
-        Shape ``(3,)``, rows.
-    """
-
-    mean: NDArray[np.float64]
-    square: NDArray[np.float64]
-    count: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, labels: NDArray[np.int8], returns: NDArray[np.float64]) -> "ClassReturns":
-        """Average the returns of each class."""
-        index = labels.astype(np.intp)
-        count = np.bincount(index, minlength=CLASS_COUNT)
-        usual = [_winsorised(returns[index == kind]) for kind in range(CLASS_COUNT)]
-        mean = np.array([values.mean() if len(values) else 0.0 for values in usual])
-        square = np.array([np.square(values).mean() if len(values) else 0.0 for values in usual])
-        return cls(mean, square, count)
-
-
-def _winsorised(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values clipped to those of rows inside the quantiles; of few rows the outermost give way."""
-    last = len(values) - 1
-    low, high = int(np.ceil(_WINSORISED[0] * last)), int(np.floor(_WINSORISED[1] * last))
-    if not 0 <= low <= high:
-        return values
-    ordered = np.partition(values, (low, high))
-    return np.asarray(np.clip(values, ordered[low], ordered[high]))

@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 
 from freqai_signals.dataset.holdout import Holdout
 from freqai_signals.dataset.rows import feature_matrix
+from freqai_signals.dataset.spread import UNKNOWN_SPREAD
 from freqai_signals.drift.training_reference import DriftReference
 from freqai_signals.metrics import Probabilities
 from freqai_signals.model import booster
-from freqai_signals.model.calibration import Calibrator, DirectionHistory
+from freqai_signals.model.calibration import Calibrator
 from freqai_signals.model.card import ModelCard
+from freqai_signals.model.direction import DirectionHistory
 from freqai_signals.model.ensemble import Head, raw_mean
-from freqai_signals.model.reference import ClassReturns, MarginReference, NoveltyReference
+from freqai_signals.model.reference import MarginReference, NoveltyReference
+from freqai_signals.model.trade_value import TradeHistory, TradeValue
 from freqai_signals.schema import ABSTAINING_ROW, CLASS_COUNT, PROBA_COLUMNS, SignalClass
 
 ABSTAINING = np.array([ABSTAINING_ROW[name] for name in PROBA_COLUMNS])
@@ -32,8 +35,12 @@ class Fit:
         One a seed.
     calibrator
         From raw to calibrated probabilities.
-    margins, novelty, class_returns
+    margins, novelty
         Reference statistics of the training window.
+    value
+        What a trade returns, given the probabilities.
+    spreads
+        Bid-ask spread by pair, a fraction of the price, seen in the training window's candles.
     prior
         Shape ``(3,)``, class shares of the training rows.
     """
@@ -42,8 +49,9 @@ class Fit:
     calibrator: Calibrator
     margins: MarginReference
     novelty: NoveltyReference
-    class_returns: ClassReturns
     prior: NDArray[np.float64]
+    value: TradeValue = field(default_factory=TradeValue)
+    spreads: Mapping[str, float] = field(default_factory=dict)
 
     def raw(self, features: NDArray[np.float32]) -> Probabilities:
         """Probabilities before calibration, shape ``(n, 3)``."""
@@ -52,6 +60,15 @@ class Fit:
     def calibrated(self, features: NDArray[np.float32]) -> Probabilities:
         """Calibrated probabilities, also of out-of-distribution rows, shape ``(n, 3)``."""
         return self.calibrator(self.raw(features))
+
+    def spread(self, pair: str) -> float:
+        """Spread of a pair; for one that was not trained on, the widest of the others.
+
+        :data:`~freqai_signals.dataset.spread.UNKNOWN_SPREAD` where no pair's is known.
+        """
+        known = [value for value in self.spreads.values() if np.isfinite(value)]
+        found = self.spreads.get(pair, float("nan"))
+        return found if np.isfinite(found) else max(known, default=UNKNOWN_SPREAD)
 
 
 @dataclass(frozen=True)
@@ -76,6 +93,8 @@ class SignalModel:
         Predictions of the early-stopped boosters for the hold-out; empty if there is no fit.
     drift
         References of the drift monitors; None without a hold-out.
+    trades
+        Past out-of-sample predictions with what trades returned, passed on to the next model.
     """
 
     card: ModelCard
@@ -85,6 +104,7 @@ class SignalModel:
     trained_until: int = 0
     holdout: Holdout = field(default_factory=Holdout)
     drift: DriftReference | None = None
+    trades: TradeHistory = field(default_factory=TradeHistory)
 
     def predict(self, frame: pd.DataFrame) -> "Prediction":
         """Predict every row of a frame of features.

@@ -1,15 +1,20 @@
 """What freqtrade's classes know of an exchange without asking it."""
 
+import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from freqtrade.enums import CandleType, RunMode
-from freqtrade.exceptions import FreqtradeException
+from freqtrade.exceptions import FreqtradeException, TemporaryError
 from freqtrade.resolvers import ExchangeResolver
 
 from freqai_signals.plugin.quiet import without_log
 from freqai_signals.preflight.situation import ExchangeFacts
 from freqai_signals.settings import DEFAULT_TIMEFRAME
+from freqai_signals.signals.expected_value import UNKNOWN_FEE
+
+logger = logging.getLogger(__name__)
 
 
 def exchange_facts(config: Mapping[str, Any]) -> ExchangeFacts | None:
@@ -46,6 +51,29 @@ def exchange_facts(config: Mapping[str, Any]) -> ExchangeFacts | None:
     except FreqtradeException:
         return None
     return ExchangeFacts(str(name), int(limit), has_history, fee)
+
+
+def listed_fee(exchange: Any, pair: str, liquidity: str) -> float:
+    """An exchange's fee of one side for a pair, a fraction; a high one where it names none.
+
+    Raises
+    ------
+    KeyError
+        If the exchange does not list the pair.
+    """
+    try:
+        fee = exchange.get_fee(pair, taker_or_maker=liquidity)
+    except TemporaryError:
+        raise
+    except (FreqtradeException, TypeError, ValueError) as error:
+        logger.warning("No %s fee of %s: %s; %.2f %% is assumed", liquidity, pair, error,
+                       100 * UNKNOWN_FEE)  # fmt: skip
+        return UNKNOWN_FEE
+    if fee is None or not math.isfinite(fee):
+        logger.warning("The exchange names no %s fee of %s; %.2f %% is assumed", liquidity, pair,
+                       100 * UNKNOWN_FEE)  # fmt: skip
+        return UNKNOWN_FEE
+    return float(fee)
 
 
 def _taker_fee(fees: Mapping[str, Any], mode: str) -> float | None:

@@ -155,7 +155,7 @@ class LiveTraining(IFreqaiModel):
         """Let FreqAI store and use a model for a pair; the features of training are not kept."""
         keep_nothing_of_training(dk)
         dk.training_features_list, dk.label_list = list(model.names), [LABEL_COLUMN]
-        declare(dk, model)
+        declare(dk, model, self.strategy.round_trip_cost(pair))
         dk.set_new_model_names(pair, trained)
         self.dd.save_data(model, pair, dk)
         store_importances(model, self._plotted_features, dk)

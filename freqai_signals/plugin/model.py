@@ -102,7 +102,7 @@ class LightGBMSignalClassifier(LiveTraining):
             logger.warning("%d features %s, for example %s", len(unused), origin, min(unused))
         keep_nothing_of_training(dk)
         model: SignalModel = self.fit({"pair": pair}, dk)
-        declare(dk, model)
+        declare(dk, model, self.strategy.round_trip_cost(dk.pair))
         store_importances(model, self._plotted_features, dk)
         if model.card.reason:
             logger.warning("No model for %s, it abstains: %s", pair, model.card.reason)
@@ -135,8 +135,8 @@ class LightGBMSignalClassifier(LiveTraining):
             self.strategy.round_trip_cost(dk.pair),
             unfiltered_df["volume"].to_numpy() > 0,
         )
-        outputs = model_outputs(self.model, unfiltered_df, cost, traded)
-        declare(dk, self.model)
+        outputs = model_outputs(self.model, unfiltered_df, cost, traded, dk.pair)
+        declare(dk, self.model, cost)
         if self.live:
             outputs.loc[(unfiltered_df["date"] > utc_now()).to_numpy(), TRUST_COLUMN] = 0
         if self.live and self._market_is_incomplete(unfiltered_df["date"].iloc[-1]):
@@ -156,7 +156,7 @@ class LightGBMSignalClassifier(LiveTraining):
 
     def fit_live_predictions(self, dk: FreqaiDataKitchen, pair: str) -> None:
         """Nothing to fit, the columns are probabilities already; but FreqAI wants its entries."""
-        declare(dk, self.model)
+        declare(dk, self.model, self.strategy.round_trip_cost(dk.pair))
 
     def _prediction_cache(self, pair: str, dk: FreqaiDataKitchen) -> PredictionCache:
         windows = [(window.startts, window.stopts) for window in dk.training_timeranges]

@@ -16,6 +16,7 @@ from freqai_signals.config import SettingsError, pool_pairs
 from freqai_signals.dataset.features.cache import FeatureCache, candle_digest, with_features
 from freqai_signals.dataset.pair_tables import PairTables, add_labels, row_memory
 from freqai_signals.live.operation import LiveOperation
+from freqai_signals.plugin.exchange_facts import listed_fee
 from freqai_signals.plugin.freqai.future_candles import drop_future_candles
 from freqai_signals.plugin.pool import freqai_config, run_pool, using_config
 from freqai_signals.plugin.startup import checked_settings, count_hyperopt
@@ -25,7 +26,7 @@ from freqai_signals.schema import (
     PROBA_MOVE_COLUMN,
 )
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.expected_value import round_trip_cost
+from freqai_signals.signals.expected_value import held_hours, round_trip_cost
 from freqai_signals.signals.outputs import complete_outputs, with_move
 from freqai_signals.trading.columns import predicted_part, with_barriers, without_report_columns
 from freqai_signals.trading.own_strategy import (
@@ -151,16 +152,17 @@ class SignalColumns(IStrategy):
     # What the model adapter asks for
 
     def round_trip_cost(self, pair: str) -> float:
-        """Fees and slippage of entering and leaving, a fraction.
+        """Fees, slippage and funding of entering and leaving, a fraction.
 
         Asked for once per pair: hyperopt's workers have no exchange to ask.
         """
         if pair not in self._costs:
-            costs = self.signal_settings.costs
-            fee = self.config.get("fee") if costs.fee is None else costs.fee
+            settings = self.signal_settings
+            fee = self.config.get("fee") if settings.costs.fee is None else settings.costs.fee
             if fee is None:
-                fee = self.dp._exchange.get_fee(pair, taker_or_maker=costs.liquidity)
-            self._costs[pair] = round_trip_cost(costs, fee, fee)
+                fee = listed_fee(self.dp._exchange, pair, settings.costs.liquidity)
+            hours = held_hours(settings, self.config.get("trading_mode", "spot"))
+            self._costs[pair] = round_trip_cost(settings.costs, fee, fee, hours)
         return self._costs[pair]
 
     def training_candles(self, pair: str) -> DataFrame:

@@ -105,9 +105,8 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
 
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Leave when the model says the opposite; time and barriers are callbacks."""
-        cost = self.round_trip_cost(metadata["pair"])
         exits, read = self._settings_now().exits, self._reader.for_exits(dataframe)
-        columns = exit_columns(dataframe, read, exits, cost, self.can_short)
+        columns = exit_columns(dataframe, read, exits, self.can_short)
         for name in columns:
             dataframe[name] = columns[name]
         return dataframe
@@ -144,7 +143,7 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
         if frame.empty:
             return proposed_stake
         signal = SignalClass.SELL if side == "short" else SignalClass.BUY
-        expected = row_outlook(frame.iloc[-1], signal, self.round_trip_cost(pair))
+        expected = row_outlook(frame.iloc[-1], signal)
         wallet = self.wallets.get_total_stake_amount()
         limits = StakeLimits(proposed_stake, min_stake or 0.0, max_stake, wallet)
         # Kelly's share is of what is exposed, a stake of what is paid in.

@@ -16,7 +16,7 @@ from freqai_signals.preflight.findings import Finding, error, ok, warning
 from freqai_signals.preflight.situation import Situation, is_named
 from freqai_signals.schema import LABEL_COLUMN, SignalClass
 from freqai_signals.settings import LabelSettings
-from freqai_signals.signals.expected_value import round_trip_cost
+from freqai_signals.signals.expected_value import held_hours, round_trip_cost
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +120,8 @@ def labels_are_balanced(situation: Situation) -> Iterator[Finding]:
     known = situation.config.get("fee", fee) if costs.fee is None else costs.fee
     if situation.read_candles is None or known is None or not is_named(situation.pairs):
         return
-    cost = round_trip_cost(costs, float(known), float(known))
+    hours = held_hours(settings, str(situation.config.get("trading_mode", "spot")))
+    cost = round_trip_cost(costs, float(known), float(known), hours)
     rule = LabelRule.of(settings, cost)
     for pair in situation.pool:
         try:

@@ -182,9 +182,8 @@ def _exit_signals(
     written = {(row.pair, row.date): row for row in rows}
     signals: dict[str, list[int]] = {}
     for pair, frame in frames.items():
-        cost = next(row.cost for row in rows if row.pair == pair)
         read = read_frame(frame, settings.candle_seconds)
-        columns = exit_columns(frame, read, settings.exits, cost)
+        columns = exit_columns(frame, read, settings.exits)
         for side, name in (("exit_long", pair), ("exit_short", f"{pair} short")):
             dates = frame.loc[columns[side] == 1, "date"].map(lambda date: date.isoformat())
             times = [written[pair, date].written for date in dates if (pair, date) in written]

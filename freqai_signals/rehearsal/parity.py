@@ -179,8 +179,9 @@ def _expected(
             table.loc[chosen],
             cost,
             frame.loc[chosen, "volume"].to_numpy() > 0,
+            pair,
         )
-        parts.append(outputs.assign(**window_facts(model)).set_index(chosen))
+        parts.append(outputs.assign(**window_facts(model, pair, cost)).set_index(chosen))
     completed = complete_outputs(pd.concat([frame, pd.concat(parts).sort_index()], axis=1))
     frame = completed.reset_index(drop=True)
     context = PairContext(history.settings.candle_seconds, tuple(history.stops.get(pair, ())))

@@ -8,13 +8,18 @@ from freqai_signals.settings.section import Effect, Fraction, Section
 
 
 class CostSettings(Section):
-    """Costs of a trade. ``fee`` is that of one side, a fraction; null uses the exchange's."""
+    """Costs of a trade, fractions. ``fee`` is that of one side; null uses the exchange's.
+
+    ``slippage`` is added on each side; the bid-ask spread is not part of it but estimated from
+    candles, pair by pair. ``funding`` is what a futures position is taken to pay every eight hours.
+    """
 
     affects: ClassVar[Effect] = "nothing"
 
     fee: Annotated[float, Field(ge=0, lt=0.1)] | None = None
     liquidity: Literal["taker", "maker"] = "taker"
     slippage: Annotated[float, Field(ge=0, lt=0.1)] = 0.0
+    funding: Annotated[float, Field(ge=0, lt=0.1)] = 0.0001
 
 
 class DecisionSettings(Section):
@@ -91,10 +96,11 @@ class ExitSettings(Section):
     A wide stop and an exit at the label's horizon measured best: stops at 1 / 2 / 3 widths cost
     15 / 9 / 4 bp a trade, and time exits grossed more than a profit barrier. Null disables a
     barrier; 1.0 for both trades exactly what a triple-barrier label describes. An opposite
-    prediction closes a trade from ``opposite_confidence`` up.
+    prediction closes a trade from ``opposite_confidence`` up. Models learn what such a trade
+    returns, so they are trained again when these change.
     """
 
-    affects: ClassVar[Effect] = "nothing"
+    affects: ClassVar[Effect] = "model"
 
     horizon: bool = True
     opposite_signal: bool = True

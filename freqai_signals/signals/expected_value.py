@@ -1,143 +1,91 @@
-r"""Expected return of a trade: probabilities times mean returns by class, minus costs.
+"""Costs of a trade, expected return of the predicted action, and how well it has been predicted.
 
-With calibrated probabilities :math:`p_c` and class-conditional mean returns :math:`m_c` of the
-training window, a long earns :math:`\sum_c p_c m_c - \mathrm{cost}` and a short
-:math:`-\sum_c p_c m_c - \mathrm{cost}`.
+The expected gross return comes from :class:`~freqai_signals.model.trade_value.TradeValue`: what
+trades of this strategy returned on past predictions, shrunk by how uncertain that is.
 """
 
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
-from freqai_signals.schema import CLASS_COUNT, SignalClass
-from freqai_signals.settings import CostSettings
+from freqai_signals.schema import (
+    LABEL_COLUMN,
+    REALISED_RETURN_COLUMN,
+    TRADE_COST_COLUMN,
+    TRADE_RETURN_COLUMN,
+    SignalClass,
+)
+from freqai_signals.settings import CostSettings, SignalSettings
 from freqai_signals.signals.predictions import Floats
 
-PRIOR_ROWS: Final = 500.0
-"""Weight of the symmetric prior in rows: at horizon 24, about 20 non-overlapping outcomes."""
+UNKNOWN_FEE: Final = 0.002
+"""Fee of one side where the exchange names none: twice what large exchanges charge takers."""
+
+_FUNDING_HOURS: Final = 8.0
 
 _DIRECTION: Final = np.array([-1.0, 0.0, 1.0])
 """Position taken on sell, hold and buy."""
 
 
-def round_trip_cost(costs: CostSettings, taker_fee: float, maker_fee: float) -> float:
-    """Cost of entry and exit of a position, a fraction of the stake.
+def round_trip_cost(
+    costs: CostSettings, taker_fee: float, maker_fee: float, held_hours: float = 0.0
+) -> float:
+    """Cost of entry and exit of a position but for the spread, a fraction of the stake.
 
     Parameters
     ----------
     costs
-        Its ``fee``, if set, replaces the exchange's; ``slippage`` is added on each side.
+        Its ``fee``, if set, replaces the exchange's; ``slippage`` is added on each side, and
+        ``funding`` for every eight hours, to longs and shorts alike: who receives it is not known.
     taker_fee, maker_fee
         The exchange's fees for one side, fractions.
+    held_hours
+        Longest that a position is held which pays funding; 0 on spot.
 
     Examples
     --------
     >>> round_trip_cost(CostSettings(), taker_fee=0.001, maker_fee=0.0002)
     0.002
+    >>> round_trip_cost(CostSettings(fee=0.0, funding=0.0001), 0.0, 0.0, held_hours=4)
+    5e-05
     """
     fee = taker_fee if costs.liquidity == "taker" else maker_fee
     if costs.fee is not None:
         fee = costs.fee
-    return 2.0 * (fee + costs.slippage)
+    return 2.0 * (fee + costs.slippage) + costs.funding * held_hours / _FUNDING_HOURS
 
 
-def shrunk_class_returns(
-    mean: ArrayLike, count: ArrayLike, prior_rows: float = PRIOR_ROWS
-) -> Floats:
-    r"""Class-conditional mean returns, shrunk towards a market without trend.
-
-    .. math:: m_c = \frac{n_c \bar r_c + k\, d_c s}{n_c + k},\qquad
-              s = \frac{\max(n_b \bar r_b - n_s \bar r_s, 0)}{n_b + n_s + k},\qquad
-              d = (-1, 0, 1)
-
-    The prior is symmetric: the mean return of sell is minus that of buy, that of hold is zero. Its
-    size *s* is itself shrunk to zero. A class without rows gets the prior, a window without rows
-    zeros.
-
-    Parameters
-    ----------
-    mean
-        Shape ``(3,)``, mean gross returns of sell, hold and buy rows, fractions; ignored (and
-        allowed to be NaN) where there are no rows.
-    count
-        Shape ``(3,)``, rows.
-    prior_rows
-        *k*, above zero.
-
-    Examples
-    --------
-    >>> shrunk_class_returns([-0.005, 0.001, 0.007], [1000, 8000, 1000], prior_rows=1000)
-    array([-0.0045    ,  0.00088889,  0.0055    ])
-    """
-    rows = np.asarray(count, dtype=np.float64)
-    known = np.where(rows > 0, np.asarray(mean, dtype=np.float64), 0.0)
-    if rows.shape != (CLASS_COUNT,) or known.shape != (CLASS_COUNT,):
-        raise ValueError(f"mean and count must have shape (3,), got {known.shape}, {rows.shape}")
-    if not prior_rows > 0:
-        raise ValueError(f"prior_rows must be above 0, got {prior_rows}")
-    moved = rows * np.abs(_DIRECTION)
-    size = max(float((_DIRECTION * moved * known).sum()), 0.0) / float(moved.sum() + prior_rows)
-    return np.asarray((rows * known + prior_rows * _DIRECTION * size) / (rows + prior_rows))
+def held_hours(settings: SignalSettings, trading_mode: str) -> float:
+    """Hours for which a position pays funding at most: the horizon on futures, 0 on spot."""
+    if trading_mode != "futures":
+        return 0.0
+    return settings.label_horizon_candles * settings.candle_seconds / 3600.0
 
 
-def expected_move(probabilities: Floats, class_returns: Floats) -> Floats:
-    """Expected gross return of a long, shape ``(n,)``, a fraction.
+def expected_return(probabilities: Floats, long: Floats, cost: float) -> Floats:
+    """Expected return of the predicted action after costs, shape ``(n,)``, a fraction.
+
+    The action follows the most probable class: a long for buy, a short for sell; a hold earns 0.
 
     Parameters
     ----------
     probabilities
-        Shape ``(n, 3)``, calibrated, columns sell, hold, buy; a NaN makes the row NaN.
-    class_returns
-        Shape ``(3,)``, from :func:`shrunk_class_returns`.
-    """
-    return np.asarray(probabilities @ class_returns, dtype=np.float64)
-
-
-def expected_return(
-    probabilities: Floats,
-    class_returns: Floats,
-    cost: float,
-    scale: Floats | float = 1.0,
-) -> Floats:
-    """Expected return of the predicted action after costs, shape ``(n,)``, a fraction.
-
-    The action follows the most probable class: a long for buy, a short for sell; a hold earns 0.
-    Class returns in units of each row's return scale need that ``scale``, shape ``(n,)``.
+        Shape ``(n, 3)``, calibrated, columns sell, hold, buy.
+    long
+        Shape ``(n,)``, expected gross return of a long.
+    cost
+        Round trip, spread included.
 
     Examples
     --------
     >>> probabilities = np.array([[0.1, 0.3, 0.6], [0.2, 0.6, 0.2], [0.7, 0.2, 0.1]])
-    >>> expected_return(probabilities, np.array([-0.01, 0.0, 0.01]), cost=0.002)
+    >>> expected_return(probabilities, np.array([0.005, 0.0, -0.006]), cost=0.002)
     array([0.003, 0.   , 0.004])
     """
     direction = _DIRECTION[probabilities.argmax(axis=1)]
-    gain = direction * expected_move(probabilities, class_returns) * scale - cost
-    return np.where(direction == 0, 0.0, gain)
-
-
-def implied_move(signal: ArrayLike, expected: ArrayLike, cost: float) -> Floats:
-    """Expected gross return of a long, computed from the return of the predicted action.
-
-    Parameters
-    ----------
-    signal
-        Shape ``(n,)``, predicted classes.
-    expected
-        Shape ``(n,)``, from :func:`expected_return` with ``cost``.
-    cost
-        Round trip, a fraction.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(n,)``, fractions; NaN for holds, whose return of 0 is independent of the price.
-    """
-    kind = np.asarray(signal)
-    direction = np.where(
-        kind == SignalClass.BUY, 1.0, np.where(kind == SignalClass.SELL, -1.0, np.nan)
-    )
-    return direction * (np.asarray(expected, dtype=np.float64) + cost)
+    return np.where(direction == 0, 0.0, direction * long - cost)
 
 
 def realised_return(signal: ArrayLike, gross: ArrayLike, cost: float) -> Floats:
@@ -151,3 +99,21 @@ def realised_return(signal: ArrayLike, gross: ArrayLike, cost: float) -> Floats:
     )
     gain = direction * np.asarray(gross, dtype=np.float64) - cost
     return np.where(direction == 0, 0.0, gain)
+
+
+def net_returns(rows: pd.DataFrame, cost: float) -> Floats:
+    """Realised returns after costs of trades on the predicted classes, shape ``(n,)``.
+
+    Parameters
+    ----------
+    rows
+        Predicted ``&-signal``, ``trade_return`` and ``trade_cost``. A record of an earlier version
+        has neither: then the return of the label's event counts, which ends elsewhere.
+    cost
+        Round trip of such a record, a fraction.
+    """
+    if TRADE_RETURN_COLUMN not in rows:
+        return realised_return(rows[LABEL_COLUMN], rows[REALISED_RETURN_COLUMN], cost)
+    gain = rows[TRADE_RETURN_COLUMN].to_numpy(np.float64)
+    paid = rows[TRADE_COST_COLUMN].to_numpy(np.float64)
+    return np.where(rows[LABEL_COLUMN] == SignalClass.HOLD, 0.0, gain - paid)

@@ -43,6 +43,29 @@ class TrustedRow:
 
 
 @dataclass(frozen=True)
+class HasDirection:
+    """Buy and sell are not equally probable, as they are where a model has found no direction."""
+
+    reason = Reason.NO_DIRECTION
+
+    def allows(self, rows: Predictions) -> Mask:
+        """Holds, and rows of which one side is more probable."""
+        sell, buy = (rows.probabilities[:, k] for k in (SignalClass.SELL, SignalClass.BUY))
+        return np.asarray(~rows.directional | (sell != buy))
+
+
+@dataclass(frozen=True)
+class ProvenEdge:
+    """Past predictions bear out an expected return, whatever a trade costs."""
+
+    reason = Reason.UNPROVEN_EDGE
+
+    def allows(self, rows: Predictions) -> Mask:
+        """Holds, and rows of models whose slope of realised on predicted returns is above 0."""
+        return np.asarray(~rows.directional | rows.proven)
+
+
+@dataclass(frozen=True)
 class ExpectedValue:
     """The expected return of a buy or sell after costs exceeds ``margin`` (a fraction)."""
 
@@ -132,9 +155,10 @@ def rules(
 ) -> tuple[Rule, ...]:
     """All enabled rules for these rows, in the order in which they are applied."""
     new = new_signals(rows, settings)
-    expected_value = (ExpectedValue(settings.expected_value_margin),)
+    expected_value = (ProvenEdge(), ExpectedValue(settings.expected_value_margin))
     return (
         TrustedRow(),
+        HasDirection(),
         *(expected_value if settings.expected_value_rule else ()),
         MinimumConfidence(settings.lowest_confidence),
         SureHold(settings.hold_confidence),

@@ -11,6 +11,7 @@ from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.schema import (
     ABSTAINING_ROW,
     CONFIDENCE_COLUMN,
+    DIRECTION_ERROR_COLUMN,
     EVENT_END_COLUMN,
     EXPECTED_RETURN_COLUMN,
     LABEL_COLUMN,
@@ -21,12 +22,14 @@ from freqai_signals.schema import (
     PROBA_MOVE_COLUMN,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
-    SQUARE_COLUMNS,
+    SPREAD_COLUMN,
+    TRADE_COLUMNS,
+    TRADE_COST_COLUMN,
     TRUST_COLUMN,
-    USUAL_COLUMNS,
+    VALUE_COLUMNS,
     SignalClass,
 )
-from freqai_signals.signals.expected_value import expected_return, shrunk_class_returns
+from freqai_signals.signals.expected_value import expected_return
 
 _HOLD_COLUMN: Final = PROBA_COLUMNS[SignalClass.HOLD]
 _NO_MODEL: Final = SignalModel(ModelCard(version="none", reason="no model yet"))
@@ -37,6 +40,7 @@ def model_outputs(
     features: pd.DataFrame,
     round_trip_cost: float,
     traded: NDArray[np.bool_] | None = None,
+    pair: str = "",
 ) -> pd.DataFrame:
     r"""Predict every row and return the columns of the contract.
 
@@ -53,10 +57,12 @@ def model_outputs(
         One row a candle: the model's features, and ``return_scale``, without which a row is not
         trusted. Other columns are ignored.
     round_trip_cost
-        Fees and slippage of entry and exit, a fraction.
+        Fees, slippage and funding of entry and exit, a fraction; the model adds the spread.
     traded
         Shape ``(n,)``: false where the candle has no volume (a halt, or a gap that freqtrade
         filled); such a row is not trusted. None means that all have.
+    pair
+        Full name, for its spread; see :meth:`~freqai_signals.model.signal_model.Fit.spread`.
 
     Returns
     -------
@@ -74,9 +80,8 @@ def model_outputs(
     if model.fit is not None:
         percentile = model.fit.margins.percentile(probabilities)
         confidence = percentile * model.fit.novelty.confidence_factor(prediction.distance)
-        returns = model.fit.class_returns
-        usual = shrunk_class_returns(returns.mean, returns.count)
-        expected = expected_return(probabilities, usual, round_trip_cost, scale)
+        long = model.fit.value.mean(probabilities, scale)
+        expected = expected_return(probabilities, long, trade_cost(model, pair, round_trip_cost))
     columns = {
         LABEL_COLUMN: probabilities.argmax(axis=1).astype(np.float64),
         **dict(zip(PROBA_COLUMNS, probabilities.T, strict=True)),
@@ -95,24 +100,35 @@ def _column(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
     return frame[name].to_numpy(np.float64)
 
 
-def window_facts(model: SignalModel | None) -> dict[str, float]:
-    """Columns that are constant for all rows of a model; FreqAI repeats them on each row.
+def trade_cost(model: SignalModel | None, pair: str, round_trip_cost: float) -> float:
+    """Cost of a trade in a pair as a model's expected returns contain it, spread included."""
+    spread = model.fit.spread(pair) if model is not None and model.fit is not None else 0.0
+    return round_trip_cost + spread
 
-    By class: its share of the training rows (``prior_*``), its mean return (``usual_*``, shrunk)
-    and its mean squared return (``square_*``), both in units of ``return_scale``. ``model_id`` is
-    the leading 48 bits of the model's key, exact as a float. All are 0 without a model.
+
+def window_facts(
+    model: SignalModel | None, pair: str = "", round_trip_cost: float = 0.0
+) -> dict[str, float]:
+    """Columns that are constant for all rows of a model and pair; FreqAI repeats them on each row.
+
+    Shares of the training rows by class (``prior_*``); the slope in force and the two coefficients
+    of the mean square of a trade (``trade_*``); ``direction_error``; ``trade_cost`` of the pair.
+    ``model_id`` is the leading 48 bits of the model's key, exact as a float. All are 0 without a
+    model.
     """
-    zeros = np.zeros(3)
-    prior, usual, square = zeros, zeros, zeros
+    prior, value, error, cost = np.zeros(3), np.zeros(3), 0.0, 0.0
     if model is not None and model.fit is not None:
-        returns = model.fit.class_returns
-        prior, square = model.fit.prior, returns.square
-        usual = shrunk_class_returns(returns.mean, returns.count)
+        found = model.fit.value
+        prior = model.fit.prior
+        value = np.array([found.slope, found.square, found.square_move])
+        error = model.fit.calibrator.direction_error
+        cost = trade_cost(model, pair, round_trip_cost)
     key = model.card.key if model is not None else ""
     return {
         **dict(zip(PRIOR_COLUMNS, prior.tolist(), strict=True)),
-        **dict(zip(USUAL_COLUMNS, usual.tolist(), strict=True)),
-        **dict(zip(SQUARE_COLUMNS, square.tolist(), strict=True)),
+        **dict(zip(VALUE_COLUMNS, value.tolist(), strict=True)),
+        DIRECTION_ERROR_COLUMN: error,
+        TRADE_COST_COLUMN: cost,
         MODEL_ID_COLUMN: float(int(key[:12] or "0", 16)),
     }
 
@@ -133,7 +149,8 @@ def complete_outputs(frame: pd.DataFrame) -> pd.DataFrame:
     }
     trust = frame.get(TRUST_COLUMN, 0)
     dropped = [f"{name}_{what}" for name in MODEL_COLUMNS for what in ("mean", "std")]
-    dropped += [EVENT_END_COLUMN, REALISED_RETURN_COLUMN]  # of the live frame's own labels
+    # Of the live frame's own labels.
+    dropped += [EVENT_END_COLUMN, REALISED_RETURN_COLUMN, *TRADE_COLUMNS, SPREAD_COLUMN]
     return frame.drop(columns=dropped, errors="ignore").assign(**columns, **{TRUST_COLUMN: trust})
 
 

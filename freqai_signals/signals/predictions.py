@@ -18,6 +18,7 @@ from freqai_signals.schema import (
     NEEDED_COLUMNS,
     PROBA_COLUMNS,
     TRUST_COLUMN,
+    VALUE_COLUMNS,
     SignalClass,
 )
 
@@ -25,6 +26,7 @@ Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+_SLOPE: Final = VALUE_COLUMNS[0]
 _SUM_TOLERANCE: Final = 1e-3
 _NO_DATE: Final = np.iinfo(np.int64).min
 
@@ -45,6 +47,9 @@ class Predictions:
         Shape ``(n,)``; a percentile, and a fraction after costs. 0 where not trusted.
     trusted
         Shape ``(n,)``: the model trusts the row and its numbers are valid.
+    proven
+        Shape ``(n,)``: past predictions bear out an expected return; true where a frame does not
+        hold the model's slope, as one that another bot sends.
     """
 
     candle: Integers
@@ -53,6 +58,7 @@ class Predictions:
     confidence: Floats
     expected_return: Floats
     trusted: Mask
+    proven: Mask
 
     def __len__(self) -> int:
         return len(self.candle)
@@ -113,6 +119,9 @@ def read_predictions(frame: pd.DataFrame, candle_seconds: int) -> Predictions:
         confidence=np.where(trusted, confidence, 0.0),
         expected_return=np.where(trusted, expected, 0.0),
         trusted=trusted,
+        proven=(frame[_SLOPE] > 0).to_numpy()
+        if _SLOPE in frame
+        else np.ones(len(frame), dtype=np.bool_),
     )
 
 

@@ -75,6 +75,7 @@ def _candidates(rows: Predictions, settings: DecisionSettings) -> Mask:
     strong = rows.confidence >= lowest
     if settings.expected_value_rule:
         strong &= rows.expected_return > min(settings.expected_value_margin, 0.0)
+        strong &= rows.proven
     hold = rows.probabilities[:, SignalClass.HOLD]
     sure = hold >= min(settings.hold_confidence, HOLD_REFERENCE)
     return rows.trusted & np.where(rows.directional, strong, sure)

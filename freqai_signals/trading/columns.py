@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals.dataset.barriers import LabelRule, barrier_width, return_scale
+from freqai_signals.model.trade_value import TradeValue
 from freqai_signals.schema import (
     BARRIER_COLUMN,
     DECISION_SIGNAL_COLUMN,
@@ -13,13 +14,12 @@ from freqai_signals.schema import (
     PRIOR_COLUMNS,
     PROBA_COLUMNS,
     RETURN_SCALE_COLUMN,
-    SQUARE_COLUMNS,
     TAG_COLUMN,
-    USUAL_COLUMNS,
+    TRADE_COST_COLUMN,
+    VALUE_COLUMNS,
     SignalClass,
 )
 from freqai_signals.settings import ExitSettings, SignalSettings, SizingSettings
-from freqai_signals.signals.expected_value import implied_move
 from freqai_signals.signals.predictions import FramePredictions, first_trusted
 from freqai_signals.trading.exits import ExitReason
 from freqai_signals.trading.sizing import Outlook, outlook
@@ -61,13 +61,12 @@ def exit_columns(
     frame: pd.DataFrame,
     read: FramePredictions,
     settings: ExitSettings,
-    cost: float,
     can_short: bool = True,
 ) -> pd.DataFrame:
     """``exit_long``, ``exit_short`` and ``exit_tag`` from predictions.
 
     A trusted prediction of the other direction with at least ``opposite_confidence`` exits a trade,
-    and, with ``negative_expected_value``, a trusted expectation of a move against it. Filter rules
+    and, with ``negative_expected_value``, any of a model with a proven edge. Filter rules
     do not apply; an untrusted row, or a frame that lacks columns, gives no exit signal. Without
     shorts (``can_short`` is false) there are no exit signals for them, also not in charts.
     """
@@ -79,9 +78,9 @@ def exit_columns(
     sure &= rows.confidence >= settings.opposite_confidence
     against_long = sure & (rows.signal == SignalClass.SELL)
     against_short = sure & (rows.signal == SignalClass.BUY) & can_short
-    move = implied_move(rows.signal, rows.expected_return, cost)
-    falls = rows.trusted & settings.negative_expected_value & (move < 0)
-    rises = rows.trusted & settings.negative_expected_value & (move > 0) & can_short
+    expected = rows.trusted & rows.proven & settings.negative_expected_value
+    falls = expected & (rows.signal == SignalClass.SELL)
+    rises = expected & (rows.signal == SignalClass.BUY) & can_short
     tag = np.full(len(rows), None, dtype=object)
     tag[falls | rises] = str(ExitReason.NEGATIVE_EXPECTED_VALUE)
     # Last, so that an opposite signal is the reason if both apply.
@@ -104,7 +103,8 @@ def without_report_columns(frame: pd.DataFrame, sizing: SizingSettings) -> pd.Da
     """
     report = [*PRIOR_COLUMNS, MODEL_ID_COLUMN]
     if sizing.method == "fixed":
-        report += [*USUAL_COLUMNS, *SQUARE_COLUMNS, RETURN_SCALE_COLUMN]
+        # The slope stays: without it no edge is proven.
+        report += [*VALUE_COLUMNS[1:], TRADE_COST_COLUMN, RETURN_SCALE_COLUMN]
     return frame.drop(columns=report, errors="ignore")
 
 
@@ -113,13 +113,12 @@ def predicted_part(frame: pd.DataFrame, memory: int) -> pd.DataFrame:
     return frame.iloc[max(first_trusted(frame) - memory, 0) :]
 
 
-def row_outlook(row: Any, signal: SignalClass, cost: float) -> Outlook:
+def row_outlook(row: Any, signal: SignalClass) -> Outlook:
     """Expected return of a trade on ``signal``, from one row of the analysed frame."""
+    probabilities = np.array([[row[name] for name in PROBA_COLUMNS]], dtype=np.float64)
+    slope, square, square_move = (float(row[name]) for name in VALUE_COLUMNS)
+    value = TradeValue(slope, square=square, square_move=square_move)
     scale = float(row[RETURN_SCALE_COLUMN])
-    return outlook(
-        signal,
-        np.array([row[name] for name in PROBA_COLUMNS], dtype=np.float64),
-        np.array([row[name] for name in USUAL_COLUMNS], dtype=np.float64) * scale,
-        np.array([row[name] for name in SQUARE_COLUMNS], dtype=np.float64) * scale**2,
-        cost,
-    )
+    long = float(value.mean(probabilities, scale)[0])
+    mean_square = float(value.mean_square(probabilities, scale)[0])
+    return outlook(signal, long, mean_square, float(row[TRADE_COST_COLUMN]))

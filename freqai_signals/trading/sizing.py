@@ -1,9 +1,8 @@
 r"""Stake of a trade: a capped fraction of the Kelly criterion.
 
 For a return *x* that is small against the wallet, the Kelly share is about
-:math:`E[x] / E[x^2]`. The mean comes from calibrated probabilities; the square from the mean
-squared returns of the training window by class, so that a class with widely spread outcomes gets a
-smaller stake than its mean alone would give. Known at the close of the signal's candle.
+:math:`E[x] / E[x^2]`. The mean and the square are those of trades with this strategy's
+exits on past predictions. Known at the close of the signal's candle.
 """
 
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ import numpy as np
 
 from freqai_signals.schema import SignalClass
 from freqai_signals.settings import SizingSettings
-from freqai_signals.signals.predictions import Floats
 
 
 @dataclass(frozen=True)
@@ -41,34 +39,29 @@ class StakeLimits:
     wallet: float
 
 
-def outlook(
-    signal: SignalClass, probabilities: Floats, means: Floats, squares: Floats, cost: float
-) -> Outlook:
+def outlook(signal: SignalClass, long: float, square: float, cost: float) -> Outlook:
     """Expected return and expected squared return of a trade on ``signal``.
 
     Parameters
     ----------
     signal
         Buy is a long, sell a short; for hold both are 0.
-    probabilities, means, squares
-        Shape ``(3,)`` each, columns sell, hold, buy: calibrated probabilities, mean gross returns
-        and mean squared gross returns of the training window's classes. A square is at least its
-        mean squared.
+    long
+        Expected gross return of a long, a fraction; of a short it is the negative.
+    square
+        Expected squared gross return.
     cost
         Round trip, a fraction.
 
     Examples
     --------
-    >>> means = np.array([-0.01, 0.0, 0.01])
-    >>> expected = outlook(SignalClass.BUY, np.array([0.1, 0.3, 0.6]), means, means**2, cost=0.002)
+    >>> expected = outlook(SignalClass.BUY, long=0.005, square=7e-05, cost=0.002)
     >>> round(expected.mean, 6), round(expected.square, 6)
     (0.003, 5.4e-05)
     """
     if signal == SignalClass.HOLD:
         return Outlook(0.0, 0.0)
-    direction = 1.0 if signal == SignalClass.BUY else -1.0
-    gross = direction * float(probabilities @ means)
-    square = float(probabilities @ np.maximum(squares, np.square(means)))
+    gross = long if signal == SignalClass.BUY else -long
     return Outlook(gross - cost, square - 2.0 * cost * gross + cost * cost)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.metrics import Probabilities
 from freqai_signals.model import booster
-from freqai_signals.model.calibration import DirectionHistory
-from freqai_signals.model.ensemble import Head
+from freqai_signals.model.ensemble import Head, raw_mean
 from freqai_signals.schema import SignalClass
 from freqai_signals.settings import BoosterSettings, SignalSettings
 
@@ -110,21 +110,28 @@ def rounds_of(heads: tuple[Head, ...]) -> dict[str, int]:
     }
 
 
-def first_history(
+def earlier_predictions(
     early: TrainingRows, end: TrainingRows, heads: tuple[Head, ...], settings: SignalSettings
-) -> DirectionHistory:
-    """Out-of-sample direction predictions for the first model, which has no predecessor.
+) -> Probabilities:
+    """Out-of-sample predictions for the first model, which has no predecessor.
 
-    Direction boosters are trained on the ``early`` rows and predict those of the ``end``, purged of
-    each other. The number of rounds was chosen on the hold-out after both, so on none of them.
+    Boosters are trained on the ``early`` rows and predict those of the ``end``, purged of each
+    other. The number of rounds was chosen on the hold-out after both, so on none of them.
+
+    Returns
+    -------
+    numpy.ndarray
+        Probabilities before calibration of the rows of ``end``, shape ``(n, 3)``.
     """
-    task = _tasks(early, settings)[-1]
-    raws = []
-    for head, seed in zip(heads, _seeds(settings), strict=True):
-        fitted = task.fit(seed, head.boosters[-1].best_rounds)
-        predicted = booster.predict(fitted, end.features)
-        if head.kind == "two_stage":
-            # Only buy against sell enters the history: the share of hold does not matter.
-            predicted = np.column_stack([1.0 - predicted, np.zeros(len(end)), predicted])
-        raws.append(predicted)
-    return DirectionHistory().extended(end.event_end, end.label, np.mean(raws, axis=0))
+    tasks = _tasks(early, settings)
+    before = tuple(
+        Head(
+            head.kind,
+            tuple(
+                task.fit(seed, chosen.best_rounds)
+                for task, chosen in zip(tasks, head.boosters, strict=True)
+            ),
+        )
+        for head, seed in zip(heads, _seeds(settings), strict=True)
+    )
+    return raw_mean(before, end.features)

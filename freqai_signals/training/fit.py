@@ -11,19 +11,25 @@ from freqai_signals.dataset.holdout import Holdout
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.drift.training_reference import MAX_FEATURES, drift_reference
 from freqai_signals.metrics import Probabilities
-from freqai_signals.model.calibration import (
-    CalibrationRows,
-    DirectionHistory,
-    fit_calibrator,
-)
+from freqai_signals.model.calibration import CalibrationRows, fit_calibrator
 from freqai_signals.model.card import ModelCard
 from freqai_signals.model.ensemble import Head, raw_mean
-from freqai_signals.model.reference import ClassReturns, MarginReference, NoveltyReference
+from freqai_signals.model.reference import MarginReference, NoveltyReference
 from freqai_signals.model.signal_model import Fit, SignalModel
+from freqai_signals.model.trade_value import TradeValue
 from freqai_signals.provenance import digest
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.boosting import first_history, fit_heads, refit, rounds_of
+from freqai_signals.training.boosting import earlier_predictions, fit_heads, refit, rounds_of
 from freqai_signals.training.feature_selection import choose_features, group_shares
+from freqai_signals.training.past_predictions import (
+    PastPredictions,
+    evidence_block,
+    of_earlier_model,
+    pair_spreads,
+    ranks,
+    worth,
+    worth_warnings,
+)
 from freqai_signals.training.request import Request, new_card
 from freqai_signals.training.row_checks import missing_classes, split_tail, why_not_trainable
 
@@ -54,20 +60,21 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     """
     rows, settings = request.rows, request.settings
     card = new_card(request, key or request.key())
-    history = _history(request)
+    before = of_earlier_model(request.previous, rows, settings)
+    untrained = SignalModel(card, rows.names, before.directions, trades=before.trades)
     reason = why_not_trainable(rows, settings)
     if reason:
-        return SignalModel(replace(card, reason=reason), rows.names, history)
+        return replace(untrained, card=replace(card, reason=reason))
 
     past, tail = split_tail(rows, settings, settings.validation_fraction)
     reason = why_not_trainable(past, settings) or missing_classes(tail)
     if reason:
-        return SignalModel(replace(card, reason=reason), rows.names, history)
+        return replace(untrained, card=replace(card, reason=reason))
 
     # On the past only: the hold-out must not take part in the choice.
     card, kept = _select_features(card, past, request)
     window = _Window(*(part.columns(kept) for part in (rows, past, tail)))
-    held_out, history, calibrated = _held_out_fit(window, settings, history)
+    held_out, before, calibrated = _held_out_fit(window, settings, before)
     fit = _refitted(held_out, window, settings)
     held = Holdout.of(window.past, window.tail, calibrated)
     scores = _scores(fit, window, calibrated)
@@ -76,12 +83,15 @@ def train(request: Request, key: str | None = None) -> SignalModel:
         metrics=scores,
         rounds=rounds_of(fit.heads),
         warnings=_warnings(scores["validation"], settings)
+        + worth_warnings(fit)
         + (_NOT_REFITTED if settings.model.refit and fit is held_out else ()),
     )
     for warning in card.warnings:
         logger.warning("Model %s: %s", card.version, warning)
     until = int(rows.event_end.max())
-    model = SignalModel(card, window.rows.names, history, fit, until, held)
+    model = SignalModel(
+        card, window.rows.names, before.directions, fit, until, held, trades=before.trades
+    )
     used = [name for name, _ in model.feature_importance(MAX_FEATURES)]
     return replace(
         model,
@@ -100,19 +110,20 @@ class _Window:
 
 
 def _held_out_fit(
-    window: _Window, settings: SignalSettings, history: DirectionHistory
-) -> tuple[Fit, DirectionHistory, Probabilities]:
-    """A fit with early stopping, its history, and its calibrated hold-out probabilities."""
+    window: _Window, settings: SignalSettings, before: PastPredictions
+) -> tuple[Fit, PastPredictions, Probabilities]:
+    """A fit with early stopping, its evidence, and its calibrated hold-out probabilities."""
     rows, past, tail = window.rows, window.past, window.tail
     heads = fit_heads(past, tail, settings)
     raw = raw_mean(heads, tail.features)
-    if not len(history.log_odds):
-        history = _first_history(past, heads, settings)
+    if not len(before.directions.log_odds):
+        before = _first_predictions(past, heads, settings)
     # Rows per independent outcome: mean length of an event over the step between rows.
     overlap = float(np.mean(rows.event_end - rows.start)) / settings.model.row_step
+    block = evidence_block(settings)
     calibrator = fit_calibrator(
-        CalibrationRows(tail.label, raw, tail.start, tail.event_end, overlap),
-        history,
+        CalibrationRows(tail.label, raw, tail.start, tail.event_end, overlap, block),
+        before.directions,
         settings.calibration,
     )
     calibrated = calibrator(raw)
@@ -121,10 +132,11 @@ def _held_out_fit(
         calibrator=calibrator,
         margins=MarginReference.of(calibrated),
         novelty=NoveltyReference.of(rows.features),
-        class_returns=ClassReturns.of(rows.label, rows.realised_return),
         prior=metrics.class_prior(rows.label),
+        value=TradeValue.of(before.trades, calibrator, block, settings.candles_per_day),
+        spreads=pair_spreads(rows),
     )
-    return fit, history, calibrated
+    return fit, before, calibrated
 
 
 def _scores(fit: Fit, window: _Window, calibrated: Probabilities) -> dict[str, dict[str, float]]:
@@ -135,6 +147,7 @@ def _scores(fit: Fit, window: _Window, calibrated: Probabilities) -> dict[str, d
     return {
         "train": metrics.summary(sample.label, fit.calibrated(sample.features), fit.prior),
         "validation": metrics.summary(tail.label, calibrated, prior),
+        **worth(fit),
     }
 
 
@@ -165,29 +178,16 @@ def _refitted(held_out: Fit, window: _Window, settings: SignalSettings) -> Fit:
     return held_out if np.median(confidence) > _MAX_MEDIAN_PERCENTILE else refitted
 
 
-def _history(request: Request) -> DirectionHistory:
-    """The previous model's history plus its predictions of rows after its training."""
-    previous = request.previous
-    if previous is None:
-        return DirectionHistory()
-    later = request.rows.take(request.rows.start > previous.trained_until)
-    has_features = set(previous.names) <= set(later.names)
-    if previous.fit is None or not has_features or not len(later):
-        return previous.history
-    # Raw, since the slope of calibration is fitted on them.
-    raw = previous.fit.raw(later.columns(previous.names).features)
-    return previous.history.extended(later.event_end, later.label, raw)
-
-
-def _first_history(
+def _first_predictions(
     past: TrainingRows, heads: tuple[Head, ...], settings: SignalSettings
-) -> DirectionHistory:
-    """History from the end of ``past``, as long as the hold-out; empty with too few rows."""
+) -> PastPredictions:
+    """Evidence from the end of ``past``, as long as the hold-out; none with too few rows."""
     fraction = settings.validation_fraction / (1.0 - settings.validation_fraction)
     early, end = split_tail(past, settings, fraction)
     if why_not_trainable(early, settings):
-        return DirectionHistory()
-    return first_history(early, end, heads, settings)
+        return PastPredictions()
+    raw = earlier_predictions(early, end, heads, settings)
+    return PastPredictions().extended(end, raw, ranks(raw), settings)
 
 
 def _warnings(validation: dict[str, float], settings: SignalSettings) -> tuple[str, ...]:

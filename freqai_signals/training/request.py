@@ -6,9 +6,10 @@ from typing import Any
 
 from freqai_signals import metrics
 from freqai_signals.dataset.rows import TrainingRows
-from freqai_signals.model.calibration import DirectionHistory
 from freqai_signals.model.card import ModelCard
+from freqai_signals.model.direction import DirectionHistory
 from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.model.trade_value import TradeHistory
 from freqai_signals.provenance import code_digest, digest, library_versions
 from freqai_signals.settings import SignalSettings
 
@@ -45,6 +46,7 @@ class Request:
     def key(self) -> str:
         """SHA-256 of everything the model depends on."""
         history = self.previous.history if self.previous else DirectionHistory()
+        trades = self.previous.trades if self.previous else TradeHistory()
         return digest(
             {
                 "rows": self.rows.digest(),
@@ -54,6 +56,7 @@ class Request:
                     history.log_odds.tolist(),
                     history.bought.tolist(),
                 ],
+                "trades": trades.digest(),
                 # Its boosters predict the rows that are added to the history, so the history alone
                 # is not enough.
                 "previous": self.previous.card.key if self.previous else "",

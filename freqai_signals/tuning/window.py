@@ -11,7 +11,7 @@ from freqai_signals.dataset.features.cache import FeatureCache
 from freqai_signals.dataset.pair_tables import Table, add_labels, training_rows, training_window
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.expected_value import round_trip_cost
+from freqai_signals.signals.expected_value import held_hours, round_trip_cost
 
 _EXCHANGE_FEES: Final = {
     "spot": {"taker": 0.001, "maker": 0.001},
@@ -111,4 +111,5 @@ def _round_trip_cost(config: Mapping[str, Any], settings: SignalSettings) -> flo
     fees = _EXCHANGE_FEES["spot" if config.get("trading_mode", "spot") == "spot" else "futures"]
     fee = config.get("fee")
     taker, maker = (fees["taker"], fees["maker"]) if fee is None else (fee, fee)
-    return round_trip_cost(settings.costs, taker, maker)
+    hours = held_hours(settings, str(config.get("trading_mode", "spot")))
+    return round_trip_cost(settings.costs, taker, maker, hours)

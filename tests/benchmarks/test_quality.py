@@ -28,7 +28,7 @@ from benchmarks.quality.picture import draw
 from benchmarks.quality.variants import SHORT_LIST, tried, variants
 from benchmarks.quality.walk import Span
 from freqai_signals import metrics
-from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.dataset.rows import TrainingRows, unknown_trades
 from freqai_signals.settings import SignalSettings
 
 PRIOR = np.array([0.25, 0.5, 0.25])
@@ -192,7 +192,8 @@ def test_stock_model_is_trained_by_freqtrades_own_code(early_stopping: bool) -> 
     label = (score > 0.5).astype(np.int8) + (score > -0.5)
     rows = TrainingRows(
         features, ("%-a", "%-b", "%-c"), label.astype(np.int8), np.arange(400),
-        np.arange(400) + 1, np.zeros(400), np.zeros(400, np.int16), ("BTC/USDT",),
+        np.arange(400) + 1, np.zeros(400), unknown_trades(400), np.zeros(400, np.int16),
+        ("BTC/USDT",),
     )  # fmt: skip
     model = stock.train(rows, early_stopping)
     probabilities = model.probabilities(features)

@@ -1,5 +1,7 @@
 """Calibration: each method by hand, then invariants of all of them."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,13 +10,12 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from freqai_signals.metrics import log_loss
-from freqai_signals.model.calibration import (
-    CalibrationRows,
-    Calibrator,
+from freqai_signals.model.calibration import CalibrationRows, Calibrator, fit_calibrator
+from freqai_signals.model.direction import (
     DirectionHistory,
+    DirectionSlopes,
     direction_log_odds,
-    direction_slope,
-    fit_calibrator,
+    direction_slopes,
 )
 from freqai_signals.settings import CalibrationSettings
 
@@ -53,6 +54,11 @@ def history_of(n: int, slope: float, seed: int = 0) -> DirectionHistory:
     return DirectionHistory(np.arange(n), odds, rng.random(n) < expit(slope * odds))
 
 
+def shrink(inner: float, outer: float | None = None, knot: float = math.inf) -> Calibrator:
+    values = (inner, inner if outer is None else outer, knot, 0.1)
+    return Calibrator("direction_shrink", (values,))
+
+
 # By hand
 
 
@@ -68,13 +74,18 @@ def test_temperature_by_hand() -> None:
 def test_direction_shrink_by_hand() -> None:
     """Slope one half: odds of 4 become odds of 2, the chance of a move stays."""
     before = np.array([[0.1, 0.5, 0.4], [0.6, 0.4, 0.0]])
-    after = Calibrator("direction_shrink", ((0.5,),))(before)
+    after = shrink(0.5)(before)
     np.testing.assert_allclose(after[0], [0.5 / 3, 0.5, 1.0 / 3])
     np.testing.assert_allclose(after[:, 1], before[:, 1])
-    np.testing.assert_allclose(
-        Calibrator("direction_shrink", ((0.0,),))(before)[0], [0.25, 0.5, 0.25]
-    )
-    np.testing.assert_allclose(Calibrator("direction_shrink", ((1.0,),))(before), before, atol=1e-8)
+    np.testing.assert_allclose(shrink(0.0)(before)[0], [0.25, 0.5, 0.25])
+    np.testing.assert_allclose(shrink(1.0)(before), before, atol=1e-8)
+
+
+def test_beyond_the_knot_the_outer_slope_applies() -> None:
+    """Log-odds of 3 with a knot at 1: 1 * 1 + 0.5 * 2 = 2."""
+    buy = float(expit(3.0))
+    after = shrink(1.0, 0.5, knot=1.0)(np.array([[1 - buy, 0.0, buy], [buy, 0.0, 1 - buy]]))
+    np.testing.assert_allclose(after[:, 2], expit([2.0, -2.0]))
 
 
 def test_no_calibration_returns_its_input() -> None:
@@ -131,7 +142,7 @@ def test_temperature_corrects_over_and_underconfidence_on_fresh_rows(
     assert log_loss(fresh.labels, fitted(fresh.raw)) < log_loss(fresh.labels, fresh.raw) - 0.01
 
 
-# Direction slope and its history
+# Direction slopes and their history
 
 
 @hypothesis_settings(max_examples=60)
@@ -142,26 +153,76 @@ def test_temperature_corrects_over_and_underconfidence_on_fresh_rows(
     initial=st.floats(0, 1),
     overlap=st.floats(0.1, 50),
 )
-def test_the_slope_lies_between_zero_and_one(
+def test_the_slopes_are_never_negative_nor_steep(
     n: int, slope: float, seed: int, initial: float, overlap: float
 ) -> None:
-    assert 0.0 <= direction_slope(history_of(n, slope, seed), initial, overlap) <= 1.0
+    found = direction_slopes(history_of(n, slope, seed), initial, overlap)
+    assert 0.0 <= found.inner <= 3.0
+    assert 0.0 <= found.outer <= 3.0
 
 
 def test_without_history_the_slope_is_the_initial_one() -> None:
-    assert direction_slope(DirectionHistory(), 0.45, 1.0) == 0.45
+    assert direction_slopes(DirectionHistory(), 0.45, 1.0) == DirectionSlopes(0.45, 0.45)
 
 
-@pytest.mark.parametrize("true", [0.0, 0.3, 0.7, 1.0])
+@pytest.mark.parametrize("true", [0.3, 0.7, 1.0])
 def test_much_evidence_finds_the_true_slope(true: float) -> None:
-    assert direction_slope(history_of(20_000, true), 0.45, 1.0) == pytest.approx(true, abs=0.05)
+    found = direction_slopes(history_of(40_000, true), 0.45, 1.0)
+    assert found.inner == pytest.approx(true, abs=0.06)
+    assert found.outer == pytest.approx(true, abs=0.15)
+    assert found.error < 0.05
+
+
+def test_extremes_that_hold_less_than_the_middle_get_their_own_slope() -> None:
+    rng = np.random.default_rng(4)
+    odds = rng.normal(0, 1.5, 60_000)
+    knot = float(np.quantile(np.abs(odds), 0.9))
+    inside = np.clip(odds, -knot, knot)
+    bought = rng.random(len(odds)) < expit(0.9 * inside + 0.2 * (odds - inside))
+    found = direction_slopes(DirectionHistory(np.arange(len(odds)), odds, bought), 0.45, 1.0)
+    assert found.knot == pytest.approx(knot)
+    assert found.inner == pytest.approx(0.9, abs=0.05)
+    assert found.outer == pytest.approx(0.2, abs=0.1)
+
+
+@pytest.mark.parametrize("true", [0.0, -0.5])
+def test_a_slope_within_its_error_of_zero_is_no_direction(true: float) -> None:
+    found = direction_slopes(history_of(20_000, true, seed=3), 0.45, 1.0)
+    assert (found.inner, found.outer) == (0.0, 0.0)
+    equal = fit_calibrator(drawn(60, 1.0), history_of(20_000, true, seed=3),
+                           calibration("direction_shrink"))  # fmt: skip
+    assert not equal.has_direction
+    after = equal(drawn(200, 1.0).raw)
+    assert (after[:, 0] == after[:, 2]).all()
+
+
+def test_outcomes_of_one_block_are_one_observation() -> None:
+    """The same evidence in blocks of which each holds one outcome many times."""
+    one = history_of(400, 0.5)
+    many = DirectionHistory(*(np.repeat(values, 20) for values in (
+        one.event_end, one.log_odds, one.bought)))  # fmt: skip
+    alone = direction_slopes(one, 0.45, 1.0)
+    repeated = direction_slopes(many, 0.45, 20.0)
+    assert repeated.error == pytest.approx(alone.error, rel=1e-6)
 
 
 def test_overlapping_outcomes_are_weaker_evidence() -> None:
-    history = history_of(300, 0.1)
-    slopes = [direction_slope(history, 0.45, overlap) for overlap in (1, 10, 1000)]
-    assert slopes[0] < slopes[1] < slopes[2]
+    history = history_of(300, 1.0)
+    slopes = [direction_slopes(history, 0.45, overlap).inner for overlap in (1, 10, 1000)]
+    assert slopes[0] > slopes[1] > slopes[2]
     assert slopes[2] == pytest.approx(0.45, abs=0.05)
+
+
+@hypothesis_settings(max_examples=20)
+@given(seed=st.integers(0, 1000), slope=st.floats(0.2, 2.0))
+def test_the_shrink_is_monotone_and_prefers_no_side(seed: int, slope: float) -> None:
+    fitted = fit_calibrator(
+        drawn(60, 1.0), history_of(500, slope, seed), calibration("direction_shrink")
+    )
+    buy = expit(np.linspace(-4, 4, 81))
+    after = fitted(np.column_stack([1 - buy, np.zeros(81), buy]))[:, 2]
+    assert (np.diff(after) >= 0).all()
+    np.testing.assert_allclose(after + after[::-1], 1.0)
 
 
 def test_history_keeps_moves_only_and_each_row_once() -> None:

@@ -6,15 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from freqai_signals.dataset.barriers import LabelRule
-from freqai_signals.dataset.labels import make_labels
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.model import booster
 from freqai_signals.model.card import ModelCard
-from freqai_signals.model.reference import ClassReturns, MarginReference, NoveltyReference
+from freqai_signals.model.reference import MarginReference, NoveltyReference
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.schema import LABEL_COLUMN, REALISED_RETURN_COLUMN
-from freqai_signals.settings import LabelSettings
 from freqai_signals.training.fit import Request, train
 from tests.model_rows import make_rows, small
 
@@ -186,41 +182,6 @@ def test_novelty_takes_memory_linear_in_rows() -> None:
 def test_a_constant_feature_has_no_zero_width() -> None:
     novelty = NoveltyReference.of(np.ones((50, 1), np.float32))
     assert np.isfinite(novelty.distance(np.array([[1.0], [2.0]], np.float32))).all()
-
-
-def test_class_returns_by_hand() -> None:
-    labels = np.array([0, 0, 2], dtype=np.int8)
-    found = ClassReturns.of(labels, np.array([-0.02, -0.04, 0.01]))
-    np.testing.assert_allclose(found.mean, [-0.03, 0.0, 0.01])
-    np.testing.assert_allclose(found.square, [0.001, 0.0, 0.0001])
-    np.testing.assert_array_equal(found.count, [2, 0, 1])
-
-
-def tick_returns(kind: str, factor: float) -> ClassReturns:
-    """Class returns of a walk with one tick at a multiple of the price."""
-    close = 100 * np.exp(np.random.default_rng(5).standard_t(4, 6000).cumsum() * 0.003)
-    close[3000] *= factor
-    candles = pd.DataFrame(
-        {"open": close, "high": close, "low": close, "close": close, "volume": 1.0}
-    )
-    known = make_labels(candles, LabelRule(LabelSettings(kind=kind), 12, 288)).dropna()
-    label = known[LABEL_COLUMN].to_numpy(np.int8)
-    return ClassReturns.of(label, known[REALISED_RETURN_COLUMN].to_numpy(np.float64))
-
-
-@pytest.mark.parametrize("kind", ["fixed", "volatility", "triple_barrier"])
-@pytest.mark.parametrize("factor", [100.0, 1e6, 0.01])
-def test_one_absurd_tick_hardly_moves_class_returns(kind: str, factor: float) -> None:
-    usual, with_tick = tick_returns(kind, 1.0), tick_returns(kind, factor)
-    np.testing.assert_allclose(with_tick.mean, usual.mean, rtol=0.25, atol=1e-3)
-    np.testing.assert_allclose(with_tick.square, usual.square, rtol=0.5, atol=1e-5)
-
-
-def test_returns_beyond_the_quantiles_count_as_the_outermost_inside() -> None:
-    labels = np.zeros(201, dtype=np.int8)
-    returns = np.append(np.linspace(-1, 1, 200), 1e9)
-    clipped = np.sort(returns).clip(np.sort(returns)[2], np.sort(returns)[198])
-    assert ClassReturns.of(labels, returns).mean[0] == pytest.approx(clipped.mean())
 
 
 # The card

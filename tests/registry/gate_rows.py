@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.dataset.rows import TrainingRows, unknown_trades
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.fit import Request, train
@@ -29,6 +29,7 @@ def make_rows(
         start=start,
         event_end=start + 2,
         realised_return=(label - 1) * 0.01,
+        trade=unknown_trades(len(start)),
         pair=np.tile(np.arange(pairs, dtype=np.int16), len(candles)),
         pairs=tuple(f"P{i}/USDT" for i in range(pairs)),
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals.settings import DecisionSettings
+from freqai_signals.signals.decide import PairContext, decide
 from freqai_signals.signals.filters import (
     Cooldown,
     ExpectedValue,
@@ -65,9 +66,28 @@ def test_expected_value_rule_is_absent_when_switched_off(predictions: Frames) ->
     off = DecisionSettings(expected_value_rule=False)
     codes = [rule.reason for rule in rules(rows, DecisionSettings())]
     assert codes == [
-        "untrusted", "no_edge", "low_confidence", "unsure_hold", "repeat", "cooldown", "share",
+        "untrusted", "no_direction", "unproven_edge", "no_edge", "low_confidence", "unsure_hold",
+        "repeat", "cooldown", "share",
     ]  # fmt: skip
-    assert [rule.reason for rule in rules(rows, off)] == [c for c in codes if c != "no_edge"]
+    left = [code for code in codes if code not in ("unproven_edge", "no_edge")]
+    assert [rule.reason for rule in rules(rows, off)] == left
+
+
+def test_equal_sides_are_no_direction_whatever_their_confidence(predictions: Frames) -> None:
+    """A difference in the seventh digit once had confidence .994 and the tier strong."""
+    frame = predictions("SBh", confidence=0.994).assign(proba_sell=0.375, proba_buy=0.375)
+    frame["proba_hold"] = 0.25
+    decided = decide(frame, DecisionSettings(), PairContext(300))
+    assert decided["reject_reason"].tolist() == ["no_direction", "no_direction", ""]
+    assert decided["signal_strength"].tolist() == [0, 0, 0]
+
+
+def test_without_a_slope_above_zero_no_edge_is_proven(predictions: Frames) -> None:
+    frame = predictions("BSh").assign(trade_slope=[0.0, 1.2, 0.0])
+    decided = decide(frame, DecisionSettings(), PairContext(300))
+    assert decided["reject_reason"].tolist() == ["unproven_edge", "", ""]
+    off = decide(frame, DecisionSettings(expected_value_rule=False), PairContext(300))
+    assert off["signal"].tolist() == [2, 0, -1]
 
 
 def test_first_rejection_gives_the_reason(predictions: Frames) -> None:

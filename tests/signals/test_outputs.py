@@ -1,5 +1,6 @@
 """The contract's columns, from a stub model that returns its features as probabilities."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,14 +8,17 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from freqai_signals.dataset.spread import UNKNOWN_SPREAD
 from freqai_signals.metrics import Probabilities
 from freqai_signals.model.calibration import Calibrator
 from freqai_signals.model.card import ModelCard
 from freqai_signals.model.ensemble import Head
-from freqai_signals.model.reference import ClassReturns, MarginReference, NoveltyReference
+from freqai_signals.model.reference import MarginReference, NoveltyReference
 from freqai_signals.model.signal_model import Fit, SignalModel
+from freqai_signals.model.trade_value import TradeValue
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
+    DIRECTION_ERROR_COLUMN,
     EVENT_END_COLUMN,
     EXPECTED_RETURN_COLUMN,
     LABEL_COLUMN,
@@ -25,14 +29,15 @@ from freqai_signals.schema import (
     PROBA_MOVE_COLUMN,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
-    SQUARE_COLUMNS,
+    TRADE_COST_COLUMN,
     TRUST_COLUMN,
-    USUAL_COLUMNS,
+    VALUE_COLUMNS,
 )
 from freqai_signals.signals.outputs import complete_outputs, model_outputs, window_facts, with_move
 
 NAMES = ("%-sell", "%-hold", "%-buy", "%-far")
 COST = 0.002
+SLOPE, SPREAD = 1.5, 0.0005
 BUY, SELL, HOLD = (0.125, 0.25, 0.625), (0.75, 0.125, 0.125), (0.25, 0.5, 0.25)
 ABSTAINS = [1.0, 0.0, 1.0, 0.0, 0.0, 0.0]
 
@@ -49,8 +54,7 @@ def stating_model() -> SignalModel:
     """Margins are spread evenly over [0, 1]; ``%-far`` lies in [-1, 1] in training.
 
     With four features a row of ``%-far`` = 3 lies at distance (3 - 1) / 4 = 0.5, half way to the
-    limit of 1. 2000 sells and buys of one scale unit each: the shrunk size is
-    4000 / (4000 + 500) = 8/9, the usual return (2000 + 500 * 8/9) / 2500 = 44/45.
+    limit of 1.
     """
     fit = Fit(
         heads=(Stated("multiclass", ()),),
@@ -62,17 +66,15 @@ def stating_model() -> SignalModel:
             usual=0.0,
             limit=1.0,
         ),
-        class_returns=ClassReturns(
-            np.array([-1.0, 0.0, 1.0]), np.array([1.0, 0.25, 2.0]), np.array([2000, 500, 2000])
-        ),
         prior=np.array([0.3, 0.5, 0.2]),
+        value=TradeValue(SLOPE, square=1.0, square_move=2.0),
+        spreads={"A/USDT": 0.0001, "B/USDT": SPREAD},
     )
     card = ModelCard(version="v1", key="0123456789abcdef")
     return SignalModel(card, names=NAMES, fit=fit)
 
 
 MODEL = stating_model()
-USUAL = 44 / 45
 
 
 def features_of(*rows: tuple[float, float, float], far: float = 0.0) -> pd.DataFrame:
@@ -164,9 +166,9 @@ def test_expected_return_is_in_units_of_each_rows_scale_and_after_costs() -> Non
     frame[RETURN_SCALE_COLUMN] = [0.01, 0.03, 0.01, 0.01]
     outputs = model_outputs(MODEL, frame, COST)
     expected = [
-        0.5 * USUAL * 0.01 - COST,
-        0.5 * USUAL * 0.03 - COST,
-        0.625 * USUAL * 0.01 - COST,
+        0.5 * SLOPE * 0.01 - COST - SPREAD,
+        0.5 * SLOPE * 0.03 - COST - SPREAD,
+        0.625 * SLOPE * 0.01 - COST - SPREAD,
         0.0,
     ]
     np.testing.assert_allclose(outputs[EXPECTED_RETURN_COLUMN], expected, rtol=1e-9)
@@ -180,11 +182,46 @@ def test_a_row_alone_gets_the_same_outputs_as_in_a_batch() -> None:
         pd.testing.assert_frame_equal(alone, together.iloc[[row]].reset_index(drop=True))
 
 
-def test_window_facts_are_priors_mean_and_squared_returns_and_the_key() -> None:
-    facts = window_facts(MODEL)
+@pytest.mark.parametrize(
+    ("pair", "spread"), [("A/USDT", 0.0001), ("B/USDT", SPREAD), ("C", SPREAD)]
+)
+def test_a_trade_pays_its_pairs_spread_and_an_unknown_pair_the_widest(
+    pair: str, spread: float
+) -> None:
+    outputs = model_outputs(MODEL, features_of(BUY), COST, pair=pair)
+    expected = 0.5 * SLOPE * 0.01 - COST - spread
+    assert outputs[EXPECTED_RETURN_COLUMN].tolist() == pytest.approx([expected])
+    assert window_facts(MODEL, pair, COST)[TRADE_COST_COLUMN] == pytest.approx(COST + spread)
+
+
+def test_where_no_pairs_spread_is_known_a_wide_one_is_assumed() -> None:
+    assert MODEL.fit is not None
+    assert replace(MODEL.fit, spreads={}).spread("A/USDT") == UNKNOWN_SPREAD
+
+
+def test_without_a_proven_edge_the_expected_return_is_minus_the_cost() -> None:
+    assert MODEL.fit is not None
+    model = replace(MODEL, fit=replace(MODEL.fit, value=TradeValue()))
+    outputs = model_outputs(model, features_of(BUY, SELL, HOLD), COST, pair="A/USDT")
+    assert outputs[EXPECTED_RETURN_COLUMN].tolist() == [-COST - 0.0001, -COST - 0.0001, 0.0]
+
+
+def test_without_a_direction_no_row_has_confidence() -> None:
+    """Margins of a ten-millionth once had the percentiles that large ones have."""
+    assert MODEL.fit is not None
+    none = Calibrator("direction_shrink", ((0.0, 0.0, math.inf, 0.3),))
+    margins = MarginReference.of(none(np.random.default_rng(0).dirichlet((1, 1, 1), 500)))
+    model = replace(MODEL, fit=replace(MODEL.fit, calibrator=none, margins=margins))
+    outputs = model_outputs(model, features_of(BUY, SELL, HOLD), COST)
+    assert (outputs["proba_buy"] == outputs["proba_sell"]).all()
+    assert outputs[CONFIDENCE_COLUMN].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_window_facts_are_priors_value_cost_and_the_key() -> None:
+    facts = window_facts(MODEL, "A/USDT", COST)
     assert [facts[name] for name in PRIOR_COLUMNS] == [0.3, 0.5, 0.2]
-    assert [facts[name] for name in USUAL_COLUMNS] == pytest.approx([-USUAL, 0.0, USUAL])
-    assert [facts[name] for name in SQUARE_COLUMNS] == [1.0, 0.25, 2.0]
+    assert [facts[name] for name in VALUE_COLUMNS] == [SLOPE, 1.0, 2.0]
+    assert facts[TRADE_COST_COLUMN] == pytest.approx(COST + 0.0001)
     assert f"{int(facts[MODEL_ID_COLUMN]):012x}" == "0123456789ab"
 
 
@@ -196,7 +233,8 @@ def test_the_largest_model_id_is_exact_as_a_float() -> None:
 @pytest.mark.parametrize("model", [None, SignalModel(ModelCard(version="none", reason="few"))])
 def test_window_facts_are_zero_without_a_model(model: SignalModel | None) -> None:
     facts = window_facts(model)
-    assert set(facts) == {*PRIOR_COLUMNS, *USUAL_COLUMNS, *SQUARE_COLUMNS, MODEL_ID_COLUMN}
+    others = (DIRECTION_ERROR_COLUMN, TRADE_COST_COLUMN, MODEL_ID_COLUMN)
+    assert set(facts) == {*PRIOR_COLUMNS, *VALUE_COLUMNS, *others}
     assert set(facts.values()) == {0.0}
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from freqai_signals.schema import (
     PROBA_COLUMNS,
     RETURN_SCALE_COLUMN,
-    SQUARE_COLUMNS,
-    USUAL_COLUMNS,
+    TRADE_COST_COLUMN,
+    VALUE_COLUMNS,
     SignalClass,
 )
 from freqai_signals.settings import DecisionSettings, ExitSettings, SignalSettings, SizingSettings
@@ -43,7 +43,7 @@ def predictions(*rows: tuple[int, float, float, int]) -> pd.DataFrame:
 
 
 def exits(frame: pd.DataFrame, **settings: object) -> pd.DataFrame:
-    return exit_columns(frame, read_frame(frame, SECONDS), ExitSettings(**settings), COST)  # type: ignore[arg-type]
+    return exit_columns(frame, read_frame(frame, SECONDS), ExitSettings(**settings))  # type: ignore[arg-type]
 
 
 # Entries
@@ -109,13 +109,15 @@ def test_opposite_prediction_ends_a_trade_by_hand() -> None:
 
 
 def test_expected_value_ends_a_trade_only_if_enabled() -> None:
-    # A sell expected to earn 0.1 % after costs means a fall; one expected to lose 0.5 %, a rise.
-    frame = predictions((0, 0.1, 0.001, 1), (0, 0.1, -0.005, 1), (1, 0.1, 0.0, 1))
+    # A sell means a fall, whether or not it would pay its costs.
+    frame = predictions((0, 0.1, 0.001, 1), (2, 0.1, -0.005, 1), (1, 0.1, 0.0, 1))
     assert not exits(frame)[["exit_long", "exit_short"]].to_numpy().any()
     out = exits(frame, negative_expected_value=True)
     assert out["exit_long"].tolist() == [1, 0, 0]
     assert out["exit_short"].tolist() == [0, 1, 0]
     assert out["exit_tag"].tolist()[0] == "negative_expected_value"
+    unproven = exits(frame.assign(trade_slope=0.0), negative_expected_value=True)
+    assert not unproven[["exit_long", "exit_short"]].to_numpy().any()
 
 
 @pytest.mark.parametrize("trust", [0, 2])
@@ -142,9 +144,9 @@ def test_missing_column_ends_nothing(column: str) -> None:
 
 def test_without_shorts_there_are_no_short_exits() -> None:
     frame = predictions((2, 1.0, 0.1, 1), (0, 1.0, 0.1, 1))
-    both = exit_columns(frame, read_frame(frame, SECONDS), ExitSettings(), COST)
+    both = exit_columns(frame, read_frame(frame, SECONDS), ExitSettings())
     assert both["exit_short"].tolist() == [1, 0]
-    spot = exit_columns(frame, read_frame(frame, SECONDS), ExitSettings(), COST, can_short=False)
+    spot = exit_columns(frame, read_frame(frame, SECONDS), ExitSettings(), can_short=False)
     assert spot["exit_short"].tolist() == [0, 0]
     assert spot["exit_long"].tolist() == both["exit_long"].tolist() == [0, 1]
     assert spot["exit_tag"].tolist() == [None, "opposite_signal"]
@@ -179,18 +181,19 @@ def test_barrier_column_is_known_at_the_close_of_its_row() -> None:
 
 def test_outlook_of_a_row_by_hand() -> None:
     row = dict(zip(PROBA_COLUMNS, (0.1, 0.3, 0.6), strict=True))
-    row |= dict(zip(USUAL_COLUMNS, (-2.0, 0.0, 2.0), strict=True))
-    row |= dict(zip(SQUARE_COLUMNS, (4.0, 0.0, 4.0), strict=True))
-    row["return_scale"] = 0.005
-    expected = row_outlook(row, SignalClass.BUY, COST)
-    assert expected.mean == pytest.approx(0.5 * 0.01 - COST)
-    assert row_outlook(row, SignalClass.SELL, COST).mean == pytest.approx(-0.5 * 0.01 - COST)
+    row |= dict(zip(VALUE_COLUMNS, (2.0, 1.0, 2.0), strict=True))
+    row |= {"return_scale": 0.005, TRADE_COST_COLUMN: COST}
+    expected = row_outlook(row, SignalClass.BUY)
+    assert expected.mean == pytest.approx(0.5 * 2.0 * 0.005 - COST)
+    gross = (0.7 * 1.0 + 0.49 * 2.0) * 0.005**2
+    assert expected.square == pytest.approx(gross - 2 * COST * 0.005 + COST**2)
+    assert row_outlook(row, SignalClass.SELL).mean == pytest.approx(-0.5 * 2.0 * 0.005 - COST)
 
 
 @pytest.mark.parametrize("method", ["fixed", "kelly"])
 def test_an_epoch_keeps_every_column_that_decides(method: str) -> None:
-    decides = {"date", "close", "confidence", *PROBA_COLUMNS, BARRIER_COLUMN}
-    sizes = {*USUAL_COLUMNS, *SQUARE_COLUMNS, RETURN_SCALE_COLUMN}
+    decides = {"date", "close", "confidence", *PROBA_COLUMNS, BARRIER_COLUMN, VALUE_COLUMNS[0]}
+    sizes = {*VALUE_COLUMNS[1:], TRADE_COST_COLUMN, RETURN_SCALE_COLUMN}
     frame = pd.DataFrame(0.0, index=[0], columns=sorted(decides | sizes | {"prior_buy"}))
     left = without_report_columns(frame, SizingSettings(method=method))  # type: ignore[arg-type]
     assert set(left) == (decides if method == "fixed" else decides | sizes)

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,36 +11,30 @@ from freqai_signals.schema import SignalClass
 from freqai_signals.settings import SizingSettings
 from freqai_signals.trading.sizing import Outlook, StakeLimits, kelly_share, outlook, stake
 
-MEANS = np.array([-0.01, 0.0, 0.01])
 LIMITS = StakeLimits(proposed=100.0, minimum=10.0, maximum=500.0, wallet=1000.0)
 KELLY = SizingSettings(method="kelly", kelly_fraction=0.5, maximum_stake_share=0.4)
 
 
 def test_outlook_of_a_coin_flip_by_hand() -> None:
     # +1 % or -1 % with .6 / .4, no costs: mean .002, square .0001
-    expected = outlook(SignalClass.BUY, np.array([0.4, 0.0, 0.6]), MEANS, MEANS**2, cost=0.0)
+    expected = outlook(SignalClass.BUY, 0.002, 0.0001, cost=0.0)
     assert expected.mean == pytest.approx(0.002)
     assert expected.square == pytest.approx(0.0001)
     assert kelly_share(expected) == pytest.approx(20.0)
 
 
-def test_short_mirrors_the_long() -> None:
-    probabilities = np.array([0.6, 0.3, 0.1])
-    short = outlook(SignalClass.SELL, probabilities, MEANS, MEANS**2, cost=0.001)
-    long = outlook(SignalClass.BUY, probabilities[::-1], MEANS, MEANS**2, cost=0.001)
-    assert short.mean == pytest.approx(long.mean)
-    assert short.square == pytest.approx(long.square)
+def test_a_short_is_a_long_of_the_opposite_move() -> None:
+    short = outlook(SignalClass.SELL, -0.004, 0.0001, cost=0.001)
+    assert short == outlook(SignalClass.BUY, 0.004, 0.0001, cost=0.001)
 
 
 def test_hold_has_expected_return_zero() -> None:
-    expected = outlook(SignalClass.HOLD, np.array([0.0, 1.0, 0.0]), MEANS, MEANS**2, cost=0.001)
-    assert kelly_share(expected) == 0.0
+    assert kelly_share(outlook(SignalClass.HOLD, 0.01, 0.0001, cost=0.001)) == 0.0
 
 
-def test_spread_within_a_class_lowers_the_share() -> None:
-    probabilities = np.array([0.1, 0.3, 0.6])
-    calm = outlook(SignalClass.BUY, probabilities, MEANS, MEANS**2, cost=0.001)
-    wild = outlook(SignalClass.BUY, probabilities, MEANS, MEANS**2 + 0.001, cost=0.001)
+def test_wider_outcomes_lower_the_share() -> None:
+    calm = outlook(SignalClass.BUY, 0.004, 0.0001, cost=0.001)
+    wild = outlook(SignalClass.BUY, 0.004, 0.0011, cost=0.001)
     assert kelly_share(wild) < kelly_share(calm)
 
 
@@ -82,16 +75,15 @@ def test_kelly_fraction_outside_its_range_is_refused(fraction: float) -> None:
 
 
 @given(
-    weights=st.lists(st.floats(0.01, 1), min_size=3, max_size=3),
+    long=st.floats(-0.01, 0.01),
     spread=st.floats(0, 0.01),
     cost=st.floats(0, 0.01),
     signal=st.sampled_from(SignalClass),
 )
 def test_stake_stays_within_its_limits(
-    weights: list[float], spread: float, cost: float, signal: SignalClass
+    long: float, spread: float, cost: float, signal: SignalClass
 ) -> None:
-    probabilities = np.array(weights) / sum(weights)
-    expected = outlook(signal, probabilities, MEANS, MEANS**2 + spread, cost)
+    expected = outlook(signal, long, long**2 + spread, cost)
     amount = stake(KELLY, LIMITS, expected)
     assert amount == 0.0 or LIMITS.minimum <= amount <= 400.0
     assert amount == 0.0 or expected.mean > 0

@@ -95,14 +95,15 @@ class SignalDataKitchen(FreqaiDataKitchen):
             return False
 
 
-def declare(dk: FreqaiDataKitchen, model: SignalModel | None) -> None:
+def declare(dk: FreqaiDataKitchen, model: SignalModel | None, cost: float = 0.0) -> None:
     """Give FreqAI the entries without which it drops our columns or fails live.
 
-    The dictionaries are new ones: FreqAI's own are shared between pairs and with the config.
+    ``cost`` is the pair's round trip without the spread. The dictionaries are new ones: FreqAI's
+    own are shared between pairs and with the config.
     """
     dk.data["labels_mean"] = dict.fromkeys(MODEL_COLUMNS, 0.0)
     dk.data["labels_std"] = dict.fromkeys(MODEL_COLUMNS, 0.0)
-    dk.data["extra_returns_per_train"] = window_facts(model)
+    dk.data["extra_returns_per_train"] = window_facts(model, dk.pair, cost)
 
 
 def keep_nothing_of_training(dk: FreqaiDataKitchen) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from freqai_signals.dataset.features.inputs import lead_among
-from freqai_signals.files import write_atomically
+from freqai_signals.files import feather, write_atomically
 from freqai_signals.plugin.freqai.state_files import COST_PART, POOL_PART
 from freqai_signals.provenance import code_digest, digest, file_digest, library_versions
 from freqai_signals.settings import SignalSettings
@@ -151,9 +151,7 @@ class PredictionCache:
         """Store predictions and their fingerprint, each whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         _fingerprint_path(path).unlink(missing_ok=True)
-        sink = pa.BufferOutputStream()
-        predictions.to_feather(sink)
-        content = sink.getvalue().to_pybytes()
+        content = feather(predictions)
         write_atomically(path, content)
         parts = self.fingerprint(stop) | {_CONTENT: _digest(content)}
         fingerprint = json.dumps(parts, indent=1, sort_keys=True)

@@ -37,7 +37,7 @@ from freqai_signals.schema import (
     TRUST_COLUMN,
     SignalClass,
 )
-from freqai_signals.signals.expected_value import realised_return
+from freqai_signals.signals.expected_value import net_returns
 
 _SIGNALS: Final = ("", *(kind.name.lower() for kind in SignalClass))
 """Word for -1, 0, 1, 2, as decisions number them."""
@@ -175,7 +175,7 @@ def _observations(run: Run, models: RunModels) -> tuple[pd.DataFrame, pd.DataFra
             "outcome": rows[OUTCOME_COLUMN],
             "known_at": pd.to_datetime(rows.get(KNOWN_AT_COLUMN, absent), utc=True),
             "gross_return": gross,
-            "net_return": realised_return(predictions["predicted"], gross, cost),
+            "net_return": net_returns(rows, cost),
         }
     )
     return predictions, outcomes[rows[OUTCOME_COLUMN].notna().to_numpy()]

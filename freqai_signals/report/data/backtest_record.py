@@ -12,10 +12,11 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from freqai_signals.config import ignored_keys
-from freqai_signals.files import write_atomically
+from freqai_signals.files import feather, write_atomically
 from freqai_signals.report.data.climatology import BASELINE_COLUMNS, climatology_of
 from freqai_signals.report.data.feature_shift import feature_shift
 from freqai_signals.report.data.looks import Look, add_look
+from freqai_signals.report.data.predicted_trades import predicted_trade_returns
 from freqai_signals.schema import (
     DECISION_SIGNAL_COLUMN,
     EVENT_END_COLUMN,
@@ -27,6 +28,8 @@ from freqai_signals.schema import (
     REALISED_RETURN_COLUMN,
     REASON_COLUMN,
     STRENGTH_COLUMN,
+    TRADE_COST_COLUMN,
+    TRADE_RETURN_COLUMN,
     TRUST_COLUMN,
 )
 from freqai_signals.settings import SignalSettings
@@ -163,17 +166,19 @@ class BacktestRecord:
         outcome = {OUTCOME_COLUMN: LABEL_COLUMN}
         outcome |= {name: name for name in (EVENT_END_COLUMN, REALISED_RETURN_COLUMN)}
         frame = frame.assign(**{new: labels[name].to_numpy() for new, name in outcome.items()})
+        frame[TRADE_RETURN_COLUMN] = predicted_trade_returns(frame, labels, self.settings)
         frame[KNOWN_AT_COLUMN] = _known_at(frame, self.settings.candle_seconds)
         frame[list(BASELINE_COLUMNS)] = climatology_of(frame, self.settings)
         wanted = ["date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS]
         wanted += [OUTCOME_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, KNOWN_AT_COLUMN]
         wanted += BASELINE_COLUMNS
+        wanted += [TRADE_RETURN_COLUMN, TRADE_COST_COLUMN]
         rows = frame.reindex(columns=wanted)
         # FreqAI fills rows before the first prediction with zeros or NaN.
         rows = rows[rows[MODEL_ID_COLUMN].fillna(0) > 0].reset_index(drop=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{pair.replace('/', '_').replace(':', '_')}.feather"
-        _write(self.folder / name, rows)
+        write_atomically(self.folder / name, feather(rows))
         self._add_features(name, frame, features)
         self._files[pair] = name
         facts = self._facts() | {"files": self._files}
@@ -195,9 +200,10 @@ class BacktestRecord:
         kept = features.loc[wanted]
         kept.insert(0, "date", frame["date"])
         kept.insert(1, SAMPLED_COLUMN, kept.index.isin(sampled))
-        _write(self.folder / _features_of(name), kept.reset_index(drop=True))
+        content = feather(kept.reset_index(drop=True))
+        write_atomically(self.folder / _features_of(name), content)
         shift = feature_shift(frame.loc[predicted, "date"], features.loc[predicted])
-        _write(self.folder / _shift_of(name), shift)
+        write_atomically(self.folder / _shift_of(name), feather(shift))
 
     def _count_look(self, rows: pd.DataFrame) -> None:
         """Write down that this span was looked at; the folder is signals/reports/IDENTIFIER."""
@@ -270,12 +276,6 @@ def _features_of(name: str) -> str:
 
 def _shift_of(name: str) -> str:
     return f"{Path(name).stem}.shift.feather"
-
-
-def _write(path: Path, rows: pd.DataFrame) -> None:
-    sink = pa.BufferOutputStream()
-    rows.to_feather(sink)
-    write_atomically(path, sink.getvalue().to_pybytes())
 
 
 def _read_those(

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from freqai_signals.metrics import Probabilities
-from freqai_signals.model.calibration import Calibrator, direction_log_odds
+from freqai_signals.model.calibration import Calibrator
+from freqai_signals.model.direction import direction_log_odds
 from freqai_signals.schema import SignalClass
 
 _SMALLEST: Final = 1e-9

@@ -1,0 +1,31 @@
+"""What trades on the predicted classes of a backtest returned, whether or not they were made."""
+
+import numpy as np
+import pandas as pd
+
+from freqai_signals.dataset.trades import closed_by_opposite
+from freqai_signals.schema import (
+    CONFIDENCE_COLUMN,
+    LABEL_COLUMN,
+    TRADE_COLUMNS,
+    TRUST_COLUMN,
+    SignalClass,
+)
+from freqai_signals.settings import SignalSettings
+
+
+def predicted_trade_returns(
+    frame: pd.DataFrame, labels: pd.DataFrame, settings: SignalSettings
+) -> "pd.Series[float]":
+    """Gross return of a trade on each row's predicted class, with all exits of the strategy."""
+    exits = settings.exits
+    sure = (frame[TRUST_COLUMN] == 1) & (frame[CONFIDENCE_COLUMN] >= exits.opposite_confidence)
+    sure &= exits.opposite_signal
+    sells, buys = (sure & (frame[LABEL_COLUMN] == k) for k in (SignalClass.SELL, SignalClass.BUY))
+    trades = labels.reindex(columns=TRADE_COLUMNS).to_numpy(np.float64)
+    # Frames have no holes, so positions count candles.
+    place = np.arange(len(frame))
+    long, short = closed_by_opposite(place, trades, sells.to_numpy(), buys.to_numpy())
+    is_sell, is_hold = (frame[LABEL_COLUMN] == k for k in (SignalClass.SELL, SignalClass.HOLD))
+    gain = np.where(is_hold, 0.0, np.where(is_sell, short, long))
+    return pd.Series(gain, index=frame.index)

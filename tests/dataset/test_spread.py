@@ -1,0 +1,59 @@
+"""The spread from candles: that of simulated trades, known the day before, 0 where none is seen."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from freqai_signals.dataset.spread import edge_square, mean_spread, spread_squares
+
+DAY, TRADES = 288, 12
+
+
+def traded(days: int, spread: float, seed: int = 0, trades: int = TRADES) -> pd.DataFrame:
+    """Candles of trades at bid or ask around a random walk."""
+    rng = np.random.default_rng(seed)
+    middle = rng.normal(0, 0.0004, (days * DAY, trades)).cumsum().reshape(days * DAY, trades)
+    side = rng.choice([-0.5, 0.5], middle.shape)
+    price = 100 * np.exp(middle) * (1 + spread * side)
+    return pd.DataFrame(
+        {
+            "open": price[:, 0], "high": price.max(axis=1), "low": price.min(axis=1),
+            "close": price[:, -1],
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("spread", [0.0005, 0.001, 0.003])
+@pytest.mark.parametrize("trades", [3, 30])
+def test_the_spread_of_simulated_trades_is_found(spread: float, trades: int) -> None:
+    candles = traded(30, spread, trades=trades)
+    squares = spread_squares(candles, np.arange(len(candles)), DAY)
+    assert mean_spread(squares) == pytest.approx(spread, rel=0.1)
+
+
+def test_prices_without_a_spread_show_next_to_none() -> None:
+    candles = traded(60, 0.0)
+    assert mean_spread(spread_squares(candles, np.arange(len(candles)), DAY)) < 0.0001
+
+
+def test_a_row_knows_the_day_before_and_nothing_later() -> None:
+    candles = traded(4, 0.001)
+    numbers = np.arange(len(candles)) + 40 * DAY
+    clean = spread_squares(candles, numbers, DAY)
+    assert np.isnan(clean[:DAY]).all()
+    for day in (1, 2, 3):
+        poisoned = candles.copy()
+        poisoned.iloc[day * DAY :] *= np.linspace(1, 2, len(candles) - day * DAY)[:, None]
+        changed = spread_squares(poisoned, numbers, DAY)
+        np.testing.assert_array_equal(changed[: (day + 1) * DAY], clean[: (day + 1) * DAY])
+
+
+def test_a_day_that_is_not_whole_or_did_not_trade_shows_nothing() -> None:
+    candles = traded(3, 0.001)
+    part = candles.iloc[5:].reset_index(drop=True)
+    squares = spread_squares(part, np.arange(5, len(candles)), DAY)
+    assert np.isnan(squares[: 2 * DAY - 5]).all()
+    assert np.isfinite(squares[2 * DAY - 5 :]).all()
+    flat = np.zeros(DAY)
+    assert np.isnan(edge_square(flat, flat, flat, flat))
+    assert np.isnan(mean_spread(np.full(3, np.nan)))
