@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS: Final = 10
+COMPLETE: Final = 0.95
+"""Share of a window's rows that must be there: one with a hole differs by its hours alone."""
+
 _MIN_WINDOWS: Final = 12
-# Shares of undrifted windows that may exceed the limits, so rates of false alarms.
-_WARNING_SHARE: Final = 3e-3
+# Shares of undrifted windows that may exceed the limits: where drift ends, and where it begins.
+_LOWER_SHARE: Final = 3e-3
 _DRIFT_SHARE: Final = 1e-4
 # Floors of the scales, below those of a thousand independent rows; level in standard deviations.
 _MIN_PSI: Final = 0.01
@@ -43,7 +46,7 @@ class DistributionReference:
         Shape ``(k,)``, 95 % quantiles over the windows of the reference of PSI, of KS, and of the
         distance of the mean from the center.
     limits
-        Shape ``(3, 2)``: warning and drift limits of ``psi`` (mean over columns of PSI / scale),
+        Shape ``(3, 2)``: lower and drift limits of ``psi`` (mean over columns of PSI / scale),
         ``ks`` (largest KS / scale) and ``level`` (largest distance from the center / scale). The
         last one covers what bins cannot: a slow column, such as volatility, fills different bins in
         every calm week, and a bin does not show how far beyond the outermost edge a value lies.
@@ -154,7 +157,7 @@ def distribution_reference(
     windows = np.concatenate([_counts(codes, group, bins) for group in groups])
     means = np.concatenate([_means(values, group) for group in groups])
     # Live, a window is compared only when it is full.
-    complete = windows[:, 0].sum(axis=-1) >= 0.95 * candles / step
+    complete = windows[:, 0].sum(axis=-1) >= COMPLETE * candles / step
     windows, means = windows[complete], means[complete]
     if len(windows) < _MIN_WINDOWS:
         return None
@@ -174,7 +177,7 @@ def distribution_reference(
         (level / scales[2]).max(axis=1),
     )
     limits = np.array(
-        [[_limit(kind, share) for share in (_WARNING_SHARE, _DRIFT_SHARE)] for kind in null]
+        [[_limit(kind, share) for share in (_LOWER_SHARE, _DRIFT_SHARE)] for kind in null]
     )
     psi_scale, ks_scale, level_scale = scales
     return DistributionReference(

@@ -1,9 +1,8 @@
 """Drift monitors: whether live data still resembles the model's training data.
 
-``update`` adds a row; ``warning_detected`` and ``drift_detected`` are the current state and reset
-when the data returns to normal. The state depends on the model's reference and on a window of past
-rows (losses: all since the model went live), so replaying the same rows after a restart gives the
-same state.
+``update`` adds a row; ``drift_detected`` is the current state and resets when the data returns to
+normal. The state depends on the model's reference and on a window of past
+rows, so replaying the same rows after a restart gives the same state.
 """
 
 from collections import deque
@@ -13,21 +12,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from freqai_signals.drift.distributions import DistributionReference
-from freqai_signals.drift.page_hinkley import PageHinkley
-from freqai_signals.drift.training_reference import (
-    DriftReference,
-    LossReference,
-    prediction_columns,
-)
+from freqai_signals.drift.distributions import COMPLETE, DistributionReference
+from freqai_signals.drift.training_reference import DriftReference, prediction_columns
 
 
 class Monitor(Protocol):
     """Read-only state that all monitors have."""
-
-    @property
-    def warning_detected(self) -> bool:
-        """Whether live data differs more than usual."""
 
     @property
     def drift_detected(self) -> bool:
@@ -41,7 +31,6 @@ class Monitor(Protocol):
 class NoDrift:
     """Detects nothing: drift detection is switched off, or there is no reference."""
 
-    warning_detected = False
     drift_detected = False
     detail = ""
 
@@ -56,6 +45,7 @@ class DistributionDrift:
         self._reference = reference
         self._newest = -1
         self._codes: deque[NDArray[np.uint8]] = deque()
+        self._candles: deque[int] = deque(maxlen=reference.window_rows)
         self._values = np.zeros((reference.window_rows, len(reference.names)))
         self._next = 0
         self._counts = np.zeros_like(reference.counts)
@@ -66,17 +56,14 @@ class DistributionDrift:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the window is full; part of a day would look like drift of calendar features."""
-        return len(self._codes) == self._reference.window_rows
-
-    @property
-    def warning_detected(self) -> bool:
-        """Whether any statistic exceeds its warning limit."""
-        return self._exceeds(0)
+        """Whether the window is full and has no hole, like those that the limits come from."""
+        rows, step = self._reference.window_rows, self._reference.step
+        longest = rows * step / COMPLETE
+        return len(self._codes) == rows and self._newest + step - self._candles[0] <= longest
 
     @property
     def drift_detected(self) -> bool:
-        """Whether any statistic exceeded its drift limit and a warning has persisted since.
+        """Whether any statistic exceeded its drift limit and one its lower limit ever since.
 
         With this hysteresis a statistic that fluctuates around its limit is one drift, not many.
         """
@@ -107,6 +94,7 @@ class DistributionDrift:
         self._newest = candle
         codes = self._reference.codes(values[None, :])[0]
         self._codes.append(codes)
+        self._candles.append(candle)
         self._counts[self._columns, codes] += 1
         if len(self._codes) > self._reference.window_rows:
             self._counts[self._columns, self._codes.popleft()] -= 1
@@ -116,63 +104,10 @@ class DistributionDrift:
             # Not a running sum, which would keep the rounding error of a huge value forever.
             means = self._values.mean(axis=0)
             self._found, self._worst = self._reference.statistics(self._counts, means)
-            self._drifted = self._exceeds(1) or (self._drifted and self._exceeds(0))
+        self._drifted = self._exceeds(1) or (self._drifted and self._exceeds(0))
 
     def _exceeds(self, level: int) -> bool:
         return self.is_ready and bool((self._found > self._reference.limits[:, level]).any())
-
-
-class LossDrift:
-    """Page-Hinkley test on block means of losses, against those of the model's hold-out.
-
-    The monitored value is the log loss minus the prior's, so that volatile weeks, in which all
-    losses are high, are not detected as drift.
-    """
-
-    def __init__(self, reference: LossReference) -> None:
-        self._reference = reference
-        self._page = PageHinkley(reference.limit)
-        self._block = -1
-        self._values: list[float] = []
-
-    @property
-    def warning_detected(self) -> bool:
-        """Whether half the limit is exceeded."""
-        return self._page.warning_detected
-
-    @property
-    def drift_detected(self) -> bool:
-        """Whether the limit is exceeded."""
-        return self._page.drift_detected
-
-    @property
-    def detail(self) -> str:
-        """The statistic as a multiple of its limit."""
-        return f"page-hinkley {self._page.statistic / self._page.limit:.2f} of the limit"
-
-    def update(self, candle: int, excess: float) -> None:
-        """Add one scored row; rows arrive in order of candle number.
-
-        Parameters
-        ----------
-        candle
-            Candle number of the prediction.
-        excess
-            Its log loss minus that of the prior, nats; known at its event end.
-        """
-        block = candle // self._reference.block_candles
-        if block > self._block:
-            self._close()
-            self._block = block
-        if block == self._block and np.isfinite(excess):
-            self._values.append(excess)
-
-    def _close(self) -> None:
-        # A block of a few rows varies more than the blocks that the spread was estimated from.
-        if len(self._values) >= max(1, self._reference.block_candles // 6):
-            mean = float(np.mean(self._values))
-            self._page.update((mean - self._reference.mean) / self._reference.spread)
-        self._values = []
 
 
 @dataclass(frozen=True)
@@ -180,7 +115,6 @@ class DriftState:
     """Current state of one monitor."""
 
     detector: str
-    warning: bool
     drift: bool
     detail: str
 
@@ -193,13 +127,10 @@ class PairDrift:
         self._features: DistributionDrift | NoDrift = NoDrift()
         self._predictions: DistributionDrift | NoDrift = NoDrift()
         self._labels: DistributionDrift | NoDrift = NoDrift()
-        self._losses: LossDrift | NoDrift = NoDrift()
         if reference is not None:
             self._features = _distribution_drift(reference.features)
             self._predictions = _distribution_drift(reference.predictions)
             self._labels = _distribution_drift(reference.labels)
-            if reference.losses is not None:
-                self._losses = LossDrift(reference.losses)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -224,7 +155,7 @@ class PairDrift:
         self._features.update(candle, features)
         self._predictions.update(candle, prediction_columns(probabilities[None, :])[0])
 
-    def update_outcome(self, candle: int, label: int, excess: float) -> None:
+    def update_outcome(self, candle: int, label: int) -> None:
         """Add an outcome; outcomes arrive in order of their prediction's candle number.
 
         Parameters
@@ -233,11 +164,8 @@ class PairDrift:
             Candle number of the prediction.
         label
             Realised class.
-        excess
-            Log loss of the prediction minus that of the prior, nats.
         """
         self._labels.update(candle, np.array([label], dtype=np.float32))
-        self._losses.update(candle, excess)
 
     @property
     def states(self) -> tuple[DriftState, ...]:
@@ -246,11 +174,8 @@ class PairDrift:
             ("features", self._features),
             ("predictions", self._predictions),
             ("labels", self._labels),
-            ("losses", self._losses),
         )
-        return tuple(
-            DriftState(name, m.warning_detected, m.drift_detected, m.detail) for name, m in monitors
-        )
+        return tuple(DriftState(name, m.drift_detected, m.detail) for name, m in monitors)
 
 
 def _distribution_drift(reference: DistributionReference | None) -> DistributionDrift | NoDrift:

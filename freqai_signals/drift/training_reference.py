@@ -1,4 +1,4 @@
-"""References of the drift monitors: distributions and losses of a model's training window."""
+"""References of the drift monitors: distributions and live quality of a model's training window."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -10,84 +10,36 @@ from numpy.typing import NDArray
 from freqai_signals.dataset.holdout import Holdout
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.drift.distributions import DistributionReference, distribution_reference
-from freqai_signals.drift.page_hinkley import PageHinkley
-from freqai_signals.metrics import log_losses, margins
+from freqai_signals.drift.quality_reference import (
+    QualityReference,
+    candle_values,
+    quality_reference,
+)
+from freqai_signals.metrics import margins
 from freqai_signals.schema import LABEL_COLUMN, PROBA_COLUMNS
 from freqai_signals.settings import SignalSettings
 
 WINDOW_DAYS: Final = 3
 """Days of live data that are compared with the reference."""
 
+MONITORS: Final = ("features", "predictions", "labels")
 MAX_FEATURES: Final = 24
-_MIN_BLOCKS: Final = 12
 _LABEL_EDGES: Final = np.array([[0.5, 1.5]], dtype=np.float32)
 
 
 @dataclass(frozen=True)
-class LossReference:
-    """A model's log loss minus the prior's on its hold-out, in blocks of candles.
-
-    Attributes
-    ----------
-    mean, spread
-        Of the block means, nats.
-    block_candles
-        Length of a block.
-    limit
-        Page-Hinkley statistic that counts as drift; half of it is a warning.
-    """
-
-    mean: float
-    spread: float
-    block_candles: int
-    limit: float
-
-
-@dataclass(frozen=True)
 class DriftReference:
-    """References of all monitors; None where the training window was too short."""
+    """References of all monitors, and of the test of live quality; None with too few days."""
 
     features: DistributionReference | None
     predictions: DistributionReference | None
     labels: DistributionReference | None
-    losses: LossReference | None
+    quality: QualityReference | None
 
     @property
     def unmonitored(self) -> tuple[str, ...]:
-        """Names of the parts without a reference."""
-        return tuple(part.name for part in fields(self) if getattr(self, part.name) is None)
-
-
-def loss_reference(holdout: Holdout, block_candles: int) -> LossReference | None:
-    """Mean and spread of block means of losses; None with fewer than twelve blocks."""
-    loss = log_losses(holdout.label, holdout.probabilities.astype(np.float64))
-    prior = np.broadcast_to(holdout.prior, (len(holdout), 3))
-    excess = loss - log_losses(holdout.label, prior)
-    by_pair = [
-        block_means(holdout.start[mine], excess[mine], block_candles)
-        for mine in (holdout.pair == pair for pair in np.unique(holdout.pair))
-    ]
-    means = np.concatenate([np.empty(0), *by_pair])
-    if len(means) < _MIN_BLOCKS:
-        return None
-    mean, spread = float(means.mean()), max(float(means.std()), 1e-6)
-    # The test is run on the hold-out itself: block means are autocorrelated, so the limit has to
-    # lie above what the statistic reaches without drift.
-    highest = 0.0
-    for series in by_pair:
-        test = PageHinkley(limit=np.inf)
-        for value in series:
-            test.update((float(value) - mean) / spread)
-            highest = max(highest, test.statistic)
-    return LossReference(mean, spread, block_candles, max(12.0, 1.5 * highest))
-
-
-def block_means(
-    start: NDArray[np.int64], values: NDArray[np.float64], block: int
-) -> NDArray[np.float64]:
-    """Means over blocks of candles, oldest first, without empty blocks."""
-    _, group = np.unique(start // block, return_inverse=True)
-    return np.asarray(np.bincount(group, weights=values) / np.bincount(group))
+        """Names of the monitors without a reference."""
+        return tuple(name for name in MONITORS if getattr(self, name) is None)
 
 
 def drift_reference(
@@ -116,14 +68,16 @@ def drift_reference(
     features = distribution_reference(tuple(monitored), rows.features[:, columns], all_rows, window)
     predictions = distribution_reference((*PROBA_COLUMNS, "margin"), outputs, tail_rows, window)
     labels = distribution_reference((LABEL_COLUMN,), label, all_rows, window, _LABEL_EDGES)
-    losses = loss_reference(
-        held, max(settings.label_horizon_candles, settings.candles_per_day // 4)
+    prior = np.broadcast_to(held.prior, (len(held), 3))
+    proba = held.probabilities.astype(np.float64)
+    quality = quality_reference(
+        candle_values(held.start, held.label, proba, prior), settings.candles_per_day
     )
     return DriftReference(
         features,
         predictions.without_level() if predictions is not None else None,
         labels.without_level() if labels is not None else None,
-        losses,
+        quality,
     )
 
 
@@ -152,7 +106,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> DriftReference | None:
     )
     parts: dict[str, Any] = {
         part: _part(arrays, f"drift_{part}_", kind)
-        for part, kind in (kinds | {"losses": LossReference}).items()
+        for part, kind in (kinds | {"quality": QualityReference}).items()
     }
     return DriftReference(**parts) if any(parts.values()) else None
 

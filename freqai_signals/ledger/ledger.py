@@ -6,7 +6,7 @@ it was acted on; counters are replaced, and a live prediction replaces a gap.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -183,7 +183,9 @@ class Ledger:
         with self._reading.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
-    def scored(self, since: int = 0, pair: str = "") -> pd.DataFrame:
+    def scored(
+        self, since: int = 0, pair: str = "", models: Collection[str] | None = None
+    ) -> pd.DataFrame:
         """Live predictions with a known outcome, oldest first.
 
         Parameters
@@ -192,6 +194,8 @@ class Ledger:
             Opening of the oldest candle wanted, seconds since 1970.
         pair
             One pair only; all if empty.
+        models
+            Versions that predicted, of any bot; all if None.
         """
         key = {column.name for column in OUTCOMES.primary_key.columns}
         outcome = [column for column in OUTCOMES.c if column.name not in key]
@@ -205,6 +209,8 @@ class Ledger:
             )
             .order_by(PREDICTIONS.c.candle, PREDICTIONS.c.pair)
         )
+        if models is not None:
+            query = query.where(PREDICTIONS.c.model_version.in_(models))
         return self._frame(query.where(PREDICTIONS.c.pair == pair) if pair else query)
 
     def rows(self, table: str, since: int = 0) -> pd.DataFrame:

@@ -37,15 +37,14 @@ class Evidence:
     ----------
     drift
         States of the pair's monitors.
-    live_skill, live_rows
-        Rolling skill against the prior on the ledger's newest scored rows, and how many they are.
+    quality
+        Tests of the pool's live quality.
     stale_candles
         Candles since the last trusted prediction.
     """
 
     drift: Sequence[DriftState] = ()
-    live_skill: float = 0.0
-    live_rows: int = 0
+    quality: Sequence[DriftState] = ()
     stale_candles: int = 0
 
 
@@ -115,11 +114,6 @@ def next_health(health: Health, candle: int, evidence: Evidence, settings: Drift
     if candle <= health.candle:
         return health
     wanted, reasons = _wanted(evidence, settings)
-    if wanted is Level.DRIFT and health.level >= Level.DRIFT:
-        # Training was asked for at once: drift that outlasts it is not cured by another model.
-        lasted = candle - health.since
-        if health.level is Level.HALTED or lasted >= settings.halt_after_candles:
-            wanted = Level.HALTED
     if wanted > health.level:
         return Health(wanted, candle, candle, -1, reasons)
     if wanted == health.level:
@@ -164,21 +158,17 @@ def action_of(health: Health, settings: DriftSettings) -> Action:
 
 def _wanted(evidence: Evidence, settings: DriftSettings) -> tuple[Level, tuple[str, ...]]:
     """Level that the evidence alone calls for, and why."""
+    # Data may drift and the model still hold: only the test of what came of its predictions halts.
+    failed = [f"{s.detector}: {s.detail}" for s in evidence.quality if s.drift]
     drifted = [f"{s.detector}: {s.detail}" for s in evidence.drift if s.drift]
-    warned = [f"{s.detector}: {s.detail}" for s in evidence.drift if s.warning]
-    poor = (
-        evidence.live_rows >= settings.live_skill_rows
-        and evidence.live_skill < settings.live_skill_floor
-    )
-    quality = [f"live skill {evidence.live_skill:+.3f} on {evidence.live_rows} rows"] * poor
     stale = evidence.stale_candles >= settings.stale_candles
     silence = [f"no trusted prediction for {evidence.stale_candles} candles"] * stale
-    if poor and any(s.drift and s.detector == "losses" for s in evidence.drift):
-        return Level.HALTED, (*quality, *drifted)
-    if drifted or quality:
-        return Level.DRIFT, (*quality, *drifted)
-    if warned or silence:
-        return Level.WARNING, (*silence, *warned)
+    if failed:
+        return Level.HALTED, (*failed, *drifted)
+    if drifted:
+        return Level.DRIFT, tuple(drifted)
+    if silence:
+        return Level.WARNING, tuple(silence)
     return Level.OK, ()
 
 

@@ -22,6 +22,7 @@ from freqai_signals.live.decision_log import LiveRecord
 from freqai_signals.live.health import action_of
 from freqai_signals.live.ledger_client import LiveLedger
 from freqai_signals.live.pair import PairOperation
+from freqai_signals.live.pool_quality import PoolQuality
 from freqai_signals.live.watch import LiveWatch
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.registry import open_registry
@@ -67,6 +68,7 @@ class LiveOperation:
         self._alerts = Alerts(settings.alerts)
         self._alerts_restored = False
         self._pairs: dict[str, PairOperation] = {}
+        self._tested: dict[str, PoolQuality] = {}
         self._logged: set[str] = set()
         self._ledger = LiveLedger(settings.ledger, user_data, bot, clock)
         self._decision_log = LiveRecord.from_environment()
@@ -249,7 +251,11 @@ class LiveOperation:
 
     def _pair(self, pair: str) -> PairOperation:
         if pair not in self._pairs:
-            self._pairs[pair] = PairOperation(pair, self._settings, self._ledger)
+            scope = pair if self._settings.model.pool == "pair" else "pool"
+            tested = self._tested.setdefault(
+                scope, PoolQuality(scope, self._settings, self._ledger)
+            )
+            self._pairs[pair] = PairOperation(pair, self._settings, self._ledger, tested)
         return self._pairs[pair]
 
     def _alerts_due(self, now: int, pairs: tuple[str, ...], ahead: Collection[str]) -> list[str]:
@@ -263,7 +269,6 @@ class LiveOperation:
         for pair, watch in known.items():
             self._judge_silence(pair, watch, candle)
         alerts = [level_alert(pair, watch.health) for pair, watch in known.items()]
-        alerts += [_quality_alert(pair, watch) for pair, watch in known.items()]
         alerts += [_model_alert(scope, event) for scope, event in self._models.events.items()]
         alerts += [_registry_alert(*found) for found in self._models.problems.items()]
         alerts += [ahead_alert(pair, pair in ahead) for pair in pairs]
@@ -276,16 +281,11 @@ class LiveOperation:
     def _judge_silence(self, pair: str, watch: LiveWatch, candle: int) -> None:
         # freqtrade asks for decisions at new candles only: where none arrives, nothing else looks.
         if watch.candle and candle - watch.candle >= self._settings.drift.stale_candles:
-            events = watch.judge_silence(candle)
+            quality = self._pair(pair).tested.states(watch.version)
+            events = watch.judge_silence(candle, quality)
             if events.rows:
                 health = self._ledger.counters({f"health {pair}": watch.health.to_json()})
                 self._ledger.write([events, health])
-
-
-def _quality_alert(pair: str, watch: LiveWatch) -> Alert:
-    if not watch.is_poor:
-        return Alert("quality", pair, NORMAL, 0)
-    return Alert("quality", pair, "below its floor", 1, f"live skill {watch.live_skill:+.3f}")
 
 
 def _model_alert(scope: str, event: ModelEvent) -> Alert:

@@ -14,6 +14,7 @@ from freqai_signals.ledger.outcomes import resolve_outcomes
 from freqai_signals.live.health import Health, action_of
 from freqai_signals.live.health import until as health_until
 from freqai_signals.live.ledger_client import LiveLedger
+from freqai_signals.live.pool_quality import PoolQuality
 from freqai_signals.live.watch import LiveWatch
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.schema import DECISION_SIGNAL_COLUMN
@@ -37,15 +38,21 @@ class PairOperation:
     Attributes
     ----------
     watch
-        Monitors, live skill and level.
+        Monitors and level.
     quality
-        Live quality of the last week; the previous one while the ledger cannot be read.
+        Live quality of the last week, for information; the previous one while the ledger cannot be
+        read.
+    tested
+        Test of live quality of all pairs with this pair's model, from which levels follow.
     """
 
-    def __init__(self, pair: str, settings: SignalSettings, ledger: LiveLedger) -> None:
+    def __init__(
+        self, pair: str, settings: SignalSettings, ledger: LiveLedger, tested: PoolQuality
+    ) -> None:
         self.pair = pair
         self.watch = LiveWatch(pair, settings)
         self.quality = LiveQuality(pair)
+        self.tested = tested
         self._settings = settings
         self._ledger = ledger
         # Openings of the newest recorded candle, and of a signal whose message a kill prevented.
@@ -76,7 +83,8 @@ class PairOperation:
                     self.quality,
                 )
                 self._quality_candle = candle
-        self._unwritten.append(watch.judge(candle))
+        self._unwritten += self.tested.update(watch.model, candle)
+        self._unwritten.append(watch.judge(candle, self.tested.states(watch.version)))
         watch.candle = candle
 
     def _restore(self, candle: int) -> None:

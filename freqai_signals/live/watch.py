@@ -1,4 +1,4 @@
-"""One pair's monitors, rolling live skill and level, updated candle by candle in a running bot."""
+"""One pair's monitors and level, updated candle by candle in a running bot."""
 
 import logging
 from collections import deque
@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals.dataset.rows import candle_numbers
-from freqai_signals.drift.monitors import PairDrift
-from freqai_signals.drift.training_reference import WINDOW_DAYS
+from freqai_signals.drift.monitors import DriftState, PairDrift
+from freqai_signals.drift.training_reference import MONITORS, WINDOW_DAYS
 from freqai_signals.ledger.ledger import Entry
 from freqai_signals.ledger.sql_tables import DRIFT_EVENTS, HEALTH
 from freqai_signals.live.health import Evidence, Health, next_health, renewed
@@ -21,7 +21,6 @@ from freqai_signals.settings import SignalSettings
 
 logger = logging.getLogger(__name__)
 
-ALL: Final = ("features", "predictions", "labels", "losses")
 _REMEMBERED_OUTCOMES: Final = 5_000
 
 
@@ -53,31 +52,10 @@ class LiveWatch:
         self.version = ""
         self._settings = settings
         self._drift = PairDrift(None)
-        self._losses: deque[tuple[float, float]] = deque(maxlen=settings.drift.live_skill_rows)
         self._last_trusted = -1
         self._observed: list[tuple[SignalModel, pd.DataFrame, pd.DataFrame]] = []
         self._resolved: deque[tuple[int, str]] = deque(maxlen=_REMEMBERED_OUTCOMES)
         self._newest_outcome = 0
-
-    @property
-    def live_rows(self) -> int:
-        """Scored rows behind :attr:`live_skill`."""
-        return len(self._losses)
-
-    @property
-    def live_skill(self) -> float:
-        """Skill against the class prior on the newest scored rows of this model; 0 without any."""
-        if not self._losses:
-            return 0.0
-        loss, prior = np.sum(self._losses, axis=0)
-        return float(1.0 - loss / prior)
-
-    @property
-    def is_poor(self) -> bool:
-        """Whether live skill is below its floor, on enough rows."""
-        drift = self._settings.drift
-        enough = drift.enabled and self.live_rows >= drift.live_skill_rows
-        return enough and self.live_skill < drift.live_skill_floor
 
     @property
     def outcomes_since(self) -> int:
@@ -118,7 +96,7 @@ class LiveWatch:
             return
         days = WINDOW_DAYS * self._settings.candles_per_day
         monitored = PairDrift(model.drift).feature_names
-        names = [name for name in ("date", *monitored) if name in features]
+        names = [name for name in ("date", "volume", *monitored) if name in features]
         self.features = {str(name): value for name, value in features.iloc[-1].items()}
         predicted = outputs[[*PROBA_COLUMNS, TRUST_COLUMN]].tail(days)
         self._observed.append((model, features[names].tail(days), predicted))
@@ -132,10 +110,9 @@ class LiveWatch:
         enabled = self._settings.drift.enabled
         self.version = self.model.card.version
         self._drift = PairDrift(self.model.drift if enabled else None)
-        self._losses.clear()
         self._resolved.clear()
         self._newest_outcome = 0
-        unmonitored = ALL if self.model.drift is None else self.model.drift.unmonitored
+        unmonitored = MONITORS if self.model.drift is None else self.model.drift.unmonitored
         if unmonitored and self.model.fit is not None and enabled:
             logger.warning(
                 "%s: drift of %s is not monitored: the training window of model %s is too short to "
@@ -167,13 +144,16 @@ class LiveWatch:
             values = inputs.to_numpy(np.float32)
             proba = outputs[list(PROBA_COLUMNS)].to_numpy(np.float64)
             trusted = (outputs[TRUST_COLUMN] == 1).to_numpy()
+            # Candles that fill a hole have no row in training either.
+            real = (features["volume"] > 0).to_numpy() if "volume" in features else trusted
             new = (numbers > model.trained_until) & (numbers <= candle)
             for i in np.flatnonzero(new & trusted):
                 self._last_trusted = max(int(numbers[i]), self._last_trusted)
-                self._drift.update_candle(int(numbers[i]), values[i], proba[i])
+                if real[i]:
+                    self._drift.update_candle(int(numbers[i]), values[i], proba[i])
 
     def update_outcomes(self, resolved: Entry, stored: Sequence[Mapping[str, Any]]) -> Entry:
-        """Score the model by outcomes; returns those that are to be written.
+        """Compare outcomes with the training data; returns those that are to be written.
 
         Parameters
         ----------
@@ -194,19 +174,19 @@ class LiveWatch:
                 continue
             self._newest_outcome = max(self._newest_outcome, row["candle"])
             if row["realised"] is not None:
-                loss, prior = float(row["loss"]), float(row["prior_loss"])
-                self._losses.append((loss, prior))
                 number = int(row["candle"]) // self._settings.candle_seconds
-                self._drift.update_outcome(number, int(row["realised"]), loss - prior)
+                self._drift.update_outcome(number, int(row["realised"]))
         return Entry(resolved.table, list(new.values()))
 
-    def judge(self, candle: int, now: int = 0) -> Entry:
+    def judge(self, candle: int, quality: Sequence[DriftState] = (), now: int = 0) -> Entry:
         """Move the level to a candle; the entry holds an event for the ledger if it changed.
 
         Parameters
         ----------
         candle
             Candle number.
+        quality
+            Tests of the pool's live quality; see :mod:`~freqai_signals.live.pool_quality`.
         now
             Number of the candle that should have closed by now, if it is a later one.
         """
@@ -215,8 +195,7 @@ class LiveWatch:
             return Entry(DRIFT_EVENTS.name, [])
         evidence = Evidence(
             drift=self._drift.states,
-            live_skill=self.live_skill,
-            live_rows=self.live_rows,
+            quality=quality,
             stale_candles=newest - self._last_trusted if self._last_trusted >= 0 else 0,
         )
         self.health = next_health(before, candle, evidence, self._settings.drift)
@@ -232,15 +211,17 @@ class LiveWatch:
         }
         return Entry(DRIFT_EVENTS.name, [event])
 
-    def judge_silence(self, now: int) -> Entry:
+    def judge_silence(self, now: int, quality: Sequence[DriftState] = ()) -> Entry:
         """Judge a candle that is overdue; may be repeated, and the candle still counts later.
 
         Parameters
         ----------
         now
             Number of the candle that should have closed by the clock, which may be wrong.
+        quality
+            As for :meth:`judge`.
         """
-        events = self.judge(self.candle + 1, now)
+        events = self.judge(self.candle + 1, quality, now)
         self.health = replace(self.health, candle=self.candle)
         return events
 

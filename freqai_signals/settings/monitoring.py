@@ -81,21 +81,17 @@ class LedgerSettings(Section):
 class DriftSettings(Section):
     """Health levels of a pair and their consequences; see ``live.health``.
 
-    ``live_skill_floor`` applies from ``live_skill_rows`` scored rows on. From ``warning`` on
-    ``confidence_step`` is added to the confidence that a signal needs. A pair is halted after
-    ``halt_after_candles`` of drift, and improves a level after ``resume_candles`` without a reason.
+    From ``warning`` on ``confidence_step`` is added to the confidence that a signal needs. A pair
+    improves a level after ``resume_candles`` without a reason.
     """
 
     affects: ClassVar[Effect] = "nothing"
 
     enabled: bool = True
-    live_skill_floor: Annotated[float, Field(ge=-10, lt=1)] = -0.05
-    live_skill_rows: Annotated[int, Field(ge=50, le=1_000_000)] = 500
     stale_candles: Annotated[int, Field(ge=1, le=100_000)] = 3
     retrain_from: Literal["warning", "drift", "halted", "never"] = "drift"
     block_entries_from: Literal["warning", "drift", "halted", "never"] = "halted"
     confidence_step: Fraction = 0.02
-    halt_after_candles: Annotated[int, Field(ge=1, le=1_000_000)] = 864
     resume_candles: Annotated[int, Field(ge=1, le=1_000_000)] = 144
 
 

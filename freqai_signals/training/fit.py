@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from freqai_signals import metrics
+from freqai_signals.dataset.features import feature_groups
 from freqai_signals.dataset.holdout import Holdout
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.drift.training_reference import MAX_FEATURES, drift_reference
@@ -92,12 +93,21 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     model = SignalModel(
         card, window.rows.names, before.directions, fit, until, held, trades=before.trades
     )
-    used = [name for name, _ in model.feature_importance(MAX_FEATURES)]
+    monitored = _monitored(model, settings)
     return replace(
         model,
         card=replace(card, groups=group_shares(model, settings)),
-        drift=drift_reference(window.rows, held, used, settings),
+        drift=drift_reference(window.rows, held, monitored, settings),
     )
+
+
+def _monitored(model: SignalModel, settings: SignalSettings) -> list[str]:
+    """Features with the largest gain, but for the calendar's: only holes can make these differ."""
+    group_of = feature_groups(settings)
+    names = [
+        n for n, _ in model.feature_importance(len(model.names)) if group_of.get(n) != "calendar"
+    ]
+    return names[:MAX_FEATURES]
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,12 @@
 """Binned comparison by hand, and limits that allow for autocorrelation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.signal import lfilter
 
+from freqai_signals.dataset.features import feature_groups
 from freqai_signals.drift.distributions import (
     DistributionReference,
     distribution_reference,
@@ -104,7 +107,7 @@ def test_reference_is_stored_with_the_model() -> None:
     assert set(model.drift.features.names) == set(model.names)
     loaded = from_bytes(to_bytes(model)).drift
     assert loaded is not None
-    assert loaded.losses == model.drift.losses
+    assert loaded.quality == model.drift.quality is not None
     assert loaded.features.names == model.drift.features.names
     np.testing.assert_array_equal(loaded.features.limits, model.drift.features.limits)
     assert isinstance(loaded.features.window_rows, int)
@@ -116,13 +119,25 @@ def test_a_short_training_window_is_monitored_in_part() -> None:
     model = train(Request(make_rows(days=60), small_settings()))
     assert model.drift is not None
     assert model.drift.features is not None
-    assert model.drift.losses is not None
+    assert model.drift.quality is None
     assert model.drift.unmonitored == ("predictions", "labels")[: len(model.drift.unmonitored)]
     loaded = from_bytes(to_bytes(model)).drift
     assert loaded is not None
     assert loaded.unmonitored == model.drift.unmonitored
     few = train(Request(make_rows(days=12), small_settings()))
     assert few.drift is None or "predictions" in few.drift.unmonitored
+
+
+def test_calendar_features_are_not_monitored() -> None:
+    """Their distribution in a whole window is always the same; only a hole can change it."""
+    settings = small_settings()
+    calendar = [name for name, group in feature_groups(settings).items() if group == "calendar"]
+    rows = make_rows(days=200)
+    names = (*rows.names[:-1], calendar[0])
+    model = train(Request(replace(rows, names=names), settings))
+    assert model.drift is not None
+    assert model.drift.features is not None
+    assert set(model.drift.features.names) == set(rows.names[:-1])
 
 
 def test_missing_candles_are_no_drift_of_the_calendar() -> None:

@@ -16,11 +16,11 @@ from freqai_signals.live.health import (
 )
 from freqai_signals.settings import DriftSettings
 
-SETTINGS = DriftSettings(halt_after_candles=10, resume_candles=4, live_skill_rows=50)
+SETTINGS = DriftSettings(resume_candles=4)
 CALM = Evidence()
-WARNED = Evidence((DriftState("features", True, False, "psi"),))
-DRIFTED = Evidence((DriftState("features", True, True, "psi"),))
-POOR = Evidence(live_skill=-0.2, live_rows=50)
+SILENT = Evidence(stale_candles=3)
+DRIFTED = Evidence((DriftState("features", True, "psi"),))
+FAILED = Evidence(quality=(DriftState("live skill", True, "lost"),))
 
 
 def run(*evidence: Evidence, start: Health | None = None) -> list[str]:
@@ -33,27 +33,28 @@ def run(*evidence: Evidence, start: Health | None = None) -> list[str]:
 
 
 def test_a_reason_raises_the_level_at_once() -> None:
-    assert run(CALM, WARNED, DRIFTED) == ["ok", "warning", "drift"]
+    assert run(CALM, SILENT, DRIFTED, FAILED) == ["ok", "warning", "drift", "halted"]
     assert run(DRIFTED) == ["drift"]
 
 
 @pytest.mark.parametrize(
     ("evidence", "level"),
     [
-        (POOR, "drift"),
-        (replace(POOR, live_rows=49), "ok"),
+        (FAILED, "halted"),
+        (Evidence(quality=(DriftState("live skill", False, ""),)), "ok"),
         (Evidence(stale_candles=3), "warning"),
         (Evidence(stale_candles=2), "ok"),
-        (replace(POOR, drift=(DriftState("losses", True, True, ""),)), "halted"),
-        (replace(POOR, drift=(DriftState("labels", True, True, ""),)), "drift"),
+        (replace(FAILED, drift=DRIFTED.drift, stale_candles=3), "halted"),
+        (Evidence((DriftState("labels", True, ""),)), "drift"),
     ],
 )
 def test_each_kind_of_evidence_calls_for_its_level(evidence: Evidence, level: str) -> None:
     assert run(evidence) == [level]
 
 
-def test_drift_that_lasts_halts() -> None:
-    assert run(*[DRIFTED] * 12)[-3:] == ["drift", "halted", "halted"]
+def test_drift_alone_never_halts() -> None:
+    """Other data than in training does not show that the model fails; its outcomes would."""
+    assert set(run(*[DRIFTED] * 2000)) == {"drift"}
 
 
 def test_levels_are_left_one_by_one_after_calm() -> None:
@@ -69,7 +70,8 @@ def test_a_relapse_starts_the_wait_anew() -> None:
 def test_halted_resumes_when_calm() -> None:
     start = Health(Level.HALTED, 0, 0)
     assert run(*[CALM] * 5, start=start)[-1] == "drift"
-    assert run(*[DRIFTED] * 50, start=start)[-1] == "halted"
+    assert run(*[DRIFTED] * 50, start=start)[-1] == "drift"
+    assert run(*[FAILED] * 50, start=start)[-1] == "halted"
 
 
 def test_a_candle_counts_once() -> None:

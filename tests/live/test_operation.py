@@ -141,23 +141,6 @@ def outcomes_of(bot: Bot, model: SignalModel) -> list[dict[str, Any]]:
     return bot.ledger().outcomes(PAIR, model.card.version)
 
 
-def test_two_bots_with_one_model_both_watch_what_came_of_it(start: Start) -> None:
-    """The ledger has the rows of the first one only."""
-    settings = with_section("drift", live_skill_rows=50, live_skill_floor=0.99)
-    bots = [start(settings, name) for name in ("one", "two")]
-    for bot in bots:
-        bot.operation.promote(PAIR, model_of(0), window(0))
-    for number in range(FIRST, FIRST + 54):
-        for bot in bots:
-            bot.candle(number)
-    assert set(bots[0].ledger().rows("predictions")["bot"]) == {"one"}
-    watches = [bot.operation._pair(PAIR).watch for bot in bots]
-    assert watches[0].health.level == watches[1].health.level == Level.DRIFT
-    assert watches[0].health.reasons == watches[1].health.reasons
-    assert watches[0].live_skill == watches[1].live_skill
-    assert all("on 50 rows" in watch.health.reasons[0] for watch in watches)
-
-
 def test_each_bot_scores_its_own_predictions_by_its_own_label(start: Start, tmp_path: Path) -> None:
     alone = start(folder=tmp_path / "alone")
     together = start()

@@ -26,9 +26,7 @@ def model() -> SignalModel:
 
 @pytest.fixture
 def settings() -> SignalSettings:
-    drift = small_settings().drift.model_copy(
-        update={"live_skill_rows": 50, "resume_candles": 24, "halt_after_candles": 1000}
-    )
+    drift = small_settings().drift.model_copy(update={"resume_candles": 24})
     return small_settings().model_copy(update={"drift": drift})
 
 
@@ -69,7 +67,6 @@ def test_a_normal_pair_does_not_drift(model: SignalModel, settings: SignalSettin
     watch = LiveWatch(PAIR, settings)
     levels, _ = run(watch, model, 20)
     assert max(levels) <= Level.WARNING
-    assert watch.live_skill > 0.1
 
 
 def test_a_shift_is_drift_until_a_new_model_and_calm_candles(
@@ -98,22 +95,6 @@ def test_silence_is_a_warning(model: SignalModel, settings: SignalSettings) -> N
         close(watch, model, candle, [0.0, 1.0, 0.0], trust=0)
         watch.judge(candle)
     assert watch.health.reasons == ("no trusted prediction for 3 candles",)
-
-
-def test_poor_live_skill_counts_only_this_models_rows(
-    model: SignalModel, settings: SignalSettings
-) -> None:
-    watch = LiveWatch(PAIR, settings)
-    close(watch, model, 200, [0.2, 0.3, 0.5])
-    for version, level in (("other", Level.OK), (model.card.version, Level.HALTED)):
-        rows = [
-            {"candle": n * 3600, "model_version": version, "realised": 1, "loss": 2.0,
-             "prior_loss": 1.0}
-            for n in range(60)
-        ]  # fmt: skip
-        watch.update_outcomes(Entry("outcomes", rows), [])
-        watch.judge(200 if version == "other" else 201)
-        assert watch.health.level is level
 
 
 def test_level_survives_a_restart(settings: SignalSettings, model: SignalModel) -> None:
@@ -152,4 +133,3 @@ def test_an_outcome_counts_once(model: SignalModel, settings: SignalSettings) ->
     }  # fmt: skip
     assert watch.update_outcomes(Entry("outcomes", [row]), []).rows == [row]
     assert watch.update_outcomes(Entry("outcomes", [row]), [row]).rows == []
-    assert (watch.live_rows, watch.live_skill) == (1, 0.5)

@@ -1,0 +1,178 @@
+"""The test of live quality in a running bot: of a pool, or of each pair with a model of its own."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, astuple
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from freqai_signals.drift.monitors import DriftState
+from freqai_signals.drift.quality_reference import (
+    QualityReference,
+    candle_values,
+    why_not_tested,
+)
+from freqai_signals.drift.sequential import QualityDay, quality_day, states_after
+from freqai_signals.ledger.ledger import Entry
+from freqai_signals.live.ledger_client import LiveLedger
+from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.schema import PROBA_COLUMNS
+from freqai_signals.settings import SignalSettings
+
+logger = logging.getLogger(__name__)
+
+_LOOKS_A_DAY: Final = 8
+_FIRST_DAYS: Final = 7
+_KEPT_DAYS: Final = 400
+# Outcomes of a bot that was away come later: its newest days are judged again.
+_OPEN_DAYS: Final = 2
+_PRIORS: Final = ["prior_sell", "prior_hold", "prior_buy"]
+
+
+class PoolQuality:
+    """Days judged so far, and the state of the tests after them.
+
+    All follows from the ledger's rows and from the stored days: a bot that was restarted goes on as
+    if it had not been, and bots that share model and ledger come to the same state.
+
+    Parameters
+    ----------
+    scope
+        ``pool``, or a pair with a model of its own.
+    settings
+        Candle length and horizon.
+    ledger
+        Where outcomes and days are; without one nothing is tested.
+    """
+
+    def __init__(self, scope: str, settings: SignalSettings, ledger: LiveLedger) -> None:
+        self.days: list[QualityDay] = []
+        self._scope = scope
+        self._settings = settings
+        self._ledger = ledger
+        self._references: dict[str, QualityReference] = {}
+        self._restored = False
+        self._looked = -1
+        self._noted = ""
+        self._stored = ""
+
+    def update(self, model: SignalModel | None, candle: int) -> list[Entry]:
+        """Judge the days that are over; what is to be written, if anything changed.
+
+        Parameters
+        ----------
+        model
+            The one that serves now.
+        candle
+            Number of the newest closed candle; outcomes of a day are known a horizon after it.
+        """
+        every = max(self._settings.candles_per_day // _LOOKS_A_DAY, 1)
+        if not (self._settings.drift.enabled and self._ledger.enabled):
+            return []
+        self._note(model)
+        if candle // every == self._looked or not self._restore():
+            return []
+        reference = model.drift.quality if model is not None and model.drift else None
+        if model is not None and reference is not None:
+            self._references[model.card.version] = reference
+        last = (candle + 1 - self._settings.label_horizon_candles) // self._settings.candles_per_day
+        days = self._judged(last - 1)
+        if days is None:
+            return []
+        self._looked = candle // every
+        self.days = days
+        used = {day.version for day in days[-_OPEN_DAYS:]} | {model.card.version if model else ""}
+        self._references = {name: r for name, r in self._references.items() if name in used}
+        text = self._to_json()
+        if text == self._stored:
+            return []
+        self._stored = text
+        return [self._ledger.counters({f"quality {self._scope}": text})]
+
+    def states(self, version: str) -> tuple[DriftState, ...]:
+        """State of each test, for health; an alarm about another model than ``version`` is over."""
+        if not self.days or self.days[-1].version != version:
+            return ()
+        return tuple(
+            DriftState(f"live {name}", state.alarm, _detail(name, state.since))
+            for name, state in states_after(self.days).items()
+        )
+
+    def _note(self, model: SignalModel | None) -> None:
+        """Log once a model what cannot be tested."""
+        if model is None or model.fit is None or model.card.version == self._noted:
+            return
+        self._noted = model.card.version
+        reference = model.drift.quality if model.drift is not None else None
+        for reason in why_not_tested(
+            reference, model.holdout.start, self._settings.candles_per_day
+        ):
+            logger.warning("Live quality of %s, model %s: %s", self._scope, self._noted, reason)
+
+    def _restore(self) -> bool:
+        if not self._restored:
+            text = self._ledger.counter(f"quality {self._scope}")
+            if text is None:
+                return False
+            self._restored = True
+            try:
+                self._from_json(text or '{"days": [], "references": {}}')
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                logger.warning("The stored live quality of %s begins again: %r", self._scope, error)
+        return True
+
+    def _judged(self, last: int) -> list[QualityDay] | None:
+        """All days up to ``last``, the newest ones judged again; None if the ledger is away."""
+        kept = [day for day in self.days[:-_OPEN_DAYS] if day.day <= last]
+        open_days = self.days[-_OPEN_DAYS:]
+        first = open_days[0].day if open_days else last - _FIRST_DAYS + 1
+        per_day, seconds = self._settings.candles_per_day, self._settings.candle_seconds
+        pair = "" if self._settings.model.pool == "whitelist" else self._scope
+        versions = sorted(self._references)
+        scored = self._ledger.ask(
+            lambda ledger: ledger.scored(first * per_day * seconds, pair, versions), None
+        )
+        if scored is None:
+            return None
+        candle = scored["candle"].to_numpy(np.int64) // seconds
+        scored = scored.assign(number=candle, day=candle // per_day)
+        scored = scored[scored["day"] <= last]
+        for day in np.unique(scored["day"].to_numpy(np.int64)).tolist():
+            rows = scored[scored["day"] == day].groupby("model_version")
+            values = {str(version): _values(part) for version, part in rows}
+            judged = quality_day(day, values, self._references, per_day)
+            kept += [judged] if judged is not None else []
+        return kept[-_KEPT_DAYS:]
+
+    def _to_json(self) -> str:
+        references = {name: asdict(found) for name, found in self._references.items()}
+        return json.dumps({"days": [astuple(d) for d in self.days], "references": references})
+
+    def _from_json(self, text: str) -> None:
+        given: Mapping[str, Any] = json.loads(text)
+        self.days = [
+            QualityDay(int(day), str(version), float(skill), float(direction))
+            for day, version, skill, direction in given["days"]
+        ]
+        references = {
+            str(name): QualityReference(**values) for name, values in given["references"].items()
+        }
+        self._references = references | self._references
+
+
+def _values(rows: pd.DataFrame) -> pd.DataFrame:
+    return candle_values(
+        rows["number"].to_numpy(np.int64),
+        rows["realised"].to_numpy(np.int8),
+        rows[list(PROBA_COLUMNS)].to_numpy(np.float64),
+        rows[_PRIORS].to_numpy(np.float64),
+    )
+
+
+def _detail(name: str, since: int) -> str:
+    date = pd.Timestamp(since * 86_400, unit="s")
+    lost = "half of what it was on the hold-out or less" if name == "skill" else "turned or lost"
+    return f"{lost}, found on {date:%Y-%m-%d}"
