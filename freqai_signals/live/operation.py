@@ -169,10 +169,9 @@ class LiveOperation:
             is_new = self._safely(lambda: self._pair(pair).record(real, cost), True)
             self._safely(lambda: self._pair(pair).send_signals(real.iloc[-1], is_new, send), None)
 
-    def columns(self, pair: str) -> dict[str, float]:
-        """Live quality and level as numbers for FreqUI."""
-        state = self._pair(pair)
-        return state.quality.columns() | {"drift_level": float(state.watch.health.level)}
+    def columns(self, pair: str, frame: pd.DataFrame) -> pd.DataFrame:
+        """Live quality and level as they were at each candle's close, for charts."""
+        return self._safely(lambda: self._pair(pair).columns(frame), frame[[]])
 
     def wants_training(self, pair: str) -> bool:
         """Whether to train before the schedule; once per ``resume_candles`` of a pool."""

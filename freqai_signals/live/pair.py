@@ -1,5 +1,6 @@
 """One pair in a running bot: from the closed candle to rows in the ledger and messages."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
@@ -28,6 +29,8 @@ _QUALITY_CANDLES: Final = 12
 _FIRST_CANDLES: Final = 20_000
 _LATER_CANDLES: Final = 2_000
 _NO_MODEL: Final = "none"
+_DRAWN: Final = ("live_rows", "live_skill", "live_accuracy", "drift_level")
+_DRAWN_CANDLES: Final = 5_000
 
 
 class PairOperation:
@@ -53,6 +56,7 @@ class PairOperation:
         self._restored = False
         self._unwritten: list[Entry] = []
         self._quality_candle = -_QUALITY_CANDLES
+        self._drawn: dict[int, tuple[float, ...]] = {}
 
     def judge(self, candles: pd.DataFrame, cost: float) -> None:
         """Monitor the newest candle and the outcomes known by now; move the level."""
@@ -77,6 +81,31 @@ class PairOperation:
                 self._quality_candle = candle
         self._unwritten.append(watch.judge(candle))
         watch.candle = candle
+        found = self.quality
+        level = float(watch.health.level)
+        self._drawn[candle] = (float(found.rows), found.skill, found.accuracy, level)
+        if len(self._drawn) > _DRAWN_CANDLES:
+            del self._drawn[min(self._drawn)]
+
+    def columns(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Live quality of the week and level at each candle's close.
+
+        Parameters
+        ----------
+        frame
+            With ``date``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index of ``frame``; ``live_rows``, ``live_skill``, ``live_accuracy`` and
+            ``drift_level``, NaN at candles that this bot has not judged since its start and where
+            nothing is scored yet.
+        """
+        numbers = candle_numbers(frame["date"], self._settings.candle_seconds)
+        nothing = (math.nan,) * len(_DRAWN)
+        rows = [self._drawn.get(number, nothing) for number in numbers.tolist()]
+        return pd.DataFrame(rows, index=frame.index, columns=list(_DRAWN), dtype=float)
 
     def _restore(self, candle: int) -> None:
         """Continue from the ledger's state of this bot and pair."""

@@ -37,6 +37,7 @@ from freqai_signals.trading.own_strategy import (
     targets_completed,
     without_blocked,
 )
+from freqai_signals.trading.plots import with_plots
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ class SignalColumns(IStrategy):
         own_startup = getattr(self, "startup_candle_count", 0) or 0
         self.startup_candle_count = max(own_startup, row_memory(self.signal_settings))
         self._is_live = config.get("runmode") in (RunMode.DRY_RUN, RunMode.LIVE)
+        self._is_drawn = self._is_live or config.get("runmode") in (RunMode.WEBSERVER, RunMode.PLOT)
         super().__init__(config)
         self.features = FeatureCache(self.signal_settings, pool_pairs(self.signal_settings, config))
         self.tables = PairTables(self._candle_seconds)
@@ -225,13 +227,12 @@ class SignalColumns(IStrategy):
         if self._is_live:
             operation: LiveOperation = self.freqai.operation
             operation.record(pair, frame, self.round_trip_cost(pair), self.dp.send_msg)
-            for name, value in operation.columns(pair).items():
-                frame[name] = value
+            frame = frame.assign(**operation.columns(pair, frame))
             if operation.wants_training(pair):
                 self.freqai.retrain_early(pair)
         elif is_kept:
             self._record(frame, pair)
-        return frame
+        return with_plots(frame, self._settings_now().decision) if self._is_drawn else frame
 
     def _own_entries(self, frame: DataFrame, pair: str) -> DataFrame:
         """Entries of a strategy's own rules as decisions; a blocked pair enters nothing."""

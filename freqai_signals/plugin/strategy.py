@@ -50,6 +50,8 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.can_short = config.get("trading_mode", "spot") == "futures"
+        if self._is_live and type(self).plot_config is LightGBMSignalStrategy.plot_config:
+            self.plot_config = plot_config(live=True)
         self._reader = PredictionReader(self._candle_seconds)
         self._tuned = TunedSettings(self.signal_settings)
         self._positions = Positions(self._settings_now, self._is_live)

@@ -195,13 +195,19 @@ def test_outcomes_that_could_not_be_read_at_the_start_are_taken_in_later(start: 
     assert skills[0] == skills[1] != 0
 
 
-def test_columns_are_numbers(start: Start) -> None:
+def test_columns_for_charts_are_as_each_candle_had_them(start: Start) -> None:
     bot = start()
     bot.operation.promote(PAIR, model_of(0), window(0))
     bot.candle(FIRST)
-    found = bot.operation.columns(PAIR)
-    assert set(found) == {"live_rows", "live_skill", "live_accuracy", "drift_level"}
-    assert all(isinstance(value, float) for value in found.values())
+    bot.candle(FIRST + 1)
+    numbers = np.array([FIRST - 1, FIRST, FIRST + 1])
+    dates = pd.to_datetime(numbers * HOUR, unit="s", utc=True)
+    found = bot.operation.columns(PAIR, pd.DataFrame({"date": dates}))
+    assert list(found) == ["live_rows", "live_skill", "live_accuracy", "drift_level"]
+    # Unknown is empty: a candle from before the start, and a skill without outcomes.
+    assert found["drift_level"].fillna(-1).tolist() == [-1, 0, 0]
+    assert found["live_rows"].fillna(-1).tolist() == [-1, 0, 0]
+    assert found["live_skill"].isna().all()
 
 
 def test_refused_model_does_not_serve_and_the_operator_is_told(start: Start) -> None:
@@ -292,7 +298,7 @@ def test_level_restrains_asks_for_training_and_survives_a_restart(start: Start) 
     health_limits = again.candle(FIRST + 1)
     assert health_limits.blocked == "halted"
     assert health_limits.confidence_step == settings.drift.confidence_step
-    assert again.operation.columns(PAIR)["drift_level"] == 3
+    assert again.operation._pair(PAIR).watch.health.level == 3
     asked = [again.operation.wants_training(PAIR)]
     for number in range(FIRST + 2, FIRST + 5):
         again.candle(number)
@@ -315,10 +321,10 @@ def test_numbers_of_a_shorter_timeframe_hold_nothing_back(start: Start) -> None:
     again = start(settings)
     assert again.candle(FIRST + 1).blocked == "halted"
     assert again.operation.wants_training(PAIR)
-    levels = [again.operation.columns(PAIR)["drift_level"]]
+    levels = [again.operation._pair(PAIR).watch.health.level]
     for number in range(FIRST + 2, FIRST + 9):
         again.candle(number)
-        levels.append(again.operation.columns(PAIR)["drift_level"])
+        levels.append(again.operation._pair(PAIR).watch.health.level)
     assert levels == [3, 3, 3, 3, 2, 2, 2, 1]
 
 
@@ -329,12 +335,12 @@ def test_a_clock_that_is_ahead_warns_and_holds_nothing_back(start: Start) -> Non
     bot.candle(FIRST)
     for _ in range(2):
         bot.alerts(FIRST + 500)
-    assert bot.operation.columns(PAIR)["drift_level"] == 1
+    assert bot.operation._pair(PAIR).watch.health.level == 1
     step = settings.drift.confidence_step
     assert bot.candle(FIRST + 1) == HealthLimits(step, since=(FIRST + 1) * HOUR)
     for number in range(FIRST + 2, FIRST + 5):
         bot.candle(number)
-    assert bot.operation.columns(PAIR)["drift_level"] == 0
+    assert bot.operation._pair(PAIR).watch.health.level == 0
 
 
 def test_silence_is_noticed_where_no_candle_arrives(start: Start) -> None:
