@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ from freqai_signals.registry.serving import LiveModels, ModelEvent
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.health_limits import HealthLimits, apply_health_limits
 from freqai_signals.signals.message import for_chat
+from freqai_signals.trading.entries import closed_by
 
 logger = logging.getLogger(__name__)
 
@@ -172,6 +174,11 @@ class LiveOperation:
     def columns(self, pair: str, frame: pd.DataFrame) -> pd.DataFrame:
         """Live quality and level as they were at each candle's close, for charts."""
         return self._safely(lambda: self._pair(pair).columns(frame), frame[[]])
+
+    def trade_data(self, pair: str, opened: datetime) -> dict[str, Any]:
+        """What a trade opened at this time keeps of its signal; empty if that is not known."""
+        candle = closed_by(int(opened.timestamp()), self._settings.candle_seconds)
+        return self._safely(lambda: self._pair(pair).trade_data(candle), {})
 
     def wants_training(self, pair: str) -> bool:
         """Whether to train before the schedule; once per ``resume_candles`` of a pool."""

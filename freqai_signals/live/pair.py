@@ -17,12 +17,12 @@ from freqai_signals.live.health import until as health_until
 from freqai_signals.live.ledger_client import LiveLedger
 from freqai_signals.live.watch import LiveWatch
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.schema import DECISION_SIGNAL_COLUMN
+from freqai_signals.schema import DECISION_SIGNAL_COLUMN, EXPECTED_RETURN_COLUMN
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import NO_SIGNAL
 from freqai_signals.signals.health_limits import HealthLimits
 from freqai_signals.signals.message import for_chat, signal_message
-from freqai_signals.signals.record import record_of
+from freqai_signals.signals.record import record_of, trade_data
 
 _QUALITY_DAYS: Final = 7
 _QUALITY_CANDLES: Final = 12
@@ -31,6 +31,7 @@ _LATER_CANDLES: Final = 2_000
 _NO_MODEL: Final = "none"
 _DRAWN: Final = ("live_rows", "live_skill", "live_accuracy", "drift_level")
 _DRAWN_CANDLES: Final = 5_000
+_KEPT_SIGNALS: Final = 20
 
 
 class PairOperation:
@@ -57,6 +58,7 @@ class PairOperation:
         self._unwritten: list[Entry] = []
         self._quality_candle = -_QUALITY_CANDLES
         self._drawn: dict[int, tuple[float, ...]] = {}
+        self._opened_by: dict[int, dict[str, Any]] = {}
 
     def judge(self, candles: pd.DataFrame, cost: float) -> None:
         """Monitor the newest candle and the outcomes known by now; move the level."""
@@ -164,7 +166,12 @@ class PairOperation:
         if is_new and model is not None and int(row[DECISION_SIGNAL_COLUMN]) != NO_SIGNAL:
             features = self.watch.features
             drivers = model.contributions(features) if features else []
-            records.append(record_of(self.pair, row, source.model_version, drivers))
+            made = record_of(self.pair, row, source.model_version, drivers)
+            records.append(made)
+            # An order fills, or is given up, within a few candles.
+            newest = list(self._opened_by.items())[-_KEPT_SIGNALS:]
+            data = trade_data(made, float(row[EXPECTED_RETURN_COLUMN]))
+            self._opened_by = {**dict(newest), opening: data}
         entries = [
             prediction_rows(frame, source, self._after),
             signal_rows(records, self._ledger.bot),
@@ -175,6 +182,10 @@ class PairOperation:
         # Whoever reads a signal's message must find its row.
         self._ledger.write(entries, wait=bool(records))
         return is_new or self._unsent == opening
+
+    def trade_data(self, opening: int) -> dict[str, Any]:
+        """What a trade keeps of the signal on the candle of this opening; empty if not known."""
+        return self._opened_by.get(opening, {})
 
     def _source(self, cost: float) -> Source:
         model, seconds = self.watch.model, self._settings.candle_seconds

@@ -9,6 +9,7 @@ import pandas as pd
 from freqtrade.constants import Config
 from freqtrade.enums import CandleType, RunMode
 from freqtrade.exceptions import OperationalException
+from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
@@ -38,6 +39,7 @@ from freqai_signals.trading.own_strategy import (
     without_blocked,
 )
 from freqai_signals.trading.plots import with_plots
+from freqai_signals.trading.positions import reads_only
 
 logger = logging.getLogger(__name__)
 
@@ -260,6 +262,16 @@ class SignalColumns(IStrategy):
             labels, features = made.labels, made.features
         self._report.add(pair, dataframe, labels, features)
 
+    @reads_only
+    def order_filled(self, pair: str, trade: Trade, order: Order, **kwargs: Any) -> None:
+        """Keep the signal with the trade that it opened, where FreqUI shows it."""
+        is_entry = order.ft_order_side == trade.entry_side
+        if not self._is_live or not is_entry or trade.get_custom_data("signal") is not None:
+            return
+        data = self.freqai.operation.trade_data(pair, trade.open_date_utc)
+        for name, value in data.items():
+            trade.set_custom_data(name, value)
+
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Send the operator what has changed."""
         if self._is_live:
@@ -280,4 +292,5 @@ _COMPLETED: dict[str, Callable[[Hook], Hook]] = {
         own, SignalColumns.set_freqai_targets, logger.warning
     ),
     "bot_loop_start": lambda own: followed(own, SignalColumns.bot_loop_start),
+    "order_filled": lambda own: followed(own, SignalColumns.order_filled),
 }

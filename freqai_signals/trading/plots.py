@@ -24,6 +24,7 @@ from freqai_signals.signals.strength import Strength
 
 # Legible on FreqUI's dark and light background, and told apart by colour-blind eyes.
 BUY, SELL, MOVE, LINE = "#2f8fd8", "#e07b28", "#9a6fd0", "#8f8f8f"
+RETURN: Final = "#2f9e8a"
 
 SUBPLOTS: Final[dict[str, dict[str, dict[str, str]]]] = {
     "Prob. %": {
@@ -36,7 +37,7 @@ SUBPLOTS: Final[dict[str, dict[str, dict[str, str]]]] = {
         "Rank needed": {"color": LINE},
     },
     "Return %": {
-        "Expected return": {"color": BUY, "type": "bar"},
+        "Expected return": {"color": RETURN, "type": "bar"},
         "Return needed": {"color": SELL},
         "Zero": {"color": LINE},
     },
@@ -46,7 +47,11 @@ SUBPLOTS: Final[dict[str, dict[str, dict[str, str]]]] = {
         "Strongest buy": {"color": LINE},
         "Strongest sell": {"color": LINE},
     },
-    "Rejected": {"Reject code": {"color": SELL, "type": "scatter"}},
+    "Rejected": {
+        "Reject code": {"color": SELL, "type": "scatter"},
+        "Zero": {"color": LINE},
+        "Highest code": {"color": LINE},
+    },
 }
 """Name of each sub-plot, its columns and their style.
 
@@ -105,6 +110,7 @@ def with_plots(frame: pd.DataFrame, settings: DecisionSettings) -> pd.DataFrame:
         "Zero": 0.0,
         "Strongest buy": float(Strength.STRONG),
         "Strongest sell": -float(Strength.STRONG),
+        "Highest code": float(max(REASON_CODES.values())),
         "Halted": 3.0,
     }
     if PROBA_MOVE_COLUMN in frame:
