@@ -265,8 +265,9 @@ class SignalColumns(IStrategy):
     @reads_only
     def order_filled(self, pair: str, trade: Trade, order: Order, **kwargs: Any) -> None:
         """Keep the signal with the trade that it opened, where FreqUI shows it."""
-        is_entry = order.ft_order_side == trade.entry_side
-        if not self._is_live or not is_entry or trade.get_custom_data("signal") is not None:
+        if not self._is_live or order.ft_order_side != trade.entry_side:
+            return
+        if trade.get_custom_data("signal") is not None:
             return
         data = self.freqai.operation.trade_data(pair, trade.open_date_utc)
         for name, value in data.items():
@@ -278,7 +279,8 @@ class SignalColumns(IStrategy):
             operation: LiveOperation = self.freqai.operation
             ahead = drop_future_candles(self.dp._exchange, pd.Timestamp(current_time))
             whitelist = self.dp.current_whitelist()
-            for text in operation.alerts(current_time.timestamp(), whitelist, ahead):
+            now, schedule = current_time.timestamp(), self.freqai.schedule(whitelist)
+            for text in operation.alerts(now, whitelist, ahead, schedule):
                 self.dp.send_msg(text)
 
 

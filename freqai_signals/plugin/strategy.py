@@ -157,7 +157,7 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
         return min(self.signal_settings.sizing.leverage, max_leverage)
 
     @reads_only
-    def order_filled(self, pair: str, trade: Trade, **kwargs: Any) -> None:
+    def order_filled(self, pair: str, trade: Trade, order: Any, **kwargs: Any) -> None:
         """An entry asks for its stop now; see ``custom_stoploss``."""
         self.use_custom_stoploss |= self._stop_is_placed
 

@@ -120,7 +120,7 @@ class HeartbeatFile:
         self._last = Heartbeat(bot, name, os.getpid(), platform.node(), 0, 0, candle_seconds)
         self._loop = 0
 
-    def beat(self, now: int, pairs: tuple[str, ...], facts: Mapping[str, int]) -> int:
+    def beat(self, now: int, pairs: tuple[str, ...], facts: Mapping[str, Any]) -> int:
         """Note that the loop runs.
 
         Parameters
