@@ -15,8 +15,8 @@ from freqai_signals.live.alerts import (
     model_alert,
 )
 from freqai_signals.live.ledger_client import LiveLedger
-from freqai_signals.live.status.heartbeat import HeartbeatFile
 from freqai_signals.live.status.daily_summary import daily_summary
+from freqai_signals.live.status.heartbeat import HeartbeatFile
 from freqai_signals.live.watch import LiveWatch
 from freqai_signals.registry.serving import LiveModels, ModelEvent
 from freqai_signals.settings import SignalSettings

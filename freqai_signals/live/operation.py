@@ -69,13 +69,14 @@ class LiveOperation:
     ) -> None:
         self._settings = settings
         self._now = now
+        self._name = name or bot
         self._models = LiveModels(settings, open_registry(settings.registry, user_data), bot)
         self._last_training: dict[str, int] = {}
         self._pairs: dict[str, PairOperation] = {}
         self._logged: set[str] = set()
         self._ledger = LiveLedger(settings.ledger, user_data, bot, clock)
-        heartbeat = HeartbeatFile(user_data, bot, name or bot, settings.candle_seconds)
-        self.notices = Notices(settings, self._ledger, self._models, name or bot, heartbeat)
+        heartbeat = HeartbeatFile(user_data, bot, self._name, settings.candle_seconds)
+        self.notices = Notices(settings, self._ledger, self._models, self._name, heartbeat)
         self._decision_log = LiveRecord.from_environment()
 
     # Models
@@ -269,7 +270,7 @@ class LiveOperation:
 
     def _pair(self, pair: str) -> PairOperation:
         if pair not in self._pairs:
-            self._pairs[pair] = PairOperation(pair, self._settings, self._ledger)
+            self._pairs[pair] = PairOperation(pair, self._settings, self._ledger, self._name)
         return self._pairs[pair]
 
     def _alerts_due(self, now: int, pairs: tuple[str, ...], ahead: Collection[str]) -> list[str]:

@@ -45,12 +45,15 @@ class PairOperation:
         Live quality of the last week; the previous one while the ledger cannot be read.
     """
 
-    def __init__(self, pair: str, settings: SignalSettings, ledger: LiveLedger) -> None:
+    def __init__(
+        self, pair: str, settings: SignalSettings, ledger: LiveLedger, name: str = ""
+    ) -> None:
         self.pair = pair
         self.watch = LiveWatch(pair, settings)
         self.quality = LiveQuality(pair)
         self._settings = settings
         self._ledger = ledger
+        self._name = name or ledger.bot
         # Openings of the newest recorded candle, and of a signal whose message a kill prevented.
         self._after = 0
         self._unsent = 0
@@ -204,7 +207,7 @@ class PairOperation:
         text = signal_message(self.pair, row) if is_new and alerts.enabled else None
         if text is None or not alerts.every_signal:
             return
-        send(for_chat(text))
+        send(for_chat(f"{self._name}: {text}"))
         model = self.watch.model
         if self._ledger.enabled and model is not None:
             key = (self.pair, int(row["date"].timestamp()), model.card.version)

@@ -24,6 +24,7 @@ SILENT_SECONDS: Final = 300
 """After these without a beat a bot counts as silent: its loop takes seconds."""
 
 _GAP_CANDLES: Final = 3
+_SAME_SECONDS: Final = 2
 
 
 class Liveness(StrEnum):
@@ -44,10 +45,10 @@ class Heartbeat:
     ----------
     bot, name
         FreqAI's identifier, and the name in messages.
-    pid, host
-        Of its process.
+    pid, created, host
+        Of its process; when that began by its machine, which the bot's clock may differ from.
     started, time, ended
-        When it started, when its loop last ran, when it was stopped in an orderly way.
+        When its loop first ran, when it last ran, when it was stopped in an orderly way.
     candle_seconds
         Length of a candle.
     pairs
@@ -61,6 +62,7 @@ class Heartbeat:
     bot: str
     name: str
     pid: int
+    created: int
     host: str
     started: int
     time: int
@@ -85,7 +87,8 @@ class Heartbeat:
     def _runs(self) -> bool:
         try:
             # A later process may have got the same number.
-            return bool(psutil.Process(self.pid).create_time() <= self.started + 1)
+            created = float(psutil.Process(self.pid).create_time())
+            return abs(created - self.created) < _SAME_SECONDS
         except psutil.Error:
             return False
 
@@ -117,7 +120,8 @@ class HeartbeatFile:
 
     def __init__(self, user_data: Path, bot: str, name: str, candle_seconds: int) -> None:
         self._path = user_data / "signals" / f"heartbeat-{slug(bot)}.json"
-        self._last = Heartbeat(bot, name, os.getpid(), platform.node(), 0, 0, candle_seconds)
+        pid, created = os.getpid(), int(psutil.Process().create_time())
+        self._last = Heartbeat(bot, name, pid, created, platform.node(), 0, 0, candle_seconds)
         self._loop = 0
 
     def beat(self, now: int, pairs: tuple[str, ...], facts: Mapping[str, Any]) -> int:
@@ -141,8 +145,7 @@ class HeartbeatFile:
         if not self._last.started:
             before = read_heartbeat(self._path)
             self._loop = before.time if before is not None else 0
-            started = int(psutil.Process().create_time())
-            self._last = replace(self._last, started=min(started, now))
+            self._last = replace(self._last, started=now)
         least = max(_GAP_CANDLES * self._last.candle_seconds, SILENT_SECONDS)
         gap = self._loop if 0 < self._loop < now - least else 0
         self._loop = now
@@ -179,7 +182,7 @@ def read_heartbeat(path: Path) -> Heartbeat | None:
         return None
 
 
-def heartbeats(user_data: Path) -> list[Heartbeat]:
+def heartbeats(folder: Path) -> list[Heartbeat]:
     """All bots that have left a sign of life in a folder, by name."""
-    found = [read_heartbeat(path) for path in (user_data / "signals").glob("heartbeat-*.json")]
+    found = [read_heartbeat(path) for path in folder.glob("heartbeat-*.json")]
     return sorted((beat for beat in found if beat is not None), key=lambda beat: beat.bot)
