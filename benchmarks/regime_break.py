@@ -108,7 +108,7 @@ def main() -> None:
             "--registry",
             str(signals / "registry"),
         ]
-        freqai_signals(["status", *words, *(["--json"] if arguments.json else [])])
+        freqai_signals(["status", *words, *(["--json"] if arguments.json else ["--events", "30"])])
 
 
 if __name__ == "__main__":

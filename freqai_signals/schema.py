@@ -132,3 +132,19 @@ class Reason(StrEnum):
     REPEAT = "repeat"
     COOLDOWN = "cooldown"
     SHARE = "share"
+
+
+REASON_CODES: Final = {
+    str(Reason.UNTRUSTED): 1,
+    str(Reason.NO_EDGE): 2,
+    str(Reason.LOW_CONFIDENCE): 3,
+    str(Reason.UNSURE_HOLD): 4,
+    str(Reason.REPEAT): 5,
+    str(Reason.COOLDOWN): 6,
+    str(Reason.SHARE): 7,
+    "warning": 8,
+    "drift": 8,
+    "halted": 8,
+    str(Reason.MISSING_COLUMNS): 9,
+}
+"""Reason to the number that charts draw, in the order of the rules; 8 is the pair's level."""

@@ -68,6 +68,35 @@ def utc_text(moment: str | datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def time_text(seconds: float) -> str:
+    """A time in seconds since 1970 as all commands show it.
+
+    Examples
+    --------
+    >>> time_text(86_400)
+    '1970-01-02 00:00 UTC'
+    """
+    return utc_text(datetime.fromtimestamp(seconds, UTC))
+
+
+def span_text(seconds: float) -> str:
+    """A length of time in its two largest units.
+
+    Examples
+    --------
+    >>> [span_text(seconds) for seconds in (12, 200, 7_500, 280_000)]
+    ['12 s', '3 min 20 s', '2 h 5 min', '3 d 5 h']
+    """
+    rest, parts = max(int(seconds), 0), []
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        number, rest = divmod(rest, size)
+        parts.append((number, unit))
+    first = next((i for i, (number, _) in enumerate(parts) if number), len(parts) - 1)
+    return (
+        " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2] if number) or "0 s"
+    )
+
+
 def print_table(
     title: str,
     rows: Sequence[Mapping[str, Any]],

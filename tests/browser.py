@@ -108,7 +108,7 @@ class Page:
 @contextlib.asynccontextmanager
 async def browser() -> AsyncIterator[Page]:
     """One page of a browser of our own, which ends with the block."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         process = subprocess.Popen(
             [
                 chromium(), "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",

@@ -61,11 +61,6 @@ class LiveQuality:
         """For JSON: NaN becomes None."""
         return {key: _json(value) for key, value in asdict(self).items()}
 
-    def columns(self) -> dict[str, float]:
-        """Numbers for FreqUI, the same for every candle of a frame; 0 where nothing is known."""
-        values = {"rows": self.rows, "skill": self.skill, "accuracy": self.accuracy}
-        return {f"live_{name}": float(np.nan_to_num(value)) for name, value in values.items()}
-
 
 def quality_of(name: str, scored: pd.DataFrame) -> LiveQuality:
     """Judge rows of :meth:`~freqai_signals.ledger.ledger.Ledger.scored`."""

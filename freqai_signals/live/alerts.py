@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from freqai_signals.live.health import Health
-from freqai_signals.settings import AlertSettings
+from freqai_signals.live.health import Health, what_follows
+from freqai_signals.settings import AlertSettings, DriftSettings
 
 NORMAL: Final = "ok"
 _NAMED_PAIRS: Final = 3
@@ -33,6 +33,10 @@ class Alert:
         0 for normal; a rise is sent at once, whatever the cooldown.
     detail
         Reason or numbers, shown in brackets.
+    follows
+        What follows, shown at the end; empty for nothing.
+    at_once
+        Never held back by a cooldown: what an operator or a training has done.
     """
 
     topic: str
@@ -40,6 +44,8 @@ class Alert:
     state: str
     severity: int
     detail: str = ""
+    follows: str = ""
+    at_once: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,8 @@ class Alerts:
         sent = self._sent.get((item.topic, item.pair), _Sent())
         if item.state == sent.state:
             return False
+        if item.at_once:
+            return True
         # A later candle than the present one is from a wrong clock or a shorter timeframe.
         cooled = not 0 <= candle - sent.candle < self.settings.cooldown_candles
         return cooled or item.severity > sent.severity
@@ -116,14 +124,19 @@ class Alerts:
         return [_line(replace(group[0], pair=f"{len(pairs)} pairs ({named}{more})"))]
 
 
-def level_alert(pair: str, health: Health) -> Alert:
-    """State of a pair's level."""
-    return Alert("level", pair, str(health.level), int(health.level), "; ".join(health.reasons))
+def level_alert(pair: str, health: Health, settings: DriftSettings) -> Alert:
+    """State of a pair's level, its cause and what follows from it."""
+    level, cause = health.level, "; ".join(health.reasons)
+    follows = what_follows(level, settings) if level else ""
+    return Alert("level", pair, str(level), int(level), cause, follows)
 
 
 def model_alert(scope: str, version: str, event: str, reason: str) -> Alert:
-    """What happened to a model: ``event`` is for example ``refused`` or ``rolled back``."""
-    return Alert("model", scope, f"{event} {version}", 1, reason)
+    """What happened to a model: ``event`` is for example ``refused`` or ``rolled back to``."""
+    is_trouble = event == "refused"
+    return Alert(
+        "model", scope, f"{event} {version}", int(is_trouble), reason, at_once=not is_trouble
+    )
 
 
 def ahead_alert(pair: str, is_ahead: bool) -> Alert:
@@ -146,4 +159,5 @@ def ledger_alert(problem: str, waiting: int, lost: int) -> Alert:
 def _line(item: Alert) -> str:
     about = f" {item.pair}" if item.pair else ""
     detail = f" ({item.detail})" if item.detail else ""
-    return f"{item.topic}{about}: {item.state}{detail}"
+    follows = f"; what follows: {item.follows}" if item.follows else ""
+    return f"{item.topic}{about}: {item.state}{detail}{follows}"

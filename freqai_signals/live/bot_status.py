@@ -4,19 +4,26 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from freqai_signals.ledger.ledger import Ledger
-from freqai_signals.ledger.live_quality import LiveQuality, live_quality, rolling_quality
+from freqai_signals.ledger.live_quality import live_quality, rolling_quality
 from freqai_signals.ledger.sql_tables import CHAIN_ROOTS
 from freqai_signals.live.events import clock_text, history, pair_health
+from freqai_signals.live.status.daily_summary import skill_text, skill_with_error
+from freqai_signals.live.status.heartbeat import Heartbeat, heartbeats
+from freqai_signals.live.status.problems import open_problems
 from freqai_signals.registry.registry import Registry
+from freqai_signals.registry.versions import Scope
 from freqai_signals.schema import STRENGTH_COLUMN, TOTAL, SignalClass
+from freqai_signals.settings import DriftSettings
 from freqai_signals.signals.counters import SignalCount
-from freqai_signals.terminal import print_line, print_table
+from freqai_signals.terminal import span_text, time_text, utc_text
 
 _NEWEST = 10
 _DAY = 86_400
@@ -25,8 +32,9 @@ _POINTS = 8
 
 
 def status(
-    ledger: Ledger, registry: Path, days: float, events: int = 30, folders: Sequence[Path] = ()
-) -> dict[str, Any]:
+    ledger: Ledger, registry: Path, days: float, events: int = 30, folders: Sequence[Path] = (),
+    drift: DriftSettings | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """State of all bots of a ledger, as JSON values.
 
     Parameters
@@ -40,21 +48,33 @@ def status(
     events
         Number of newest events in the history.
     folders
-        Where damaged ledgers and rows not yet written may lie, beside the registry's own.
+        Where heartbeats, damaged ledgers and rows not yet written may lie, beside the registry's
+        own.
+    drift
+        From which the consequences of levels follow; the defaults if None.
     """
+    now, places = int(time.time()), {place.resolve() for place in (registry.parent, *folders)}
     newest = ledger.newest_candle()
-    since = int((newest or time.time()) - days * _DAY)
+    since = int((newest or now) - days * _DAY)
     scored = ledger.scored(since)
     found = live_quality(scored)
     rows = ledger.rows("predictions", since)
-    scopes, health = Registry(registry), pair_health(ledger)
+    scopes, health = Registry(registry), pair_health(ledger, drift or DriftSettings())
+    beats = [beat for place in sorted(places) for beat in heartbeats(place)]
+    serving = [_serving(scope, ledger, now) for scope in scopes.scopes()]
+    files = _left_files(places)
+    skill, error = skill_with_error(scored)
     return {
         "days": days,
         "newest_candle": clock_text(newest) if newest else "",
-        "serving": [
-            {"scope": scope.name, "version": scope.serving, "pinned": scope.pinned}
-            for scope in scopes.scopes()
+        "bots": [_bot(beat, now) for beat in beats],
+        "serving": serving,
+        "problems": [
+            problem.as_dict() for problem in open_problems(beats, serving, health, files, now)
         ],
+        "skill": skill if np.isfinite(skill) else None,
+        "skill_error": error if np.isfinite(error) else None,
+        "skill_text": skill_text(scored),
         "levels": ledger.levels() | {item["pair"]: item["level"] for item in health},
         "health": health,
         "signals": _signals(ledger, [(item["bot"], item["pair"]) for item in health]),
@@ -65,43 +85,63 @@ def status(
         "drift_events": _newest(ledger, "drift_events"),
         "history": history(ledger, scopes, events),
         "roots": _roots(ledger),
-        "ledger_files": _left_files({registry.parent, *folders}),
+        "ledger_files": files,
     }
 
 
-def print_status(found: dict[str, Any]) -> None:
-    """Print the result of :func:`status` as tables: models, levels, quality, history."""
-    print_table("Serving models", found["serving"])
-    monitored = {item["pair"] for item in found["health"]}
-    others = [
-        {"bot": "", "pair": pair, "level": level, "since": "", "updated": "", "why": ""}
-        for pair, level in found["levels"].items()
-        if pair not in monitored
-    ]
-    print_table("Levels", [*found["health"], *others])
-    print_table(
-        "Signals since the ledger began",
-        [{key: _text(value) for key, value in item.items()} for item in found["signals"]],
-    )
-    for name, group in found["quality"].items():
-        lines = [_line(item) for item in group if item["rows"]]
-        print_table(f"Live quality by {name}, last {found['days']:g} days", lines)
-    print_table(
-        f"Live quality of the last {_ROLLING_ROWS} scored rows, over time",
-        [{key: _text(value) for key, value in point.items()} for point in found["rolling"]],
-    )
-    print_line(f"Newest candle in the ledger: {found['newest_candle'] or 'none'} UTC")
-    recorded = [{"rows": kind, "number": count} for kind, count in found["rows"].items()]
-    print_table("Recorded candles (only live ones are scored)", recorded)
-    decisions = [
-        {key: row[key] for key in ("scope", "challenger", "verdict", "reason")}
-        for row in found["decisions"]
-    ]
-    print_table("Newest model decisions", decisions)
-    print_table("History", found["history"])
-    print_table("Daily roots of the ledger, the newest of each bot", found["roots"])
-    if found["ledger_files"]:
-        print_table("Beside the ledger: damaged, or not written yet", found["ledger_files"])
+def _bot(beat: Heartbeat, now: int) -> dict[str, Any]:
+    """A bot's sign of life, in words and as times."""
+    due = beat.next_training
+    plan = f"next {time_text(due)} (in {span_text(due - now)})" if due > now else "due now"
+    if beat.training_since:
+        plan = f"runs since {time_text(beat.training_since)}"
+    elif not due:
+        plan = "no model was trained yet"
+    expiry = f"; the model expires {time_text(beat.expires)}" if beat.expires else ""
+    return {
+        "name": beat.name,
+        "bot": beat.bot,
+        "liveness": str(beat.liveness(now)),
+        "sentence": beat.sentence(now),
+        "last_loop": time_text(beat.time),
+        "decided": f"until {time_text(beat.decided)}" if beat.decided else "",
+        "pairs": len(beat.pairs),
+        "training": plan + expiry,
+        "heartbeat": asdict(beat),
+    }
+
+
+def _serving(scope: Scope, ledger: Ledger, now: int) -> dict[str, Any]:
+    """What serves a scope, how old it is, and whether a newer model is refused."""
+    found: dict[str, Any] = {
+        "scope": scope.name,
+        "version": scope.serving,
+        "pinned": scope.pinned,
+        "pin": " (pinned)" * scope.pinned,
+        "data_until": "",
+        "age": "",
+        "holdout": "",
+        "refused": "",
+    }
+    newest = scope.versions[-1] if scope.versions else None
+    if newest and newest.verdict.startswith("refuse") and newest.version != scope.serving:
+        found["refused"] = f"{newest.version} {newest.reason}"
+    if scope.serving:
+        version = scope.get(scope.serving)
+        found["data_until"] = utc_text(version.last)
+        registered = datetime.fromisoformat(version.registered).timestamp()
+        found["age"] = span_text(now - registered)
+        skill = _holdout_skill(ledger, scope)
+        found["holdout"] = "no test of the gate" if skill is None else f"skill {100 * skill:+.1f} %"
+    return found
+
+
+def _holdout_skill(ledger: Ledger, scope: Scope) -> float | None:
+    """Skill on the hold-out by which the gate judged the serving model."""
+    rows = ledger.rows("model_decisions")
+    mine = rows[(rows["scope"] == scope.name) & (rows["challenger"] == scope.serving)]
+    evidence = json.loads(mine["evidence"].iloc[-1]) if len(mine) else {}
+    return evidence.get("skill")
 
 
 def _roots(ledger: Ledger) -> list[dict[str, Any]]:
@@ -158,20 +198,3 @@ def _newest(ledger: Ledger, table: str) -> list[dict[str, Any]]:
         rows = rows.assign(time=[clock_text(int(candle)) for candle in rows["candle"]])
     loaded: list[dict[str, Any]] = json.loads(rows.to_json(orient="records"))
     return loaded
-
-
-def _line(item: dict[str, Any]) -> dict[str, str]:
-    shown = LiveQuality.__dataclass_fields__.keys() - {"precision", "signals"}
-    line = {key: _text(value) for key, value in item.items() if key in shown}
-    tiers = [
-        f"{name} {_text(value)} of {item['signals'][name]}"
-        for name, value in item["precision"].items()
-        if item["signals"][name]
-    ]
-    return line | {"precision": ", ".join(tiers) or "-"}
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -6,8 +6,9 @@ from typing import Any
 
 from freqai_signals.ledger.ledger import Ledger
 from freqai_signals.ledger.sql_tables import HEALTH, TRAINING
-from freqai_signals.live.health import Health
+from freqai_signals.live.health import Health, what_follows
 from freqai_signals.registry.registry import Registry
+from freqai_signals.settings import DriftSettings
 
 
 def history(ledger: Ledger, registry: Registry, newest: int) -> list[dict[str, str]]:
@@ -49,11 +50,21 @@ def history(ledger: Ledger, registry: Registry, newest: int) -> list[dict[str, s
     ]
 
 
-def pair_health(ledger: Ledger) -> list[dict[str, str]]:
-    """Level of every pair that a bot monitors: ``bot pair level since updated why``.
+def pair_health(ledger: Ledger, drift: DriftSettings) -> list[dict[str, str]]:
+    """Level of every pair that a bot monitors, its cause, and what follows from it.
 
-    ``since`` is when the level was entered, empty if it never changed; ``updated`` is when the bot
-    last wrote about the pair.
+    Parameters
+    ----------
+    ledger
+        Of the bots.
+    drift
+        From which the consequences of a level follow.
+
+    Returns
+    -------
+    list of dict
+        ``bot``, ``pair``, ``level``, ``since`` when it was entered (empty if it never changed),
+        when the bot last wrote about the pair (``updated``), ``cause`` and ``what_follows``.
     """
     entered = {
         (row["bot"], row["pair"], row["level"]): row["recorded"]
@@ -76,7 +87,8 @@ def pair_health(ledger: Ledger) -> list[dict[str, str]]:
                 "level": level,
                 "since": clock_text(since) if since else "",
                 "updated": clock_text(row["recorded"]),
-                "why": "; ".join(health.reasons),
+                "cause": "; ".join(health.reasons),
+                "what_follows": what_follows(health.level, drift),
             }
         )
     return found

@@ -156,6 +156,22 @@ def action_of(health: Health, settings: DriftSettings) -> Action:
     )
 
 
+def what_follows(level: Level, settings: DriftSettings) -> str:
+    """Consequences of a level in words.
+
+    Examples
+    --------
+    >>> what_follows(Level.HALTED, DriftSettings())
+    'no entries, exits go on; trained before the schedule'
+    """
+    action = action_of(Health(level), settings)
+    step = f"signals need a rank {100 * action.confidence_step:g} higher"
+    said = [step] if action.confidence_step and not action.block_entries else []
+    said += ["no entries, exits go on"] if action.block_entries else []
+    said += ["trained before the schedule"] if action.retrain else []
+    return "; ".join(said) or "nothing"
+
+
 def _wanted(evidence: Evidence, settings: DriftSettings) -> tuple[Level, tuple[str, ...]]:
     """Level that the evidence alone calls for, and why."""
     # Data may drift and the model still hold: only the test of what came of its predictions halts.

@@ -7,7 +7,8 @@ once, and trading continues with what was known before.
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,19 +18,20 @@ from freqai_signals.dataset.candles import closed
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.ledger.ledger import Entry
 from freqai_signals.ledger.sql_tables import DRIFT_EVENTS, TRAINING
-from freqai_signals.live.alerts import NORMAL, Alert, Alerts, ahead_alert, level_alert, model_alert
 from freqai_signals.live.decision_log import LiveRecord
 from freqai_signals.live.health import action_of
 from freqai_signals.live.ledger_client import LiveLedger
+from freqai_signals.live.notices import Notices
 from freqai_signals.live.pair import PairOperation
 from freqai_signals.live.pool_quality import PoolQuality
+from freqai_signals.live.status.heartbeat import HeartbeatFile
 from freqai_signals.live.watch import LiveWatch
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.registry import open_registry
-from freqai_signals.registry.serving import LiveModels, ModelEvent
+from freqai_signals.registry.serving import LiveModels
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.health_limits import HealthLimits, apply_health_limits
-from freqai_signals.signals.message import for_chat
+from freqai_signals.trading.entries import closed_by
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,8 @@ T = TypeVar("T")
 
 class LiveOperation:
     """All of one bot. :meth:`promote` may be called in another thread, the rest in the bot's own.
+
+    ``notices`` takes in further events; see :class:`~freqai_signals.live.notices.Notices`.
 
     Parameters
     ----------
@@ -51,6 +55,8 @@ class LiveOperation:
         Monotonic seconds; measures how long a database that did not answer is left alone.
     now
         Seconds since 1970; candles that have not opened by then are not taken in.
+    name
+        In messages; ``bot`` if empty.
     """
 
     def __init__(
@@ -60,17 +66,19 @@ class LiveOperation:
         bot: str,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
+        name: str = "",
     ) -> None:
         self._settings = settings
         self._now = now
+        self._name = name or bot
         self._models = LiveModels(settings, open_registry(settings.registry, user_data), bot)
         self._last_training: dict[str, int] = {}
-        self._alerts = Alerts(settings.alerts)
-        self._alerts_restored = False
         self._pairs: dict[str, PairOperation] = {}
         self._tested: dict[str, PoolQuality] = {}
         self._logged: set[str] = set()
         self._ledger = LiveLedger(settings.ledger, user_data, bot, clock)
+        heartbeat = HeartbeatFile(user_data, bot, self._name, settings.candle_seconds)
+        self.notices = Notices(settings, self._ledger, self._models, self._name, heartbeat)
         self._decision_log = LiveRecord.from_environment()
 
     # Models
@@ -171,17 +179,24 @@ class LiveOperation:
             is_new = self._safely(lambda: self._pair(pair).record(real, cost), True)
             self._safely(lambda: self._pair(pair).send_signals(real.iloc[-1], is_new, send), None)
 
-    def columns(self, pair: str) -> dict[str, float]:
-        """Live quality and level as numbers for FreqUI."""
-        state = self._pair(pair)
-        return state.quality.columns() | {"drift_level": float(state.watch.health.level)}
+    def columns(self, pair: str, frame: pd.DataFrame) -> pd.DataFrame:
+        """Live quality and level as they were at each candle's close, for charts."""
+        return self._safely(lambda: self._pair(pair).columns(frame), frame[[]])
+
+    def trade_data(self, pair: str, opened: datetime) -> dict[str, Any]:
+        """What a trade opened at this time keeps of its signal; empty if that is not known."""
+        candle = closed_by(int(opened.timestamp()), self._settings.candle_seconds)
+        return self._safely(lambda: self._pair(pair).trade_data(candle), {})
 
     def wants_training(self, pair: str) -> bool:
         """Whether to train before the schedule; once per ``resume_candles`` of a pool."""
         return self._safely(lambda: self._wants_training(pair), False)
 
-    def alerts(self, now: float, pairs: Iterable[str], ahead: Collection[str] = ()) -> list[str]:
-        """Messages for the operator.
+    def alerts(
+        self, now: float, pairs: Iterable[str], ahead: Collection[str] = (),
+        schedule: Mapping[str, int] | None = None,
+    ) -> list[str]:  # fmt: skip
+        """Leave a sign of life; messages for the operator.
 
         Parameters
         ----------
@@ -191,11 +206,17 @@ class LiveOperation:
             Those that the bot trades now.
         ahead
             Those of which the exchange has shown a candle from after ``now``.
+        schedule
+            When models are trained next and expire, as a heartbeat names these.
         """
-        return self._safely(lambda: self._alerts_due(int(now), tuple(pairs), ahead), [])
+        seconds, traded = int(now), tuple(pairs)
+        watches = self._watches(traded)
+        self._safely(lambda: self.notices.beat(seconds, watches, traded, schedule or {}), None)
+        return self._safely(lambda: self._alerts_due(seconds, traded, ahead), [])
 
     def close(self) -> None:
         """Write waiting rows and close the database."""
+        self._safely(lambda: self.notices.end(int(self._now())), None)
         self._safely(self._ledger.close, None)
 
     def _safely(self, work: Callable[[], T], otherwise: T) -> T:
@@ -255,28 +276,19 @@ class LiveOperation:
             tested = self._tested.setdefault(
                 scope, PoolQuality(scope, self._settings, self._ledger)
             )
-            self._pairs[pair] = PairOperation(pair, self._settings, self._ledger, tested)
+            made = PairOperation(pair, self._settings, self._ledger, tested, self._name)
+            self._pairs[pair] = made
         return self._pairs[pair]
 
     def _alerts_due(self, now: int, pairs: tuple[str, ...], ahead: Collection[str]) -> list[str]:
         candle = now // self._settings.candle_seconds - 1
-        if not self._alerts_restored:
-            sent = self._ledger.counter("alerts")
-            self._alerts_restored = sent is not None
-            if sent:
-                self._alerts.restore(sent)
-        known = {pair: self._pairs[pair].watch for pair in pairs if pair in self._pairs}
-        for pair, watch in known.items():
+        watches = self._watches(pairs)
+        for pair, watch in watches.items():
             self._judge_silence(pair, watch, candle)
-        alerts = [level_alert(pair, watch.health) for pair, watch in known.items()]
-        alerts += [_model_alert(scope, event) for scope, event in self._models.events.items()]
-        alerts += [_registry_alert(*found) for found in self._models.problems.items()]
-        alerts += [ahead_alert(pair, pair in ahead) for pair in pairs]
-        alerts += self._ledger.alerts()
-        texts = self._alerts.update(candle, alerts)
-        if texts:
-            self._ledger.write([self._ledger.counters({"alerts": self._alerts.to_json()})])
-        return [for_chat(text) for text in texts]
+        return self.notices.due(now, watches, pairs, ahead)
+
+    def _watches(self, pairs: tuple[str, ...]) -> dict[str, LiveWatch]:
+        return {pair: self._pairs[pair].watch for pair in pairs if pair in self._pairs}
 
     def _judge_silence(self, pair: str, watch: LiveWatch, candle: int) -> None:
         # freqtrade asks for decisions at new candles only: where none arrives, nothing else looks.
@@ -286,15 +298,3 @@ class LiveOperation:
             if events.rows:
                 health = self._ledger.counters({f"health {pair}": watch.health.to_json()})
                 self._ledger.write([events, health])
-
-
-def _model_alert(scope: str, event: ModelEvent) -> Alert:
-    if event.event:
-        return model_alert(scope, event.version, event.event, event.reason)
-    return Alert("model", scope, NORMAL, 0, f"{event.version} accepted")
-
-
-def _registry_alert(scope: str, problem: str) -> Alert:
-    if not problem:
-        return Alert("registry", scope, NORMAL, 0)
-    return Alert("registry", scope, "cannot be used", 1, problem)

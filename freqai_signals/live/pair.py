@@ -1,5 +1,6 @@
 """One pair in a running bot: from the closed candle to rows in the ledger and messages."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
@@ -17,19 +18,22 @@ from freqai_signals.live.ledger_client import LiveLedger
 from freqai_signals.live.pool_quality import PoolQuality
 from freqai_signals.live.watch import LiveWatch
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.schema import DECISION_SIGNAL_COLUMN
+from freqai_signals.schema import DECISION_SIGNAL_COLUMN, EXPECTED_RETURN_COLUMN
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import NO_SIGNAL
 from freqai_signals.signals.health_limits import HealthLimits
 from freqai_signals.signals.message import for_chat, signal_message
 from freqai_signals.signals.outputs import trade_cost
-from freqai_signals.signals.record import record_of
+from freqai_signals.signals.record import record_of, trade_data
 
 _QUALITY_DAYS: Final = 7
 _QUALITY_CANDLES: Final = 12
 _FIRST_CANDLES: Final = 20_000
 _LATER_CANDLES: Final = 2_000
 _NO_MODEL: Final = "none"
+_DRAWN: Final = ("live_rows", "live_skill", "live_accuracy", "drift_level")
+_DRAWN_CANDLES: Final = 5_000
+_KEPT_SIGNALS: Final = 20
 
 
 class PairOperation:
@@ -47,7 +51,12 @@ class PairOperation:
     """
 
     def __init__(
-        self, pair: str, settings: SignalSettings, ledger: LiveLedger, tested: PoolQuality
+        self,
+        pair: str,
+        settings: SignalSettings,
+        ledger: LiveLedger,
+        tested: PoolQuality,
+        name: str = "",
     ) -> None:
         self.pair = pair
         self.watch = LiveWatch(pair, settings)
@@ -55,12 +64,15 @@ class PairOperation:
         self.tested = tested
         self._settings = settings
         self._ledger = ledger
+        self._name = name or ledger.bot
         # Openings of the newest recorded candle, and of a signal whose message a kill prevented.
         self._after = 0
         self._unsent = 0
         self._restored = False
         self._unwritten: list[Entry] = []
         self._quality_candle = -_QUALITY_CANDLES
+        self._drawn: dict[int, tuple[float, ...]] = {}
+        self._opened_by: dict[int, dict[str, Any]] = {}
 
     def judge(self, candles: pd.DataFrame, cost: float) -> None:
         """Monitor the newest candle and the outcomes known by now; move the level."""
@@ -86,6 +98,31 @@ class PairOperation:
         self._unwritten += self.tested.update(watch.model, candle)
         self._unwritten.append(watch.judge(candle, self.tested.states(watch.version)))
         watch.candle = candle
+        found = self.quality
+        level = float(watch.health.level)
+        self._drawn[candle] = (float(found.rows), found.skill, found.accuracy, level)
+        if len(self._drawn) > _DRAWN_CANDLES:
+            del self._drawn[min(self._drawn)]
+
+    def columns(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Live quality of the week and level at each candle's close.
+
+        Parameters
+        ----------
+        frame
+            With ``date``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index of ``frame``; ``live_rows``, ``live_skill``, ``live_accuracy`` and
+            ``drift_level``, NaN at candles that this bot has not judged since its start and where
+            nothing is scored yet.
+        """
+        numbers = candle_numbers(frame["date"], self._settings.candle_seconds)
+        nothing = (math.nan,) * len(_DRAWN)
+        rows = [self._drawn.get(number, nothing) for number in numbers.tolist()]
+        return pd.DataFrame(rows, index=frame.index, columns=list(_DRAWN), dtype=float)
 
     def _restore(self, candle: int) -> None:
         """Continue from the ledger's state of this bot and pair."""
@@ -144,7 +181,12 @@ class PairOperation:
         if is_new and model is not None and int(row[DECISION_SIGNAL_COLUMN]) != NO_SIGNAL:
             features = self.watch.features
             drivers = model.contributions(features) if features else []
-            records.append(record_of(self.pair, row, source.model_version, drivers))
+            made = record_of(self.pair, row, source.model_version, drivers)
+            records.append(made)
+            # An order fills, or is given up, within a few candles.
+            newest = list(self._opened_by.items())[-_KEPT_SIGNALS:]
+            data = trade_data(made, float(row[EXPECTED_RETURN_COLUMN]))
+            self._opened_by = {**dict(newest), opening: data}
         entries = [
             prediction_rows(frame, source, self._after),
             signal_rows(records, self._ledger.bot),
@@ -155,6 +197,10 @@ class PairOperation:
         # Whoever reads a signal's message must find its row.
         self._ledger.write(entries, wait=bool(records))
         return is_new or self._unsent == opening
+
+    def trade_data(self, opening: int) -> dict[str, Any]:
+        """What a trade keeps of the signal on the candle of this opening; empty if not known."""
+        return self._opened_by.get(opening, {})
 
     def _source(self, cost: float) -> Source:
         model, seconds = self.watch.model, self._settings.candle_seconds
@@ -174,7 +220,7 @@ class PairOperation:
         text = signal_message(self.pair, row) if is_new and alerts.enabled else None
         if text is None or not alerts.every_signal:
             return
-        send(for_chat(text))
+        send(for_chat(f"{self._name}: {text}"))
         model = self.watch.model
         if self._ledger.enabled and model is not None:
             key = (self.pair, int(row["date"].timestamp()), model.card.version)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
@@ -42,6 +43,13 @@ from freqai_signals.training.model_store import ModelStore
 from freqai_signals.tuning.window_parameters import Tuning
 
 logger = logging.getLogger(__name__)
+
+
+def _at_hand(model: SignalModel) -> str:
+    """What the log says of the model that a pair takes over, in the gate's words."""
+    if model.card.refused:
+        return f"the pool's newest model {model.card.version} was refused by the gate"
+    return f"the pool's newest model {model.card.version} is at hand"
 
 
 class LiveTraining(IFreqaiModel):
@@ -108,8 +116,7 @@ class LiveTraining(IFreqaiModel):
             trained = now
         else:
             trained = latest.time
-            version = model.card.version
-            logger.info("%s: the pool's newest model %s is at hand, none is trained", pair, version)
+            logger.info("%s: %s, none is trained", pair, _at_hand(model))
         self._serve(pair, model, trained, dk)
 
     def _newest(self, pair: str) -> tuple[Trained | None, SignalModel | None]:
@@ -137,6 +144,21 @@ class LiveTraining(IFreqaiModel):
             if entry is not None:
                 entry["trained_timestamp"] = min(entry["trained_timestamp"], due)
 
+    def schedule(self, pairs: Collection[str]) -> dict[str, int]:
+        """When models are trained next and expire, seconds since 1970; the earliest of all pairs.
+
+        0 where FreqAI plans neither.
+        """
+        trained = [self.dd.get_pair_dict_info(p)[1] for p in pairs if p in self.dd.pair_dict]
+        first = min((moment for moment in trained if moment), default=0)
+        if not first:
+            return {}
+        hours = self.freqai_info
+        found = {"next_training": first + int(3600 * hours["live_retrain_hours"])}
+        if hours.get("expiration_hours", 0) > 0:
+            found["expires"] = first + int(3600 * hours["expiration_hours"])
+        return found
+
     def _train_pool(
         self, pool: tuple[str, ...], pair: str, timerange: TimeRange, previous: SignalModel | None
     ) -> SignalModel:
@@ -145,8 +167,21 @@ class LiveTraining(IFreqaiModel):
         Whether it serves is the gate's decision; either way the next one carries on from it.
         """
         wait, window = self._priority.wait, self._window(timerange)
-        rows = self.strategy.tables.uncached_rows(pool, self.strategy, window, wait)
-        model = self.store.train(self.tuning.request(pool, rows, timerange.stopts, previous))
+        about = pool[0] if len(pool) == 1 else f"the pool of {len(pool)} pairs"
+        notices = self.operation.notices if self.operation else None
+        if notices:
+            notices.training_started(about, timerange.stopts)
+        failure = "it was broken off"
+        try:
+            rows = self.strategy.tables.uncached_rows(pool, self.strategy, window, wait)
+            model = self.store.train(self.tuning.request(pool, rows, timerange.stopts, previous))
+            failure = model.card.reason
+        except Exception as error:
+            failure = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            if notices:
+                notices.training_ended(about, failure)
         if model.card.reason:
             logger.warning("The pool's new model abstains: %s", model.card.reason)
         return self.operation.promote(pair, model, rows) if self.operation else model

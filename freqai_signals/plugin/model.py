@@ -70,7 +70,8 @@ class LightGBMSignalClassifier(LiveTraining):
         self._checked: set[str] = set()
         self.operation: LiveOperation | None = None
         if config["runmode"] in (RunMode.DRY_RUN, RunMode.LIVE):
-            self.operation = LiveOperation(self.signal_settings, folder, identifier)
+            name = config.get("bot_name") or identifier
+            self.operation = LiveOperation(self.signal_settings, folder, identifier, name=name)
 
     # Windows: FreqAI decides when to train, these methods see to it that it trains on the pool.
 

@@ -9,6 +9,7 @@ import pandas as pd
 from freqtrade.constants import Config
 from freqtrade.enums import CandleType, RunMode
 from freqtrade.exceptions import OperationalException
+from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
@@ -38,6 +39,8 @@ from freqai_signals.trading.own_strategy import (
     targets_completed,
     without_blocked,
 )
+from freqai_signals.trading.plots import with_plots
+from freqai_signals.trading.positions import reads_only
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +89,7 @@ class SignalColumns(IStrategy):
         own_startup = getattr(self, "startup_candle_count", 0) or 0
         self.startup_candle_count = max(own_startup, row_memory(self.signal_settings))
         self._is_live = config.get("runmode") in (RunMode.DRY_RUN, RunMode.LIVE)
+        self._is_drawn = self._is_live or config.get("runmode") in (RunMode.WEBSERVER, RunMode.PLOT)
         super().__init__(config)
         self.features = FeatureCache(self.signal_settings, pool_pairs(self.signal_settings, config))
         self.tables = PairTables(self._candle_seconds)
@@ -232,13 +236,12 @@ class SignalColumns(IStrategy):
         if self._is_live:
             operation: LiveOperation = self.freqai.operation
             operation.record(pair, frame, self.round_trip_cost(pair), self.dp.send_msg)
-            for name, value in operation.columns(pair).items():
-                frame[name] = value
+            frame = frame.assign(**operation.columns(pair, frame))
             if operation.wants_training(pair):
                 self.freqai.retrain_early(pair)
         elif is_kept:
             self._record(frame, pair)
-        return frame
+        return with_plots(frame, self._settings_now().decision) if self._is_drawn else frame
 
     def _own_entries(self, frame: DataFrame, pair: str) -> DataFrame:
         """Entries of a strategy's own rules as decisions; a blocked pair enters nothing."""
@@ -266,13 +269,25 @@ class SignalColumns(IStrategy):
             labels, features = made.labels, made.features
         self._report.add(pair, dataframe, labels, features)
 
+    @reads_only
+    def order_filled(self, pair: str, trade: Trade, order: Order, **kwargs: Any) -> None:
+        """Keep the signal with the trade that it opened, where FreqUI shows it."""
+        if not self._is_live or order.ft_order_side != trade.entry_side:
+            return
+        if trade.get_custom_data("signal") is not None:
+            return
+        data = self.freqai.operation.trade_data(pair, trade.open_date_utc)
+        for name, value in data.items():
+            trade.set_custom_data(name, value)
+
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Send the operator what has changed."""
         if self._is_live:
             operation: LiveOperation = self.freqai.operation
             ahead = drop_future_candles(self.dp._exchange, pd.Timestamp(current_time))
             whitelist = self.dp.current_whitelist()
-            for text in operation.alerts(current_time.timestamp(), whitelist, ahead):
+            now, schedule = current_time.timestamp(), self.freqai.schedule(whitelist)
+            for text in operation.alerts(now, whitelist, ahead, schedule):
                 self.dp.send_msg(text)
 
 
@@ -286,4 +301,5 @@ _COMPLETED: dict[str, Callable[[Hook], Hook]] = {
         own, SignalColumns.set_freqai_targets, logger.warning
     ),
     "bot_loop_start": lambda own: followed(own, SignalColumns.bot_loop_start),
+    "order_filled": lambda own: followed(own, SignalColumns.order_filled),
 }

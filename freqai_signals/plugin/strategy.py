@@ -50,6 +50,8 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.can_short = config.get("trading_mode", "spot") == "futures"
+        if self._is_live and type(self).plot_config is LightGBMSignalStrategy.plot_config:
+            self.plot_config = plot_config(live=True)
         self._reader = PredictionReader(self._candle_seconds)
         self._tuned = TunedSettings(self.signal_settings)
         self._positions = Positions(self._settings_now, self._is_live)
@@ -154,7 +156,7 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
         return min(self.signal_settings.sizing.leverage, max_leverage)
 
     @reads_only
-    def order_filled(self, pair: str, trade: Trade, **kwargs: Any) -> None:
+    def order_filled(self, pair: str, trade: Trade, order: Any, **kwargs: Any) -> None:
         """An entry asks for its stop now; see ``custom_stoploss``."""
         self.use_custom_stoploss |= self._stop_is_placed
 

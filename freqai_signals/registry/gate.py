@@ -114,7 +114,7 @@ def judge(
     if reason:
         return Decision(Verdict.REFUSE_WORSE_THAN_PRIOR, reason, version, old, evidence)
     if champion is None or champion.fit is None:
-        reason = f"no model serves yet; skill {evidence['skill']:.4f} against the class prior"
+        reason = f"no model serves yet; it beats the class prior, {_shown(evidence)}"
         return Decision(Verdict.FIRST_ACCEPTED, reason, version, "", evidence)
     why_not = _incomparable(champion, challenger, rows.names)
     common = held.start > champion.trained_until
@@ -123,16 +123,19 @@ def judge(
     if not why_not and days < settings.minimum_days:
         why_not = f"{days:.1f} days are new to both, fewer than {settings.minimum_days:g}"
     if why_not:
-        reason = f"not compared with {old}: {why_not}; it beats the class prior"
+        reason = f"not compared with {old}: {why_not}; it beats the class prior, {_shown(evidence)}"
         return Decision(Verdict.ACCEPT, reason, version, old, evidence)
     test = _excess(champion, held.take(common), losses[common], days)
     bound = test.bound(settings.significance)
     evidence |= {"excess": test.mean, "excess_bound": bound}
-    reason = (
-        f"log loss {test.mean:+.4f} against {old} on {days:.1f} days, lower bound {bound:+.4f} "
-        f"at {settings.significance:.0%} significance; tolerance {settings.tolerance:+.4f}"
-    )
     refused = bound > settings.tolerance
+    numbers = f"log loss {test.mean:+.4f} nats against it on {days:.1f} days that are new to both"
+    reason = (
+        f"worse than {old}: {numbers}, surely {bound:+.4f} or more; {settings.tolerance:+.4f} is "
+        f"allowed"
+        if refused
+        else f"not worse than {old}: {numbers}; {_shown(evidence)}"
+    )
     verdict = Verdict.REFUSE_WORSE_THAN_CHAMPION if refused else Verdict.ACCEPT
     return Decision(verdict, reason, version, old, evidence)
 
@@ -164,14 +167,21 @@ def _against_prior(
     evidence = {"skill": skill, "gain": test.mean, "gain_bound": bound, "days": days}
     if bound > 0 and skill >= settings.minimum_skill:
         return evidence, ""
-    reason = (
-        f"does not beat the class prior on {days:.1f} held-out days: skill {skill:+.4f} (minimum "
-        f"{settings.minimum_skill:g}), lower bound of the gain {bound:+.4f} nats (must be > 0) at "
-        f"{settings.prior_significance:.1%} significance"
-    )
+    if skill < settings.minimum_skill:
+        least = f"at least {100 * settings.minimum_skill:g} % is needed"
+        return evidence, f"does not beat the class prior: {_shown(evidence)}, {least}"
+    reason = f"not sure enough that it beats the class prior: {_shown(evidence)}"
+    if np.isfinite(bound):
+        # The bound is the gain less so many standard errors, which fall with the root of the days.
+        needed = days * ((test.mean - bound) / test.mean) ** 2
+        more = max(np.ceil(needed - days), 1.0)
+        reason += f"; such a skill needs about {more:.0f} more held-out days to show"
     # A good model of few days fails like this, and would at every retraining.
-    is_short = skill >= settings.minimum_skill and days < _FEW_DAYS
-    return evidence, reason + _REMEDY * is_short
+    return evidence, reason + _REMEDY * (days < _FEW_DAYS)
+
+
+def _shown(evidence: Mapping[str, float]) -> str:
+    return f"skill {100 * evidence['skill']:+.2f} % on {evidence['days']:.1f} held-out days"
 
 
 def other_target(model: SignalModel, settings: Mapping[str, Any]) -> str:

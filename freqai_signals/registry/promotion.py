@@ -39,6 +39,16 @@ class Promotion:
     decision: Decision
     problem: str = ""
 
+    @property
+    def follows(self) -> str:
+        """Who serves now, in words."""
+        card, decision = self.serving.card, self.decision
+        if self.serving.fit is None:
+            return "no model serves: every row abstains"
+        if card.version == decision.challenger:
+            return f"serves instead of {decision.champion}" if decision.champion else "serves now"
+        return f"{card.version} serves on"
+
 
 def promote(
     registry: Registry,
@@ -87,13 +97,18 @@ def promote(
         problems.append(str(error))
     for problem in problems:
         logger.warning("%s", problem)
-    level = logging.INFO if decision.accepted else logging.WARNING
-    logger.log(level, "Gate %s: %s %s: %s", scope, card.version, decision.verdict, decision.reason)
     if champion is not None and (pinned or not decision.accepted):
         serving = unless_other_target(champion, settings)
     else:
         serving = challenger if decision.accepted else abstaining(challenger, decision)
-    return Promotion(serving, decision, "; ".join(problems))
+    promotion = Promotion(serving, decision, "; ".join(problems))
+    level = logging.INFO if decision.accepted else logging.WARNING
+    outcome = "accepted" if decision.accepted else "refused"
+    logger.log(
+        level, "%s: %s is %s (%s): %s; %s",
+        scope, card.version, outcome, decision.verdict, decision.reason, promotion.follows,
+    )  # fmt: skip
+    return promotion
 
 
 def unless_refused(model: SignalModel | None) -> SignalModel | None:

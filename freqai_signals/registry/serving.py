@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ModelEvent:
-    """The last event of a scope's models; ``event`` is empty where a new one was accepted."""
+    """The last event of a scope's models, for example ``accepted``, with what to know of it."""
 
     version: str
     event: str = ""
@@ -86,11 +86,8 @@ class LiveModels:
             model, self._registry.stamp(scope), model.card.version, promotion.problem
         )
         version = challenger.card.version
-        self._events[scope] = (
-            ModelEvent(version)
-            if decision.accepted
-            else ModelEvent(version, "refused", decision.reason)
-        )
+        event = "accepted" if decision.accepted else "refused"
+        self._events[scope] = ModelEvent(version, event, f"{decision.reason}; {promotion.follows}")
         card = replace(challenger.card, gate=decision.as_dict())
         return replace(challenger, card=card), promotion
 
@@ -141,5 +138,5 @@ class LiveModels:
         except (RegistryError, IndexError):
             return ModelEvent(version, "replaced by")
         if last.action in ("serving", "registered"):
-            return ModelEvent(version)
+            return ModelEvent(version, "now serving", "from another bot or an earlier run")
         return ModelEvent(version, f"{last.action.replace('_', ' ')} to", last.reason)

@@ -99,7 +99,7 @@ class AlertSettings(Section):
     """How often a message is sent: a repeat after ``cooldown_candles`` at the earliest.
 
     ``summarise_from`` pairs or more with the same alert become one message. ``every_signal`` sends
-    each emitted signal too.
+    each emitted signal too, ``daily_summary`` the past day at the first loop after midnight (UTC).
     """
 
     affects: ClassVar[Effect] = "nothing"
@@ -108,3 +108,4 @@ class AlertSettings(Section):
     cooldown_candles: Annotated[int, Field(ge=0, le=1_000_000)] = 72
     summarise_from: Annotated[int, Field(ge=2, le=10_000)] = 3
     every_signal: bool = False
+    daily_summary: bool = False

@@ -1,7 +1,6 @@
-"""Chat messages about emitted signals."""
+"""Texts of messages: plain, for every channel; and those about emitted signals."""
 
 import math
-import re
 from typing import Any, Final
 
 import pandas as pd
@@ -15,25 +14,38 @@ from freqai_signals.schema import (
     TAG_COLUMN,
     SignalClass,
 )
+from freqai_signals.signals.record import rank_text
+from freqai_signals.terminal import time_text, utc_text
 
 _MAX_CHARACTERS: Final = 1_000
-_MARKED_WORD: Final = re.compile(r"\S*[_*\[`]\S*")
+_PLAIN: Final = str.maketrans({"_": "-", "*": "x", "[": "(", "]": ")", "`": "'"})
 
 
 def for_chat(text: str) -> str:
-    """Format a text so that all of freqtrade's channels deliver it.
+    """Format a text so that all of freqtrade's channels deliver it and it reads the same in each.
 
     freqtrade sends Markdown to Telegram, which drops a message with an unpaired underscore, star,
-    bracket or backtick. Words with such a character are formatted as code; other channels show the
-    backticks.
+    bracket or backtick; Discord formats what is between two of them; webhooks and the log show
+    every escape. So none of these characters is sent.
 
     Examples
     --------
-    >>> for_chat("ETH/USDT buy_strong at 1689.94")
-    'ETH/USDT `buy_strong` at 1689.94'
+    >>> for_chat("freqai_signals/pool: refused [v2]")
+    'freqai-signals/pool: refused (v2)'
     """
     shown = text if len(text) <= _MAX_CHARACTERS else f"{text[: _MAX_CHARACTERS - 4]} ..."
-    return _MARKED_WORD.sub(lambda word: f"`{word[0].replace('`', chr(39))}`", shown)
+    return shown.translate(_PLAIN)
+
+
+def stamped(name: str, now: float, text: str) -> str:
+    """A text with the bot's name and the time, by which one tells several bots apart.
+
+    Examples
+    --------
+    >>> stamped("my bot", 86_400, "ledger: ok")
+    'my bot at 1970-01-02 00:00 UTC: ledger: ok'
+    """
+    return f"{name} at {time_text(now)}: {text}"
 
 
 def signal_message(pair: str, row: "pd.Series[Any]") -> str | None:
@@ -49,19 +61,24 @@ def signal_message(pair: str, row: "pd.Series[Any]") -> str | None:
     Examples
     --------
     >>> row = pd.Series({"date": pd.Timestamp("2024-01-20 00:10", tz="UTC"), "signal": 2,
-    ...                  "signal_tag": "buy_strong", "confidence": 0.993,
-    ...                  "expected_return": 0.0031, "close": 1689.94, "proba_sell": 0.3,
-    ...                  "proba_buy": 0.42, "direction_error": 0.25})
-    >>> signal_message("ETH/USDT", row)  # doctest: +NORMALIZE_WHITESPACE
-    'ETH/USDT buy_strong at 1689.94, candle 2024-01-20 00:10: confidence 99.3 %, this side in 58 ± 2
-    % of moves, expected +0.31 %'
+    ...                  "signal_tag": "buy_strong", "confidence": 0.993, "proba_sell": 0.3,
+    ...                  "proba_buy": 0.42, "direction_error": 0.25,
+    ...                  "expected_return": 0.0031, "close": 1689.94})
+    >>> print(signal_message("ETH/USDT", row).replace(": ", ":" + chr(10)))
+    ETH/USDT buy strong at 1689.94, candle 2024-01-20 00:10 UTC:
+    P(buy) 42.0 %, this side in 58 ± 2 % of moves, expected +0.31 % after costs, confidence rank \
+99.3 of 100
     """
-    if int(row[DECISION_SIGNAL_COLUMN]) not in (SignalClass.BUY, SignalClass.SELL):
+    kind = int(row[DECISION_SIGNAL_COLUMN])
+    if kind not in (SignalClass.BUY, SignalClass.SELL):
         return None
+    name = SignalClass(kind).name.lower()
     return (
-        f"{pair} {row[TAG_COLUMN]} at {row['close']:g}, candle {row['date']:%Y-%m-%d %H:%M}: "
-        f"confidence {100 * row[CONFIDENCE_COLUMN]:.1f} %, {_stated_direction(row)}"
-        f"expected {100 * row[EXPECTED_RETURN_COLUMN]:+.2f} %"
+        f"{pair} {row[TAG_COLUMN].replace('_', ' ')} at {row['close']:g}, "
+        f"candle {utc_text(row['date'])}: P({name}) {100 * row[PROBA_COLUMNS[kind]]:.1f} %, "
+        f"{_stated_direction(row)}"
+        f"expected {100 * row[EXPECTED_RETURN_COLUMN]:+.2f} % after costs, "
+        f"confidence rank {rank_text(row[CONFIDENCE_COLUMN])}"
     )
 
 

@@ -23,6 +23,7 @@ from freqai_signals.schema import (
 )
 from freqai_signals.signals.decide import NO_SIGNAL
 from freqai_signals.signals.strength import Strength
+from freqai_signals.terminal import utc_text
 
 SIGNALS: Final = ("sell", "hold", "buy", "none")
 _SUM_TOLERANCE: Final = 1e-3
@@ -163,6 +164,52 @@ def record_of(
         strength=int(Strength(int(row[STRENGTH_COLUMN]))),
         reason=str(row[REASON_COLUMN]),
     )
+
+
+def trade_data(record: SignalRecord, expected_return: float) -> dict[str, Any]:
+    """What a trade keeps of the signal that opened it: texts to read, and the record for programs.
+
+    Parameters
+    ----------
+    record
+        Of the signal.
+    expected_return
+        After costs, a fraction.
+
+    Examples
+    --------
+    >>> record = SignalRecord("2024-01-20T00:10:00+00:00", "ETH/USDT", "buy", 0.993,
+    ...                       (0.051, 0.2, 0.749), (), "v1", 3, "")
+    >>> for item in list(trade_data(record, 0.0031).items())[:-1]:
+    ...     print(*item, sep=": ")
+    signal: buy, strong, of 2024-01-20 00:10 UTC
+    probabilities: sell 5.1 %, hold 20.0 %, buy 74.9 %
+    expected return: +0.31 % after costs
+    confidence rank: 99.3 of 100
+    model: v1
+    """
+    kinds = [kind.name.lower() for kind in SignalClass]
+    shares = [f"{k} {100 * p:.1f} %" for k, p in zip(kinds, record.probabilities, strict=True)]
+    strength = Strength(record.strength).name.lower()
+    return {
+        "signal": f"{record.signal}, {strength}, of {utc_text(record.timestamp)}",
+        "probabilities": ", ".join(shares),
+        "expected return": f"{100 * expected_return:+.2f} % after costs",
+        "confidence rank": rank_text(record.confidence),
+        "model": record.model_version,
+        "signal record": {**asdict(record), "expected_return": expected_return},
+    }
+
+
+def rank_text(confidence: float) -> str:
+    """Confidence as people read it: it is no probability, and must not look like one.
+
+    Examples
+    --------
+    >>> rank_text(0.993)
+    '99.3 of 100'
+    """
+    return f"{100 * confidence:.1f} of 100"
 
 
 def _typed(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,32 +1,146 @@
-"""Sub-plots that FreqUI draws below the candles."""
+"""Columns and sub-plots for charts: percentages with few digits, empty where nothing is known."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
-GOOD, BAD, MAIN, PALE = "#2e9e5b", "#d1495b", "#30638e", "#999999"
+import numpy as np
+import pandas as pd
+
+from freqai_signals.schema import (
+    CONFIDENCE_COLUMN,
+    EXPECTED_RETURN_COLUMN,
+    LABEL_COLUMN,
+    PROBA_COLUMNS,
+    PROBA_MOVE_COLUMN,
+    REASON_CODES,
+    REASON_COLUMN,
+    STRENGTH_COLUMN,
+    THRESHOLD_COLUMN,
+    TRUST_COLUMN,
+    SignalClass,
+)
+from freqai_signals.settings import DecisionSettings
+from freqai_signals.signals.strength import Strength
+
+# Legible on FreqUI's dark and light background, and told apart by colour-blind eyes.
+BUY, SELL, MOVE, LINE = "#2f8fd8", "#e07b28", "#9a6fd0", "#8f8f8f"
+RETURN: Final = "#2f9e8a"
 
 SUBPLOTS: Final[dict[str, dict[str, dict[str, str]]]] = {
-    "Proba": {"proba_buy": {"color": GOOD}, "proba_sell": {"color": BAD}},
-    "Confidence": {"confidence": {"color": MAIN}, "confidence_threshold": {"color": PALE}},
-    "Return": {"expected_return": {"color": "#edae49"}},
-    "Strength": {
-        "signal_strength": {"color": "#003d5b", "type": "bar"},
-        "do_predict": {"color": "#66a182"},
+    "Prob. %": {
+        "P(buy)": {"color": BUY},
+        "P(sell)": {"color": SELL},
+        "P(move)": {"color": MOVE},
     },
-    "Live quality": {"live_skill": {"color": MAIN}, "live_accuracy": {"color": GOOD}},
-    "Drift": {"drift_level": {"color": BAD}},
+    "Rank": {
+        "Confidence rank": {"color": MOVE},
+        "Rank needed": {"color": LINE},
+    },
+    "Return %": {
+        "Expected return": {"color": RETURN, "type": "bar"},
+        "Return needed": {"color": SELL},
+        "Zero": {"color": LINE},
+    },
+    "Strength": {
+        "Buy strength": {"color": BUY, "type": "bar"},
+        "Sell strength": {"color": SELL, "type": "bar"},
+        "Strongest buy": {"color": LINE},
+        "Strongest sell": {"color": LINE},
+    },
+    "Rejected": {
+        "Reject code": {"color": SELL, "type": "scatter"},
+        "Zero": {"color": LINE},
+        "Highest code": {"color": LINE},
+    },
 }
 """Name of each sub-plot, its columns and their style.
 
 Names are short and sub-plots few: otherwise the axis labels overlap.
 """
 
+LIVE_SUBPLOTS: Final[dict[str, dict[str, dict[str, str]]]] = {
+    "Skill %": {"Live skill": {"color": BUY}, "Zero": {"color": LINE}},
+    "Level": {"Level": {"color": SELL, "type": "bar"}, "Halted": {"color": LINE}},
+}
+"""Sub-plots of what only a running bot knows."""
 
-def plot_config(*names: str) -> dict[str, Any]:
-    """A strategy's ``plot_config`` with these sub-plots, all of them by default.
+
+def plot_config(*names: str, live: bool = False) -> dict[str, Any]:
+    """A strategy's ``plot_config`` with these sub-plots, by default all that can have data.
+
+    Parameters
+    ----------
+    names
+        Of sub-plots.
+    live
+        Whether a bot runs, rather than a backtest.
 
     Examples
     --------
-    >>> list(plot_config("Confidence")["subplots"])
-    ['Confidence']
+    >>> list(plot_config("Rank")["subplots"])
+    ['Rank']
     """
-    return {"main_plot": {}, "subplots": {name: SUBPLOTS[name] for name in names or SUBPLOTS}}
+    known = SUBPLOTS | LIVE_SUBPLOTS if live else SUBPLOTS
+    return {"main_plot": {}, "subplots": {name: known[name] for name in names or known}}
+
+
+def with_plots(frame: pd.DataFrame, settings: DecisionSettings) -> pd.DataFrame:
+    """Add the columns of all sub-plots that the frame's own columns allow.
+
+    FreqUI draws and lists values as they are. So probabilities, the rank and returns are in
+    percent, rounded; everything is NaN where the prediction is not trusted, and the expected return
+    also where the model says hold, since holding earns nothing by definition.
+
+    Parameters
+    ----------
+    frame
+        With the columns of the model and, if there are any, of decisions and live quality.
+    settings
+        Whose margin of the expected return is drawn.
+    """
+    trusted = frame[TRUST_COLUMN] == 1
+    held = frame[LABEL_COLUMN] == SignalClass.HOLD
+    margin = settings.expected_value_margin if settings.expected_value_rule else np.nan
+    columns: dict[str, Any] = {
+        "P(buy)": _percent(frame[PROBA_COLUMNS[SignalClass.BUY]], trusted),
+        "P(sell)": _percent(frame[PROBA_COLUMNS[SignalClass.SELL]], trusted),
+        "Confidence rank": _percent(frame[CONFIDENCE_COLUMN], trusted),
+        "Expected return": _percent(frame[EXPECTED_RETURN_COLUMN], trusted & ~held, 3),
+        "Return needed": 100 * margin,
+        "Zero": 0.0,
+        "Strongest buy": float(Strength.STRONG),
+        "Strongest sell": -float(Strength.STRONG),
+        "Highest code": float(max(REASON_CODES.values())),
+        "Halted": 3.0,
+    }
+    if PROBA_MOVE_COLUMN in frame:
+        columns["P(move)"] = _percent(frame[PROBA_MOVE_COLUMN], trusted)
+    if THRESHOLD_COLUMN in frame:
+        columns["Rank needed"] = (100 * frame[THRESHOLD_COLUMN]).round(1)
+    if STRENGTH_COLUMN in frame:
+        columns |= _decision_columns(frame)
+    if "live_skill" in frame:
+        columns["Live skill"] = (100 * frame["live_skill"]).round(1)
+        columns["Level"] = frame["drift_level"]
+    return frame.assign(**columns)
+
+
+def plotted_columns(names: Sequence[str] = ()) -> set[str]:
+    """Columns that the sub-plots of these names draw, by default all."""
+    known = SUBPLOTS | LIVE_SUBPLOTS
+    return {column for name in names or known for column in known[name]}
+
+
+def _decision_columns(frame: pd.DataFrame) -> dict[str, "pd.Series[Any]"]:
+    strength = frame[STRENGTH_COLUMN].astype(float)
+    emitted = strength > 0
+    buys = frame[LABEL_COLUMN] == SignalClass.BUY
+    return {
+        "Buy strength": strength.where(emitted & buys),
+        "Sell strength": -strength.where(emitted & ~buys),
+        "Reject code": frame[REASON_COLUMN].map(REASON_CODES).astype(float),
+    }
+
+
+def _percent(values: "pd.Series[Any]", known: "pd.Series[bool]", digits: int = 1) -> Any:
+    return (100 * values).round(digits).where(known)

@@ -54,7 +54,7 @@ def test_status_for_people_shows_the_same(
     _, folder = lived
     monkeypatch.setenv("COLUMNS", "250")
     words = ["--ledger", str(folder / "ledger.sqlite"), "--registry", str(folder / "registry")]
-    assert main(["status", *words]) == 0
+    assert main(["status", *words, "--events", "30"]) == 0
     shown = capsys.readouterr().out
     for part in ("level drift", "training requested", "serving 2", "features: psi", "level ok"):
         assert part in shown

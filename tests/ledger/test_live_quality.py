@@ -63,9 +63,6 @@ def test_without_rows_nothing_is_claimed(scored: pd.DataFrame) -> None:
     found = live_quality(scored.iloc[:0])
     assert found["pairs"] == []
     assert json.loads(json.dumps(found["total"][0].as_dict(), allow_nan=False))["skill"] is None
-    assert found["total"][0].columns() == {
-        "live_rows": 0.0, "live_skill": 0.0, "live_accuracy": 0.0,
-    }  # fmt: skip
 
 
 def test_rolling_quality_is_that_of_the_last_rows(scored: pd.DataFrame) -> None:

@@ -4,13 +4,13 @@ import pytest
 
 from freqai_signals.live.alerts import Alert, Alerts, ledger_alert, level_alert, model_alert
 from freqai_signals.live.health import Health, Level
-from freqai_signals.settings import AlertSettings
+from freqai_signals.settings import AlertSettings, DriftSettings
 
 SETTINGS = AlertSettings(cooldown_candles=10, summarise_from=3)
 
 
 def level(kind: Level, pair: str = "BTC/USDT") -> Alert:
-    return level_alert(pair, Health(kind))
+    return level_alert(pair, Health(kind), DriftSettings())
 
 
 @pytest.fixture
@@ -23,13 +23,17 @@ def test_what_is_normal_from_the_start_is_not_sent(alerts: Alerts) -> None:
 
 
 def test_a_state_is_sent_once(alerts: Alerts) -> None:
-    assert alerts.update(0, [level(Level.WARNING)]) == ["level BTC/USDT: warning"]
+    assert alerts.update(0, [level(Level.WARNING)]) == [
+        "level BTC/USDT: warning; what follows: signals need a rank 2 higher"
+    ]
     assert [alerts.update(n, [level(Level.WARNING)]) for n in range(1, 40)] == [[]] * 39
 
 
 def test_a_rise_is_sent_at_once_a_fall_after_the_cooldown(alerts: Alerts) -> None:
     assert alerts.update(0, [level(Level.WARNING)])
-    assert alerts.update(1, [level(Level.HALTED)]) == ["level BTC/USDT: halted"]
+    assert alerts.update(1, [level(Level.HALTED)]) == [
+        "level BTC/USDT: halted; what follows: no entries, exits go on; trained before the schedule"
+    ]
     assert alerts.update(2, [level(Level.OK)]) == []
     assert alerts.update(11, [level(Level.OK)]) == ["level BTC/USDT: ok"]
 
@@ -48,16 +52,17 @@ def test_alerts_sent_by_a_clock_that_was_ahead_delay_nothing(alerts: Alerts) -> 
 def test_many_pairs_make_one_message(alerts: Alerts) -> None:
     states = [level(Level.DRIFT, f"P{i}/USDT") for i in range(50)]
     assert alerts.update(0, states) == [
-        "level 50 pairs (P0/USDT, P1/USDT, P10/USDT and 47 more): drift"
+        "level 50 pairs (P0/USDT, P1/USDT, P10/USDT and 47 more): drift; what follows: "
+        "signals need a rank 2 higher; trained before the schedule"
     ]
-    assert Alerts(SETTINGS).update(0, states[:2]) == [
+    assert [text.split(";")[0] for text in Alerts(SETTINGS).update(0, states[:2])] == [
         "level P0/USDT: drift", "level P1/USDT: drift",
     ]  # fmt: skip
 
 
 def test_the_most_severe_comes_first(alerts: Alerts) -> None:
     states = [level(Level.WARNING, "A"), level(Level.HALTED, "B"), level(Level.DRIFT, "C")]
-    assert [line.split(": ")[1] for line in alerts.update(0, states)] == [
+    assert [line.split(": ")[1].split(";")[0] for line in alerts.update(0, states)] == [
         "halted", "drift", "warning",
     ]  # fmt: skip
 
@@ -69,6 +74,14 @@ def test_a_refused_model_is_sent_with_its_reason(alerts: Alerts) -> None:
     another = model_alert("bot/pool", "v3", "refused", "worse")
     assert alerts.update(2, [another]) == []
     assert alerts.update(10, [another]) == ["model bot/pool: refused v3 (worse)"]
+
+
+def test_what_an_operator_did_is_never_held_back(alerts: Alerts) -> None:
+    assert alerts.update(0, [model_alert("bot/pool", "v2", "refused", "worse")])
+    rolled = model_alert("bot/pool", "v1", "rolled back to", "looks odd")
+    assert alerts.update(1, [rolled]) == ["model bot/pool: rolled back to v1 (looks odd)"]
+    assert alerts.update(2, [rolled]) == []
+    assert alerts.update(3, [model_alert("bot/pool", "v3", "accepted", "better")])
 
 
 def test_ledger_problem_and_its_end(alerts: Alerts) -> None:

@@ -90,7 +90,10 @@ class Bot:
             time.sleep(0.002)
 
     def alerts(self, number: int) -> list[str]:
-        return self.operation.alerts((number + 1) * HOUR + 5, [PAIR])
+        """Messages at the close of a candle, without the bot's name and the time."""
+        texts = self.operation.alerts((number + 1) * HOUR + 5, [PAIR])
+        assert all(text.startswith(f"{BOT} at ") for text in texts)
+        return [text.partition(" UTC: ")[2] for text in texts]
 
     def ledger(self) -> Ledger:
         self.operation._ledger.flush(PATIENCE)
@@ -178,13 +181,19 @@ def test_outcomes_that_could_not_be_read_at_the_start_are_taken_in_later(start: 
     assert skills[0] == skills[1] != 0
 
 
-def test_columns_are_numbers(start: Start) -> None:
+def test_columns_for_charts_are_as_each_candle_had_them(start: Start) -> None:
     bot = start()
     bot.operation.promote(PAIR, model_of(0), window(0))
     bot.candle(FIRST)
-    found = bot.operation.columns(PAIR)
-    assert set(found) == {"live_rows", "live_skill", "live_accuracy", "drift_level"}
-    assert all(isinstance(value, float) for value in found.values())
+    bot.candle(FIRST + 1)
+    numbers = np.array([FIRST - 1, FIRST, FIRST + 1])
+    dates = pd.to_datetime(numbers * HOUR, unit="s", utc=True)
+    found = bot.operation.columns(PAIR, pd.DataFrame({"date": dates}))
+    assert list(found) == ["live_rows", "live_skill", "live_accuracy", "drift_level"]
+    # Unknown is empty: a candle from before the start, and a skill without outcomes.
+    assert found["drift_level"].fillna(-1).tolist() == [-1, 0, 0]
+    assert found["live_rows"].fillna(-1).tolist() == [-1, 0, 0]
+    assert found["live_skill"].isna().all()
 
 
 def test_refused_model_does_not_serve_and_the_operator_is_told(start: Start) -> None:
@@ -275,13 +284,13 @@ def test_level_restrains_asks_for_training_and_survives_a_restart(start: Start) 
     health_limits = again.candle(FIRST + 1)
     assert health_limits.blocked == "halted"
     assert health_limits.confidence_step == settings.drift.confidence_step
-    assert again.operation.columns(PAIR)["drift_level"] == 3
+    assert again.operation._pair(PAIR).watch.health.level == 3
     asked = [again.operation.wants_training(PAIR)]
     for number in range(FIRST + 2, FIRST + 5):
         again.candle(number)
         asked.append(again.operation.wants_training(PAIR))
     assert asked == [True, False, False, False]
-    assert again.alerts(FIRST + 5)[0].startswith(f"level {PAIR}: halted")
+    assert again.alerts(FIRST + 5)[0].startswith(f"level {PAIR}: halted (")
 
 
 def test_numbers_of_a_shorter_timeframe_hold_nothing_back(start: Start) -> None:
@@ -298,10 +307,10 @@ def test_numbers_of_a_shorter_timeframe_hold_nothing_back(start: Start) -> None:
     again = start(settings)
     assert again.candle(FIRST + 1).blocked == "halted"
     assert again.operation.wants_training(PAIR)
-    levels = [again.operation.columns(PAIR)["drift_level"]]
+    levels = [again.operation._pair(PAIR).watch.health.level]
     for number in range(FIRST + 2, FIRST + 9):
         again.candle(number)
-        levels.append(again.operation.columns(PAIR)["drift_level"])
+        levels.append(again.operation._pair(PAIR).watch.health.level)
     assert levels == [3, 3, 3, 3, 2, 2, 2, 1]
 
 
@@ -312,19 +321,21 @@ def test_a_clock_that_is_ahead_warns_and_holds_nothing_back(start: Start) -> Non
     bot.candle(FIRST)
     for _ in range(2):
         bot.alerts(FIRST + 500)
-    assert bot.operation.columns(PAIR)["drift_level"] == 1
+    assert bot.operation._pair(PAIR).watch.health.level == 1
     step = settings.drift.confidence_step
     assert bot.candle(FIRST + 1) == HealthLimits(step, since=(FIRST + 1) * HOUR)
     for number in range(FIRST + 2, FIRST + 5):
         bot.candle(number)
-    assert bot.operation.columns(PAIR)["drift_level"] == 0
+    assert bot.operation._pair(PAIR).watch.health.level == 0
 
 
 def test_silence_is_noticed_where_no_candle_arrives(start: Start) -> None:
     bot = start()
     bot.operation.promote(PAIR, model_of(0), window(0))
     bot.candle(FIRST)
-    assert bot.alerts(FIRST) == []
+    assert [text.split(" (")[0] for text in bot.alerts(FIRST)] == [
+        f"model {SCOPE}: accepted {model_of(0).card.version}"
+    ]
     (text,) = bot.alerts(FIRST + 3)
     assert text.startswith(f"level {PAIR}: warning (no trusted prediction for 3 candles")
 
@@ -367,7 +378,7 @@ def test_a_row_from_a_candle_ahead_of_its_time_holds_up_nothing(start: Start) ->
 def test_candles_ahead_of_the_clock_are_told_once(start: Start) -> None:
     bot = start()
     texts = [bot.operation.alerts(FIRST * HOUR, [PAIR], [PAIR]) for _ in range(2)]
-    assert texts == [
+    assert [[text.partition(" UTC: ")[2] for text in part] for part in texts] == [
         ["candles P0/USDT: ahead of the clock (left out; the exchange or this machine's clock is "
          "wrong)"], [],
     ]  # fmt: skip
@@ -381,6 +392,43 @@ def test_a_ledger_that_is_away_stops_nothing(start: Start, tmp_path: Path) -> No
     bot.candle(FIRST)
     bot.candle(FIRST + 1, signal=2)
     assert any(text.startswith("ledger: cannot be written") for text in bot.alerts(FIRST + 1))
+
+
+def test_a_bot_that_was_away_says_for_how_long(start: Start) -> None:
+    bot = start()
+    bot.candle(FIRST)
+    assert bot.alerts(FIRST) == []
+    # Killed: what it left behind is the last sign of life.
+    again = start()
+    (text,) = again.alerts(FIRST + 10)
+    assert text.startswith("back after 10 h without a sign of life (since ")
+    assert "10 candles a pair were not decided in time" in text
+    assert again.alerts(FIRST + 11) == []
+
+
+def test_trainings_are_announced_and_their_failure(start: Start) -> None:
+    bot = start()
+    bot.operation.notices.training_started("the pool of 5 pairs", FIRST * HOUR)
+    bot.operation.notices.training_ended("the pool of 5 pairs", "too few rows")
+    started, failed = bot.alerts(FIRST)
+    assert started.startswith("training of the pool of 5 pairs starts, data until ")
+    assert failed.startswith("training of the pool of 5 pairs failed: too few rows; what served")
+    assert bot.alerts(FIRST) == []
+
+
+def test_the_day_is_summarised_once_after_midnight_if_asked_for(start: Start) -> None:
+    midnight = (FIRST // 24 + 1) * 24
+    bot = start(with_section("alerts", daily_summary=True))
+    bot.operation.promote(PAIR, model_of(0), window(0))
+    bot.candle(midnight - 2, signal=2)
+    bot.alerts(midnight - 2)
+    (text,) = bot.alerts(midnight)
+    assert text.startswith("daily summary of ")
+    assert "1 buy and 0 sell signals" in text
+    assert model_of(0).card.version in text
+    again = start(with_section("alerts", daily_summary=True))
+    later = [*bot.alerts(midnight + 1), *again.alerts(midnight + 2), *start().alerts(midnight + 26)]
+    assert not [text for text in later if "summary" in text]
 
 
 def test_switched_off_sections_do_nothing(start: Start, tmp_path: Path) -> None:

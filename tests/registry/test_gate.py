@@ -52,6 +52,8 @@ def test_a_good_model_of_few_days_is_told_what_to_change() -> None:
     decision = judge(short, None, rows, GATE, CANDLES_PER_DAY)
     assert decision.verdict is Verdict.REFUSE_WORSE_THAN_PRIOR
     assert decision.evidence["skill"] > 0.05
+    assert "not sure enough that it beats the class prior" in decision.reason
+    assert "more held-out days to show; so few" in decision.reason
     assert "use a longer freqai.train_period_days" in decision.reason
     asked = GATE.model_copy(update={"prior_significance": 0.05})
     assert judge(short, None, rows, asked, CANDLES_PER_DAY).accepted

@@ -1,0 +1,76 @@
+"""What charts draw: percentages, and nothing where nothing is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from freqai_signals.schema import REASON_CODES, Reason
+from freqai_signals.settings import DecisionSettings
+from freqai_signals.trading.plots import plot_config, plotted_columns, with_plots
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    """A buy, a sell that was rejected, a hold, a row that is not trusted."""
+    return pd.DataFrame(
+        {
+            "&-signal": [2.0, 0.0, 1.0, 1.0],
+            "proba_sell": [0.1, 0.61234, 0.2, 0.0],
+            "proba_hold": [0.2, 0.28766, 0.6, 1.0],
+            "proba_buy": [0.7, 0.1, 0.2, 0.0],
+            "proba_move": [0.8, 0.71234, 0.4, 0.0],
+            "confidence": [0.99, 0.8, 0.3, 0.0],
+            "expected_return": [0.012345, -0.001, 0.0, 0.0],
+            "do_predict": [1, 1, 1, 0],
+            "signal_strength": [3, 0, 0, 0],
+            "reject_reason": ["", "low_confidence", "unsure_hold", "untrusted"],
+            "confidence_threshold": [0.9] * 4,
+            "live_skill": [np.nan, 0.0123, 0.0123, np.nan],
+            "drift_level": [np.nan, 0.0, 1.0, 1.0],
+        }
+    )
+
+
+def shown(frame: pd.DataFrame, name: str) -> list[object]:
+    values = with_plots(frame, DecisionSettings())[name]
+    return [None if np.isnan(value) else value for value in values]
+
+
+def test_probabilities_are_percentages_and_empty_where_not_trusted(frame: pd.DataFrame) -> None:
+    assert shown(frame, "P(sell)") == [10.0, 61.2, 20.0, None]
+    assert shown(frame, "P(buy)") == [70.0, 10.0, 20.0, None]
+    assert shown(frame, "P(move)") == [80.0, 71.2, 40.0, None]
+    assert shown(frame, "Confidence rank") == [99.0, 80.0, 30.0, None]
+
+
+def test_a_hold_has_no_expected_return(frame: pd.DataFrame) -> None:
+    assert shown(frame, "Expected return") == [1.234, -0.1, None, None]
+
+
+def test_sells_point_down_and_only_emitted_signals_are_drawn(frame: pd.DataFrame) -> None:
+    sell = frame.assign(signal_strength=[3, 2, 0, 0])
+    assert shown(sell, "Buy strength") == [3.0, None, None, None]
+    assert shown(sell, "Sell strength") == [None, -2.0, None, None]
+
+
+def test_reasons_are_small_numbers(frame: pd.DataFrame) -> None:
+    assert shown(frame, "Reject code") == [None, 3.0, 4.0, 1.0]
+    assert set(Reason) - {""} <= set(REASON_CODES)
+
+
+def test_live_skill_that_is_unknown_is_empty(frame: pd.DataFrame) -> None:
+    assert shown(frame, "Live skill") == [None, 1.2, 1.2, None]
+
+
+def test_every_column_of_every_sub_plot_is_made(frame: pd.DataFrame) -> None:
+    assert plotted_columns() <= set(with_plots(frame, DecisionSettings()))
+    # FreqAI would take a name with a percent sign for a feature, one with an ampersand for a label.
+    assert not [name for name in plotted_columns() if "%" in name or "&" in name]
+
+
+def test_a_backtest_has_no_sub_plot_that_could_only_be_empty() -> None:
+    drawn = {name for plot in plot_config()["subplots"].values() for name in plot}
+    assert not drawn & {"Live skill", "Level"}
+    assert {"Live skill", "Level"} <= {
+        name for plot in plot_config(live=True)["subplots"].values() for name in plot
+    }
