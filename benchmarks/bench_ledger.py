@@ -8,17 +8,22 @@ import argparse
 import itertools
 import tempfile
 import time
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.harness import Timing, measure, print_table, save
+from benchmarks.harness import ONE_CORE, Timing, measure, print_table, save
 from freqai_signals.ledger.candle_rows import Source, prediction_rows
-from freqai_signals.ledger.ledger import Entry, Ledger
+from freqai_signals.ledger.database import lock
+from freqai_signals.ledger.ledger import Entry, Ledger, _upsert
 from freqai_signals.ledger.live_quality import live_quality
+from freqai_signals.ledger.migrations import _link_5
 from freqai_signals.ledger.outcomes import resolve_outcomes
+from freqai_signals.ledger.proof.chain import CHAINED, plain
+from freqai_signals.ledger.sql_tables import CHAIN_INDEXES, METADATA
 from freqai_signals.ledger.writer import LedgerWriter
 from freqai_signals.settings import SignalSettings
 
@@ -83,6 +88,73 @@ def writing(url: str) -> list[Timing]:
     return timings
 
 
+class PlainLedger(Ledger):
+    """The same tables without a chain: what a candle costs where rows can be edited unseen."""
+
+    def write(self, entries: Iterable[Entry]) -> None:
+        now = int(time.time())
+        with self.engine.begin() as connection:
+            lock(connection)
+            for entry in entries:
+                table = METADATA.tables[entry.table]
+                rows = [plain(table, {"recorded": now, "resolved": now, **r}) for r in entry.rows]
+                if rows:
+                    connection.execute(_upsert(self.engine.dialect.name, table), rows)
+
+
+def chained(urls: tuple[str, str], repeats: int = 20) -> list[Timing]:
+    """A candle with its outcomes, written with the chain and without, in turns on two ledgers.
+
+    In seconds of the processor: waiting for the disk costs both the same, and hides what differs.
+    """
+    linked, unlinked = Ledger(urls[0]), PlainLedger(urls[1])
+    candles = {pair: walk(i, 1000) for i, pair in enumerate(PAIRS)}
+    took: dict[str, list[float]] = {"with the chain": [], "without": []}
+    for number in range(NOW - 100 - repeats, NOW - 100):
+        order = [("with the chain", linked), ("without", unlinked)]
+        # Each goes first half of the time: the second one finds warmer caches.
+        for name, ledger in order if number % 2 else order[::-1]:
+            begin = ONE_CORE()
+            made = [prediction_rows(frame(number), _source(pair), 0) for pair in PAIRS]
+            ledger.write(made)
+            found = [
+                resolve_outcomes(ledger.unresolved(pair, "bench"), candles[pair], SETTINGS, 0.002)
+                for pair in PAIRS
+            ]
+            ledger.write(found)
+            took[name].append(ONE_CORE() - begin)
+    ratios = np.array(took["with the chain"]) / np.array(took["without"])
+    low, middle, high = np.percentile(ratios, [25, 50, 75])
+    print(
+        f"a candle with the chain / without: median {middle:.3f}, quartiles {low:.3f}, {high:.3f}"
+    )
+    for ledger in (linked, unlinked):
+        ledger.close()
+    return [
+        Timing(name, 2 * len(PAIRS), float(np.median(times)), min(times), max(times), repeats)
+        for name, times in took.items()
+    ]
+
+
+def _source(pair: str) -> Source:
+    return Source("bench", pair, VERSION, 0, CANDLE, 0.002)
+
+
+def linking(ledger: Ledger) -> Timing:
+    """Link the rows of a ledger as the migration to version 5 does."""
+    with ledger.engine.begin() as connection:
+        for index in CHAIN_INDEXES:
+            index.drop(connection)
+    rows = sum(len(ledger.rows(table.name)) for table in CHAINED)
+
+    def linked() -> None:
+        with ledger.engine.begin() as connection:
+            lock(connection)
+            _link_5(connection)
+
+    return measure("link older rows, all of them", linked, rows, 3)
+
+
 def resolving(ledger: Ledger) -> Timing:
     """Write a candle of all pairs and the outcomes that are known at its close."""
     candles = {pair: walk(i, 1000) for i, pair in enumerate(PAIRS)}
@@ -135,11 +207,17 @@ def main() -> None:
         ledger = Ledger(url)
         timings.append(resolving(ledger))
         judged = judging(ledger)
+        migrated = linking(ledger)
         ledger.close()
+        pair = (f"sqlite:///{Path(folder) / name}.sqlite" for name in ("linked", "unlinked"))
+        both = chained((next(pair), next(pair)))
     print_table("one candle of 100 pairs", timings)
     print_table("from the ledger", [judged])
+    print_table("migration", [migrated])
+    print_table("one candle of 100 pairs with its outcomes, SQLite", both)
     backend = "postgresql" if arguments.url else "sqlite"
-    save(f"ledger-{backend}", {"one candle of 100 pairs": timings, "from the ledger": [judged]},
+    save(f"ledger-{backend}", {"one candle of 100 pairs": timings, "from the ledger": [judged],
+          "migration": [migrated], "chain": both},
          backend=backend)  # fmt: skip
 
 

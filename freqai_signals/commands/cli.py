@@ -19,6 +19,7 @@ SUBCOMMANDS: Final[Mapping[str, str]] = {
     "market": "freqai_signals.commands.market:add_market",
     "credentials": "freqai_signals.commands.credentials:add_credentials",
     "rehearse": "freqai_signals.commands.rehearse:add_rehearse",
+    "soak": "freqai_signals.commands.soak:add_soak",
     "report": "freqai_signals.commands.report:add_report",
     "settings": "freqai_signals.commands.settings:add_settings",
     "init": "freqai_signals.commands.init:add_init",

@@ -1,7 +1,6 @@
 """Open a ledger: connection settings, creation, migration from older versions."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -11,17 +10,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from freqai_signals.ledger.proof.chain import CHAINED, link_existing
-from freqai_signals.ledger.sql_tables import (
-    CHAIN_HEADS,
-    CHAIN_INDEXES,
-    CHAIN_REPLACED,
-    CHAIN_ROOTS,
-    DAILY,
-    METADATA,
-    SCHEMA,
-    VERSION,
-)
+from freqai_signals.ledger.migrations import STEPS
+from freqai_signals.ledger.sql_tables import METADATA, SCHEMA, VERSION
 from freqai_signals.settings import LedgerSettings
 
 _LOCK_NUMBER: Final = 7_236_411
@@ -128,58 +118,6 @@ def _version(connection: Connection) -> int:
     if not inspect(connection).has_table(SCHEMA.name):
         return 0
     return int(connection.execute(select(SCHEMA.c.version)).scalar_one())
-
-
-def _to_2(connection: Connection) -> None:
-    """Signals remember when their message was sent."""
-    connection.execute(text("ALTER TABLE signals ADD COLUMN sent BIGINT"))
-
-
-def _to_3(connection: Connection) -> None:
-    """Events of two bots at one candle are two rows. SQLite cannot change a key in place."""
-    columns = "pair, candle, detector, level, model_version, detail, recorded"
-    for statement in (
-        "CREATE TABLE drift_events_3 (bot VARCHAR(64) NOT NULL, pair VARCHAR(64) NOT NULL, "
-        "candle BIGINT NOT NULL, detector VARCHAR(32) NOT NULL, level VARCHAR(16) NOT NULL, "
-        "model_version VARCHAR(64) NOT NULL, detail TEXT NOT NULL, recorded BIGINT NOT NULL, "
-        "PRIMARY KEY (bot, pair, candle, detector, level))",
-        f"INSERT INTO drift_events_3 (bot, {columns}) SELECT '', {columns} FROM drift_events",
-        "DROP TABLE drift_events",
-        "ALTER TABLE drift_events_3 RENAME TO drift_events",
-    ):
-        connection.execute(text(statement))
-
-
-def _to_4(connection: Connection) -> None:
-    """Predictions remember whether the pair was new to the model."""
-    column = "new_pair SMALLINT DEFAULT 0 NOT NULL"
-    connection.execute(text(f"ALTER TABLE predictions ADD COLUMN {column}"))
-
-
-def _to_5(connection: Connection) -> None:
-    """Rows carry the hash of the row before; a pair's name fits into that of a counter."""
-    for table in CHAINED:
-        for column in ("number BIGINT", "hash VARCHAR(64)", "replaces VARCHAR(96)"):
-            connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {column}"))
-    connection.execute(text("ALTER TABLE outcomes ADD COLUMN bot VARCHAR(64) DEFAULT '' NOT NULL"))
-    connection.execute(
-        text(
-            "UPDATE outcomes SET bot = COALESCE((SELECT bot FROM predictions p WHERE "
-            "p.pair = outcomes.pair AND p.candle = outcomes.candle AND "
-            "p.model_version = outcomes.model_version), '')"
-        )
-    )
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("ALTER TABLE counters ALTER COLUMN name TYPE VARCHAR(128)"))
-    for made in (CHAIN_HEADS, CHAIN_ROOTS, CHAIN_REPLACED, DAILY):
-        made.create(connection)
-    link_existing(connection, int(time.time()))
-    for index in CHAIN_INDEXES:
-        index.create(connection)
-
-
-STEPS: Final[Mapping[int, Callable[[Connection], None]]] = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5}
-"""Migration to each version from the one before. A step is never changed once released."""
 
 
 def lock(connection: Connection) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 import pandas as pd
-from sqlalchemy import Engine, Table, and_, func, select
+from sqlalchemy import Engine, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from freqai_signals.ledger.damage import sqlite_file
@@ -27,6 +27,7 @@ from freqai_signals.ledger.sql_tables import (
     METADATA,
     OUTCOMES,
     PREDICTIONS,
+    SAME_ROW,
     SIGNALS,
 )
 
@@ -157,7 +158,7 @@ class Ledger:
         """
         query = (
             select(PREDICTIONS)
-            .outerjoin(OUTCOMES, _same_row())
+            .outerjoin(OUTCOMES, SAME_ROW)
             .where(
                 PREDICTIONS.c.pair == pair,
                 PREDICTIONS.c.bot == bot,
@@ -201,7 +202,7 @@ class Ledger:
         outcome = [column for column in OUTCOMES.c if column.name not in key]
         query = (
             select(*PREDICTIONS.c, *outcome)
-            .join(OUTCOMES, _same_row())
+            .join(OUTCOMES, SAME_ROW)
             .where(
                 PREDICTIONS.c.kind == LIVE,
                 PREDICTIONS.c.candle >= since,
@@ -245,12 +246,6 @@ class Ledger:
         with self._reading.connect() as connection:
             result = connection.execute(query)
             return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
-
-
-def _same_row() -> Any:
-    return and_(
-        *(PREDICTIONS.c[name] == OUTCOMES.c[name] for name in ("pair", "candle", "model_version"))
-    )
 
 
 def _upsert(dialect: str, table: Table) -> Any:

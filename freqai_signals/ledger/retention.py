@@ -13,6 +13,7 @@ from freqai_signals.ledger.sql_tables import (
     DAILY,
     OUTCOMES,
     PREDICTIONS,
+    SAME_ROW,
 )
 
 _DAYS_AT_ONCE: Final = 7
@@ -55,9 +56,6 @@ def prune(connection: Connection, bot: str, before: int) -> int:
 
 
 def _sum_up(connection: Connection, bot: str, last: int) -> None:
-    same = and_(
-        *(PREDICTIONS.c[name] == OUTCOMES.c[name] for name in ("pair", "candle", "model_version"))
-    )
     day = (PREDICTIONS.c.candle // DAY).label("day")
     is_scored = and_(PREDICTIONS.c.kind == LIVE, OUTCOMES.c.realised.is_not(None))
     is_hit = and_(is_scored, PREDICTIONS.c.predicted == OUTCOMES.c.realised)
@@ -74,7 +72,7 @@ def _sum_up(connection: Connection, bot: str, last: int) -> None:
                 for name in ("loss", "prior_loss", "net")
             ),
         )
-        .outerjoin(OUTCOMES, same)
+        .outerjoin(OUTCOMES, SAME_ROW)
         .where(PREDICTIONS.c.bot == bot, PREDICTIONS.c.number <= last)
         .group_by(PREDICTIONS.c.pair, day)
     )

@@ -52,6 +52,22 @@ def take_in(path: Path) -> list[list[Entry]]:
     return found
 
 
+def forget(path: Path) -> None:
+    """Remove a file whose rows are written.
+
+    Where its folder takes no change it is emptied: taken in once more, its counters would undo
+    newer ones. One that cannot be changed either is logged; its rows change nothing, since a row
+    that is there stays as it is.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        try:
+            path.write_text("")
+        except OSError as error:
+            logger.warning("%s can be neither removed nor emptied (%s)", path, error)
+
+
 def without_counters(entries: Sequence[Entry]) -> list[Entry]:
     """Tables whose rows may be written late; late counters would undo newer ones."""
     return [entry for entry in entries if entry.table != COUNTERS.name]

@@ -13,10 +13,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
 )
 
 VERSION: Final = 5
-"""Raise it with every change below, and add the step to ``database.STEPS``."""
+"""Raise it with every change below, and add the step to ``migrations.STEPS``."""
 
 LONGEST_NAME: Final = 64
 """Characters of a bot's or pair's name that every database keeps."""
@@ -182,6 +183,12 @@ DAILY: Final = Table(
     *(Column(name, Float(53), nullable=False) for name in ("loss", "prior_loss", "net")),
 )
 """Sums over a day of candles (UTC) whose rows are gone: of all, the live and the scored ones."""
+
+KEY: Final = ("pair", "candle", "model_version")
+"""Key of a prediction, of its signal and of its outcome."""
+
+SAME_ROW: Final = and_(*(PREDICTIONS.c[name] == OUTCOMES.c[name] for name in KEY))
+"""A prediction's outcome."""
 
 OUTCOMES_BY_TIME: Final = Index("outcomes_event_end", OUTCOMES.c.event_end)
 PREDICTIONS_BY_TIME: Final = Index("predictions_candle", PREDICTIONS.c.candle)

@@ -20,14 +20,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy.exc import DataError, IntegrityError
 
 from freqai_signals.ledger.ledger import Entry, Ledger
-from freqai_signals.ledger.spill import spill, take_in, without_counters
+from freqai_signals.ledger.spill import forget, spill, take_in, without_counters
 
 logger = logging.getLogger(__name__)
 
@@ -202,9 +201,7 @@ class LedgerWriter:
             self._done = last
             if last >= self._taken_in > 0 and self._spill_path is not None:
                 if not self._keeps_file:
-                    # A file that stays is taken in once more, which changes no row.
-                    with suppress(OSError):
-                        self._spill_path.unlink(missing_ok=True)
+                    forget(self._spill_path)
                 self._taken_in = 0
             if self.problem:
                 logger.warning("The ledger can be written again; %d rows wait", self.waiting_rows)

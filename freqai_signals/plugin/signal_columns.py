@@ -18,6 +18,7 @@ from freqai_signals.dataset.features.cache import FeatureCache, candle_digest, w
 from freqai_signals.dataset.pair_tables import PairTables, add_labels, row_memory
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.plugin.exchange_facts import listed_fee
+from freqai_signals.plugin.freqai.broken_candles import mark_broken_candles
 from freqai_signals.plugin.freqai.future_candles import drop_future_candles
 from freqai_signals.plugin.pool import freqai_config, run_pool, using_config
 from freqai_signals.plugin.startup import checked_settings, count_hyperopt
@@ -100,6 +101,9 @@ class SignalColumns(IStrategy):
 
     def ft_bot_start(self, **kwargs: Any) -> None:
         """Start afresh: a backtest's report is its own. Refuses a model that is not ours."""
+        if self._is_live:
+            # Before the first candle comes: FreqAI downloads what it trains on at its start.
+            mark_broken_candles(self.dp._exchange)
         super().ft_bot_start(**kwargs)
         self._report = None
         self._digests.clear()

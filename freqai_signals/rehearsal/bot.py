@@ -111,6 +111,11 @@ class RehearsedBot:
         self._ahead_ms += int(hours * 3_600_000)
         show_time(self._time_file, self.clock() + self._ahead_ms, self.clock.speed)
 
+    def follow(self) -> None:
+        """Put the clock of the running bot back to the exchange's."""
+        self._ahead_ms = 0
+        self.jump(0)
+
     def end(self, number: int = signal.SIGTERM) -> int:
         """Ask the bot to end and wait for it; -1 if it had to be killed."""
         assert self.process is not None

@@ -24,6 +24,8 @@ LAST_SECONDS: Final = 60.0
 _EXIT_CANDLES: Final = 3
 _LAST_CANDLES: Final = 3
 _NOT_SERVED: Final = ("missing candle", "exchange down")
+_UNKNOWABLE: Final = ("ledger removed",)
+"""A ledger that begins anew does not know of candles that nobody has decided yet."""
 _SHOWN: Final = 3
 
 
@@ -62,8 +64,11 @@ class CheckContext:
 
     def down(self, first: float, last: float) -> float:
         """Seconds between two times in which the exchange was down."""
-        spans = [(start / 1000, stop / 1000) for start, stop in self.incidents.outages]
-        return sum(max(0.0, min(last, stop) - max(first, start)) for start, stop in spans)
+        return _overlap(self.incidents.outages, first, last)
+
+    def away(self, first: float, last: float) -> float:
+        """Seconds between two times in which the bot did not run, or slept."""
+        return _overlap(self.incidents.away, first, last)
 
 
 def no_crash(exit_status: int, log: str, ours: Collection[str]) -> Check:
@@ -124,7 +129,7 @@ def no_missed_exit(
         opened = _seconds(trade["open_date"])
         closed = _seconds(trade["close_date"]) if trade["close_date"] else context.stop
         due = _due(trade, opened, signals, context)
-        late = closed - due - context.down(due, closed)
+        late = closed - due - context.down(due, closed) - context.away(due, closed)
         if due < closed and late > _EXIT_CANDLES * context.candle_seconds:
             wrong.append(f"{trade['pair']} trade {trade['id']} {late / 60:.0f} min late")
     closed_ones = sum(1 for trade in trades if trade["close_date"])
@@ -171,13 +176,13 @@ def no_lost_row(
     for pair, candle in due:
         if (pair, candle) not in kinds:
             cause = _cause((pair, candle), context)
-            if candle > max(times[pair]) and cause in _NOT_SERVED:
+            if (candle > max(times[pair]) and cause in _NOT_SERVED) or cause in _UNKNOWABLE:
                 not_served[cause] += 1
             else:
                 lost.add((pair, candle))
     wrong += [f"{pair} {_date(candle)}" for pair, candle in sorted(lost)]
     detail = f"{len(due)} candles, {len(decided)} decided"
-    for words, causes in (("not decided live", gaps), ("not served at the end", not_served)):
+    for words, causes in (("not decided live", gaps), ("without a row", not_served)):
         listed = ", ".join(f"{count} {cause}" for cause, count in sorted(causes.items()))
         detail += f"; {words}: {listed}" if listed else ""
     return Check("no lost ledger row", not wrong, detail + _listed(wrong))
@@ -229,6 +234,12 @@ def memory_slope(memory: Sequence[tuple[float, float]]) -> float:
     return float(theilslopes(sizes.to_numpy(), sizes.index.to_numpy(np.float64) / 4)[0])
 
 
+def _overlap(spans: Sequence[tuple[int, int]], first: float, last: float) -> float:
+    """Seconds of a time that spans, in ms, cover."""
+    seconds = ((start / 1000, stop / 1000) for start, stop in spans)
+    return sum(max(0.0, min(last, stop) - max(first, start)) for start, stop in seconds)
+
+
 def _due(
     trade: Mapping[str, Any],
     opened: float,
@@ -247,10 +258,14 @@ def _cause(key: tuple[str, int], context: CheckContext) -> str:
     """Why a candle was not decided when it closed."""
     pair, candle = key
     close, after = candle + context.candle_seconds, candle + 2 * context.candle_seconds
-    if 1000 * candle in context.incidents.missing.get(pair, ()):
+    if 1000 * candle in context.incidents.unserved(pair):
         return "missing candle"
     if context.down(close - 1, after):
         return "exchange down"
+    if context.away(close - 1, after):
+        return "bot away"
+    if any(1000 * candle <= at < 1000 * after for at in context.incidents.removed):
+        return "ledger removed"
     late = [span for span in context.incidents.late if span[0] == pair]
     if any(start <= 1000 * after and 1000 * close < stop for _, start, stop, _ in late):
         return "late candle"

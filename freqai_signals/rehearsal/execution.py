@@ -50,11 +50,11 @@ def rehearse(request: Rehearsal, notify: Callable[[str], None]) -> Outcome:
     candles = served_folder(request.datadir, request.market, pairs, notify).resolve()
     clock, shift_ms = rehearsed_time(request, candles)
     stop_ms = clock.start_ms + int(request.days * DAY_MS)
-    incidents, faults = Incidents(), _faults(request)
+    incidents, faults = Incidents(), request_faults(request)
     if request.incidents:
         incidents = plan_incidents(pairs, clock.start_ms, stop_ms, 1000 * settings.candle_seconds)
     incidents.begin(faults)
-    history = load_candles(candles, pairs, settings, shift_ms, incidents.missing)
+    history = load_candles(candles, pairs, settings, shift_ms, incidents)
     request.folder.mkdir(parents=True, exist_ok=True)
     keep_parameters(request.code[0], request.folder, request.strategy)
     with closing(RequestLog(request.folder / "requests.log")) as log:
@@ -99,7 +99,8 @@ def bot_options(config: Path, code: tuple[Path, Path], strategy: str = STRATEGY)
     )
 
 
-def _faults(request: Rehearsal) -> Faults:
+def request_faults(request: Rehearsal) -> Faults:
+    """Requests that fail for this share of them, as fast as the clock."""
     return Faults(
         share=request.faults,
         slow_seconds=1.0 / request.speed,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from freqai_signals.sandbox.exchange.faults import Faults
+from freqai_signals.sandbox.exchange.faults import UNPRICED, Faults, Spoiling
 
 _HOUR_MS: Final = 3_600_000
 _SINGLES: Final = 4
@@ -25,15 +25,31 @@ class Incidents:
         Pair, span, and by how much (ms) its candles are late.
     missing
         Pair to the openings of candles that are never served.
+    spoiled
+        Pair, opening and kind of candles that are served with wrong values.
+    away
+        Spans in which the bot did not run, or slept, up to its next decision.
+    removed
+        Moments at which the folder with the ledger was removed.
     """
 
     outages: tuple[tuple[int, int], ...] = ()
     late: tuple[tuple[str, int, int, int], ...] = ()
     missing: dict[str, list[int]] = field(default_factory=dict)
+    spoiled: tuple[tuple[str, int, Spoiling], ...] = ()
+    away: tuple[tuple[int, int], ...] = ()
+    removed: tuple[int, ...] = ()
+
+    def unserved(self, pair: str) -> list[int]:
+        """Openings of candles of a pair that came with no price, or never."""
+        unpriced = [at for name, at, kind in self.spoiled if name == pair and kind in UNPRICED]
+        return [*self.missing.get(pair, ()), *unpriced]
 
     def begin(self, faults: Faults) -> None:
-        """Hide the missing candles."""
+        """Hide the missing candles, and spoil others."""
         faults.missing = {pair: set(opened) for pair, opened in self.missing.items()}
+        for pair, opened, kind in self.spoiled:
+            faults.spoiled.setdefault(pair, {})[opened] = kind
 
     def apply(self, faults: Faults, now_ms: int) -> None:
         """Switch outages and delays on or off for a time."""

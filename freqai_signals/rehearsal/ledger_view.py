@@ -1,6 +1,7 @@
 """The ledger compared with the decision log: models, predictions and decisions of each candle."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -62,13 +63,15 @@ class LedgerView:
             return None
         url = ledger_url(settings.ledger, user_data)
         file = sqlite_file(url)
-        if file is not None and not file.is_file():
-            return cls(pd.DataFrame(columns=PREDICTIONS.columns.keys()), pd.DataFrame())
-        ledger = Ledger(url, read_only=True)
-        try:
-            return cls(ledger.rows("predictions"), ledger.rows("drift_events"))
-        finally:
-            ledger.close()
+        names = [url]
+        if file is not None:
+            names = [f"sqlite:///{path}" for path in ledger_files(file, user_data)]
+        predictions, events = [pd.DataFrame(columns=PREDICTIONS.columns.keys())], [pd.DataFrame()]
+        for name in names:
+            with closing(Ledger(name, read_only=True)) as ledger:
+                predictions.append(ledger.rows("predictions"))
+                events.append(ledger.rows("drift_events"))
+        return cls(_joined(predictions), _joined(events))
 
     def applied(
         self, live: Iterable[LiveRow], number: Callable[[str], int]
@@ -113,6 +116,22 @@ class LedgerView:
         candle = int(pd.Timestamp(row.date).timestamp())
         levels = [level for since, level in self._levels.get(row.pair, ()) if since <= candle]
         return kept[0] == "none" and bool(levels) and levels[-1] != str(Level.OK)
+
+
+def ledger_files(file: Path, user_data: Path) -> list[Path]:
+    """SQLite files of a bot's ledger, oldest first: those that were removed, and the present one.
+
+    A rehearsal moves what it removes to ``removed``, numbered.
+    """
+    removed = sorted(
+        user_data.glob(f"removed/*/{file.name}"), key=lambda path: int(path.parent.name[:4])
+    )
+    return [path for path in (*removed, file) if path.is_file()]
+
+
+def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    filled = [frame for frame in frames if len(frame)]
+    return pd.concat(filled, ignore_index=True) if filled else frames[0]
 
 
 _NO_ROW: Final = "the ledger has no row"

@@ -86,7 +86,7 @@ def judged(folder: Path) -> Outcome:
     config = json.loads((folder / "config.json").read_text())
     settings = tuned_settings(settings_from_config(config), folder)
     pairs = tuple(config["exchange"]["pair_whitelist"])
-    candles = load_candles(Path(run.candles), pairs, settings, run.shift_ms, run.incidents.missing)
+    candles = load_candles(Path(run.candles), pairs, settings, run.shift_ms, run.incidents)
     return outcome(folder, run, candles, settings)
 
 
@@ -103,7 +103,7 @@ def outcome(
     in_time = (row for row in record_of(folder).rows() if 1000 * row.written < run.stop_ms)
     recorded = list(in_time)
     trades = trades_of(folder)
-    models = _Models(folder / "user_data" / "signals" / "models")
+    models = _Models(folder / "user_data")
     view = LedgerView.of(settings, folder / "user_data")
     rows, differences = view.applied(recorded, models.number) if view else (recorded, [])
     own_rules = run.strategy != STRATEGY
@@ -148,22 +148,27 @@ def outcome(
 
 
 class _Models:
-    """Models of a store by the first 48 bits of their key, each read once."""
+    """Models of a bot's store by the first 48 bits of their key, each read once."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, user_data: Path) -> None:
+        self._user_data = user_data
         self._read: dict[int, SignalModel | None] = {}
 
     def __call__(self, number: int) -> SignalModel | None:
         if number not in self._read:
-            found = sorted(self._folder.glob(f"{number:012x}*.model"))
+            found = self._files(f"{number:012x}")
             self._read[number] = artefact.read(found[0]) if found else None
         return self._read[number]
 
     def number(self, version: str) -> int:
         """Leading 48 bits of the key of a version, whose name ends with 40 of them; 0 if gone."""
-        found = sorted(self._folder.glob(f"{version.rpartition('-')[2]}*.model"))
+        found = self._files(version.rpartition("-")[2])
         return int(found[0].name[:12], 16) if found else 0
+
+    def _files(self, key: str) -> list[Path]:
+        """In the store, or where the rehearsal moved the store of that time."""
+        present = (self._user_data / "signals" / "models").glob(f"{key}*.model")
+        return sorted(present) or sorted((self._user_data / "removed").rglob(f"{key}*.model"))
 
 
 def _stops(trades: list[dict[str, Any]], settings: SignalSettings) -> dict[str, list[int]]:

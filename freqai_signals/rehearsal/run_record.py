@@ -74,6 +74,9 @@ class RunRecord:
             tuple((start, stop) for start, stop in planned["outages"]),
             tuple((pair, start, stop, by) for pair, start, stop, by in planned["late"]),
             planned["missing"],
+            tuple((pair, at, kind) for pair, at, kind in planned.get("spoiled", ())),
+            tuple((start, stop) for start, stop in planned.get("away", ())),
+            tuple(planned.get("removed", ())),
         )
         memory = tuple((hours, size) for hours, size in content["memory"])
         return cls(**{**content, "incidents": incidents, "memory": memory})

@@ -1,7 +1,6 @@
 """Scenario of a rehearsal: config, candles, time."""
 
 import datetime as dt
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -12,9 +11,11 @@ import pandas as pd
 from freqai_signals.files import merged_config
 from freqai_signals.rehearsal.bot import STRATEGY
 from freqai_signals.rehearsal.fast_clock import FastClock
+from freqai_signals.rehearsal.incidents import Incidents
 from freqai_signals.sandbox.exchange.app import contracts_of
 from freqai_signals.sandbox.exchange.candle_store import CandleSeries, CandleStore
 from freqai_signals.sandbox.exchange.clock import WEEK_MS, wall_clock_ms, weeks_onto_clock
+from freqai_signals.sandbox.exchange.faults import spoiled
 from freqai_signals.sandbox.market.spec import MarketSpec
 from freqai_signals.sandbox.runner.bot_config import bot_config_in
 from freqai_signals.sandbox.runner.live_folder import last_opening
@@ -22,6 +23,7 @@ from freqai_signals.schema import OHLCV
 from freqai_signals.settings import SignalSettings
 
 DAY_MS: Final = 86_400_000
+NO_INCIDENTS: Final = Incidents()
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def load_candles(
     pairs: tuple[str, ...],
     settings: SignalSettings,
     shift_ms: int = 0,
-    missing: Mapping[str, Collection[int]] | None = None,
+    incidents: Incidents = NO_INCIDENTS,
 ) -> dict[str, pd.DataFrame]:
     """Base candles of each pair on the clock of the rehearsal, without holes.
 
@@ -131,9 +133,9 @@ def load_candles(
         Timeframe.
     shift_ms
         Added to the dates of stored candles.
-    missing
-        Pair to the openings (ms since 1970) of candles that the exchange never serves; they are
-        filled like any hole.
+    incidents
+        Candles that the exchange never serves, or without a price, are filled like any hole; other
+        spoiled ones are as it serves them.
 
     Raises
     ------
@@ -146,10 +148,9 @@ def load_candles(
     if absent:
         held = ", ".join(store.pairs)
         raise ValueError(f"{folder} has no candles of {', '.join(absent)}; it holds {held}")
-    hidden = missing or {}
     return {
         pair: without_holes(
-            _frame(store.series(pair, settings.timeframe), shift_ms, hidden.get(pair, ())),
+            _frame(store.series(pair, settings.timeframe), shift_ms, pair, incidents),
             settings.candle_seconds,
         )
         for pair in pairs
@@ -166,10 +167,13 @@ def without_holes(candles: pd.DataFrame, candle_seconds: int) -> pd.DataFrame:
     return frame.assign(date=frame["date"].dt.as_unit("ms"))
 
 
-def _frame(series: CandleSeries, shift_ms: int, missing: Collection[int]) -> pd.DataFrame:
-    opened = series.time + shift_ms
-    kept = ~np.isin(opened, list(missing))
+def _frame(series: CandleSeries, shift_ms: int, pair: str, incidents: Incidents) -> pd.DataFrame:
+    opened, values = series.time + shift_ms, series.values
+    wrong = [(at, kind) for name, at, kind in incidents.spoiled if name == pair]
+    if wrong:
+        values = values.copy()
+    for at, kind in wrong:
+        values[opened == at, :4] = [spoiled(kind, row) for row in values[opened == at, :4]]
+    kept = ~np.isin(opened, incidents.unserved(pair))
     dates = pd.to_datetime(opened[kept], unit="ms", utc=True).as_unit("ms")
-    return pd.DataFrame(
-        {"date": dates, **{name: series.values[kept, i] for i, name in enumerate(OHLCV)}}
-    )
+    return pd.DataFrame({"date": dates, **{name: values[kept, i] for i, name in enumerate(OHLCV)}})

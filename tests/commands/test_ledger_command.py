@@ -50,12 +50,12 @@ def test_an_edited_row_is_named(file: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["ledger", "verify", "--ledger", str(file)]) == 1
 
 
-def check(repo: Path, path: Path) -> str:
+def check(repo: Path, *paths: Path) -> str:
     """Run what docs/operation.md gives to strangers; what it prints, or its error."""
     text = (repo / "docs" / "operation.md").read_text()
     (code,) = [part for part in text.split("```") if part.startswith("python\nimport csv")]
     done = subprocess.run(
-        [sys.executable, "-c", code.removeprefix("python"), str(path)],
+        [sys.executable, "-c", code.removeprefix("python"), *map(str, paths)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     return done.stdout + done.stderr
@@ -84,6 +84,36 @@ def test_an_export_can_be_checked_by_anybody(
     lines = text.splitlines(keepends=True)
     (out / "chain.csv").write_text("".join(lines[:5] + lines[6:]))
     assert "'missing')" in check(repo, out / "chain.csv")
+
+
+def test_an_export_can_be_checked_after_old_rows_became_sums(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", detail_days=3)
+    fill(ledger, range(20_000, 20_010), monkeypatch)
+    ledger.close()
+    out = tmp_path / "out"
+    assert (
+        main(["ledger", "export", "--ledger", str(tmp_path / "ledger.sqlite"), "--out", str(out)])
+        == 0
+    )
+    chain = pd.read_csv(out / "chain.csv")
+    assert chain.groupby("bot")["number"].min().gt(1).all(), "it begins behind rows that are gone"
+    assert check(repo, out / "chain.csv", out / "roots.csv").startswith("whole; ")
+    sums = pd.read_csv(out / "daily.csv")
+    kept = len(pd.read_csv(out / "track_record.csv"))
+    assert sums["live"].sum() + kept == 10 * 2 * 4
+    assert sums["date"].iloc[0] == "1971-11-26"
+    text = (out / "roots.csv").read_text()
+    (out / "roots.csv").write_text(text.replace(sums_root(out), "0" * 64))
+    assert "AssertionError: ('bot'" in check(repo, out / "chain.csv", out / "roots.csv")
+
+
+def sums_root(out: Path) -> str:
+    """Root at which the kept rows of the first bot begin."""
+    roots, chain = pd.read_csv(out / "roots.csv"), pd.read_csv(out / "chain.csv")
+    before = chain.groupby("bot")["number"].min()["bot"] - 1
+    return str(roots[(roots["bot"] == "bot") & (roots["number"] == before)]["hash"].item())
 
 
 def test_a_ledger_rewritten_differs_from_roots_that_were_kept(

@@ -1,6 +1,7 @@
 """A ledger that cannot be edited unseen: every change, removal and insertion is found."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,13 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from freqai_signals.ledger import ledger as ledger_module
 from freqai_signals.ledger.ledger import Entry, Ledger
+from freqai_signals.ledger.proof import verification
 from freqai_signals.ledger.proof.chain import CHAINED
 from freqai_signals.ledger.proof.verification import verify
 from freqai_signals.ledger.sql_tables import (
     CHAIN_HEADS,
     CHAIN_REPLACED,
+    CHAIN_ROOTS,
     DAILY,
     PREDICTIONS,
 )
@@ -138,7 +141,6 @@ def test_each_of_a_thousand_random_edits_is_found(
 
 def verify_within(ledger: Ledger, connection: Any) -> tuple[Any, ...]:
     """What is found within a transaction that is rolled back afterwards."""
-    from freqai_signals.ledger.proof import verification
 
     class Shown:
         def __enter__(self) -> Any:
@@ -184,6 +186,42 @@ def test_a_chain_that_was_rewritten_differs_from_the_roots_that_were_noted(
             (problem,) = verify(ledger, noted).problems
             assert "the root of day 20000 was another one" in problem["problem"]
         ledger.close()
+
+
+def test_a_row_that_is_written_during_a_check_is_no_problem(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check sees one moment, and its writer is not held up."""
+    bot = Ledger(url)
+    fill(bot, range(20_000, 20_002), monkeypatch)
+    reader = Ledger(url, read_only=True)
+    walk, written = verification._problems, itertools.count(900_000)
+
+    def meanwhile(*arguments: Any) -> Any:
+        bot.write([predictions(next(written)), predictions(next(written), bot="new")])
+        bot.write([Entry("outcomes", [outcome(next(written), bot="bot")])])
+        return walk(*arguments)
+
+    monkeypatch.setattr(verification, "_problems", meanwhile)
+    found = verify(reader)
+    assert found == (2 * (2 * 7 + 3), ())
+    monkeypatch.undo()
+    assert verify(reader) == (found.rows + 2 * 3, ())
+    reader.close()
+    bot.close()
+
+
+def test_a_bot_of_which_only_a_noted_root_is_left_is_missed(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(ledger, range(20_000, 20_002), monkeypatch)
+    roots = ledger.rows("chain_roots").to_dict("records")
+    noted = {(row["bot"], row["day"]): row["hash"] for row in roots}
+    with ledger.engine.begin() as connection:
+        for table in (*CHAINED, CHAIN_HEADS, CHAIN_REPLACED, CHAIN_ROOTS):
+            connection.execute(delete(table).where(table.c.bot == "other"))
+    assert verify(ledger).problems == ()
+    assert {item["bot"] for item in verify(ledger, noted).problems} == {"other"}
 
 
 def test_a_stranger_can_check_a_chain_with_a_hash_function_alone(ledger: Ledger) -> None:

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import OperationalError
 
+from freqai_signals.ledger import migrations
 from freqai_signals.ledger.database import LedgerError, open_engine, prepare
 from freqai_signals.ledger.ledger import Entry, Ledger
 from freqai_signals.ledger.proof.chain import CHAINED
@@ -268,16 +269,44 @@ def test_ledger_of_version_1_is_migrated_and_keeps_its_rows(url: str) -> None:
     again.close()
 
 
+def test_many_rows_are_linked_in_parts_oldest_record_first(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "_AT_ONCE", 7)
+    make_version_1(url)
+    engine = open_engine(url)
+    row = "('{pair}', {candle}, 'v1', '{bot}', 'live', 2, 0.2, 0.3, 0.5, 0.2, 0.3, 0.5, 0.9, "
+    with engine.begin() as connection:
+        for number in range(100):
+            values = row.format(pair=f"P{number % 3}", candle=300 * number, bot=f"b{number % 2}")
+            recorded = 99_000 - number
+            connection.execute(
+                text(
+                    f"INSERT INTO predictions VALUES {values}"
+                    f"0.001, 0.002, 'buy', 1, '', {recorded})"
+                )
+            )
+    engine.dispose()
+    ledger = Ledger(url)
+    assert verify(ledger) == (104, ())
+    rows = ledger.rows("predictions").query("bot == 'b1'").sort_values("number")
+    assert rows["number"].tolist() == list(range(1, 51))
+    assert rows["recorded"].is_monotonic_increasing
+    ledger.write([predictions(200, bot="b1")])
+    assert verify(ledger).problems == ()
+    ledger.close()
+
+
 def test_a_migration_that_fails_changes_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from freqai_signals.ledger import database
 
     def half(connection: object) -> None:
-        database._to_2(connection)  # type: ignore[arg-type]
+        migrations._to_2(connection)  # type: ignore[arg-type]
         raise RuntimeError("the power is gone")
 
     make_version_1(url)
     with monkeypatch.context() as patch:
-        patch.setattr(database, "STEPS", {2: half, 3: database._to_3})
+        patch.setattr(database, "STEPS", {2: half, 3: migrations._to_3})
         with pytest.raises(RuntimeError):
             Ledger(url)
     ledger = Ledger(url)

@@ -17,6 +17,8 @@ from freqai_signals.ledger.writer import LedgerWriter
 from tests.ledger.ledger_rows import outcome, prediction, predictions, sqlite_url
 from tests.waiting import PATIENCE, wait_until
 
+COUNTER = {"bot": "bot", "name": "name", "content": "old"}
+
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[LedgerWriter]:
@@ -230,6 +232,31 @@ def test_rows_left_behind_are_taken_in_by_the_next_start(tmp_path: Path) -> None
 
 def away() -> Ledger:
     raise OSError("away")
+
+
+def test_a_file_of_rows_that_cannot_be_removed_is_not_taken_in_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its counters would undo newer ones, and what is left at the next end would come on top."""
+    kept = tmp_path / "unwritten.jsonl"
+    spill(kept, [[predictions(1), Entry("counters", [COUNTER])]])
+
+    def refuses(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(f"{path}: the folder takes no change")
+
+    monkeypatch.setattr(Path, "unlink", refuses)
+    url = sqlite_url(tmp_path)
+    writer = LedgerWriter(lambda: Ledger(url), spill_path=kept)
+    assert writer.record([Entry("counters", [COUNTER | {"content": "new"}])], wait=True)
+    assert writer.close(PATIENCE)
+    assert kept.read_text() == ""
+    writer = LedgerWriter(lambda: Ledger(url), spill_path=kept)
+    assert writer.waiting_rows == 0
+    writer.close(PATIENCE)
+    ledger = Ledger(url)
+    assert ledger.counter("bot", "name") == "new"
+    assert len(ledger.rows("predictions")) == 1
+    ledger.close()
 
 
 def test_a_line_that_was_cut_short_loses_no_other(

@@ -132,7 +132,7 @@ def test_candles_not_served_at_the_end_are_excused() -> None:
     scene = replace(SCENE, stop=stop, incidents=incidents)
     found = no_lost_row(decided(*range(23)), ledger(*range(23)), [PAIR], scene)
     assert found.passed
-    assert "not served at the end: 13 exchange down, 1 missing candle" in found.detail
+    assert "without a row: 13 exchange down, 1 missing candle" in found.detail
     behind = no_lost_row(
         decided(*range(23)), ledger(*range(23)), [PAIR], replace(scene, stop=stop + 300)
     )

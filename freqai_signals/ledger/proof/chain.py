@@ -31,6 +31,7 @@ from freqai_signals.ledger.sql_tables import (
     CHAIN_HEADS,
     CHAIN_REPLACED,
     CHAIN_ROOTS,
+    KEY,
     OUTCOMES,
     PREDICTIONS,
     SIGNALS,
@@ -39,7 +40,6 @@ from freqai_signals.ledger.sql_tables import (
 LIVE: Final = "live"
 DAY: Final = 86_400
 CHAINED: Final = (PREDICTIONS, SIGNALS, OUTCOMES)
-_KEY: Final = ("pair", "candle", "model_version")
 _WHOLE: Final = (BigInteger, Integer, SmallInteger)
 
 Row = dict[str, Any]
@@ -111,7 +111,7 @@ class Chain:
         fresh: dict[tuple[Any, ...], Row] = {}
         replacing: dict[tuple[Any, ...], Row] = {}
         for row in rows:
-            key = tuple(row[name] for name in _KEY)
+            key = tuple(row[name] for name in KEY)
             is_better = known.get(key, LIVE) != LIVE and row.get("kind") == LIVE
             if key not in known or (is_better and key in fresh):
                 fresh[key] = row
@@ -129,12 +129,12 @@ class Chain:
 
     def replace(self, table: Table, key: Sequence[Any], row: Mapping[str, Any]) -> None:
         """Put a row in the place of one with the same key, whose digest is kept."""
-        where = [table.c[name] == value for name, value in zip(_KEY, key, strict=True)]
+        where = [table.c[name] == value for name, value in zip(KEY, key, strict=True)]
         old = dict(self._connection.execute(select(table).where(*where)).mappings().one())
         bot, number = str(old["bot"]), old["number"]
         kept = {"bot": bot, "number": number, "digest": digest_of(content(table.name, old))}
         self._connection.execute(CHAIN_REPLACED.insert(), [kept])
-        changed = {**{name: old[name] for name in _KEY}, **row, "replaces": f"{number} {bot}"}
+        changed = {**{name: old[name] for name in KEY}, **row, "replaces": f"{number} {bot}"}
         linked = self._linked(table, plain(table, changed))
         self._connection.execute(table.update().where(*where).values(linked))
 
@@ -166,7 +166,7 @@ class Chain:
     def _known(self, table: Table, rows: Sequence[Row]) -> dict[tuple[Any, ...], str]:
         """Keys that are in the table, perhaps among others, and the kinds of predictions."""
         kind = [table.c.kind] if table is PREDICTIONS else []
-        columns = [*(table.c[name] for name in _KEY), *kind]
+        columns = [*(table.c[name] for name in KEY), *kind]
         found: dict[tuple[Any, ...], str] = {}
         for pair in {row["pair"] for row in rows}:
             candles = [row["candle"] for row in rows if row["pair"] == pair]
@@ -175,17 +175,3 @@ class Chain:
             for row in self._connection.execute(query):
                 found[tuple(row[:3])] = str(row[3]) if kind else LIVE
         return found
-
-
-def link_existing(connection: Connection, now: int) -> None:
-    """Number and link the rows of a ledger from before there was a chain, oldest record first."""
-    chain = Chain(connection, now)
-    for table in CHAINED:
-        moment = table.c.get("recorded", table.c.get("resolved"))
-        query = select(table).order_by(moment, *table.primary_key.columns)
-        for row in connection.execute(query).mappings().fetchall():
-            where = [table.c[name] == row[name] for name in _KEY]
-            linked = chain._linked(table, dict(row))
-            connection.execute(table.update().where(*where).values(linked))
-    if chain._heads:
-        connection.execute(CHAIN_HEADS.insert(), list(chain._heads.values()))

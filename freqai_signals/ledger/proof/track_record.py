@@ -14,10 +14,11 @@ from freqai_signals.ledger.ledger import Ledger
 from freqai_signals.ledger.live_quality import live_quality
 from freqai_signals.ledger.proof.chain import DAY, link
 from freqai_signals.ledger.proof.verification import links
-from freqai_signals.ledger.sql_tables import CHAIN_HEADS, CHAIN_ROOTS
+from freqai_signals.ledger.sql_tables import CHAIN_HEADS, CHAIN_ROOTS, DAILY, KEY
 
 CHAIN_FILE: Final = "chain.csv"
 ROOTS_FILE: Final = "roots.csv"
+DAILY_FILE: Final = "daily.csv"
 _TIMES: Final = ("candle", "recorded", "event_end", "resolved")
 _PAGE: Final = Environment(autoescape=True).from_string(
     """<!doctype html>
@@ -37,7 +38,8 @@ Nothing here says what comes.</p>
 <code>content</code>, <code>hash</code> that of the hash before (empty for
 number 1; where older rows are gone, the root at the number before, in <code>roots.csv</code>) and
 <code>digest</code>, bot by bot. <code>roots.csv</code> holds the last hash of each day: whoever
-has kept one from that day knows that nothing before was rewritten. The times in
+has kept one from that day knows that nothing before was rewritten; <code>daily.csv</code> holds
+sums of the days whose rows are gone. The times in
 <code>content</code> are seconds since 1970: a prediction counts if it was <code>recorded</code>
 before its outcome's <code>event_end</code>.</p>
 </html>
@@ -46,7 +48,7 @@ before its outcome's <code>event_end</code>.</p>
 
 
 def export(ledger: Ledger, folder: Path, kind: Literal["csv", "parquet"] = "csv") -> list[Path]:
-    """Write the chain, the daily roots, the track record and a page; the files.
+    """Write the chain, the daily roots, the track record, the sums of old days, a page; the files.
 
     Parameters
     ----------
@@ -70,20 +72,21 @@ def export(ledger: Ledger, folder: Path, kind: Literal["csv", "parquet"] = "csv"
         record.to_parquet(target, index=False)
     else:
         record.to_csv(target, index=False)
-    roots = ledger.rows(CHAIN_ROOTS.name)
-    days = pd.to_datetime(roots["day"] * DAY, unit="s", utc=True).dt.strftime("%Y-%m-%d")
-    roots.assign(date=days).to_csv(folder / ROOTS_FILE, index=False)
+    # Rows of days that are gone live on in these sums.
+    for table, name in ((CHAIN_ROOTS, ROOTS_FILE), (DAILY, DAILY_FILE)):
+        rows = ledger.rows(table.name)
+        days = pd.to_datetime(rows["day"] * DAY, unit="s", utc=True).dt.strftime("%Y-%m-%d")
+        rows.assign(date=days).to_csv(folder / name, index=False)
     _write_chain(ledger, folder / CHAIN_FILE)
     page = folder / "index.html"
     page.write_text(_page(ledger, record))
-    return [target, folder / ROOTS_FILE, folder / CHAIN_FILE, page]
+    return [target, folder / ROOTS_FILE, folder / DAILY_FILE, folder / CHAIN_FILE, page]
 
 
 def _record(ledger: Ledger) -> pd.DataFrame:
     predictions = ledger.rows("predictions")
-    key = ["pair", "candle", "model_version"]
     came = ledger.rows("outcomes").drop(columns=["bot", "number", "hash", "replaces"])
-    joined = predictions[predictions["kind"] == "live"].merge(came, on=key, how="left")
+    joined = predictions[predictions["kind"] == "live"].merge(came, on=list(KEY), how="left")
     for name in _TIMES:
         joined[name] = pd.to_datetime(joined[name], unit="s", utc=True)
     return joined.sort_values(["recorded", "bot", "number"], kind="stable")

@@ -113,10 +113,19 @@ def _read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     damaged = 0
     for line in filter(None, lines):
         digits, _, text = line.partition(" ")
-        if digits != f"{zlib.crc32(text.encode()):08x}":
+        found = _row(text) if digits == f"{zlib.crc32(text.encode()):08x}" else None
+        if found is None:
             damaged += 1
-            continue
-        pair, values = json.loads(text)
-        yield pair, values
+        else:
+            yield found
     if damaged:
         logger.warning("%s: %d lines are damaged and left out", path, damaged)
+
+
+def _row(text: str) -> tuple[str, dict[str, Any]] | None:
+    """Pair and row of a line; None where it says nothing of a candle."""
+    try:
+        pair, values = json.loads(text)
+        return (str(pair), values) if type(values[_DATE]) is int else None
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+        return None

@@ -63,7 +63,8 @@ class Endpoints:
         start = None if request.start is None else self.clock.to_stored(request.start)
         rows = series.select(start, self.clock.to_stored(end), request.limit)
         values = self._values(pair, series, rows)
-        return protocol.kline_rows(series, rows, values, self.clock.shift_ms)
+        answer = protocol.kline_rows(series, rows, values, self.clock.shift_ms)
+        return self.faults.sent(pair, answer, is_newest=end >= now)
 
     def day_ticker(self, query: Query) -> Json | list[Json]:
         """Statistics of 24 hours for one symbol, some, or all."""

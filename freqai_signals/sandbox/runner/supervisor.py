@@ -26,6 +26,9 @@ GRACE_SECONDS: Final = 20.0
 NOT_FOUND: Final = 127
 NOT_EXECUTABLE: Final = 126
 
+_KILL_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 0.05
+
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
@@ -133,10 +136,24 @@ def descendants(root: int) -> list[psutil.Process]:
 
 
 def kill_descendants(root: int) -> None:
-    """Kill all processes below a process."""
-    for process in descendants(root):
-        with suppress(psutil.Error):
-            process.kill()
+    """Kill all processes below a process, those too that they start meanwhile."""
+    deadline = time.monotonic() + _KILL_SECONDS
+    # A process that was just listed may fork before it is killed, so look until nobody is left.
+    while (found := [process for process in descendants(root) if _lives(process)]) and (
+        time.monotonic() < deadline
+    ):
+        for process in found:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(found, timeout=_LOOK_SECONDS)
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Whether a process can still do anything; a zombie only waits for its parent."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 def _refuse(message: str, status: int) -> int:
