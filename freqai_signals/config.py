@@ -219,6 +219,7 @@ def _validated(values: dict[str, Any], problems: list[str]) -> SignalSettings:
 
 _PATHS: Final = {
     **{name: f"freqai.signals.{name}" for name in SignalSettings.sections()},
+    "workers": "freqai.signals.workers",
     "booster": "freqai.model_training_parameters",
     "label_horizon_candles": "freqai.feature_parameters.label_period_candles",
     "indicator_periods_candles": "freqai.feature_parameters.indicator_periods_candles",

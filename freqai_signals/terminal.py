@@ -2,13 +2,16 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -162,6 +165,38 @@ def notify(line: str) -> None:
     """Print a line of progress on standard error."""
     sys.stderr.write(f"freqai-signals: {line}\n")
     sys.stderr.flush()
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Callable[[float], None]]:
+    """Show how far a long piece of work is and how long it will take: a bar, or a line a step.
+
+    Parameters
+    ----------
+    title
+        What is done.
+    total
+        Number of steps; yields a function that adds so many steps, or a part of one.
+    """
+    console = Console(stderr=True)
+    if console.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(),
+                   TextColumn("{task.completed:.0f} of {task.total:.0f}"),
+                   TimeRemainingColumn(elapsed_when_finished=True))  # fmt: skip
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task(title, total=total)
+            yield lambda steps: bar.advance(task, steps)
+        return
+    begin, done = time.monotonic(), 0.0
+
+    def step(steps: float) -> None:
+        nonlocal done
+        before, done = done, done + steps
+        if int(done + 1e-9) > int(before + 1e-9):
+            left = (time.monotonic() - begin) / done * (total - done)
+            notify(f"{title}: {done:.0f} of {total}, {max(left, 0.0):.0f} s left")
+
+    yield step
 
 
 def fitting(

@@ -1,7 +1,8 @@
 """Features and labels of a pair, computed by the strategy's FreqAI hooks."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from freqai_signals.dataset.barriers import LabelRule, barrier_width, return_sca
 from freqai_signals.dataset.features import feature_memory
 from freqai_signals.dataset.features.cache import candle_digest
 from freqai_signals.dataset.labels import make_labels
+from freqai_signals.dataset.pool_matrix import PoolMatrix
 from freqai_signals.dataset.rows import (
     TrainingRows,
     Window,
@@ -108,12 +110,17 @@ def training_rows(tables: Mapping[str, Table], window: Window) -> TrainingRows:
     ValueError
         If ``tables`` is empty.
     """
+    return pool_rows(pair_parts(tables, window))
+
+
+def pair_parts(tables: Mapping[str, Table], window: Window) -> list[TrainingRows]:
+    """Rows of each pair in one window, sorted by pair; pairs without rows are left out."""
     parts = [
         pair_rows(pair, table.features, table.labels, table.numbers, window)
         for pair, table in sorted(tables.items())
     ]
     # Without any rows, an empty part still provides the feature names.
-    return pool_rows([part for part in parts if len(part)] or parts[:1])
+    return [part for part in parts if len(part)] or parts[:1]
 
 
 class PairTables:
@@ -123,15 +130,19 @@ class PairTables:
     ----------
     candle_seconds
         Length of a candle.
+    folder
+        Where the rows of a run lie on disk while they are used; None keeps them in memory.
     """
 
-    def __init__(self, candle_seconds: int) -> None:
+    def __init__(self, candle_seconds: int, folder: Path | None = None) -> None:
         self._candle_seconds = candle_seconds
+        self._folder = folder
         self._kept: dict[str, tuple[str, Table]] = {}
+        self._matrix: tuple[object, PoolMatrix] | None = None
 
     def __getstate__(self) -> dict[str, object]:
         """Leave the tables out: hyperopt pickles the strategy for a worker in every epoch."""
-        return self.__dict__ | {"_kept": {}}
+        return self.__dict__ | {"_kept": {}, "_matrix": None}
 
     def table(self, pair: str, strategy: Any) -> Table:
         """A pair's table, cached until its candles change.
@@ -162,9 +173,28 @@ class PairTables:
         frame = strategy.set_freqai_targets(frame, metadata=metadata)
         return Table.of(frame, self._candle_seconds)
 
-    def cached_rows(self, pairs: Sequence[str], strategy: Any, window: Window) -> TrainingRows:
-        """Rows of all pairs in one window; the tables stay cached for the next window."""
-        return training_rows({pair: self.table(pair, strategy) for pair in pairs}, window)
+    def run_rows(
+        self, pairs: Sequence[str], strategy: Any, window: Window, run: Sequence[Window]
+    ) -> TrainingRows:
+        """Rows of all pairs in one window of a run, for whose windows they are made only once.
+
+        Parameters
+        ----------
+        pairs, strategy
+            As in :meth:`table`.
+        window
+            One of the run's.
+        run
+            All its windows; they differ in their ends only.
+        """
+        tables = {pair: self.table(pair, strategy) for pair in pairs}
+        whole = replace(window, first=min(w.first for w in run), stop=max(w.stop for w in run))
+        key = (whole, [(pair, self._kept[pair][0]) for pair in sorted(tables)])
+        if self._matrix is None or self._matrix[0] != key:
+            # The one before first: two would not fit into memory where one just does.
+            self._matrix = None
+            self._matrix = key, PoolMatrix(pair_parts(tables, whole), self._folder)
+        return self._matrix[1].window(window)
 
     def uncached_rows(
         self,

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -89,6 +90,10 @@ class TrainingRows:
 
     def digest(self) -> str:
         """SHA-256 of everything in the rows, hexadecimal."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         # With the shape, since arrays of another shape may have the same bytes.
         sha = hashlib.sha256(repr((self.names, self.pairs, self.features.shape)).encode())
         for array in (

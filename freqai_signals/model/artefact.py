@@ -90,6 +90,30 @@ def from_bytes(data: bytes, name: str = "model", key: bytes | None = None) -> Si
         raise ArtefactError(f"{name}: not a readable model file ({type(e).__name__}: {e})") from e
 
 
+def booster_to_bytes(fitted: booster.Fitted, name: str, key: bytes | None = None) -> bytes:
+    """One booster as the bytes of a file that knows its name, signed with ``key`` if given."""
+    described = json.dumps({"booster": name}).encode()
+    text = booster.to_text(fitted).encode()
+    return archive.pack({_booster_name(0, 0): text, "model.json": described}, FORMAT, key)
+
+
+def booster_from_bytes(data: bytes, name: str, key: bytes | None = None) -> booster.Fitted:
+    """Read what :func:`booster_to_bytes` wrote.
+
+    Raises
+    ------
+    ArtefactError
+        If it is damaged, not signed with the key, or has another name.
+    """
+    try:
+        members = archive.unpack(data, FORMAT, key)
+        if json.loads(members["model.json"])["booster"] != name:
+            raise archive.ArchiveError("holds another booster")
+        return booster.from_text(members[_booster_name(0, 0)].decode())
+    except Exception as e:
+        raise ArtefactError(f"not a readable booster ({type(e).__name__}: {e})") from e
+
+
 def write(model: SignalModel, path: Path, key: bytes | None = None) -> None:
     """Store a model atomically: a reader sees either the complete file or none."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import lightgbm as lgb
 import numpy as np
@@ -18,13 +18,6 @@ _METRICS: Final = {
 }
 
 
-class Sample(NamedTuple):
-    """Rows to train on: features ``(n, m)``, target ``(n,)``."""
-
-    features: Features
-    target: NDArray[np.int8]
-
-
 @dataclass(frozen=True)
 class Objective:
     """What a booster predicts: two classes or three."""
@@ -38,8 +31,59 @@ class Objective:
         return _METRICS[self.name]
 
 
+_EDGE_ROWS: Final = 20_000
+
 BINARY: Final = Objective("binary", 2)
 MULTICLASS: Final = Objective("multiclass", 3)
+
+
+class BinnedRows:
+    """Features in LightGBM's bins, made once and shared by all boosters of a training window.
+
+    Making them takes a third as long as the trees; the rows of a booster are a copy of bins, which
+    takes next to nothing.
+
+    Parameters
+    ----------
+    features
+        Shape ``(n, m)``, float32; may be memory-mapped. No copy of them is kept.
+    known
+        Shape ``(n,)``: the rows that the bins' edges are made from. Those of a hold-out must not be
+        among them.
+    settings
+        ``max_bin``.
+    """
+
+    def __init__(
+        self, features: Features, known: NDArray[np.bool_], settings: BoosterSettings
+    ) -> None:
+        params = parameters(settings, BINARY, settings.seed)
+        chosen = np.flatnonzero(known)
+        # The edges are quantiles: so many rows give them as well as all do, in a fifth of the time.
+        sampled = features[chosen[:: max(1, len(chosen) // _EDGE_ROWS)]]
+        edges = lgb.Dataset(sampled, np.zeros(len(sampled)), params=params)
+        self._data = lgb.Dataset(features, np.zeros(len(features)), edges, params=params)
+        self._data.construct()
+
+    def sample(self, rows: NDArray[np.bool_], target: NDArray[np.int8]) -> "Sample":
+        """Rows to train on, or to stop by, by a mask of shape ``(n,)``; a target for each of all.
+
+        Parameters
+        ----------
+        rows
+            At least one is true.
+        target
+            Shape ``(n,)``; only those of the chosen rows are read.
+        """
+        chosen = self._data.subset(np.flatnonzero(rows).tolist()).construct()
+        return Sample(chosen.set_label(target[rows]))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Binned rows with a target, made by :meth:`BinnedRows.sample`."""
+
+    data: lgb.Dataset
 
 
 @dataclass(frozen=True)
@@ -77,6 +121,8 @@ def parameters(settings: BoosterSettings, objective: Objective, seed: int) -> di
             # histograms by a timing test, and their sums differ.
             "deterministic": True,
             "force_row_wise": True,
+            # Bins are shared by boosters of different numbers of rows, so none may lack a feature.
+            "feature_pre_filter": False,
             "verbosity": -1,
         }
     )
@@ -90,15 +136,12 @@ def fit_early_stopping(
     patience: int,
 ) -> Fitted:
     """Train until the validation loss has not improved for ``patience`` rounds."""
-    data = _dataset(train, params)
-    # With the bins of the training data, which LightGBM requires.
-    held_out = _dataset(validation, params, data)
     history: dict[str, dict[str, list[float]]] = {}
     booster = lgb.train(
         params,
-        data,
+        train.data,
         num_boost_round=rounds,
-        valid_sets=[held_out],
+        valid_sets=[validation.data],
         valid_names=["validation"],
         callbacks=[
             lgb.early_stopping(patience, first_metric_only=True, verbose=False),
@@ -111,13 +154,7 @@ def fit_early_stopping(
 
 def fit_rounds(train: Sample, params: dict[str, Any], rounds: int) -> Fitted:
     """Train for a given number of rounds."""
-    return Fitted(lgb.train(params, _dataset(train, params), rounds), rounds)
-
-
-def _dataset(
-    rows: Sample, params: dict[str, Any], reference: lgb.Dataset | None = None
-) -> lgb.Dataset:
-    return lgb.Dataset(rows.features, rows.target, reference, params=params)
+    return Fitted(lgb.train(params, train.data, rounds), rounds)
 
 
 def predict(fitted: Fitted, features: Features) -> NDArray[np.float64]:

@@ -35,6 +35,7 @@ from freqai_signals.plugin.pool import SETTINGS_KEY, settled_config
 from freqai_signals.schema import INCOMPLETE_MARKET, MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.signals.outputs import model_outputs
 from freqai_signals.training.model_store import ModelStore
+from freqai_signals.training.worker_processes import usable_workers
 from freqai_signals.tuning.window_parameters import Tuning
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,8 @@ class LightGBMSignalClassifier(LiveTraining):
         self.plot_features = 0
         SignalDataDrawer.adopt(self.dd)
         key = installation_key(folder, self.signal_settings.registry.sign)
-        self.store = ModelStore(folder / "signals" / "models", key=key)
+        workers = usable_workers(self.signal_settings.workers)
+        self.store = ModelStore(folder / "signals" / "models", key=key, workers=workers)
         self.strategy: Any = None
         self.windows = WindowModels(self.store, self.signal_settings)
         self.tuning = Tuning(self.signal_settings, folder, identifier, self._stop_event.is_set)
@@ -118,11 +120,15 @@ class LightGBMSignalClassifier(LiveTraining):
         same whether or not the predictions of earlier windows came from the cache.
         """
         pool = self._pool(data_dictionary["pair"])
-        rows = partial(self.strategy.tables.cached_rows, pool, self.strategy)
+        ranges = dk.training_timeranges
+        run = [self._window(w) for w in ranges]
+        rows = partial(self.strategy.tables.run_rows, pool, self.strategy, run=run)
+        now = self.training_timerange.stopts
         return self.windows.serving(
-            (*pool, dk.training_timeranges[0].startts),
-            [w for w in dk.training_timeranges if w.stopts <= self.training_timerange.stopts],
+            (*pool, ranges[0].startts),
+            [w for w in ranges if w.stopts <= now],
             lambda w, old: self.tuning.request(pool, rows(self._window(w)), w.stopts, old),
+            later=[w for w in ranges if w.stopts > now],
         )
 
     def predict(

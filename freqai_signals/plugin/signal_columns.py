@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -93,7 +94,8 @@ class SignalColumns(IStrategy):
         self._is_drawn = self._is_live or config.get("runmode") in (RunMode.WEBSERVER, RunMode.PLOT)
         super().__init__(config)
         self.features = FeatureCache(self.signal_settings, pool_pairs(self.signal_settings, config))
-        self.tables = PairTables(self._candle_seconds)
+        mapped = Path(config["user_data_dir"]) / "signals" / "mapped"
+        self.tables = PairTables(self._candle_seconds, mapped)
         self._costs: dict[str, float] = {}
         self._digests: dict[tuple[str, int], str] = {}
         self._report: BacktestRecord | None = None

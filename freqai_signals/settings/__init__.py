@@ -108,6 +108,9 @@ class SignalSettings(StrictModel):
     train_period_days: Annotated[int, Field(ge=1, le=10_000)] = 360
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
 
+    workers: Annotated[int | None, Field(ge=1, le=1024)] = None
+    """Trainings at a time; None is one a core. No prediction depends on it."""
+
     @classmethod
     def sections(cls) -> dict[str, type[Section]]:
         """Every section by its name here."""
@@ -120,10 +123,11 @@ class SignalSettings(StrictModel):
 
     @classmethod
     def without_effect_on(cls, what: Effect) -> set[str]:
-        """Sections that do not affect models, or, for ``predictions``, affect nothing."""
+        """Keys that do not affect models, or, for ``predictions``, affect nothing."""
         effects: tuple[Effect, ...] = ("model", "predictions", "nothing")
         weaker = effects[effects.index(what) + 1 :]
-        return {name for name, section in cls.sections().items() if section.affects in weaker}
+        found = {name for name, section in cls.sections().items() if section.affects in weaker}
+        return found | {"workers"}
 
     @property
     def candle_seconds(self) -> int:

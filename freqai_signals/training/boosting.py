@@ -1,98 +1,272 @@
-"""Training the boosters of a head: rows, targets and number of rounds."""
+"""Training the boosters of a window: rows, targets, numbers of rounds.
 
-from dataclasses import dataclass
+A booster is a pure function of the window's rows, the settings and its seed: of nothing that
+earlier windows left behind, and not of the number of threads or of which process trains it.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
 
 from freqai_signals.dataset.rows import TrainingRows
-from freqai_signals.metrics import Probabilities
 from freqai_signals.model import booster
-from freqai_signals.model.ensemble import Head, raw_mean
+from freqai_signals.model.ensemble import Head
+from freqai_signals.provenance import code_digest, digest, library_versions
 from freqai_signals.schema import SignalClass
 from freqai_signals.settings import BoosterSettings, SignalSettings
+from freqai_signals.training.booster_store import BoosterStore
+from freqai_signals.training.row_checks import Split
+
+BoolArray = NDArray[np.bool_]
+
+
+class NotTrainedError(RuntimeError):
+    """Boosters that could not be trained, though the rows suffice; the message says why."""
+
+
+class _NotStoredError(LookupError):
+    """A booster is not stored."""
 
 
 @dataclass(frozen=True)
-class _Task:
-    """Objective, rows and parameters of one booster of a head."""
+class Chain:
+    """The boosters at one place of one head: each is trained after the one that it depends on.
+
+    Attributes
+    ----------
+    stopped
+        Trained on the rows before the hold-out, which stopped it early.
+    refitted
+        Trained on all rows; None without ``model.refit``.
+    early
+        Trained on the early rows of the split; None without any.
+    """
+
+    stopped: booster.Fitted
+    refitted: booster.Fitted | None = None
+    early: booster.Fitted | None = None
+
+
+@dataclass(frozen=True)
+class WindowBoosters:
+    """Heads of a window, one a seed: of early-stopped, of refitted boosters, and of early rows.
+
+    ``refitted`` and ``early`` are empty where none were trained.
+    """
+
+    stopped: tuple[Head, ...]
+    refitted: tuple[Head, ...]
+    early: tuple[Head, ...]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Objective, target, rows and parameters of one booster of a head."""
 
     objective: booster.Objective
-    sample: booster.Sample
+    target: NDArray[np.int8]
+    rows: BoolArray
     settings: BoosterSettings
     min_rounds: int = 1
 
-    def fit(self, seed: int, rounds: int) -> booster.Fitted:
-        return booster.fit_rounds(self.sample, self._parameters(seed), rounds)
 
-    def fit_early_stopping(self, held_out: "_Task", seed: int, patience: int) -> booster.Fitted:
-        stopped = booster.fit_early_stopping(
-            self.sample,
-            held_out.sample,
-            self._parameters(seed),
-            self.settings.rounds,
-            patience,
-        )
-        # Direction is so faint on real candles that early stopping stops by chance.
-        return (
-            stopped if stopped.best_rounds >= self.min_rounds else self.fit(seed, self.min_rounds)
-        )
-
-    def _parameters(self, seed: int) -> dict[str, Any]:
-        return booster.parameters(self.settings, self.objective, seed)
-
-
-def _tasks(rows: TrainingRows, settings: SignalSettings) -> list[_Task]:
-    """One task for each booster of a head."""
-    default = settings.booster
+def _places(rows: TrainingRows, settings: SignalSettings) -> list[_Place]:
+    default, everything = settings.booster, np.ones(len(rows), dtype=np.bool_)
     if settings.model.kind == "multiclass":
-        return [_Task(booster.MULTICLASS, booster.Sample(rows.features, rows.label), default)]
+        return [_Place(booster.MULTICLASS, rows.label, everything, default)]
     moved = rows.label != SignalClass.HOLD
-    move = booster.Sample(rows.features, moved.astype(np.int8))
-    bought = (rows.label[moved] == SignalClass.BUY).astype(np.int8)
-    direction = booster.Sample(rows.features[moved], bought)
+    bought = (rows.label == SignalClass.BUY).astype(np.int8)
     slower = default.model_copy(update=settings.direction.model_dump(exclude={"rounds"}))
     return [
-        _Task(booster.BINARY, move, default),
-        _Task(booster.BINARY, direction, slower, settings.direction.rounds),
+        _Place(booster.BINARY, moved.astype(np.int8), everything, default),
+        _Place(booster.BINARY, bought, moved, slower, settings.direction.rounds),
     ]
 
 
-def fit_heads(past: TrainingRows, tail: TrainingRows, settings: SignalSettings) -> tuple[Head, ...]:
-    """Train one head a seed on ``past`` with early stopping on the purged ``tail``."""
-    pairs = list(zip(_tasks(past, settings), _tasks(tail, settings), strict=True))
-    return tuple(
-        Head(
-            settings.model.kind,
-            tuple(
-                task.fit_early_stopping(held_out, seed, _patience(task, settings))
-                for task, held_out in pairs
-            ),
-        )
-        for seed in _seeds(settings)
+@dataclass(frozen=True)
+class WindowTask:
+    """Everything that the boosters of a window depend on.
+
+    Attributes
+    ----------
+    rows, split
+        Rows of the window, with the features to train on, and its parts.
+    settings
+        Of model, booster and direction.
+    store
+        Where finished boosters are kept; None keeps none.
+    """
+
+    rows: TrainingRows
+    split: Split
+    settings: SignalSettings
+    store: BoosterStore | None = None
+
+    @property
+    def key(self) -> str:
+        """Digest of the rows and their parts."""
+        sha = hashlib.sha256(self.rows.digest().encode())
+        for mask in (self.split.past, self.split.tail, self.split.early):
+            sha.update(np.packbits(mask).tobytes())
+        return sha.hexdigest()
+
+    def chains(self) -> list[tuple[int, int]]:
+        """Seed and place of each chain; they do not depend on each other. The longest come first.
+
+        A booster of moves has all rows and more rounds than one of directions.
+        """
+        count = 1 if self.settings.model.kind == "multiclass" else 2
+        return [(seed, place) for place in range(count) for seed in _seeds(self.settings)]
+
+    def with_threads(self, threads: int) -> "WindowTask":
+        """The same task with a number of LightGBM's threads, which changes no booster."""
+        faster = self.settings.booster.model_copy(update={"threads": threads})
+        return replace(self, settings=self.settings.model_copy(update={"booster": faster}))
+
+
+class WindowTrainer:
+    """Trains chains of one window, from bins that are made once and only if one is missing."""
+
+    def __init__(self, task: WindowTask) -> None:
+        self._task = task
+        self._places = _places(task.rows, task.settings)
+        self._key = task.key
+        self._lock = Lock()
+        self._trains = True
+
+    @cached_property
+    def _binned(self) -> booster.BinnedRows:
+        rows, settings = self._task.rows, self._task.settings
+        return booster.BinnedRows(rows.features, self._task.split.past, settings.booster)
+
+    def chain(self, seed: int, place: int) -> Chain:
+        """The boosters of a chain, each loaded where it is stored."""
+        task, chosen = self._task, self._places[place]
+        model, split = task.settings.model, task.split
+        stopped = self._stopped(chosen, seed)
+        refitted = early = None
+        if model.refit:
+            rounds = max(1, round(stopped.best_rounds * model.refit_factor))
+            refitted = self._fitted(chosen, seed, rounds, np.ones(len(task.rows), np.bool_))
+        if split.early.any():
+            # The hold-out that chose these rounds lies after both parts, so on none of them.
+            early = self._fitted(chosen, seed, stopped.best_rounds, split.early)
+        return Chain(stopped, refitted, early)
+
+    def is_stored(self, seed: int, place: int) -> bool:
+        """Whether all boosters of a chain are in the store."""
+        self._trains = False
+        try:
+            self.chain(seed, place)
+        except _NotStoredError:
+            return False
+        finally:
+            self._trains = True
+        return True
+
+    def _stopped(self, place: _Place, seed: int) -> booster.Fitted:
+        settings, past = self._task.settings, self._task.split.past
+        # More patience for a lower learning rate.
+        factor = settings.booster.learning_rate / place.settings.learning_rate
+        patience = max(1, round(settings.model.early_stopping_rounds * factor))
+
+        def train() -> booster.Fitted:
+            tail = self._task.split.tail
+            fitted = booster.fit_early_stopping(
+                self._sample(place, past), self._sample(place, tail),
+                _parameters(place, seed), place.settings.rounds, patience,
+            )  # fmt: skip
+            # Direction is so faint on real candles that early stopping stops by chance.
+            if fitted.best_rounds < place.min_rounds:
+                return self._fitted(place, seed, place.min_rounds, past)
+            return fitted
+
+        recipe = ["stopped", place.settings.rounds, patience, place.min_rounds]
+        return self._kept([*recipe, *_described(place, seed)], train)
+
+    def _fitted(self, place: _Place, seed: int, rounds: int, rows: BoolArray) -> booster.Fitted:
+        def train() -> booster.Fitted:
+            return booster.fit_rounds(self._sample(place, rows), _parameters(place, seed), rounds)
+
+        which = hashlib.sha256(np.packbits(rows).tobytes()).hexdigest()
+        return self._kept(["fitted", rounds, which, *_described(place, seed)], train)
+
+    def _sample(self, place: _Place, rows: BoolArray) -> booster.Sample:
+        with self._lock:
+            binned = self._binned
+        return binned.sample(rows & place.rows, place.target)
+
+    def _kept(self, recipe: Sequence[Any], train: Any) -> booster.Fitted:
+        """The stored booster of a recipe, else a trained one, stored."""
+        store = self._task.store
+        key = digest([self._key, *recipe, code_digest(), library_versions()])
+        found = store.load(key) if store is not None else None
+        if found is not None:
+            return found
+        if not self._trains:
+            raise _NotStoredError(key)
+        trained = train()
+        if store is None:
+            # As a reader of a stored one gets it.
+            return booster.from_text(booster.to_text(trained))
+        return store.save(key, trained)
+
+
+def _parameters(place: _Place, seed: int) -> dict[str, Any]:
+    return booster.parameters(place.settings, place.objective, seed)
+
+
+def _described(place: _Place, seed: int) -> list[Any]:
+    """What the boosters of a place depend on beside rows and rounds; not the number of threads."""
+    parameters = _parameters(place, seed)
+    parameters.pop("num_threads")
+    return [place.objective.name, parameters]
+
+
+def fit_window(task: WindowTask, workers: int = 1) -> WindowBoosters:
+    """Train the boosters of a window, or load those that are stored.
+
+    Parameters
+    ----------
+    task
+        The window.
+    workers
+        Chains that are trained at a time, with a thread each; with one, a booster has the threads
+        of the settings. The boosters are the same.
+
+    Raises
+    ------
+    NotTrainedError
+        If the store knows that worker processes failed on this very window.
+    """
+    reason = task.store.why_not(task.key) if task.store is not None else ""
+    if reason:
+        raise NotTrainedError(reason)
+    chains = task.chains()
+    side_by_side = min(workers, len(chains))
+    trainer = WindowTrainer(task.with_threads(1) if side_by_side > 1 else task)
+    # Threads: LightGBM does not hold the interpreter, and they share bins and rows.
+    made: list[Chain] = Parallel(n_jobs=side_by_side, backend="threading")(
+        delayed(trainer.chain)(*chain) for chain in chains
     )
+    seeds, kind = task.settings.model.seeds, task.settings.model.kind
+    by_seed = [made[first::seeds] for first in range(seeds)]
 
+    def heads(which: Callable[[Chain], booster.Fitted | None]) -> tuple[Head, ...]:
+        found = [tuple(f for f in map(which, chain) if f is not None) for chain in by_seed]
+        return tuple(Head(kind, boosters) for boosters in found if boosters)
 
-def _patience(task: _Task, settings: SignalSettings) -> int:
-    """Early stopping rounds, more for a lower learning rate."""
-    factor = settings.booster.learning_rate / task.settings.learning_rate
-    return max(1, round(settings.model.early_stopping_rounds * factor))
-
-
-def refit(
-    heads: tuple[Head, ...], rows: TrainingRows, settings: SignalSettings
-) -> tuple[Head, ...]:
-    """Train the same heads on other rows, with ``refit_factor`` times as many rounds."""
-    tasks, factor = _tasks(rows, settings), settings.model.refit_factor
-    return tuple(
-        Head(
-            head.kind,
-            tuple(
-                task.fit(seed, max(1, round(old.best_rounds * factor)))
-                for task, old in zip(tasks, head.boosters, strict=True)
-            ),
-        )
-        for head, seed in zip(heads, _seeds(settings), strict=True)
+    return WindowBoosters(
+        stopped=heads(lambda chain: chain.stopped),
+        refitted=heads(lambda chain: chain.refitted),
+        early=heads(lambda chain: chain.early),
     )
 
 
@@ -108,30 +282,3 @@ def rounds_of(heads: tuple[Head, ...]) -> dict[str, int]:
         for seed, head in enumerate(heads)
         for name, fitted in zip(names, head.boosters, strict=True)
     }
-
-
-def earlier_predictions(
-    early: TrainingRows, end: TrainingRows, heads: tuple[Head, ...], settings: SignalSettings
-) -> Probabilities:
-    """Out-of-sample predictions for the first model, which has no predecessor.
-
-    Boosters are trained on the ``early`` rows and predict those of the ``end``, purged of each
-    other. The number of rounds was chosen on the hold-out after both, so on none of them.
-
-    Returns
-    -------
-    numpy.ndarray
-        Probabilities before calibration of the rows of ``end``, shape ``(n, 3)``.
-    """
-    tasks = _tasks(early, settings)
-    before = tuple(
-        Head(
-            head.kind,
-            tuple(
-                task.fit(seed, chosen.best_rounds)
-                for task, chosen in zip(tasks, head.boosters, strict=True)
-            ),
-        )
-        for head, seed in zip(heads, _seeds(settings), strict=True)
-    )
-    return raw_mean(before, end.features)

@@ -20,8 +20,13 @@ from freqai_signals.model.booster import gain
 from freqai_signals.model.ensemble import raw_mean
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.boosting import fit_heads
-from freqai_signals.training.row_checks import missing_classes, split_tail, why_not_trainable
+from freqai_signals.training.boosting import WindowTask, fit_window
+from freqai_signals.training.row_checks import (
+    Split,
+    missing_classes,
+    split_tail,
+    why_not_trainable,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -143,9 +148,10 @@ class _TrialModel:
     def __init__(self, rows: TrainingRows, settings: SignalSettings) -> None:
         self.rows = rows
         self.settings = settings
-        one_seed = settings.model.model_copy(update={"seeds": 1})
-        past, tail = split_tail(rows, settings, settings.validation_fraction)
-        self._heads = fit_heads(past, tail, settings.model_copy(update={"model": one_seed}))
+        stopped_only = settings.model.model_copy(update={"seeds": 1, "refit": False})
+        split = Split.of(rows, settings, is_first=False)
+        chosen = settings.model_copy(update={"model": stopped_only})
+        self._heads = fit_window(WindowTask(rows, split, chosen)).stopped
 
     def important(self, gain_share: float) -> NDArray[np.bool_]:
         """Features that make up ``gain_share`` of any booster's gain, shape ``(m,)``.

@@ -14,13 +14,20 @@ from freqai_signals.drift.training_reference import MAX_FEATURES, drift_referenc
 from freqai_signals.metrics import Probabilities
 from freqai_signals.model.calibration import CalibrationRows, fit_calibrator
 from freqai_signals.model.card import ModelCard
-from freqai_signals.model.ensemble import Head, raw_mean
+from freqai_signals.model.ensemble import raw_mean
 from freqai_signals.model.reference import MarginReference, NoveltyReference
 from freqai_signals.model.signal_model import Fit, SignalModel
 from freqai_signals.model.trade_value import TradeValue
 from freqai_signals.provenance import digest
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.boosting import earlier_predictions, fit_heads, refit, rounds_of
+from freqai_signals.training.booster_store import BoosterStore
+from freqai_signals.training.boosting import (
+    NotTrainedError,
+    WindowBoosters,
+    WindowTask,
+    fit_window,
+    rounds_of,
+)
 from freqai_signals.training.feature_selection import choose_features, group_shares
 from freqai_signals.training.past_predictions import (
     PastPredictions,
@@ -32,9 +39,9 @@ from freqai_signals.training.past_predictions import (
     worth_warnings,
 )
 from freqai_signals.training.request import Request, new_card
-from freqai_signals.training.row_checks import missing_classes, split_tail, why_not_trainable
+from freqai_signals.training.row_checks import Split, missing_classes, why_not_trainable
 
-__all__ = ["Request", "train"]
+__all__ = ["Boosters", "Request", "train"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +50,25 @@ _MAX_MEDIAN_PERCENTILE = 0.9
 _NOT_REFITTED = ("refitted boosters are overconfident; the early-stopped ones are used instead",)
 
 
-def train(request: Request, key: str | None = None) -> SignalModel:
+@dataclass(frozen=True)
+class Boosters:
+    """How boosters are trained, which changes none of them.
+
+    Attributes
+    ----------
+    store
+        Where finished ones are kept and looked for; None keeps none.
+    workers
+        How many are trained at a time.
+    """
+
+    store: BoosterStore | None = None
+    workers: int = 1
+
+
+def train(
+    request: Request, key: str | None = None, boosters: Boosters | None = None
+) -> SignalModel:
     """Train a model: early stopping and calibration on a purged tail, refit on all rows.
 
     Parameters
@@ -52,12 +77,15 @@ def train(request: Request, key: str | None = None) -> SignalModel:
         Rows, settings, previous model.
     key
         ``request.key()`` if the caller has it already.
+    boosters
+        One after the other and unstored by default.
 
     Returns
     -------
     SignalModel
         Never raises for unsuitable rows: the model then abstains and its card holds the reason.
-        Bit-identical for the same request and any number of threads.
+        Bit-identical for the same request and any number of threads and workers. A model without
+        boosters because worker processes failed has no key: it is not to be stored.
     """
     rows, settings = request.rows, request.settings
     card = new_card(request, key or request.key())
@@ -67,7 +95,8 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     if reason:
         return replace(untrained, card=replace(card, reason=reason))
 
-    past, tail = split_tail(rows, settings, settings.validation_fraction)
+    split = Split.of(rows, settings, is_first=not len(before.directions.log_odds))
+    past, tail = rows.take(split.past), rows.take(split.tail)
     reason = why_not_trainable(past, settings) or missing_classes(tail)
     if reason:
         return replace(untrained, card=replace(card, reason=reason))
@@ -75,8 +104,17 @@ def train(request: Request, key: str | None = None) -> SignalModel:
     # On the past only: the hold-out must not take part in the choice.
     card, kept = _select_features(card, past, request)
     window = _Window(*(part.columns(kept) for part in (rows, past, tail)))
-    held_out, before, calibrated = _held_out_fit(window, settings, before)
-    fit = _refitted(held_out, window, settings)
+    how = boosters or Boosters()
+    try:
+        fitted = fit_window(WindowTask(window.rows, split, settings, how.store), how.workers)
+    except NotTrainedError as error:
+        return replace(untrained, card=replace(card, key="", reason=str(error)))
+    if fitted.early:
+        end = window.rows.take(split.end)
+        raw = raw_mean(fitted.early, end.features)
+        before = PastPredictions().extended(end, raw, ranks(raw), settings)
+    held_out, calibrated = _held_out_fit(window, fitted, settings, before)
+    fit = _refitted(held_out, fitted, window)
     held = Holdout.of(window.past, window.tail, calibrated)
     scores = _scores(fit, window, calibrated)
     card = replace(
@@ -110,6 +148,33 @@ def _monitored(model: SignalModel, settings: SignalSettings) -> list[str]:
     return names[:MAX_FEATURES]
 
 
+def boosters_ahead(request: Request, is_first: bool, store: BoosterStore) -> WindowTask | None:
+    """The task of a window's boosters before the models of earlier windows are known.
+
+    Parameters
+    ----------
+    request
+        Its ``previous`` is not used.
+    is_first
+        Whether no model before it will have a history of predictions.
+    store
+        Where :func:`train` will look for them.
+
+    Returns
+    -------
+    WindowTask or None
+        None where the rows cannot train a model, or where features are selected first.
+    """
+    rows, settings = request.rows, request.settings
+    if settings.selection.enabled or why_not_trainable(rows, settings):
+        return None
+    split = Split.of(rows, settings, is_first)
+    past, tail = rows.take(split.past), rows.take(split.tail)
+    if why_not_trainable(past, settings) or missing_classes(tail):
+        return None
+    return WindowTask(rows, split, settings, store)
+
+
 @dataclass(frozen=True)
 class _Window:
     """All rows of a training window, and two parts purged of each other: past and hold-out."""
@@ -120,14 +185,11 @@ class _Window:
 
 
 def _held_out_fit(
-    window: _Window, settings: SignalSettings, before: PastPredictions
-) -> tuple[Fit, PastPredictions, Probabilities]:
-    """A fit with early stopping, its evidence, and its calibrated hold-out probabilities."""
-    rows, past, tail = window.rows, window.past, window.tail
-    heads = fit_heads(past, tail, settings)
+    window: _Window, fitted: WindowBoosters, settings: SignalSettings, before: PastPredictions
+) -> tuple[Fit, Probabilities]:
+    """The early-stopped fit and its calibrated hold-out probabilities."""
+    rows, tail, heads = window.rows, window.tail, fitted.stopped
     raw = raw_mean(heads, tail.features)
-    if not len(before.directions.log_odds):
-        before = _first_predictions(past, heads, settings)
     # Rows per independent outcome: mean length of an event over the step between rows.
     overlap = float(np.mean(rows.event_end - rows.start)) / settings.model.row_step
     block = evidence_block(settings)
@@ -146,7 +208,7 @@ def _held_out_fit(
         value=TradeValue.of(before.trades, calibrator, block, settings.candles_per_day),
         spreads=pair_spreads(rows),
     )
-    return fit, before, calibrated
+    return fit, calibrated
 
 
 def _scores(fit: Fit, window: _Window, calibrated: Probabilities) -> dict[str, dict[str, float]]:
@@ -175,29 +237,17 @@ def _select_features(
     return replace(card, selection=choice.evidence(), **changes), choice.kept
 
 
-def _refitted(held_out: Fit, window: _Window, settings: SignalSettings) -> Fit:
+def _refitted(held_out: Fit, fitted: WindowBoosters, window: _Window) -> Fit:
     """The fit that predicts: trained again on all rows, unless that makes it overconfident.
 
     With few rows, boosters trained on the hold-out too may have much larger margins there than
     those that define the percentiles of confidence; then every row would get a high confidence.
     """
-    if not settings.model.refit:
+    if not fitted.refitted:
         return held_out
-    refitted = replace(held_out, heads=refit(held_out.heads, window.rows, settings))
+    refitted = replace(held_out, heads=fitted.refitted)
     confidence = held_out.margins.percentile(refitted.calibrated(window.tail.features))
     return held_out if np.median(confidence) > _MAX_MEDIAN_PERCENTILE else refitted
-
-
-def _first_predictions(
-    past: TrainingRows, heads: tuple[Head, ...], settings: SignalSettings
-) -> PastPredictions:
-    """Evidence from the end of ``past``, as long as the hold-out; none with too few rows."""
-    fraction = settings.validation_fraction / (1.0 - settings.validation_fraction)
-    early, end = split_tail(past, settings, fraction)
-    if why_not_trainable(early, settings):
-        return PastPredictions()
-    raw = earlier_predictions(early, end, heads, settings)
-    return PastPredictions().extended(end, raw, ranks(raw), settings)
 
 
 def _warnings(validation: dict[str, float], settings: SignalSettings) -> tuple[str, ...]:

@@ -1,13 +1,15 @@
 """Content-addressed cache of trained models: the key covers everything that training depends on."""
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from freqai_signals.model import artefact
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.training.fit import Request, train
+from freqai_signals.training.booster_store import BoosterStore
+from freqai_signals.training.fit import Boosters, Request, train
 
 logger = logging.getLogger(__name__)
 
@@ -25,22 +27,37 @@ class ModelStore:
     key
         Signs what is stored; a file that is not signed with it is trained again. None loads
         whatever is complete.
+    workers
+        Boosters of a model that are trained at a time.
+    boosters
+        Those that are finished, of models that may not be.
     """
 
     folder: Path
     max_files: int = 200
     key: bytes | None = field(default=None, repr=False)
+    workers: int = 1
+    boosters: BoosterStore = field(init=False, repr=False)
 
-    def train(self, request: Request) -> SignalModel:
-        """The model of a request: loaded if it is stored, else trained and stored."""
+    def __post_init__(self) -> None:
+        """Keep finished boosters in a folder beside the models."""
+        object.__setattr__(self, "boosters", BoosterStore(self.folder / "boosters", key=self.key))
+
+    def train(self, request: Request, before: Callable[[], None] = lambda: None) -> SignalModel:
+        """The model of a request: loaded if it is stored, else trained and stored.
+
+        ``before`` is called before it is trained, and not if it is stored.
+        """
         key = request.key()
         found = self.load(key)
         if found is not None:
             version = found.card.version
             logger.info("Reusing model %s: rows, settings and code are unchanged", version)
             return found
-        model = train(request, key)
-        self.save(model)
+        before()
+        model = train(request, key, Boosters(self.boosters, self.workers))
+        if model.card.key:
+            self.save(model)
         return model
 
     def load(self, key: str) -> SignalModel | None:

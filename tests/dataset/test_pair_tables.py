@@ -1,14 +1,17 @@
 """Tables of features and labels by pair: cached, pooled, invalidated by new candles."""
 
+import os
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from freqai_signals.dataset.pair_tables import PairTables, add_labels
-from freqai_signals.dataset.rows import Window
+from freqai_signals.dataset.pair_tables import PairTables, add_labels, training_rows
+from freqai_signals.dataset.rows import TrainingRows, Window
 from freqai_signals.schema import LABEL_COLUMN
 from freqai_signals.settings import SignalSettings
 
@@ -58,16 +61,82 @@ def test_a_table_is_computed_once_per_set_of_candles(hooks: Hooks) -> None:
     assert hooks.made == 2
 
 
+def same(one: TrainingRows, other: TrainingRows) -> bool:
+    return one.digest() == other.digest() and len(one) > 100
+
+
 def test_rows_are_the_same_whether_tables_are_cached_or_not(hooks: Hooks, window: Window) -> None:
     tables, pairs = PairTables(300), ("BTC/USDT", "ETH/USDT")
-    cached, uncached = (
-        make(pairs, hooks, window) for make in (tables.cached_rows, tables.uncached_rows)
-    )
-    assert len(cached) == len(uncached) > 100
-    for name in ("features", "label", "start", "pair"):
-        np.testing.assert_array_equal(getattr(cached, name), getattr(uncached, name))
-    tables.cached_rows(pairs, hooks, window)
+    cached = tables.run_rows(pairs, hooks, window, [window])
+    assert same(cached, tables.uncached_rows(pairs, hooks, window))
+    tables.run_rows(pairs, hooks, window, [window])
     assert hooks.made == 4
+
+
+def windows_of(window: Window) -> list[Window]:
+    """Three windows, one after the other; the second pair has no row in the first."""
+    edges = ((0, 1300), (400, 1900), (700, 2500))
+    return [replace(window, first=window.first + a, stop=window.first + b) for a, b in edges]
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_a_window_of_a_run_has_the_rows_that_it_has_alone(
+    hooks: Hooks, window: Window, tmp_path: Path, mapped: bool
+) -> None:
+    hooks.candles["ETH/USDT"] = hooks.candles["ETH/USDT"].iloc[1000:].reset_index(drop=True)
+    tables, pairs = PairTables(300, tmp_path if mapped else None), ("BTC/USDT", "ETH/USDT")
+    run = windows_of(window)
+    for alone in run:
+        rows = tables.run_rows(pairs, hooks, alone, run)
+        assert same(rows, training_rows({p: tables.table(p, hooks) for p in pairs}, alone))
+        assert (rows.pairs == ("BTC/USDT",)) == (alone is run[0])
+        assert isinstance(rows.features, np.memmap) == mapped
+    assert len(list(tmp_path.iterdir())) == mapped
+
+
+def test_a_later_candle_changes_no_row_of_an_earlier_window(
+    hooks: Hooks, window: Window, tmp_path: Path
+) -> None:
+    run = windows_of(window)
+    before = PairTables(300).run_rows(("BTC/USDT",), hooks, run[0], run)
+    candles = hooks.candles["BTC/USDT"]
+    late = candles["date"].astype("int64").rank() > 1300
+    moved = candles[["open", "high", "low", "close"]] * 1.5
+    hooks.candles["BTC/USDT"] = candles.assign(**moved.where(late, candles[moved.columns]))
+    after = PairTables(300, tmp_path).run_rows(("BTC/USDT",), hooks, run[0], run)
+    assert same(before, after)
+
+
+def test_the_file_goes_with_the_matrix_and_with_its_killed_owner(
+    hooks: Hooks, window: Window, tmp_path: Path
+) -> None:
+    left_behind = tmp_path / "rows-999999999-abc"
+    left_behind.write_bytes(b"old")
+    tables = PairTables(300, tmp_path)
+    tables.run_rows(("BTC/USDT",), hooks, window, [window])
+    (only,) = tmp_path.iterdir()
+    assert only.name.startswith(f"rows-{os.getpid()}-")
+    del tables
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_room_for_the_file_the_rows_stay_in_memory(
+    hooks: Hooks,
+    window: Window,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    tables = PairTables(300, tmp_path)
+    rows = tables.run_rows(("BTC/USDT",), hooks, window, [window])
+    assert same(rows, tables.uncached_rows(("BTC/USDT",), hooks, window))
+    assert "Rows stay in memory" in caplog.text
+    assert "No space left on device" in caplog.text
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_pair_without_candles_is_left_out(hooks: Hooks, window: Window) -> None:

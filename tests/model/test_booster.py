@@ -10,6 +10,11 @@ from freqai_signals.settings import BoosterSettings
 SETTINGS = BoosterSettings(rounds=30, min_child_samples=20, threads=1)
 
 
+def sample(rows: TrainingRows, target: np.ndarray) -> booster.Sample:
+    everything = np.ones(len(rows), dtype=np.bool_)
+    return booster.BinnedRows(rows.features, everything, SETTINGS).sample(everything, target)
+
+
 def both(rows: TrainingRows) -> list[tuple[booster.Objective, np.ndarray]]:
     return [
         (booster.MULTICLASS, rows.label),
@@ -21,17 +26,18 @@ def both(rows: TrainingRows) -> list[tuple[booster.Objective, np.ndarray]]:
 def test_probabilities_have_the_shape_of_the_objective(rows: TrainingRows, index: int) -> None:
     objective, target = both(rows)[index]
     params = booster.parameters(SETTINGS, objective, 1)
-    fitted = booster.fit_rounds(booster.Sample(rows.features, target), params, 10)
+    fitted = booster.fit_rounds(sample(rows, target), params, 10)
     raw = booster.predict(fitted, rows.features[:7])
     assert raw.shape == ((7, 3) if index == 0 else (7,))
     assert ((raw > 0) & (raw < 1)).all()
 
 
 def test_both_metrics_are_recorded_and_the_loss_stops_early(rows: TrainingRows) -> None:
-    head, tail = rows.take(rows.start < 11_000), rows.take(rows.start >= 11_010)
+    head, tail = rows.start < 11_000, rows.start >= 11_010
+    binned = booster.BinnedRows(rows.features, head, SETTINGS)
     fitted = booster.fit_early_stopping(
-        booster.Sample(head.features, head.label),
-        booster.Sample(tail.features, tail.label),
+        binned.sample(head, rows.label),
+        binned.sample(tail, rows.label),
         booster.parameters(SETTINGS, booster.MULTICLASS, 1),
         300,
         5,
@@ -51,7 +57,7 @@ def test_any_number_of_threads_gives_the_same_bits(
     texts = [
         booster.to_text(
             booster.fit_rounds(
-                booster.Sample(rows.features, target),
+                sample(rows, target),
                 booster.parameters(SETTINGS.model_copy(update={"threads": count}), objective, 1),
                 20,
             )
@@ -65,7 +71,7 @@ def test_another_seed_gives_another_booster(rows: TrainingRows) -> None:
     texts = {
         booster.to_text(
             booster.fit_rounds(
-                booster.Sample(rows.features, rows.label),
+                sample(rows, rows.label),
                 booster.parameters(SETTINGS, booster.MULTICLASS, seed),
                 5,
             )
@@ -77,7 +83,7 @@ def test_another_seed_gives_another_booster(rows: TrainingRows) -> None:
 
 def test_text_predicts_bit_identically_with_the_best_rounds_only(rows: TrainingRows) -> None:
     fitted = booster.fit_rounds(
-        booster.Sample(rows.features, rows.label),
+        sample(rows, rows.label),
         booster.parameters(SETTINGS, booster.MULTICLASS, 1),
         30,
     )
@@ -91,7 +97,7 @@ def test_text_predicts_bit_identically_with_the_best_rounds_only(rows: TrainingR
 
 def test_gain_falls_on_informative_features(rows: TrainingRows) -> None:
     fitted = booster.fit_rounds(
-        booster.Sample(rows.features, rows.label),
+        sample(rows, rows.label),
         booster.parameters(SETTINGS, booster.MULTICLASS, 1),
         30,
     )
@@ -105,3 +111,33 @@ def test_settings_that_lightgbm_lacks_are_not_passed_on() -> None:
     assert given["num_threads"] == 1
     assert "num_class" not in given
     assert booster.parameters(SETTINGS, booster.MULTICLASS, 7)["num_class"] == 3
+
+
+def test_bins_are_made_from_known_rows_only(rows: TrainingRows) -> None:
+    known = rows.start < 11_000
+    other = rows.features.copy()
+    other[~known] = 5.0 - 3.0 * other[~known]
+    texts = [
+        booster.to_text(
+            booster.fit_rounds(
+                booster.BinnedRows(features, known, SETTINGS).sample(known, rows.label),
+                booster.parameters(SETTINGS, booster.MULTICLASS, 1),
+                10,
+            )
+        )
+        for features in (rows.features, other)
+    ]
+    assert texts[0] == texts[1]
+
+
+def test_bins_of_many_rows_serve_boosters_of_few(rows: TrainingRows) -> None:
+    """LightGBM would drop features that the few rows of a reference cannot split."""
+    features = rows.features.copy()
+    features[:, 0] = np.arange(len(rows)) % 100 == 0
+    few, target = np.arange(len(rows)) < 200, (features[:, 0] > 0).astype(np.int8)
+    loose = SETTINGS.model_copy(update={"min_child_samples": 1})
+    binned = booster.BinnedRows(features, few, SETTINGS)
+    fitted = booster.fit_rounds(
+        binned.sample(~few, target), booster.parameters(loose, booster.BINARY, 1), 5
+    )
+    assert booster.gain(fitted)[0] > 0

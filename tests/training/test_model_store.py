@@ -10,7 +10,7 @@ from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.model.artefact import to_bytes
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.training import model_store as store_module
-from freqai_signals.training.fit import Request
+from freqai_signals.training.fit import Boosters, Request
 from freqai_signals.training.model_store import ModelStore
 from tests.model_rows import small
 
@@ -21,9 +21,9 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     keys: list[str] = []
     train = store_module.train
 
-    def counted(request: Request, key: str | None = None) -> SignalModel:
-        keys.append(key or "")
-        return train(request, key)
+    def counted(request: Request, key: str, boosters: Boosters) -> SignalModel:
+        keys.append(key)
+        return train(request, key, boosters)
 
     monkeypatch.setattr(store_module, "train", counted)
     return keys

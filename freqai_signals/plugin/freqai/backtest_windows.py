@@ -1,6 +1,7 @@
 """A backtest's windows: each model trained once, each pair labelled once."""
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.promotion import window_serving
 from freqai_signals.schema import LABEL_COLUMN, RETURN_SCALE_COLUMN
 from freqai_signals.settings import SignalSettings
+from freqai_signals.training.fit import boosters_ahead
 from freqai_signals.training.model_store import ModelStore
 from freqai_signals.training.request import Request
+from freqai_signals.training.worker_processes import train_ahead
 
 
 class WindowModels:
@@ -30,6 +33,7 @@ class WindowModels:
         self._store = store
         self._settings = settings
         self._kept: dict[tuple[Hashable, int], tuple[SignalModel, SignalModel]] = {}
+        self._ahead: set[Hashable] = set()
 
     @property
     def trained(self) -> dict[int, SignalModel]:
@@ -41,6 +45,7 @@ class WindowModels:
         run: Hashable,
         windows: Sequence[Any],
         request: Callable[[Any, SignalModel | None], Request],
+        later: Sequence[Any] = (),
     ) -> SignalModel:
         """What serves the last window; windows before it are trained where they are not at hand.
 
@@ -56,6 +61,9 @@ class WindowModels:
         request
             What a window's model is made from, given the one before; asked for only if the model
             is not at hand.
+        later
+            Windows that will be asked for next: where one must be trained, the boosters of all
+            that follow it are trained side by side, as they depend on their own rows only.
 
         Raises
         ------
@@ -66,15 +74,39 @@ class WindowModels:
             raise ValueError("there is no training window; the timerange must begin after one")
         new: SignalModel | None = None
         serving: SignalModel | None = None
-        for window in windows:
+        for place, window in enumerate(windows):
             name = (run, int(window.stopts))
             if name not in self._kept:
                 made_of = request(window, new)
-                new = self._store.train(made_of)
+                next_ones = (*windows[place:], *later)
+                before = partial(self._train_ahead, run, next_ones, request, new)
+                new = self._store.train(made_of, before)
                 self._kept[name] = window_serving(new, serving, made_of.rows, self._settings)
             new, serving = self._kept[name]
         assert serving is not None
         return serving
+
+    def _train_ahead(
+        self,
+        run: Hashable,
+        windows: Sequence[Any],
+        request: Callable[[Any, SignalModel | None], Request],
+        previous: SignalModel | None,
+    ) -> None:
+        """Train the boosters of a run's windows, once a run; models of them are made in order.
+
+        Not where a search for parameters must come first.
+        """
+        if run in self._ahead or self._settings.tuning.when == "stale" or self._store.workers < 2:
+            return
+        self._ahead.add(run)
+        has_history = previous is not None and len(previous.history.log_odds) > 0
+        tasks = []
+        for place, window in enumerate(windows):
+            is_first = place == 0 and not has_history
+            task = boosters_ahead(request(window, None), is_first, self._store.boosters)
+            tasks += [task] if task is not None else []
+        train_ahead(tasks, self._store.workers)
 
 
 class LabelledOnce:

@@ -1,0 +1,117 @@
+"""The rows of a whole run, made once: its windows are slices of one matrix on disk."""
+
+import logging
+import os
+import tempfile
+import weakref
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from freqai_signals.dataset.rows import TrainingRows, Window, pool_rows
+
+logger = logging.getLogger(__name__)
+
+_PREFIX: Final = "rows-"
+
+
+class PoolMatrix:
+    """Rows of a pool in all windows of a run.
+
+    Features lie in a file that is mapped into memory: this process and its workers share one copy,
+    which the system may drop and read again. Where the file cannot be made, they stay in memory;
+    the rows are the same.
+
+    Parameters
+    ----------
+    parts
+        Rows of each pair, sorted by pair, as :func:`~freqai_signals.dataset.rows.pair_rows` makes
+        them from a window that covers all windows of the run.
+    folder
+        Where the file lies until the matrix is dropped; None keeps the features in memory.
+    """
+
+    def __init__(self, parts: Sequence[TrainingRows], folder: Path | None = None) -> None:
+        rows = pool_rows(parts)
+        mapped = _mapped(rows.features, folder) if folder is not None and len(rows) else None
+        if mapped is not None:
+            rows = replace(rows, features=mapped)
+            weakref.finalize(self, _remove, Path(str(mapped.filename)))
+        self._rows = rows
+
+    def window(self, window: Window) -> TrainingRows:
+        """Rows of one window; pairs without rows are left out.
+
+        Parameters
+        ----------
+        window
+            It must lie within that of the parts and have the same step.
+
+        Returns
+        -------
+        TrainingRows
+            Its features are a part of the matrix, not a copy.
+        """
+        rows = self._rows
+        inside = np.flatnonzero(window.holds(rows.start, rows.event_end))
+        if not len(inside):
+            return replace(rows.take(np.zeros(len(rows), np.bool_)), pairs=rows.pairs[:1])
+        # A slice where it can be one, and it nearly always can.
+        first, last = int(inside[0]), int(inside[-1]) + 1
+        chosen = slice(first, last) if last - first == len(inside) else inside
+        present = np.unique(rows.pair[chosen])
+        return TrainingRows(
+            rows.features[chosen],
+            rows.names,
+            rows.label[chosen],
+            rows.start[chosen],
+            rows.event_end[chosen],
+            rows.realised_return[chosen],
+            rows.trade[chosen],
+            np.searchsorted(present, rows.pair[chosen]).astype(np.int16),
+            tuple(rows.pairs[index] for index in present),
+        )
+
+
+def _mapped(
+    features: NDArray[np.float32], folder: Path
+) -> "np.memmap[tuple[int, ...], np.dtype[np.float32]] | None":
+    """The features in a file, mapped; None with a message if there is no room for it."""
+    path: Path | None = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_left_behind(folder)
+        handle, name = tempfile.mkstemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=folder)
+        path = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            # A disk that is full later would end the process by a signal, not by an error.
+            os.posix_fallocate(file.fileno(), 0, features.nbytes)
+            features.tofile(file)
+        return np.memmap(path, np.float32, "r", shape=features.shape)
+    except OSError as error:
+        logger.warning(
+            "Rows stay in memory, no file of %d MB can be made in %s: %s",
+            features.nbytes // 2**20, folder, error,
+        )  # fmt: skip
+        if path is not None:
+            _remove(path)
+        return None
+
+
+def _remove_left_behind(folder: Path) -> None:
+    """Remove files of processes that were killed."""
+    for path in folder.glob(f"{_PREFIX}*"):
+        owner = path.name.removeprefix(_PREFIX).split("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()

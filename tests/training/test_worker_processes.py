@@ -1,0 +1,209 @@
+"""Boosters of many windows by worker processes: the same bits, whatever happens to them."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.model import booster
+from freqai_signals.model.artefact import to_bytes
+from freqai_signals.training import boosting, worker_processes
+from freqai_signals.training.booster_store import BoosterStore
+from freqai_signals.training.boosting import WindowTask
+from freqai_signals.training.fit import Boosters, Request, boosters_ahead, train
+from freqai_signals.training.model_store import ModelStore
+from freqai_signals.training.worker_processes import train_ahead, usable_workers
+from tests.model_rows import make_rows, small
+
+WINDOWS = 3
+
+
+@dataclass
+class Fatal(BoosterStore):
+    """Ends its process, or has no memory, when it stores; with a mark, only the first time."""
+
+    error: str = "exit"
+    mark: str = ""
+
+    def save(self, key: str, fitted: booster.Fitted) -> booster.Fitted:
+        if not (self.mark and Path(self.mark).exists()):
+            if self.mark:
+                Path(self.mark).touch()
+            if self.error == "memory":
+                raise MemoryError("no 47 MB")
+            os._exit(9)
+        return super().save(key, fitted)
+
+
+@pytest.fixture(autouse=True)
+def _however_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_processes, "_WORTH_CELLS", 0)
+
+
+def windows(seeds: int = 1) -> list[Request]:
+    """Overlapping windows, as of a backtest."""
+    rows, settings = make_rows(2000), small({"seeds": seeds})
+    edges = [(10_000 + 200 * i, 11_500 + 200 * i) for i in range(WINDOWS)]
+    return [Request(rows.take((rows.start >= a) & (rows.start < b)), settings) for a, b in edges]
+
+
+def tasks(requests: list[Request], store: BoosterStore) -> list[WindowTask]:
+    made = [boosters_ahead(request, i == 0, store) for i, request in enumerate(requests)]
+    return [task for task in made if task is not None]
+
+
+def models(requests: list[Request], boosters: Boosters | None = None) -> list[bytes]:
+    """Each model made after the one before, as its history goes on."""
+    made, previous = [], None
+    for request in requests:
+        previous = train(Request(request.rows, request.settings, previous), boosters=boosters)
+        made.append(to_bytes(previous))
+    return made
+
+
+@pytest.fixture
+def nothing_trains(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """After a call, training a booster in this process is an error."""
+
+    def forbid() -> None:
+        def refused(*arguments: object) -> None:
+            raise AssertionError("a booster was trained a second time")
+
+        monkeypatch.setattr(boosting.booster, "fit_rounds", refused)
+        monkeypatch.setattr(boosting.booster, "fit_early_stopping", refused)
+
+    return forbid
+
+
+@pytest.mark.parametrize(("workers", "seeds"), [(2, 1), (3, 2)])
+def test_models_are_the_same_bytes_for_any_number_of_workers(
+    tmp_path: Path, nothing_trains: Callable[[], None], workers: int, seeds: int
+) -> None:
+    requests = windows(seeds)
+    alone = models(requests)
+    assert models(requests, Boosters(workers=workers)) == alone
+    store = BoosterStore(tmp_path)
+    train_ahead(tasks(requests, store), workers)
+    nothing_trains()
+    assert models(requests, Boosters(store)) == alone
+
+
+def test_what_is_stored_is_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = BoosterStore(tmp_path)
+    made = tasks(windows(), store)
+    for task in made[:2]:
+        boosting.fit_window(task)
+    started: list[int] = []
+
+    def counted(jobs: list[object], workers: int, advance: object) -> list[object]:
+        started.append(len(jobs))
+        return []
+
+    monkeypatch.setattr(worker_processes, "_side_by_side", counted)
+    train_ahead(made, 2)
+    boosting.fit_window(made[2])
+    train_ahead(made, 2)
+    # Move and direction of the one that is left, then nothing.
+    assert started == [2]
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_replaced(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, nothing_trains: Callable[[], None]
+) -> None:
+    requests = windows()
+    alone = models(requests)
+    train_ahead(tasks(requests, Fatal(tmp_path, mark=str(tmp_path / "died"))), 2)
+    assert "A worker process ended (first time)" in caplog.text
+    nothing_trains()
+    assert models(requests, Boosters(BoosterStore(tmp_path))) == alone
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("error", ["exit", "memory"])
+def test_a_window_on_which_workers_die_abstains_and_is_not_stored(
+    tmp_path: Path, error: str
+) -> None:
+    requests = windows()
+    store = ModelStore(tmp_path)
+    fatal = Fatal(tmp_path / "boosters", error=error)
+    train_ahead(tasks(requests[:1], fatal), 2)
+    store.boosters.failures.update(fatal.failures)
+    model = store.train(requests[0])
+    assert model.fit is None
+    reason = {"exit": "ended twice", "memory": "not enough memory to train it (no 47 MB)"}[error]
+    assert reason in model.card.reason
+    assert list(tmp_path.glob("*.model")) == []
+    # Another run, perhaps on a larger machine, trains it.
+    assert ModelStore(tmp_path).train(requests[0]).fit is not None
+
+
+def test_a_store_that_cannot_be_written_changes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, nothing_trains: Callable[[], None]
+) -> None:
+    requests = windows()
+    alone = models(requests)
+    (tmp_path / "file").write_text("in the way")
+    store = BoosterStore(tmp_path / "file" / "boosters")
+    train_ahead(tasks(requests, store), 2)
+    nothing_trains()
+    assert models(requests, Boosters(store)) == alone
+
+
+def test_a_damaged_or_foreign_booster_is_trained_again(
+    rows: TrainingRows, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = Request(rows, small())
+    alone = to_bytes(train(request, boosters=Boosters(BoosterStore(tmp_path, key=b"ours"))))
+    first, second, *_ = sorted(tmp_path.glob("*.booster"))
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(second.read_bytes()[:-40])
+    assert to_bytes(train(request, boosters=Boosters(BoosterStore(tmp_path, key=b"ours")))) == alone
+    assert caplog.text.count("its booster is trained again") == 2
+    caplog.clear()
+    train(request, boosters=Boosters(BoosterStore(tmp_path, key=b"theirs")))
+    assert "not signed by this installation" in caplog.text
+
+
+def test_the_least_recently_used_boosters_go(rows: TrainingRows, tmp_path: Path) -> None:
+    train(Request(rows, small()), boosters=Boosters(BoosterStore(tmp_path, max_files=2)))
+    assert len(list(tmp_path.glob("*.booster"))) == 2
+
+
+def test_more_workers_than_cores_are_refused_with_a_message(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_processes.joblib, "cpu_count", lambda: 2)
+    assert usable_workers(None) == usable_workers(2) == 2
+    assert usable_workers(1) == 1
+    assert caplog.text == ""
+    assert usable_workers(64) == 2
+    assert "freqai.signals.workers is 64, but only 2 cores" in caplog.text
+
+
+def test_without_memory_for_two_the_windows_are_trained_one_by_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = SimpleNamespace(available=400 * 2**20)
+    monkeypatch.setattr(worker_processes.psutil, "virtual_memory", lambda: free)
+    train_ahead(tasks(windows(), BoosterStore(tmp_path)), 2)
+    assert "400 MB of memory are free, enough for 1 of 2 workers" in caplog.text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_in_a_worker_leaves_the_windows_to_whoever_asks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise OSError("no semaphores")
+
+    monkeypatch.setattr(worker_processes, "_side_by_side", broken)
+    train_ahead(tasks(windows(), BoosterStore(tmp_path)), 2)
+    assert "it goes on one by one" in caplog.text
+    assert "no semaphores" in caplog.text
