@@ -168,4 +168,4 @@ class LightGBMSignalClassifier(LiveTraining):
     def _prediction_cache(self, pair: str, dk: FreqaiDataKitchen) -> PredictionCache:
         windows = [(window.startts, window.stopts) for window in dk.training_timeranges]
         tuned = partial(self.tuning.digest, self._pool(pair))
-        return PredictionCache(self._recipe(pair), self.strategy.digest_until, windows, tuned)
+        return PredictionCache(self._recipe(pair), self.strategy.digests.until, windows, tuned)

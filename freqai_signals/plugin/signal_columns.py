@@ -15,7 +15,7 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, pool_pairs
-from freqai_signals.dataset.features.cache import FeatureCache, candle_digest, with_features
+from freqai_signals.dataset.features.cache import CandleDigests, FeatureCache, with_features
 from freqai_signals.dataset.pair_tables import PairTables, add_labels, row_memory
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.plugin.exchange_facts import listed_fee
@@ -24,10 +24,7 @@ from freqai_signals.plugin.freqai.future_candles import drop_future_candles
 from freqai_signals.plugin.pool import freqai_config, run_pool, using_config
 from freqai_signals.plugin.startup import checked_settings, count_hyperopt
 from freqai_signals.report.data.backtest_record import BacktestRecord
-from freqai_signals.schema import (
-    DECISION_SIGNAL_COLUMN,
-    PROBA_MOVE_COLUMN,
-)
+from freqai_signals.schema import DECISION_SIGNAL_COLUMN, PROBA_MOVE_COLUMN
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.expected_value import held_hours, round_trip_cost
 from freqai_signals.signals.outputs import complete_outputs, with_move
@@ -97,7 +94,7 @@ class SignalColumns(IStrategy):
         mapped = Path(config["user_data_dir"]) / "signals" / "mapped"
         self.tables = PairTables(self._candle_seconds, mapped)
         self._costs: dict[str, float] = {}
-        self._digests: dict[tuple[str, int], str] = {}
+        self.digests = CandleDigests(self.training_candles)
         self._report: BacktestRecord | None = None
         self._is_counted = False
 
@@ -108,7 +105,7 @@ class SignalColumns(IStrategy):
             mark_broken_candles(self.dp._exchange)
         super().ft_bot_start(**kwargs)
         self._report = None
-        self._digests.clear()
+        self.digests = CandleDigests(self.training_candles)
         if not hasattr(self.freqai, "signal_settings"):
             raise OperationalException(
                 f"{type(self).__name__} needs the model of freqai-signals, got "
@@ -184,17 +181,6 @@ class SignalColumns(IStrategy):
         # back: an analysis after it (another strategy, FreqUI, an epoch) would lack a candle.
         stored: DataFrame = self.dp.historic_ohlcv(pair, self.timeframe)
         return stored
-
-    def digest_until(self, pair: str, stop: int) -> str:
-        """Digest of a pair's candles before ``stop``, seconds since 1970.
-
-        Kept for one backtest: the predictions of every pair depend on the candles of all.
-        """
-        if (pair, stop) not in self._digests:
-            candles = self.training_candles(pair)
-            before = candles["date"] < pd.Timestamp(stop, unit="s", tz="UTC")
-            self._digests[pair, stop] = candle_digest(candles[before])
-        return self._digests[pair, stop]
 
     def newest_candle(self, pair: str) -> pd.Timestamp | None:
         """Opening of the newest candle that the exchange has shown of a pair."""

@@ -27,6 +27,28 @@ def candle_digest(candles: pd.DataFrame) -> str:
     return sha.hexdigest()
 
 
+class CandleDigests:
+    """Digests of pairs' candles, kept: predictions of every pair depend on the candles of all.
+
+    Parameters
+    ----------
+    candles
+        Gives the candles of a pair.
+    """
+
+    def __init__(self, candles: Callable[[str], pd.DataFrame]) -> None:
+        self._candles = candles
+        self._kept: dict[tuple[str, int], str] = {}
+
+    def until(self, pair: str, stop: int) -> str:
+        """Digest of a pair's candles before ``stop``, seconds since 1970."""
+        if (pair, stop) not in self._kept:
+            candles = self._candles(pair)
+            before = candles["date"] < pd.Timestamp(stop, unit="s", tz="UTC")
+            self._kept[pair, stop] = candle_digest(candles[before])
+        return self._kept[pair, stop]
+
+
 class FeatureCache:
     """The last features of each pair, valid as long as the candles of pair and market are the same.
 
