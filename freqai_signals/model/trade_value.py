@@ -173,8 +173,8 @@ class TradeValue:
         blocks = np.unique(history.event_end // block)
         days = len(blocks) * block / candles_per_day
         if len(blocks) < FEWEST_BLOCKS:
-            needed = FEWEST_BLOCKS * block / candles_per_day
-            return cls(days=days, rows=len(history), needed_days=needed)
+            fewest = FEWEST_BLOCKS * block / candles_per_day
+            return cls(days=days, rows=len(history), needed_days=fewest)
         probabilities, scale = calibrator(history.raw()), history.scale.astype(np.float64)
         predicted = margin(probabilities) * scale
         long = np.where(predicted > 0, history.long, -history.short).astype(np.float64)
