@@ -132,7 +132,7 @@ class TradeValue:
     slope
         In force: of the trade's return on the predicted move. 0 without a proven edge.
     estimate, error
-        Slope on past predictions before the shrinkage, and its standard error; NaN and infinite if
+        Slope on past predictions before the shrinkage, and its standard error; None and infinite if
         none could be fitted.
     square, square_move
         Mean square of a return in units of the return scale is ``square * p + square_move * p^2``
@@ -140,18 +140,18 @@ class TradeValue:
     days, rows
         Days and rows of past predictions behind it.
     needed_days
-        Days of such predictions after which the slope would count, were the estimate right; NaN
+        Days of such predictions after which the slope would count, were the estimate right; None
         if it is not above 0, or counts already.
     """
 
     slope: float = 0.0
-    estimate: float = float("nan")
+    estimate: float | None = None
     error: float = math.inf
     square: float = 1.0
     square_move: float = 1.0
     days: float = 0.0
     rows: int = 0
-    needed_days: float = float("nan")
+    needed_days: float | None = None
 
     @classmethod
     def of(
@@ -173,8 +173,8 @@ class TradeValue:
         blocks = np.unique(history.event_end // block)
         days = len(blocks) * block / candles_per_day
         if len(blocks) < FEWEST_BLOCKS:
-            needed = FEWEST_BLOCKS * block / candles_per_day
-            return cls(days=days, rows=len(history), needed_days=needed)
+            fewest = FEWEST_BLOCKS * block / candles_per_day
+            return cls(days=days, rows=len(history), needed_days=fewest)
         probabilities, scale = calibrator(history.raw()), history.scale.astype(np.float64)
         predicted = margin(probabilities) * scale
         long = np.where(predicted > 0, history.long, -history.short).astype(np.float64)
@@ -183,7 +183,9 @@ class TradeValue:
         found = block_slope(predicted[chosen], long[chosen], history.event_end[chosen] // block)
         square, square_move = _squares(1.0 - probabilities[:, SignalClass.HOLD], long / scale)
         slope, needed = _shrunk(found.value, found.error, found.blocks, days)
-        return cls(slope, found.value, found.error, square, square_move, days, len(history), needed)
+        # Without a direction every prediction is 0, and no slope through it.
+        value = found.value if math.isfinite(found.value) else None
+        return cls(slope, value, found.error, square, square_move, days, len(history), needed)
 
     def mean(self, probabilities: Probabilities, scale: Floats | float) -> Floats:
         """Expected gross return of a long, shape ``(n,)``, a fraction; of a short its negative."""
@@ -202,8 +204,8 @@ class TradeValue:
         >>> print(TradeValue(days=3.0, rows=900, needed_days=20.0).text())
         no expected value yet: 3 days of past predictions, at least 20 are needed; nothing is traded
         """
-        if not math.isfinite(self.estimate):
-            needed = f", at least {self.needed_days:.0f} are needed" if self.needed_days > 0 else ""
+        if self.estimate is None:
+            needed = f", at least {self.needed_days:.0f} are needed" if self.needed_days else ""
             return (
                 f"no expected value yet: {self.days:.0f} days of past predictions{needed}; "
                 "nothing is traded"
@@ -211,11 +213,9 @@ class TradeValue:
         found = f"{self.estimate:+.2f} ± {self.error:.2f} on {self.days:.0f} days"
         if self.slope > 0:
             return f"slope of realised on predicted trade return {found}, {self.slope:.2f} in force"
-        more = (
-            f"about {self.needed_days:.0f} days would tell, were it right"
-            if self.needed_days > 0
-            else "it is not above 0"
-        )
+        more = "it is not above 0"
+        if self.needed_days:
+            more = f"about {self.needed_days:.0f} days would tell, were it right"
         return (
             f"slope of realised on predicted trade return {found} is not distinguishable from 0 "
             f"({more}); nothing is traded"
@@ -227,13 +227,13 @@ def margin(probabilities: Probabilities) -> Floats:
     return np.asarray(probabilities[:, SignalClass.BUY] - probabilities[:, SignalClass.SELL])
 
 
-def _shrunk(value: float, error: float, blocks: int, days: float) -> tuple[float, float]:
+def _shrunk(value: float, error: float, blocks: int, days: float) -> tuple[float, float | None]:
     """Breiman's garrote: 0 up to the critical value, then rising to the estimate itself."""
     if not (value > 0 and math.isfinite(error)):
-        return 0.0, float("nan")
+        return 0.0, None
     critical = float(student_t.ppf(1.0 - SIGNIFICANCE, blocks - 1)) * error / value
     if critical < 1.0:
-        return value * (1.0 - critical**2), float("nan")
+        return value * (1.0 - critical**2), None
     return 0.0, days * critical**2
 
 

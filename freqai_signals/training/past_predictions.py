@@ -111,7 +111,11 @@ def worth(fit: Fit) -> dict[str, dict[str, float]]:
         )
     parts = {"direction": direction, "trade": asdict(value), "spread": dict(fit.spreads)}
     return {
-        part: {name: float(number) for name, number in numbers.items() if np.isfinite(number)}
+        part: {
+            name: float(number)
+            for name, number in numbers.items()
+            if number is not None and np.isfinite(number)
+        }
         for part, numbers in parts.items()
     }
 
