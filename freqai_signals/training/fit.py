@@ -24,6 +24,7 @@ from freqai_signals.model.signal_model import Fit, SignalModel
 from freqai_signals.provenance import digest
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.boosting import first_history, fit_heads, refit, rounds_of
+from freqai_signals.training.climatology import SIGNIFICANCE, gain_over_climatology
 from freqai_signals.training.feature_selection import choose_features, group_shares
 from freqai_signals.training.request import Request, new_card
 from freqai_signals.training.row_checks import missing_classes, split_tail, why_not_trainable
@@ -76,8 +77,9 @@ def train(request: Request, key: str | None = None) -> SignalModel:
         card,
         metrics=scores,
         rounds=rounds_of(fit.heads),
-        warnings=_warnings(scores["validation"], settings)
+        warnings=_warnings(window, calibrated, settings)
         + (_NOT_REFITTED if settings.model.refit and fit is held_out else ()),
+        notes=_notes(scores["validation"], settings),
     )
     for warning in card.warnings:
         logger.warning("Model %s: %s", card.version, warning)
@@ -200,14 +202,20 @@ def _first_history(
     return first_history(early, end, heads, settings)
 
 
-def _warnings(validation: dict[str, float], settings: SignalSettings) -> tuple[str, ...]:
-    found = []
-    limit = settings.validation.accuracy_warning
-    if validation["accuracy"] < limit:
-        found.append(f"validation accuracy {validation['accuracy']:.3f} is below {limit}")
-    if validation["skill"] <= 0:
-        found.append(
-            f"validation log loss {validation['log_loss']:.4f} is not below the class prior's "
-            f"{validation['log_loss_prior']:.4f}"
-        )
-    return tuple(found)
+def _warnings(
+    window: _Window, calibrated: Probabilities, settings: SignalSettings
+) -> tuple[str, ...]:
+    skill, test = gain_over_climatology(window.past, window.tail, calibrated, settings)
+    if test.bound(SIGNIFICANCE) > 0:
+        return ()
+    return (
+        f"skill over climatology, {skill:+.3f} on the hold-out, is not shown at level "
+        f"{SIGNIFICANCE:g}: the hour and recent volatility alone may predict as well",
+    )
+
+
+def _notes(validation: dict[str, float], settings: SignalSettings) -> tuple[str, ...]:
+    """What a reader of the card should see, and nobody needs to act on."""
+    accuracy, limit = validation["accuracy"], settings.validation.accuracy_warning
+    low = accuracy < limit
+    return (f"validation accuracy {accuracy:.3f} is below {limit}",) if low else ()

@@ -133,19 +133,13 @@ def _losses(
     trained: TrainingRows, tested: TrainingRows, settings: SignalSettings, strict: bool
 ) -> NDArray[np.float64]:
     """Losses of calibrated probabilities; of the class prior where there is no model."""
-    model = train(Request(trained, _quiet(settings)), _KEY)
+    model = train(Request(trained, settings), _KEY)
     if model.fit is None and strict:
         raise TooFewRows(f"tuning needs a model in every fold: {model.card.reason}")
     if model.fit is None:
         prior = np.broadcast_to(class_prior(trained.label), (len(tested), 3))
         return log_losses(tested.label, prior)
     return log_losses(tested.label, calibrated(model, tested))
-
-
-def _quiet(settings: SignalSettings) -> SignalSettings:
-    """Without the warning of low accuracy, which is for serving models."""
-    limits = settings.validation.model_copy(update={"accuracy_warning": 0.0})
-    return settings.model_copy(update={"validation": limits})
 
 
 def _for_sparse_rows(settings: SignalSettings, share: float) -> SignalSettings:
