@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from freqai_signals.commands.locations import add_locations, locations
+from freqai_signals.terminal import print_table
 
 
 def add_hyperopt(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -21,14 +22,28 @@ def add_hyperopt(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from freqai_signals.report.hyperopt_verdict import HyperoptMissing, evaluate, read_epochs
+    from freqai_signals.config import settings_from_config
+    from freqai_signals.report.hyperopt_verdict import (
+        HyperoptMissing,
+        beside_the_config,
+        evaluate,
+        profit_before,
+        read_epochs,
+    )
 
     file: Path | None = arguments.file
+    where = locations(arguments)
     if file is None:
-        folder = locations(arguments).userdir / "hyperopt_results"
+        folder = where.userdir / "hyperopt_results"
         files = sorted(folder.glob("*.fthypt"), key=lambda file: file.stat().st_mtime)
         if not files:
             raise HyperoptMissing(f"no hyperopt results in {folder}; run one first")
         file = files[-1]
-    sys.stdout.write(f"{file}:\n{evaluate(read_epochs(file))}\n")
+    epochs = read_epochs(file)
+    verdict = evaluate(epochs)
+    sys.stdout.write(f"{file}:\n{verdict}\n")
+    if where.configs:
+        before = profit_before(where.userdir / "backtest_results", epochs, file.stat().st_mtime)
+        lines = beside_the_config(verdict, settings_from_config(where.config), before)
+        print_table("Thresholds of the config, in force before, beside the best trial's", lines)
     return 0

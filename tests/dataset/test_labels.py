@@ -238,10 +238,8 @@ def has_hole(traded: list[bool]) -> bool:
 
 def naive_label(candles: pd.DataFrame, row: int, width: float, horizon: int, settings) -> list:
     """The definition for one row, candle by candle."""
-    if row + horizon >= len(candles) or np.isnan(width):
-        return [NAN, NAN, NAN]
     traded = (candles["volume"][row : row + horizon + 1] > 0).tolist()
-    if not traded[0] or has_hole(traded[1:]):
+    if len(traded) <= horizon or np.isnan(width) or not traded[0] or has_hole(traded[1:]):
         return [NAN, NAN, NAN]
     prices = candles[["high", "low", "close"]].to_numpy()
     entry = prices[row, 2]
