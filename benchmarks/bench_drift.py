@@ -37,7 +37,7 @@ CHANGES: Final = {
 VOLATILITIES: Final = (2.0, 5.0)
 STARTS: Final = (0, 10, 20)
 """Days of each model's window on which a change begins."""
-AROUND: Final = (6, 12)
+AROUND: Final = (4, 10)
 """Days before and after a change of volatility."""
 TARGET_DAYS: Final = 10
 
@@ -56,7 +56,7 @@ def false_alarms(served: list[Served], settings: SignalSettings) -> dict[str, An
         day for one in served for day in replay.quality_days(one, replay.unchanged, settings)
     ]
     for name in replay.TESTS:
-        counts[f"live {name}"] = pairs * len(replay.test_alarms(healthy, name))
+        counts[f"live {name}"] = pairs * len(replay.alarm_days(healthy, name))
     counts["all together"] = sum(counts.values())
     return {
         "pair_years": years,

@@ -90,7 +90,7 @@ def quality_days(served: Served, change: Change, settings: SignalSettings) -> li
     return [day for day in found if day is not None]
 
 
-def test_alarms(days: Sequence[QualityDay], name: str) -> list[int]:
+def alarm_days(days: Sequence[QualityDay], name: str) -> list[int]:
     """Days on which a test alarms; it begins again after each, as with a new model."""
     found: list[int] = []
     since = 0

@@ -3,10 +3,14 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from freqai_signals.commands.locations import add_locations, locations
 from freqai_signals.terminal import print_table
+
+if TYPE_CHECKING:
+    from freqai_signals.report.hyperopt_verdict import Verdict
+    from freqai_signals.settings import SignalSettings
 
 
 def add_hyperopt(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -25,7 +29,6 @@ def _run(arguments: argparse.Namespace) -> int:
     from freqai_signals.config import settings_from_config
     from freqai_signals.report.hyperopt_verdict import (
         HyperoptMissing,
-        beside_the_config,
         evaluate,
         profit_before,
         read_epochs,
@@ -47,3 +50,29 @@ def _run(arguments: argparse.Namespace) -> int:
         lines = beside_the_config(verdict, settings_from_config(where.config), before)
         print_table("Thresholds of the config, in force before, beside the best trial's", lines)
     return 0
+
+
+def beside_the_config(
+    verdict: "Verdict", settings: "SignalSettings", before: float | None
+) -> list[dict[str, str]]:
+    """The best trial's thresholds beside the config's, and their profits, as lines of a table.
+
+    Parameters
+    ----------
+    verdict
+        Of the hyperopt.
+    settings
+        Of the config.
+    before
+        Their profit, a fraction; None if it is not stored.
+    """
+    from freqai_signals.trading.thresholds import Thresholds
+
+    profit = "not backtested over this span" if before is None else f"{before:+.1%}"
+    lines = [{"threshold": "profit", "before": profit, "best trial": f"{verdict.profit:+.1%}"}]
+    for name in Thresholds.LIMITS:
+        if name in verdict.thresholds:
+            values = Thresholds.default(settings, name), verdict.thresholds[name]
+            old, new = (f"{value:.4g}" for value in values)
+            lines.append({"threshold": name, "before": old, "best trial": new})
+    return lines

@@ -18,8 +18,6 @@ from freqai_signals.report.sharpe import (
     deflated_sharpe,
     moments,
 )
-from freqai_signals.settings import SignalSettings
-from freqai_signals.trading.thresholds import Thresholds
 
 _MAX_BLOCKS: Final = 16
 _DAYS_A_BLOCK: Final = 3
@@ -159,30 +157,6 @@ def profit_before(folder: Path, epochs: list[dict[str, Any]], until: float) -> f
         except (OSError, ValueError, KeyError, AttributeError, TypeError, zipfile.BadZipFile):
             continue
     return None
-
-
-def beside_the_config(
-    verdict: Verdict, settings: SignalSettings, before: float | None
-) -> list[dict[str, str]]:
-    """The best trial's thresholds beside the config's, and their profits, as lines of a table.
-
-    Parameters
-    ----------
-    verdict
-        Of the hyperopt.
-    settings
-        Of the config.
-    before
-        Result of :func:`profit_before`.
-    """
-    profit = "not backtested over this span" if before is None else f"{before:+.1%}"
-    lines = [{"threshold": "profit", "before": profit, "best trial": f"{verdict.profit:+.1%}"}]
-    for name in Thresholds.LIMITS:
-        if name in verdict.thresholds:
-            values = Thresholds.default(settings, name), verdict.thresholds[name]
-            old, new = (f"{value:.4g}" for value in values)
-            lines.append({"threshold": name, "before": old, "best trial": new})
-    return lines
 
 
 def _returns(metrics: dict[str, Any]) -> Floats:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from freqai_signals.commands.cli import WRONG_USE, main
+from freqai_signals.commands.hyperopt import beside_the_config
 from freqai_signals.report.hyperopt_verdict import (
     HyperoptMissing,
-    beside_the_config,
     evaluate,
     profit_before,
     read_epochs,
