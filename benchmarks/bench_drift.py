@@ -1,256 +1,203 @@
-"""False alarms, detection delays and cost of the drift monitors on a simulated market.
+"""False alarms, detection times and cost of all that can raise a level or ask for a training.
 
-``python -m benchmarks.bench_drift`` or ``make bench``. Features follow a persistent volatility that
-all pairs share in part and a short-lived drift; outcomes of neighbouring candles overlap. A model
-that predicts the true probabilities gives the reference of 240 days and is then monitored: without
-any change (false alarms), and with one planted change (share of pairs that detect it, and delay).
+``python -m benchmarks.bench_drift --datadir FOLDER --timerange 20240101-20241226``; without a
+folder on the simulated market. Models are trained one after the other on the window before each
+month, and moved over that month candle by candle: as it was (every alarm is false), and with one
+change (days until it is found). ``--cache`` keeps the models, the slow part.
 """
 
 import argparse
-from collections import Counter, defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import json
+from collections import defaultdict
 from itertools import count
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
-from joblib import Parallel, delayed
-from numpy.typing import NDArray
-from scipy import special
-from scipy.signal import lfilter
+from scipy.stats import chi2
 
+from benchmarks.bench_quality import RETRAIN_DAYS, SIMULATED_TIMERANGE
 from benchmarks.harness import ONE_CORE, Timing, measure, print_table, save
-from freqai_signals.dataset.holdout import Holdout
-from freqai_signals.dataset.rows import TrainingRows, unknown_trades
+from benchmarks.monitoring import replay
+from benchmarks.monitoring.served import Served, more_volatile, served_models
+from benchmarks.quality.data import Source, load
+from benchmarks.quality.variants import changed
+from benchmarks.quality.walk import Span
+from freqai_signals.config import settings_from_config
 from freqai_signals.drift.monitors import PairDrift
-from freqai_signals.drift.training_reference import WINDOW_DAYS, DriftReference, drift_reference
-from freqai_signals.metrics import class_prior, log_losses
+from freqai_signals.drift.training_reference import WINDOW_DAYS
 from freqai_signals.settings import SignalSettings
 
-SETTINGS = SignalSettings()
-PER_DAY = SETTINGS.candles_per_day
-STEP = SETTINGS.model.row_step
-TRAIN_DAYS = 240
-PAIRS = 5
-NAMES = tuple(f"%-f{i}" for i in range(9))
-EDGE = 0.6
+CHANGES: Final = {
+    "prior only": replay.prior_only,
+    "predictions shuffled": replay.shuffled,
+    "directions swapped": replay.swapped,
+    "direction lost": replay.no_direction,
+}
+VOLATILITIES: Final = (2.0, 5.0)
+STARTS: Final = (0, 10, 20)
+"""Days of each model's window on which a change begins."""
+AROUND: Final = (4, 10)
+"""Days before and after a change of volatility."""
+TARGET_DAYS: Final = 10
 
 
-@dataclass(frozen=True)
-class World:
-    """Rows of one pair: features, the model's probabilities, labels."""
-
-    features: NDArray[np.float32]
-    probabilities: NDArray[np.float64]
-    label: NDArray[np.int8]
-
-
-def autoregressive(rng: np.random.Generator, rows: int, memory: float) -> NDArray[np.float64]:
-    """A stationary series with unit variance."""
-    noise = rng.normal(size=rows) * np.sqrt(1 - memory**2)
-    noise[0] = rng.normal()
-    return np.asarray(lfilter([1.0], [1.0, -memory], noise))
-
-
-def simulate(
-    rng: np.random.Generator, days: int, shared: NDArray[np.float64], flip: int | None = None
-) -> World:
-    """One pair; from row ``flip`` on the edge has the opposite sign, unknown to the model."""
-    rows = days * PER_DAY
-    volatility = np.sqrt(0.7) * shared + np.sqrt(0.3) * autoregressive(rng, rows, 0.998)
-    lean = autoregressive(rng, rows, 0.93)
-    slow = autoregressive(rng, rows, 0.99)
-    season = np.sin(2 * np.pi * np.arange(rows) / PER_DAY)
-    features = np.column_stack(
-        [
-            volatility + 0.3 * rng.normal(size=rows), lean, slow, season,
-            lean * np.exp(0.4 * volatility), slow + rng.normal(size=rows),
-            rng.standard_t(5, rows), volatility + season, np.exp(0.4 * volatility),
-        ]
-    ).astype(np.float32)  # fmt: skip
-
-    def classes(edge: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(
-            special.softmax(
-                np.column_stack([-edge * lean, 0.3 - 0.4 * volatility, edge * lean]), axis=1
-            )
-        )
-
-    real = np.full(rows, EDGE)
-    if flip is not None:
-        real[flip:] = -EDGE
-    # Outcomes of neighbouring rows share candles: a persistent random number decides them.
-    draw = special.ndtr(autoregressive(rng, rows, 0.95))
-    label = (draw[:, None] > np.cumsum(classes(real), axis=1)[:, :2]).sum(axis=1).astype(np.int8)
-    return World(features, classes(np.full(rows, EDGE)), label)
-
-
-def learn(rng: np.random.Generator) -> tuple[DriftReference, NDArray[np.float64]]:
-    """Reference of a model trained on five pairs, and its class prior."""
-    shared = autoregressive(rng, TRAIN_DAYS * PER_DAY, 0.998)
-    worlds = [simulate(rng, TRAIN_DAYS, shared) for _ in range(PAIRS)]
-    candles = np.arange(0, TRAIN_DAYS * PER_DAY, STEP)
-    start = np.repeat(candles, PAIRS)
-    stacked = [
-        np.stack([getattr(w, name)[candles] for w in worlds], axis=1)
-        for name in ("features", "probabilities", "label")
+def false_alarms(served: list[Served], settings: SignalSettings) -> dict[str, Any]:
+    """Alarms of each kind, a pair and year; one of the pool counts for each of its pairs."""
+    pairs = len(served[0].pairs)
+    days = sum(one.stop - one.first for one in served) / settings.candles_per_day
+    years = days * pairs / 365
+    counts: dict[str, int] = defaultdict(int)
+    for one in served:
+        for rows in one.pairs:
+            for name, found in replay.monitor_alarms(one, rows, settings).items():
+                counts[name] += len(found)
+    healthy = [
+        day for one in served for day in replay.quality_days(one, replay.unchanged, settings)
     ]
-    features, probabilities, label = (
-        values.reshape(len(start), *values.shape[2:]) for values in stacked
-    )
-    pair = np.tile(np.arange(PAIRS, dtype=np.int16), len(candles))
-    rows = TrainingRows(
-        features, NAMES, label, start, start + 24, np.zeros(len(start)),
-        unknown_trades(len(start)), pair,
-        tuple(map(str, range(PAIRS))),
-    )  # fmt: skip
-    tail = start >= int(0.85 * TRAIN_DAYS * PER_DAY)
-    held = Holdout(
-        start[tail], pair[tail], label[tail], probabilities[tail].astype(np.float32),
-        class_prior(label[~tail]),
-    )  # fmt: skip
-    found = drift_reference(rows, held, NAMES, SETTINGS)
-    assert found is not None
-    return found, class_prior(label[~tail])
-
-
-def watch(
-    reference: DriftReference, prior: NDArray[np.float64], world: World
-) -> dict[str, list[int]]:
-    """Candles at which each monitor detected drift."""
-    watched = PairDrift(reference)
-    excess = log_losses(world.label, world.probabilities) - log_losses(
-        world.label, np.broadcast_to(prior, world.probabilities.shape)
-    )
-    alarms: dict[str, list[int]] = {state.detector: [] for state in watched.states}
-    before: dict[str, bool] = dict.fromkeys(alarms, False)
-    for candle in range(len(world.label)):
-        if candle % STEP == 0:
-            watched.update_candle(candle, world.features[candle], world.probabilities[candle])
-        if candle >= 24:
-            done = candle - 24
-            watched.update_outcome(done, int(world.label[done]), float(excess[done]))
-        if candle % 12 == 0:
-            for state in watched.states:
-                if state.drift and not before[state.detector]:
-                    alarms[state.detector].append(candle)
-                before[state.detector] = state.drift
-    return alarms
-
-
-def shifted(world: World, change: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> World:
-    return replace(world, features=change(world.features.copy()))
-
-
-def mean_shift(row: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    def change(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        values[row:, 5] += 2 * values[:row, 5].std()
-        return values
-
-    return change
-
-
-def variance_shift(row: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    def change(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        values[row:, 6] *= 3
-        return values
-
-    return change
-
-
-def level_shift(row: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    def change(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        values[row:, 8] *= 5
-        return values
-
-    return change
-
-
-def of_one_model(seed: int, days: int) -> tuple[Counter[str], dict[str, list[float]]]:
-    """Alarms without any change, and days until each planted change is detected (inf: never)."""
-    quiet = 10 * PER_DAY
-    rng = np.random.default_rng(seed)
-    reference, prior = learn(rng)
-    shared = autoregressive(rng, days * PER_DAY, 0.998)
-    false_alarms: Counter[str] = Counter()
-    delays: dict[str, list[float]] = defaultdict(list)
-    for _ in range(PAIRS):
-        world = simulate(rng, days, shared)
-        for name, found in watch(reference, prior, world).items():
-            false_alarms[name] += len(found)
-        cases = {
-            "mean +2 sd": ("features", shifted(world, mean_shift(quiet))),
-            "variance x9": ("features", shifted(world, variance_shift(quiet))),
-            "volatility x5": ("features", shifted(world, level_shift(quiet))),
-            "edge flipped": ("losses", simulate(rng, days, shared, flip=quiet)),
-        }
-        for name, (detector, changed) in cases.items():
-            after = [c for c in watch(reference, prior, changed)[detector] if c >= quiet]
-            delays[name].append((after[0] - quiet) / PER_DAY if after else np.inf)
-    return false_alarms, delays
-
-
-def false_alarms_and_delays(models: int, days: int, processes: int) -> dict[str, Any]:
-    """Results of several models with five pairs each."""
-    found = Parallel(n_jobs=processes)(delayed(of_one_model)(seed, days) for seed in range(models))
-    false_alarms: Counter[str] = Counter()
-    for counted, _ in found:
-        false_alarms.update(counted)
-    delays = {name: [day for _, each in found for day in each[name]] for name in found[0][1]}
-    pair_days = models * PAIRS * days
+    for name in replay.TESTS:
+        counts[f"live {name}"] = pairs * len(replay.alarm_days(healthy, name))
+    counts["all together"] = sum(counts.values())
     return {
-        "false_alarms_per_100_pair_days": {
-            name: 100 * number / pair_days for name, number in false_alarms.items()
-        },
-        "pair_days": pair_days,
-        "delays": {
-            name: {
-                "found": float(np.isfinite(values).mean()),
-                "median_days": float(np.median(values)),
-                "worst_days": float(np.max(values)),
-            }
-            for name, values in delays.items()
+        "pair_years": years,
+        "alarms": {
+            name: {"count": n, "per_pair_year": n / years, "interval": _rate_interval(n, years)}
+            for name, n in counts.items()
         },
     }
 
 
-def cost_of_a_candle() -> Timing:
+def _rate_interval(number: int, years: float) -> tuple[float, float]:
+    """95 % interval of a Poisson rate."""
+    low = chi2.ppf(0.025, 2 * number) / 2 if number else 0.0
+    return float(low / years), float(chi2.ppf(0.975, 2 * (number + 1)) / 2 / years)
+
+
+def quality_delays(served: list[Served], settings: SignalSettings) -> dict[str, Any]:
+    """Days until the test of live quality finds each change, by start."""
+    healthy = [replay.quality_days(one, replay.unchanged, settings) for one in served]
+    year = [day for days in healthy for day in days]
+    begins = np.cumsum([0, *(len(days) for days in healthy)])[:-1]
+    found = {}
+    for name, change in CHANGES.items():
+        broken = [day for one in served for day in replay.quality_days(one, change, settings)]
+        table = [
+            [
+                min(replay.days_until_alarm(year, broken, begin + start, test)
+                    for test in replay.TESTS)
+                for start in STARTS
+                if begin + start + TARGET_DAYS <= len(year)
+            ]
+            for begin in begins.tolist()
+        ]  # fmt: skip
+        found[name] = summary(table)
+    return found
+
+
+def volatility_delays(
+    source: Source, served: list[Served], settings: SignalSettings, times: float
+) -> dict[str, Any]:
+    """Days until any monitor of a pair finds larger moves, by model and pair."""
+    table = []
+    for one in served:
+        changed_rows = more_volatile(source, settings, one, times, AROUND)
+        delays = []
+        for rows in changed_rows.pairs:
+            alarms = replay.monitor_alarms(changed_rows, rows, settings)
+            after = [c for found in alarms.values() for c in found if c >= changed_rows.first]
+            first = min(after, default=np.inf)
+            delays.append(float(first - changed_rows.first) / settings.candles_per_day)
+        table.append(delays)
+    return summary(table)
+
+
+def summary(table: list[list[float]]) -> dict[str, Any]:
+    """Median and share within the target, with 95 % intervals from drawing whole models again."""
+    groups = [np.array(row) for row in table if row]
+    rng = np.random.default_rng(0)
+    drawn = [
+        np.concatenate([groups[i] for i in rng.integers(0, len(groups), len(groups))])
+        for _ in range(2000)
+    ]
+    delays = np.concatenate(groups)
+
+    def interval(values: list[float]) -> tuple[float, float]:
+        low, high = np.quantile(values, (0.025, 0.975), method="inverted_cdf")
+        return float(low), float(high)
+
+    return {
+        "changes": len(delays),
+        "median_days": float(np.median(delays)),
+        "median_interval": interval([float(np.median(d)) for d in drawn]),
+        "within_target": float((delays <= TARGET_DAYS).mean()),
+        "within_target_interval": interval([float((d <= TARGET_DAYS).mean()) for d in drawn]),
+        "longest_days": float(delays.max()),
+    }
+
+
+def cost_of_a_candle(served: Served, settings: SignalSettings) -> Timing:
     """A hundred pairs update with one candle and one outcome and return their states."""
-    reference, _ = learn(np.random.default_rng(0))
-    shared = autoregressive(np.random.default_rng(2), 4 * PER_DAY, 0.998)
-    world = simulate(np.random.default_rng(1), 4, shared)
-    pairs = [PairDrift(reference) for _ in range(100)]
+    rows, step = served.pairs[0], settings.model.row_step
+    pairs = [PairDrift(served.model.drift) for _ in range(100)]
     counter = count()
 
     def candle() -> None:
-        number = next(counter) * STEP
-        row = number % len(world.label)
+        number = next(counter)
+        row = number % len(rows.label)
         for watched in pairs:
-            watched.update_candle(number, world.features[row], world.probabilities[row])
-            watched.update_outcome(number, int(world.label[row]), 0.1)
+            watched.update_candle(number * step, rows.features[row], rows.proba[row])
+            watched.update_outcome(number * step, int(rows.label[row]))
             _ = watched.states
 
-    for _ in range(WINDOW_DAYS * PER_DAY // STEP):
+    for _ in range(WINDOW_DAYS * settings.candles_per_day // step):
         candle()
     return measure("100 pairs, one candle", candle, 100, 20, ONE_CORE)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=int, default=4)
-    parser.add_argument("--days", type=int, default=40)
-    parser.add_argument("--processes", type=int, default=2)
-    arguments = parser.parse_args()
-    found = false_alarms_and_delays(arguments.models, arguments.days, arguments.processes)
-    rates = found["false_alarms_per_100_pair_days"]
-    print(f"false drift alarms per 100 pair-days, {found['pair_days']} drift-free pair-days:")
-    print({name: round(rate, 3) for name, rate in rates.items()},
-          "total", round(sum(rates.values()), 3))  # fmt: skip
-    for name, numbers in found["delays"].items():
-        print(f"{name:14} {numbers}")
-    timings = [cost_of_a_candle()]
+    arguments = _arguments()
+    config = json.loads(Path("config.json").read_text())
+    settings = changed(settings_from_config(config), {"booster": {"threads": 1}})
+    pairs = arguments.pairs or config["exchange"]["pair_whitelist"]
+    source = load(arguments.datadir, pairs, settings.timeframe)
+    span = Span.of(arguments.timerange or SIMULATED_TIMERANGE, settings, RETRAIN_DAYS)
+    served = served_models(source, settings, span, arguments.cache)
+
+    alarms = false_alarms(served, settings)
+    print(f"\nfalse alarms a pair and year, on {alarms['pair_years']:.2f} pair-years")
+    for name, found in alarms["alarms"].items():
+        low, high = found["interval"]
+        print(
+            f"{name:22} {found['count']:3}  {found['per_pair_year']:.2f} ({low:.2f} to {high:.2f})"
+        )
+    delays = quality_delays(served, settings)
+    for times in VOLATILITIES:
+        name = f"volatility x {times:g}"
+        delays[name] = volatility_delays(source, served, settings, times)
+    print(f"\ndays until found, and share within {TARGET_DAYS} days")
+    for name, found in delays.items():
+        low, high = found["median_interval"]
+        least, most = found["within_target_interval"]
+        print(
+            f"{name:22} median {found['median_days']:.1f} ({low:.1f} to {high:.1f}), "
+            f"{found['within_target']:.0%} ({least:.0%} to {most:.0%}), "
+            f"longest {found['longest_days']:.1f}, of {found['changes']}"
+        )
+    timings = [cost_of_a_candle(served[0], settings)]
     print_table("cost of a candle", timings)
-    save("drift", {"cost of a candle": timings}, **found)
+    save("drift", {"cost of a candle": timings}, false_alarms=alarms, delays=delays)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--datadir", type=Path, help="freqtrade's candles; else simulated")
+    parser.add_argument("--timerange", default="", help="YYYYMMDD-YYYYMMDD that models serve")
+    parser.add_argument("--pairs", nargs="*", help="default: the config's whitelist")
+    parser.add_argument("--cache", type=Path, help="folder for models, of one data folder and code")
+    arguments = parser.parse_args()
+    if arguments.datadir is not None and not arguments.timerange:
+        parser.error("--datadir needs --timerange, with a training window before it")
+    return arguments
 
 
 if __name__ == "__main__":

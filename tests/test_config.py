@@ -24,7 +24,7 @@ from freqai_signals.files import merged_config
 from freqai_signals.settings import LabelSettings, SignalSettings, timeframe_seconds
 from freqai_signals.settings.freqai_keys import _WITHOUT_EFFECT
 from freqai_signals.settings.presets import FOUNDING_PRESET
-from freqai_signals.settings.removed import REMOVED
+from freqai_signals.settings.removed import REMOVED, REPLACED
 
 
 def build(signals: Any = None, /, timeframe: Any = "5m", **freqai: Any) -> SignalSettings:
@@ -555,9 +555,17 @@ def test_what_is_left_beside_a_removed_key_is_still_checked() -> None:
     ]
 
 
+def test_a_replaced_key_is_named_with_what_decides_now() -> None:
+    (line,) = problems({"drift": {"live_skill_floor": -0.1, "resume_candles": 5}})
+    assert line == (
+        "freqai.signals.drift.live_skill_floor: removed in 0.2: the daily test of live quality "
+        "decides, with a stated rate of false alarms (docs/operation.md); remove the key"
+    )
+
+
 def test_no_setting_of_today_is_named_as_removed() -> None:
     today = SignalSettings().model_dump()
-    for path in REMOVED:
+    for path in (*REMOVED, *REPLACED):
         section, _, key = path.partition(".")
         assert key not in today.get(section, {}) if key else section not in today
 
@@ -755,5 +763,5 @@ def test_combinatorial_tuning_needs_three_folds() -> None:
 
 def test_no_advice_names_a_setting_that_has_left() -> None:
     advice = [text for section in _WITHOUT_EFFECT.values() for text in section.values()]
-    for path in REMOVED:
+    for path in (*REMOVED, *REPLACED):
         assert not [text for text in advice if f"freqai.signals.{path}" in text], path

@@ -1,10 +1,11 @@
 """The prediction target: class, event end and return of every candle's future.
 
 A label at row *t* describes the candles after *t*. Its barriers are known at the close of row *t*,
-its outcome at the close of its event end; later candles never change it.
+its outcome at the close of its event end; later candles never change it, but that a hole within the
+horizon makes it unknown.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -67,6 +68,9 @@ def make_labels(candles: pd.DataFrame, rule: LabelRule) -> pd.DataFrame:
         - rows whose barrier width is undefined (volatility needs three spans of candles);
         - rows whose own candle has no volume: no entry was possible (exchange halt, gap filled by
           freqtrade);
+        - rows with a hole among the next ``horizon`` candles, see :func:`_holes`: what the price
+          did there is unknown, and a filled candle touches no barrier. Rows of which a barrier was
+          touched before the hole go too, or moves without holds would be left there as well;
         - rows whose event contains a candle whose high, low or close is not a positive number.
 
     Examples
@@ -87,14 +91,36 @@ def make_labels(candles: pd.DataFrame, rule: LabelRule) -> pd.DataFrame:
     raw = [candles[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in _NEEDED]
     width = barrier_width(raw[2], rule)
     columns = np.full((3, len(candles)), np.nan)
+    whole = ~_holes(raw[3] > 0, horizon)
     # The last ``horizon`` rows stay NaN.
     for first in range(0, len(candles) - horizon, _BLOCK_ROWS):
         stop = min(first + _BLOCK_ROWS, len(candles) - horizon)
         prices = _Prices.clean(*(values[first : stop + horizon] for values in raw))
-        _write(columns[:, first:stop], _events(prices, width[first:stop], settings, horizon), first)
+        events = _events(prices, width[first:stop], settings, horizon)
+        events = replace(events, known=events.known & whole[first:stop])
+        _write(columns[:, first:stop], events, first)
     # One array of columns becomes the frame's only block: a dictionary of columns would be copied.
     names = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
     return pd.DataFrame(columns.T, index=candles.index, columns=names, copy=False)
+
+
+def _holes(traded: BoolArray, horizon: int) -> BoolArray:
+    """Rows whose next ``horizon`` candles have a hole; the last ``horizon`` rows are left out.
+
+    A hole is a quarter of the horizon without a trade, or a last candle without one: of a longer
+    hole only its beginning may lie within the horizon, and later candles must not decide. In a
+    market of few trades, the rows that this costs are not those of one class.
+    """
+    rows = max(len(traded) - horizon, 0)
+    shortest = max(horizon // 4, 1)
+    idle = np.concatenate([[0], np.cumsum(~traded)])
+    # At candle i: whether the ``shortest`` candles up to it are all without a trade.
+    runs = np.zeros(len(traded), np.int64)
+    runs[shortest - 1 :] = idle[shortest:] - idle[:-shortest] == shortest
+    ended = np.concatenate([[0], np.cumsum(runs)])
+    # A run that ends within the horizon and began there too, so not with the row's own candle.
+    inside = ended[horizon + 1 :][:rows] - ended[shortest : shortest + rows]
+    return np.asarray((inside > 0) | ~traded[horizon : horizon + rows])
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from freqai_signals.drift.quality_reference import (
     candle_values,
     why_not_tested,
 )
-from freqai_signals.drift.sequential import QualityDay, quality_day, states_after
+from freqai_signals.drift.sequential import QualityDay, QualityState, quality_day, states_after
 from freqai_signals.ledger.ledger import Entry
 from freqai_signals.live.ledger_client import LiveLedger
 from freqai_signals.model.signal_model import SignalModel
@@ -58,6 +58,8 @@ class PoolQuality:
         self._looked = -1
         self._noted = ""
         self._stored = ""
+        self._summed: list[QualityDay] = []
+        self._states: dict[str, QualityState] = {}
 
     def update(self, model: SignalModel | None, candle: int) -> list[Entry]:
         """Judge the days that are over; what is to be written, if anything changed.
@@ -96,9 +98,12 @@ class PoolQuality:
         """State of each test, for health; an alarm about another model than ``version`` is over."""
         if not self.days or self.days[-1].version != version:
             return ()
+        # Every pair asks at every candle, and the days change once a day.
+        if self._summed is not self.days:
+            self._summed, self._states = self.days, states_after(self.days)
         return tuple(
             DriftState(f"live {name}", state.alarm, _detail(name, state.since))
-            for name, state in states_after(self.days).items()
+            for name, state in self._states.items()
         )
 
     def _note(self, model: SignalModel | None) -> None:

@@ -62,6 +62,8 @@ class ModelCard:
     reason
         Why there is no trained model; empty if there is one.
     warnings
+        What training warned of, for example that skill over climatology is not shown.
+    notes
         For example validation accuracy below its limit.
     groups
         Share of the boosters' total gain by feature group.
@@ -88,6 +90,7 @@ class ModelCard:
     tuned: str = ""
     reason: str = ""
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     groups: Mapping[str, float] = field(default_factory=dict)
     selection: Mapping[str, Any] = field(default_factory=dict)
     gate: Mapping[str, Any] = field(default_factory=dict)
@@ -112,8 +115,8 @@ class ModelCard:
         """
         values = json.loads(text)
         # JSON has no tuples.
-        for name in ("pairs", "warnings"):
-            values[name] = tuple(values[name])
+        for name in ("pairs", "warnings", "notes"):
+            values[name] = tuple(values.get(name, ()))
         # Only checked: what pydantic returns would write 1.0 where a 1 was.
         _types().validate_json(text, strict=True)
         checked_version(values["version"])

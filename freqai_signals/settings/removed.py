@@ -27,6 +27,15 @@ REMOVED: Final[Mapping[str, str]] = {
 }
 """Key under ``freqai.signals`` to what it did; a section comes after its keys."""
 
+_TESTED: Final = "the daily test of live quality decides, with a stated rate of false alarms"
+
+REPLACED: Final[Mapping[str, str]] = {
+    "drift.live_skill_floor": _TESTED,
+    "drift.live_skill_rows": _TESTED,
+    "drift.halt_after_candles": f"{_TESTED}; drift alone halts no pair",
+}
+"""Key under ``freqai.signals`` to what decides in its place."""
+
 REMOVED_PRESETS: Final[Mapping[str, str]] = {
     "futures-1h": "after fees its trades lost 0.9 ± 4.9 bp each",
 }
@@ -57,7 +66,7 @@ def without_removed(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]
 no gain (docs/measurements.md); remove the key
     """
     left, problems = dict(given), []
-    for path, was in REMOVED.items():
+    for path in (*REMOVED, *REPLACED):
         section, _, key = path.partition(".")
         if section not in left:
             continue
@@ -72,10 +81,12 @@ no gain (docs/measurements.md); remove the key
         else:
             continue
         what = "key" if key else "section"
-        problems.append(
-            f"freqai.signals.{path}: removed in 0.2: {was} brought no gain ({_WHERE}); "
-            f"remove the {what}"
+        why = (
+            f"{REMOVED[path]} brought no gain ({_WHERE})"
+            if path in REMOVED
+            else f"{REPLACED[path]} (docs/operation.md)"
         )
+        problems.append(f"freqai.signals.{path}: removed in 0.2: {why}; remove the {what}")
     return left, problems
 
 

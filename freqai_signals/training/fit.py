@@ -28,6 +28,7 @@ from freqai_signals.training.boosting import (
     fit_window,
     rounds_of,
 )
+from freqai_signals.training.climatology_check import SIGNIFICANCE, gain_over_climatology
 from freqai_signals.training.feature_selection import choose_features, group_shares
 from freqai_signals.training.past_predictions import (
     PastPredictions,
@@ -121,9 +122,10 @@ def train(
         card,
         metrics=scores,
         rounds=rounds_of(fit.heads),
-        warnings=_warnings(scores["validation"], settings)
+        warnings=_warnings(window, calibrated, settings)
         + worth_warnings(fit)
         + (_NOT_REFITTED if settings.model.refit and fit is held_out else ()),
+        notes=_notes(scores["validation"], settings),
     )
     for warning in card.warnings:
         logger.warning("Model %s: %s", card.version, warning)
@@ -250,14 +252,20 @@ def _refitted(held_out: Fit, fitted: WindowBoosters, window: _Window) -> Fit:
     return held_out if np.median(confidence) > _MAX_MEDIAN_PERCENTILE else refitted
 
 
-def _warnings(validation: dict[str, float], settings: SignalSettings) -> tuple[str, ...]:
-    found = []
-    limit = settings.validation.accuracy_warning
-    if validation["accuracy"] < limit:
-        found.append(f"validation accuracy {validation['accuracy']:.3f} is below {limit}")
-    if validation["skill"] <= 0:
-        found.append(
-            f"validation log loss {validation['log_loss']:.4f} is not below the class prior's "
-            f"{validation['log_loss_prior']:.4f}"
-        )
-    return tuple(found)
+def _warnings(
+    window: _Window, calibrated: Probabilities, settings: SignalSettings
+) -> tuple[str, ...]:
+    skill, test = gain_over_climatology(window.past, window.tail, calibrated, settings)
+    if test.bound(SIGNIFICANCE) > 0:
+        return ()
+    return (
+        f"skill over climatology, {skill:+.3f} on the hold-out, is not shown at level "
+        f"{SIGNIFICANCE:g}: the hour and recent volatility alone may predict as well",
+    )
+
+
+def _notes(validation: dict[str, float], settings: SignalSettings) -> tuple[str, ...]:
+    """What a reader of the card should see, and nobody needs to act on."""
+    accuracy, limit = validation["accuracy"], settings.validation.accuracy_warning
+    low = accuracy < limit
+    return (f"validation accuracy {accuracy:.3f} is below {limit}",) if low else ()

@@ -110,13 +110,7 @@ def _losses(
     trained: TrainingRows, tested: TrainingRows, settings: SignalSettings
 ) -> NDArray[np.float64]:
     """Losses of calibrated probabilities."""
-    model = train(Request(trained, _quiet(settings)), _KEY)
+    model = train(Request(trained, settings), _KEY)
     if model.fit is None:
         raise TooFewRows(f"tuning needs a model in every fold: {model.card.reason}")
     return log_losses(tested.label, calibrated(model, tested))
-
-
-def _quiet(settings: SignalSettings) -> SignalSettings:
-    """Without the warning of low accuracy, which is for serving models."""
-    limits = settings.validation.model_copy(update={"accuracy_warning": 0.0})
-    return settings.model_copy(update={"validation": limits})

@@ -230,9 +230,16 @@ def test_both_touched_in_different_candles_is_no_tie() -> None:
 # Against the definition, row by row
 
 
+def has_hole(traded: list[bool]) -> bool:
+    shortest = max(len(traded) // 4, 1)
+    runs = [traded[i : i + shortest] for i in range(len(traded) - shortest + 1)]
+    return not traded[-1] or [False] * shortest in runs
+
+
 def naive_label(candles: pd.DataFrame, row: int, width: float, horizon: int, settings) -> list:
     """The definition for one row, candle by candle."""
-    if row + horizon >= len(candles) or np.isnan(width) or not candles["volume"][row] > 0:
+    traded = (candles["volume"][row : row + horizon + 1] > 0).tolist()
+    if len(traded) <= horizon or np.isnan(width) or not traded[0] or has_hole(traded[1:]):
         return [NAN, NAN, NAN]
     prices = candles[["high", "low", "close"]].to_numpy()
     entry = prices[row, 2]
@@ -263,6 +270,9 @@ def dirty_candles(draw: st.DrawFn) -> pd.DataFrame:
         column = draw(st.sampled_from(["high", "low", "close", "volume"]))
         bad = st.sampled_from([NAN, 0.0, -1.0, np.inf, -np.inf])
         candles.loc[row, column] = draw(bad)
+    for _ in range(draw(st.integers(0, 2)) if rows else 0):
+        row = draw(st.integers(0, rows - 1))
+        candles.loc[row : row + draw(st.integers(0, 8)), "volume"] = 0.0
     return candles
 
 
@@ -372,12 +382,40 @@ def test_short_frames_are_unknown(kind: str, rows: int) -> None:
     assert labels[max(rows - 5, 0) :].isna().all(axis=None)
 
 
+def unlabelled(candles: pd.DataFrame, horizon: int) -> list[int]:
+    labels = make_labels(candles, LabelRule(LabelSettings(kind="fixed"), horizon, DAY))
+    return labels[LABEL_COLUMN].isna().to_numpy().nonzero()[0].tolist()
+
+
 def test_a_candle_without_volume_gets_no_label_but_events_may_pass_it() -> None:
-    candles = frame([100, 101, 102, 103, 104], volume=[1, 0, NAN, 1, 1])
+    volume = np.ones(30)
+    volume[15] = 0
+    # Those that end there are unknown too: no price was made.
+    assert unlabelled(frame([100.0] * 30, volume=volume), 8) == [7, 15, *range(22, 30)]
 
-    labels = make_labels(candles, LabelRule(LabelSettings(kind="fixed"), 1, DAY))
 
-    assert labels[LABEL_COLUMN].isna().tolist() == [False, True, True, False, True]
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_row_before_a_hole_is_labelled_by_what_fills_it(kind: str) -> None:
+    """Filled candles are flat: whatever the market did there, the label would be hold."""
+    horizon, first, long = 24, 100, 48
+    candles = random_candles(250)
+    hole = slice(first, first + long - 1)
+    candles.loc[hole, ["open", "high", "low", "close"]] = candles["close"][first - 1]
+    candles.loc[hole, "volume"] = 0.0
+    labels = make_labels(candles, LabelRule(LabelSettings(kind=kind), horizon, DAY))
+    known = labels[LABEL_COLUMN].notna().to_numpy()
+    assert known[12 : first - horizon].all()
+    assert not known[first - horizon : first + long].any()
+    assert known[first + long : -horizon].all()
+
+
+def test_a_short_pause_within_an_event_is_no_hole() -> None:
+    volume = np.ones(60)
+    volume[30:32] = 0
+    gone = unlabelled(frame([100.0] * 60, volume=volume), 12)
+    assert gone == [18, 19, 30, 31, *range(48, 60)]
+    volume[30:33] = 0
+    assert unlabelled(frame([100.0] * 60, volume=volume), 12) == [*range(18, 33), *range(48, 60)]
 
 
 @pytest.mark.parametrize("bad", [NAN, 0.0, -5.0, np.inf])

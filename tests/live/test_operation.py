@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from freqai_signals.drift.sequential import QualityDay
 from freqai_signals.ledger.ledger import Entry, Ledger
 from freqai_signals.ledger.reader import LedgerReader
 from freqai_signals.live.health import Health, Level
@@ -177,8 +178,8 @@ def test_outcomes_that_could_not_be_read_at_the_start_are_taken_in_later(start: 
     again.operation._ledger._reader._rests_until = 0.0  # type: ignore[union-attr]
     for watched in (bot, again):
         watched.candle(FIRST + 9)
-    skills = [watched.operation._pair(PAIR).watch.live_skill for watched in (bot, again)]
-    assert skills[0] == skills[1] != 0
+    known = [list(watched.operation._pair(PAIR).watch._resolved) for watched in (bot, again)]
+    assert known[0] == known[1] != []
 
 
 def test_columns_for_charts_are_as_each_candle_had_them(start: Start) -> None:
@@ -291,6 +292,24 @@ def test_level_restrains_asks_for_training_and_survives_a_restart(start: Start) 
         asked.append(again.operation.wants_training(PAIR))
     assert asked == [True, False, False, False]
     assert again.alerts(FIRST + 5)[0].startswith(f"level {PAIR}: halted (")
+
+
+def test_a_failed_test_of_live_quality_halts_until_another_model_serves(start: Start) -> None:
+    bot = start(with_section("gate", where="never"))
+    version = bot.operation.promote(PAIR, model_of(0), window(0)).card.version
+    bot.candle(FIRST)
+    # The two newest days are judged again, and have no rows here.
+    last = FIRST // 24 - 1
+    bot.operation._tested["pool"].days = [
+        QualityDay(last - 2 + i, version, 1.0 - i / 2, 0.0) for i in range(3)
+    ]
+    assert bot.candle(FIRST + 1).blocked == "halted"
+    assert bot.operation.wants_training(PAIR)
+    (text,) = bot.alerts(FIRST + 1)
+    assert text.startswith(f"level {PAIR}: halted (live skill: half of what it was")
+    bot.operation.promote(PAIR, model_of(8), window(8))
+    assert bot.candle(FIRST + 2).blocked == ""
+    assert bot.operation.columns(PAIR)["drift_level"] == Level.WARNING
 
 
 def test_numbers_of_a_shorter_timeframe_hold_nothing_back(start: Start) -> None:

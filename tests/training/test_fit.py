@@ -12,6 +12,7 @@ from freqai_signals.dataset.rows import TrainingRows, pool_rows
 from freqai_signals.dataset.splits import purged_tail
 from freqai_signals.model import booster
 from freqai_signals.model.artefact import to_bytes
+from freqai_signals.model.card import ModelCard
 from freqai_signals.model.direction import DirectionHistory, direction_log_odds
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.settings import LabelSettings, ValidationSettings
@@ -401,15 +402,21 @@ def test_the_card_holds_the_models_provenance(rows: TrainingRows, trained: Signa
     assert "threads" not in card.settings["booster"]
 
 
-def test_poor_validation_accuracy_gives_a_warning(
-    rows: TrainingRows, caplog: pytest.LogCaptureFixture
+def test_low_accuracy_is_a_line_of_the_card_and_no_warning(
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    noise = make_rows(strength=0.0)
-    model = train(Request(noise, small()))
-    assert any("is below 0.55" in warning for warning in model.card.warnings)
-    assert "is below 0.55" in caplog.text
-    sure = train(Request(make_rows(strength=6.0), small()))
-    assert not any("accuracy" in warning for warning in sure.card.warnings)
+    card = train(Request(make_rows(strength=1.0), small())).card
+    assert any("is below 0.55" in note for note in card.notes), card.metrics["validation"]
+    assert card.warnings == ()
+    assert "is below 0.55" not in caplog.text
+    assert ModelCard.from_json(card.to_json()).notes == card.notes
+
+
+def test_no_skill_over_climatology_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    model = train(Request(make_rows(strength=0.0), small()))
+    assert any("over climatology" in warning for warning in model.card.warnings)
+    assert "over climatology" in caplog.text
+    assert not train(Request(make_rows(strength=6.0), small())).card.warnings
 
 
 def test_an_empty_history_is_the_default() -> None:

@@ -1,0 +1,1 @@
+"""False alarms and detection times of the drift monitors and of the test of live quality."""
