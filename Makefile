@@ -44,7 +44,7 @@ STRATEGY := $(CONFIGS) --userdir user_data \
 	--freqaimodel LightGBMSignalClassifier --freqaimodel-path freqai_models
 
 .DEFAULT_GOAL := help
-.PHONY: help install dist lock backtest trade ui consume rehearse report tune hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
+.PHONY: help install dist lock backtest trade ui ui-check consume rehearse report tune hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
 	test test-slow test-rehearsal test-live fuzz lint format bench bench-quality clean
 
 help: ## list the targets and their options
@@ -88,13 +88,20 @@ backtest: $(INSTALLED) ## freqtrade's backtest through our model and strategy, t
 	$(RUN) freqai-signals report --since $$started --html
 
 trade: $(INSTALLED) ## the bot's dry run over history that is served as if it happened now
-	$(RUN) freqai-signals credentials
+	@$(RUN) freqai-signals credentials --announce > /dev/null
 	$(SANDBOX) freqtrade trade --dry-run $(STRATEGY) --config user_data/credentials.json $(ARGS)
 
 ui: $(INSTALLED) ## freqtrade's web server over backtests, on 127.0.0.1 (FreqUI itself: freqtrade install-ui)
-	$(RUN) freqai-signals credentials
+	@$(RUN) freqai-signals credentials --announce --port-file user_data/ui-port.json > /dev/null
 	$(SANDBOX) freqtrade webserver $(CONFIGS) --config user_data/credentials.json \
-		--userdir user_data $(ARGS)
+		--config user_data/ui-port.json --userdir user_data $(ARGS)
+
+# FREQUI= is FreqUI's public source (its repository beside freqtrade's), built there with npm; nothing of it comes in here.
+ui-check: $(INSTALLED) ## pictures of FreqUI over a backtest in a real browser: FREQUI=DIR (needs npm and Chromium)
+	@test -f "$(FREQUI)/package.json" || { echo 'FREQUI= must name a folder with the source of FreqUI' >&2; exit 2; }
+	test -d "$(FREQUI)/dist" || (cd "$(FREQUI)" && npm install --no-audit --no-fund && npm run build)
+	$(BIN)/python -m benchmarks.ui_check --dist "$(FREQUI)/dist" --timerange $(TIMERANGE) \
+		$(if $(DATADIR),--datadir $(DATADIR)) $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
 consume: $(INSTALLED) ## a second dry run that trades on the columns of `make trade`, without a model
 	$(RUN) freqai-signals credentials

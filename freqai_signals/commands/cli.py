@@ -7,9 +7,12 @@ from importlib import import_module
 from typing import Final
 
 from freqai_signals import __version__
+from freqai_signals.commands.examples import EXAMPLES, with_examples
 
 WRONG_USE: Final = 2
 """Exit status for arguments, settings or files that cannot work."""
+
+_HINT: Final = "freqai-signals sandbox [options] -- COMMAND ..., with -- before the command"
 
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C, as in shells."""
@@ -58,7 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     words[:1] = [_FORMER.get(name, name) for name in words[:1]]
     own, command = _split(words)
-    arguments = _parser(own[:1]).parse_args(own, argparse.Namespace(command=command))
+    parser = _parser(own[:1])
+    arguments, unknown = parser.parse_known_args(own, argparse.Namespace(command=command))
+    if unknown:
+        hint = f": write {_HINT}" if own[0] == "sandbox" and "--" not in words else ""
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     try:
         return int(arguments.run(arguments))
     except (ValueError, OSError) as error:
@@ -78,6 +85,8 @@ def _parser(chosen: list[str]) -> argparse.ArgumentParser:
     for name in [name for name in SUBCOMMANDS if name in chosen] or SUBCOMMANDS:
         module, _, function = SUBCOMMANDS[name].partition(":")
         getattr(import_module(module), function)(commands)
+        if name in EXAMPLES:
+            with_examples(commands.choices[name], name)
     return parser
 
 

@@ -4,13 +4,17 @@ import argparse
 import json
 import os
 import secrets
+import socket
 import stat
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from freqai_signals.commands.locations import add_locations, locations
+from freqai_signals.files import write_atomically
+from freqai_signals.terminal import notify
 
 _DEFAULT_PORT: Final = 8080
 _OWNER_ONLY: Final = 0o600
@@ -33,6 +37,17 @@ def add_credentials(commands: "argparse._SubParsersAction[Any]") -> None:
         "--file", type=Path, metavar="FILE", help="default: credentials.json in --userdir"
     )
     parser.add_argument("--port", type=int, help="of the API (default: the config's, else 8080)")
+    parser.add_argument(
+        "--announce",
+        action="store_true",
+        help="print address, user name and where the password is; an error if the port is in use",
+    )
+    parser.add_argument(
+        "--port-file",
+        type=Path,
+        metavar="FILE",
+        help="write a config with a port that is free now: the API's own, else another one",
+    )
     parser.set_defaults(run=_run)
 
 
@@ -81,6 +96,58 @@ def ensure_credentials(path: Path, port: int = 8080) -> Path:
     return consumer
 
 
+def free_port(wanted: int) -> int:
+    """A port of 127.0.0.1 on which nothing listens: this one if it is free.
+
+    Examples
+    --------
+    >>> with socket.socket() as taken:
+    ...     taken.bind(("127.0.0.1", 0))
+    ...     free_port(taken.getsockname()[1]) != taken.getsockname()[1]
+    True
+    """
+    for port in (wanted, 0):
+        with socket.socket() as tried, suppress(OSError):
+            # As a server does: a port that was served a minute ago is free.
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(("127.0.0.1", port))
+            return int(tried.getsockname()[1])
+    raise ValueError("no port of 127.0.0.1 is free")
+
+
+def announced(path: Path, port_file: Path | None) -> str:
+    """Where the API of a credentials file will be, and how to log in.
+
+    Parameters
+    ----------
+    path
+        With the secrets.
+    port_file
+        Where to write a config with a free port; None if the API's own must be free.
+
+    Raises
+    ------
+    ValueError
+        If that is in use.
+    """
+    server = json.loads(path.read_text())["api_server"]
+    port = free_port(server["listen_port"])
+    taken = port != server["listen_port"]
+    note = f" (port {server['listen_port']} is in use)" if taken else ""
+    if port_file is not None:
+        content = json.dumps({"api_server": {"listen_port": port}})
+        write_atomically(port_file, content.encode())
+    elif taken:
+        raise ValueError(
+            f"port {server['listen_port']} is in use, perhaps by another bot: stop that, or set "
+            f"another listen_port in {path} and in its .consumer.json"
+        )
+    return (
+        f"FreqUI and API: http://127.0.0.1:{port}{note}, user {server['username']}, "
+        f"password in {path}"
+    )
+
+
 def _secrets(port: int) -> dict[str, object]:
     return {
         "enabled": True,
@@ -111,4 +178,6 @@ def _run(arguments: argparse.Namespace) -> int:
     port = arguments.port if arguments.port is not None else given or _DEFAULT_PORT
     consumer = ensure_credentials(file, port)
     sys.stdout.write(f"{file}\n{consumer}\n")
+    if arguments.announce:
+        notify(announced(file, arguments.port_file))
     return 0

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from freqai_signals.commands.examples import with_examples
 from freqai_signals.commands.locations import add_locations, locations, registry_location
+from freqai_signals.commands.model_actions import MODEL_ACTIONS, MODEL_OPTIONS
 from freqai_signals.terminal import print_json, print_line, print_table
 
 if TYPE_CHECKING:
@@ -24,31 +26,25 @@ def add_models(commands: "argparse._SubParsersAction[Any]") -> None:
     parser = commands.add_parser(
         "models",
         help="list, compare, roll back, pin, verify and export model versions",
-        description=(
-            "Inspects the versions of models and chooses which one serves. A running bot follows "
-            "at its next candle. VERSION may be any part of an id that one version only has; "
-            "verify takes the path of a model file or of an export too, wherever it comes from. "
-            "`rollback` goes to the version that served before the present one in time, never "
-            "to a newer one; `pin VERSION` serves any version until `unpin`."
-        ),
+        description="Inspects the versions of models and chooses which one serves. A running bot "
+        "follows at its next candle. VERSION may be any part of an id that one version only has.",
+        epilog="freqai-signals models ACTION --help shows an action's options and examples",
     )
-    parser.add_argument("action", choices=sorted(_ACTIONS), help="what to do")
-    parser.add_argument("version", nargs="*", metavar="VERSION", help="compare takes two")
-    add_locations(parser)
-    parser.add_argument(
-        "--registry", type=Path, metavar="DIR", help="default: the config's, else below --userdir"
-    )
-    parser.add_argument(
-        "--key",
-        type=Path,
-        metavar="FILE",
-        help="of signatures (default: signing.key beside the registry)",
-    )
-    parser.add_argument("--scope", default="", help="e.g. freqai-signals/pool, if there are many")
-    parser.add_argument("--reason", default="", metavar="TEXT", help="kept in the history")
-    parser.add_argument("--out", type=Path, default=Path("export"), metavar="DIR", help="of export")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=_run)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, (text, versions, options) in MODEL_ACTIONS.items():
+        described = f"{text[0].upper()}{text[1:]}."
+        action = actions.add_parser(name, help=text, description=described)
+        if versions:
+            action.add_argument("version", nargs="*", metavar=versions[0], help=versions[1])
+        else:
+            action.set_defaults(version=[])
+        for option in options:
+            action.add_argument(f"--{option}", **MODEL_OPTIONS[option])
+        add_locations(action)
+        for option in ("registry", "key", "scope", "json"):
+            action.add_argument(f"--{option}", **MODEL_OPTIONS[option])
+        with_examples(action, f"models {name}")
+    parser.set_defaults(run=_run, reason="", out=Path("export"))
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -2,13 +2,19 @@
 
 import argparse
 import datetime as dt
+import re
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
 from freqai_signals.commands.locations import add_locations, locations
 from freqai_signals.files import merged
-from freqai_signals.terminal import notify
+from freqai_signals.terminal import literal, notify
 
 if TYPE_CHECKING:
     from freqai_signals.tuning.records import TuningRecord
@@ -46,6 +52,30 @@ def add_tune(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.set_defaults(run=_run)
 
 
+@contextmanager
+def trials_shown(total: int) -> Iterator[Callable[[str], None]]:
+    """A bar over the trials of a search on a terminal, a line each in a pipe.
+
+    Yields what shows a line of the search.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield notify
+        return
+    shown = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*shown, console=console) as bar:
+        task = bar.add_task("tuning", total=total)
+
+        def show(line: str) -> None:
+            found = re.match(r"trial (\d+) of ", line)
+            if found:
+                bar.update(task, completed=int(found[1]), description=line)
+            else:
+                bar.console.print(literal(line))
+
+        yield show
+
+
 def _day(text: str) -> dt.datetime:
     try:
         return dt.datetime.fromisoformat(text)
@@ -63,7 +93,8 @@ def _run(arguments: argparse.Namespace) -> int:
         rows = window.rows(pool)
         notify(f"{len(rows)} rows of {', '.join(rows.pairs)} up to {window.until:%Y-%m-%d %H:%M}")
         try:
-            record = tune(rows, window.settings, Scope(records, pool, notify=notify))
+            with trials_shown(window.settings.tuning.trials) as show:
+                record = tune(rows, window.settings, Scope(records, pool, notify=show))
         except StillRunning as others:
             notify(str(others))
         else:

@@ -30,6 +30,7 @@ from freqai_signals.sandbox.exchange.faults import Faults
 from freqai_signals.sandbox.exchange.request_log import RequestLog
 from freqai_signals.sandbox.exchange.server import serving
 from freqai_signals.sandbox.runner.runner import served_folder
+from freqai_signals.terminal import notify
 
 Memory = tuple[tuple[float, float], ...]
 
@@ -127,7 +128,7 @@ def _run(bot: RehearsedBot, stop_ms: int, tick: Callable[[int], None]) -> tuple[
 
 
 class Progress:
-    """A bar over market time; without a terminal nothing is drawn.
+    """A bar over market time; without a terminal a line for every tenth of it.
 
     Parameters
     ----------
@@ -137,7 +138,7 @@ class Progress:
 
     def __init__(self, start_ms: int, stop_ms: int) -> None:
         console = Console(stderr=True)
-        self._start = start_ms
+        self._start, self._stop, self._tenth = start_ms, stop_ms, 0
         self._bar = progress.Progress(
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
@@ -161,11 +162,15 @@ class Progress:
 
     def show(self, bot: RehearsedBot, megabytes: float) -> None:
         """Show the present state of the bot."""
-        if self._bar.disable:
-            return
         now = bot.clock()
+        tenth = 10 * (now - self._start) // (self._stop - self._start)
+        if self._bar.disable and tenth == self._tenth:
+            return
         rows = sum(1 for _ in bot.record.rows())
         date = datetime.fromtimestamp(now / 1000, UTC)
         text = f"{date:%m-%d %H:%M} · {rows} decisions · {len(bot.trades())} trades"
         text += f" · {megabytes:.0f} MB"
+        if self._bar.disable:
+            self._tenth = tenth
+            notify(f"{10 * tenth} % of the rehearsal: {text}")
         self._bar.update(self._task, completed=now - self._start, description=text)

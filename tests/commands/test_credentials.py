@@ -1,4 +1,5 @@
 import json
+import socket
 import stat
 from pathlib import Path
 
@@ -70,3 +71,24 @@ def test_a_file_without_a_token_is_refused(
     path.write_text(content)
     assert main(["credentials", "--file", str(path)]) == 2
     assert "delete it to create a new one" in capsys.readouterr().err
+
+
+def test_the_address_is_announced_and_a_port_in_use_is_no_puzzle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, port_file = tmp_path / "credentials.json", tmp_path / "port.json"
+    command = ["credentials", "--file", str(path), "--announce"]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main([*command, "--port", str(port)]) == 2
+        assert f"port {port} is in use" in capsys.readouterr().err
+        assert main([*command, "--port-file", str(port_file)]) == 0
+        other = json.loads(port_file.read_text())["api_server"]["listen_port"]
+        assert other != port
+        said = capsys.readouterr().err
+        assert f"http://127.0.0.1:{other} (port {port} is in use), user freqai, password in" in said
+        assert json.loads(path.read_text())["api_server"]["password"] not in said
+    assert main(command) == 0
+    assert f"http://127.0.0.1:{port}, user freqai" in capsys.readouterr().err

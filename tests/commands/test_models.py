@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from freqai_signals.commands.cli import main
+from freqai_signals.commands.model_actions import MODEL_ACTIONS
 from freqai_signals.model.artefact import to_bytes
 from freqai_signals.model.signing import signing_key
 from freqai_signals.registry.registry import Registry
@@ -104,7 +105,7 @@ def test_unknown_scope_or_version_changes_nothing(
     run: Any, registry: Registry, tmp_path: Path, action: str
 ) -> None:
     before = registry.scope(NAME)
-    out = ("--out", str(tmp_path / "out"))
+    out = ("--out", str(tmp_path / "out")) if action == "export" else ()
     status, _, err = run(action, *(["x"] if action == "pin" else []), "--scope", "bot/else", *out)
     assert status == 2
     assert f"no scope 'bot/else'; there are: {NAME}" in err
@@ -115,6 +116,21 @@ def test_unknown_scope_or_version_changes_nothing(
     assert registry.scope(NAME) == before
     assert [path.name for path in registry.folder.iterdir()] == [registry.path(NAME).name]
     assert not (tmp_path / "out").exists()
+
+
+def test_each_action_has_its_own_help_and_no_option_that_does_nothing(
+    run: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for action, (_, versions, options) in MODEL_ACTIONS.items():
+        with pytest.raises(SystemExit):
+            main(["models", action, "--help"])
+        shown = capsys.readouterr().out
+        assert shown.startswith(f"usage: freqai-signals models {action} ")
+        assert f"\n  freqai-signals models {action}" in shown, "an example"
+        assert (versions is not None) == ("positional arguments" in shown)
+        assert ("--reason" in shown) == ("reason" in options)
+    with pytest.raises(SystemExit):
+        run("list", "--out", "x")
 
 
 def test_operators_markup_is_shown_as_it_is(run: Any) -> None:

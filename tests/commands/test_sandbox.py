@@ -1,13 +1,23 @@
+import shlex
 from pathlib import Path
 
 import pytest
 
 from freqai_signals.commands.cli import main
+from freqai_signals.commands.examples import EXAMPLES
 from freqai_signals.sandbox.exchange.request_log import LARGEST_BYTES, RequestLog
 from freqai_signals.sandbox.market.market_files import ensure_market
 from freqai_signals.sandbox.market.spec import MarketSpec
 from freqai_signals.sandbox.posterior.captured_share import open_market
-from freqai_signals.sandbox.runner.environment import sandbox_variables, with_datadir
+from freqai_signals.sandbox.runner.bot_config import configs_of
+from freqai_signals.sandbox.runner.environment import (
+    quiet_logging,
+    sandbox_config,
+    sandbox_variables,
+    with_config,
+    with_datadir,
+    without_exchange,
+)
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["sandbox"], ["sandbox", "--"]])
@@ -84,6 +94,72 @@ def test_no_address_of_ccxt_leaves_the_machine(tmp_path: Path) -> None:
     covered = {name.rpartition("__")[2] for name in variables if "__urls__api__" in name}
     wanted = {name for name in ccxt.binance().urls["api"] if not name.startswith(("dapi", "eapi"))}
     assert wanted <= covered | {"papiV2"}
+
+
+def test_the_config_file_says_what_the_variables_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As freqtrade reads them."""
+    from freqtrade.configuration.environment_vars import environment_vars_to_dict
+
+    names = ["BTC/USDT", "ETH/USDT"]
+    variables = sandbox_variables("http://127.0.0.1:1", tmp_path, names)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    said = environment_vars_to_dict()
+    config = sandbox_config("http://127.0.0.1:1", names)
+    # ccxt reads both forms; only the list can be said by a variable.
+    config["exchange"]["ccxt_config"]["options"]["fetchMarkets"] = ["spot", "linear"]
+    assert config == said
+
+
+def test_the_sandboxs_config_comes_last_and_nothing_in_the_environment_wins_over_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ours = tmp_path / "sandbox.json"
+    command = ["freqtrade", "trade", "--userdir", "ud"]
+    assert configs_of(command) == [Path("config.json")]
+    (tmp_path / "ud").mkdir()
+    (tmp_path / "ud" / "config.json").write_text("{}")
+    assert configs_of(command) == [Path("ud/config.json")]
+    done = with_config(command, configs_of(command), ours)
+    assert done[4:] == ["--config", "ud/config.json", "--config", str(ours)]
+    environment = {
+        "FREQTRADE__DRY_RUN": "false", "freqtrade__exchange__name": "kraken", "PATH": "/bin",
+        "FREQTRADE__EXCHANGE__CCXT_CONFIG__urls__api__other": "https://elsewhere",
+        "FREQTRADE__FREQAI__IDENTIFIER": "mine", "FREQTRADE__EXCHANGE__PAIR_WHITELIST": "[]",
+    }  # fmt: skip
+    kept = {"PATH", "FREQTRADE__FREQAI__IDENTIFIER", "FREQTRADE__EXCHANGE__PAIR_WHITELIST"}
+    assert set(without_exchange(environment)) == kept
+    assert "FREQTRADE__EXCHANGE__PAIR_WHITELIST" not in without_exchange(environment, ["A/USDT"])
+
+
+def test_a_command_that_is_asked_to_be_verbose_is(tmp_path: Path) -> None:
+    loggers = quiet_logging(["freqtrade", "backtesting"])["loggers"]
+    assert loggers["freqtrade.resolvers"] == {"level": "WARNING"}
+    assert "freqtrade.freqai" in loggers
+    assert "freqtrade.freqai" not in quiet_logging(["freqtrade", "trade"])["loggers"]
+    assert quiet_logging(["freqtrade", "backtesting", "-vv"]) == {}
+
+
+def test_a_forgotten_separator_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["sandbox", "freqtrade", "trade"])
+    assert end.value.code == 2
+    assert "with -- before the command" in capsys.readouterr().err
+
+
+def test_examples_are_wanted_for_known_subcommands_and_fit_their_parsers() -> None:
+    """Every example is one that its parser accepts."""
+    from freqai_signals.commands.cli import SUBCOMMANDS, _parser, _split
+
+    assert {name.split()[0] for name in EXAMPLES} <= set(SUBCOMMANDS)
+    for name, lines in EXAMPLES.items():
+        for line in lines:
+            words, _ = _split(shlex.split(line)[1:])
+            assert " ".join(words).startswith(name)
+            _parser(words[:1]).parse_args(words)
 
 
 def test_a_log_that_has_grown_large_is_begun_again(tmp_path: Path) -> None:

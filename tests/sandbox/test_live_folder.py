@@ -218,9 +218,10 @@ def test_the_sandbox_moves_history_onto_the_clock_for_the_bot(
     bot.write_text(
         f"#!{sys.executable}\n"
         "import json, os, sys, time, urllib.request as u\n"
-        "url = os.environ['FREQTRADE__EXCHANGE__CCXT_CONFIG__urls__api__public']\n"
+        "config = json.load(open(sys.argv[-1]))\n"
+        "url = config['exchange']['ccxt_config']['urls']['api']['public']\n"
         "rows = json.load(u.urlopen(url + '/klines?symbol=BTCUSDT&interval=5m&limit=1'))\n"
-        "print(time.time() - rows[0][0] / 1000, os.environ['FREQTRADE__DRY_RUN'], *sys.argv[1:])\n"
+        "print(time.time() - rows[0][0] / 1000, config['dry_run'], *sys.argv[1:])\n"
     )
     bot.chmod(0o755)
     done = subprocess.run(
@@ -232,7 +233,7 @@ def test_the_sandbox_moves_history_onto_the_clock_for_the_bot(
     )  # fmt: skip
     age, dry_run, *arguments = done.stdout.split()
     assert 0 <= float(age) < 330
-    assert dry_run == "true"
+    assert dry_run == "True"
     assert arguments[1] == "--datadir"
     assert "user_data/sandbox/live/" in arguments[2]
     assert "weeks after their date" in done.stderr

@@ -8,8 +8,6 @@ from typing import Any, Final
 
 from freqai_signals.files import merged, merged_config
 
-_USUAL: Final = (Path("user_data/config.json"), Path("config.json"))
-
 
 @dataclass(frozen=True)
 class BotConfig:
@@ -45,21 +43,34 @@ def bot_config_of(command: Sequence[str], pairs: Sequence[str] = ()) -> BotConfi
     pairs
         Whitelist; empty takes that of the config.
     """
-    named = _configs(command) or [next((path for path in _USUAL if path.is_file()), _USUAL[-1])]
-    config: dict[str, Any] = {}
-    for path in named:
-        with suppress(OSError, ValueError):
-            config = merged(config, merged_config([path]))
+    config = read_configs(command)
     if pairs:
         config = merged(config, {"exchange": {"pair_whitelist": list(pairs)}})
     return bot_config_in(config)
 
 
-def _configs(command: Sequence[str]) -> list[Path]:
-    """Files behind ``-c`` and ``--config``, in order."""
+def read_configs(command: Sequence[str]) -> dict[str, Any]:
+    """What the configs of COMMAND say together, as far as they can be read."""
+    config: dict[str, Any] = {}
+    for path in configs_of(command):
+        with suppress(OSError, ValueError):
+            config = merged(config, merged_config([path]))
+    return config
+
+
+def configs_of(command: Sequence[str]) -> list[Path]:
+    """Config files that COMMAND names, else the one that freqtrade reads without any."""
+    folder = Path(next(iter(_values(command, "--userdir", "--user-data-dir")), "user_data"))
+    usual = folder / "config.json"
+    named = [Path(value) for value in _values(command, "-c", "--config")]
+    return named or [usual if usual.is_file() else Path("config.json")]
+
+
+def _values(command: Sequence[str], *names: str) -> list[str]:
+    """What follows an option of these names, in order."""
     found = []
     for word, following in zip(command, (*command[1:], ""), strict=True):
         name, equals, value = word.partition("=")
-        if name in ("-c", "--config"):
-            found.append(Path(value if equals else following))
+        if name in names:
+            found.append(value if equals else following)
     return found

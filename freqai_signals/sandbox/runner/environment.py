@@ -1,19 +1,22 @@
-"""Point an unmodified freqtrade command to the sandbox by environment variables.
+"""Point an unmodified command to the sandbox: freqtrade by a config file, others by variables.
 
-freqtrade reads ``FREQTRADE__SECTION__KEY``, lowers the case of every part but the last one below
-``ccxt_config``, and understands numbers, booleans and JSON lists. So ``options.fetchMarkets.types``
-cannot be set, but ccxt still accepts the older form, a list in ``options.fetchMarkets`` itself.
-The data directory cannot be set either: freqtrade takes it from the command line only. Commands
-that read candles from disk therefore get ``--datadir`` appended, unless they name one.
+A config file that comes last wins, and freqtrade logs one line about it. What else may start
+freqtrade, a script for example, gets variables of the environment: freqtrade reads
+``FREQTRADE__SECTION__KEY``, lowers the case of every part but the last one below ``ccxt_config``,
+and understands numbers, booleans and JSON lists. So ``options.fetchMarkets.types`` cannot be set,
+but ccxt still accepts the older form, a list in ``options.fetchMarkets`` itself. The data directory
+can be set by neither: freqtrade takes it from the command line only. Commands that read candles
+from disk therefore get ``--datadir`` appended, unless they name one.
 """
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from freqai_signals.sandbox.exchange import futures, spot
 
@@ -37,6 +40,18 @@ _READING_COMMANDS: Final = frozenset(
         *("backtesting", "backtesting-analysis", "hyperopt", "list-data"),
         *("lookahead-analysis", "recursive-analysis", "plot-dataframe", "plot-profit", "webserver"),
     )
+)
+
+# Those that need an exchange and take --config.
+_CONFIGURED_COMMANDS: Final = _READING_COMMANDS | {
+    *("trade", "download-data", "list-markets", "list-pairs", "list-timeframes", "test-pairlist"),
+}
+
+# Start-up lines that say what the command line and the config have said already; the second part
+# repeats itself for every pair, window and parameter of a backtest.
+_QUIET: Final = ("freqtrade.configuration", "freqtrade.resolvers", "freqtrade.exchange.exchange")
+_QUIET_WHILE_READING: Final = (
+    *("freqtrade.strategy.hyper", "freqtrade.data", "freqtrade.freqai", "freqtrade.loggers"),
 )
 
 _LONG: Final = {"-d": "--datadir", "--data-dir": "--datadir"}
@@ -79,6 +94,80 @@ def sandbox_variables(url: str, folder: Path, pairs: Sequence[str] = ()) -> dict
     return variables
 
 
+def sandbox_config(url: str, pairs: Sequence[str] = ()) -> dict[str, Any]:
+    """What a config file says to point freqtrade to the sandbox; see :func:`sandbox_variables`."""
+    apis = dict.fromkeys(_SPOT_APIS, url + spot.PREFIX)
+    apis |= dict.fromkeys(_FUTURES_APIS, url + futures.PREFIX)
+    options = {"fetchMarkets": {"types": ["spot", "linear"]}, "fetchCurrencies": False}
+    exchange: dict[str, Any] = {
+        "name": "binance",
+        "enable_ws": False,
+        "only_from_ccxt": True,
+        "ccxt_config": {"rateLimit": 1, "options": options, "urls": {"api": apis}},
+    }
+    if pairs:
+        exchange["pair_whitelist"] = list(pairs)
+    return {"dry_run": True, "exchange": exchange}
+
+
+def quiet_logging(command: Sequence[str]) -> dict[str, Any]:
+    """Freqtrade's own ``log_config`` without what it repeats; empty for a command with ``-v``."""
+    if any(re.fullmatch(r"-v+|--verbose", word) for word in command):
+        return {}
+    names = _QUIET + _QUIET_WHILE_READING * reads(command)
+    console = {"class": "freqtrade.loggers.ft_rich_handler.FtRichHandler", "formatter": "basic"}
+    line = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"basic": {"format": "%(message)s"}, "standard": {"format": line}},
+        "handlers": {"console": console},
+        "loggers": {name: {"level": "WARNING"} for name in names},
+        "root": {"handlers": ["console"], "level": "INFO"},
+    }
+
+
+def configured(command: Sequence[str]) -> bool:
+    """Whether COMMAND is one of freqtrade's that reads ``--config`` and needs an exchange.
+
+    Examples
+    --------
+    >>> configured(["freqtrade", "backtesting"]), configured(["freqtrade", "--version"])
+    (True, False)
+    """
+    return any(word in _CONFIGURED_COMMANDS for word in _freqtrade_options(command))
+
+
+def reads(command: Sequence[str]) -> bool:
+    """Whether COMMAND is one of freqtrade's that reads candles from disk."""
+    return any(word in _READING_COMMANDS for word in _freqtrade_options(command))
+
+
+def with_config(command: Sequence[str], files: Sequence[Path], ours: Path) -> list[str]:
+    """COMMAND with our config file last, after those that it would read without it.
+
+    Examples
+    --------
+    >>> with_config(["freqtrade", "trade"], [Path("config.json")], Path("ours.json"))[2:]
+    ['--config', 'config.json', '--config', 'ours.json']
+    >>> with_config(["freqtrade", "trade", "-c", "mine.json"], [Path("mine.json")], Path("o"))[2:]
+    ['-c', 'mine.json', '--config', 'o']
+    """
+    named = any(word.partition("=")[0] in ("-c", "--config") for word in command)
+    missing = [] if named else [word for file in files for word in ("--config", str(file))]
+    return [*command, *missing, "--config", str(ours)]
+
+
+def without_exchange(environment: Mapping[str, str], pairs: Sequence[str] = ()) -> dict[str, str]:
+    """An environment without what would win over our config file: orders, exchange, pairs."""
+    ours = {name.upper() for name in sandbox_variables("", Path(), pairs)} - {DATADIR_VARIABLE}
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.upper() not in ours and not name.upper().startswith(_CCXT.upper())
+    }
+
+
 def child_environment(variables: Mapping[str, str], command: Sequence[str]) -> dict[str, str]:
     """Environment of COMMAND: ours, the sandbox's variables, and a path on which it is found.
 
@@ -103,9 +192,7 @@ def with_datadir(command: Sequence[str], folder: Path) -> list[str]:
     >>> with_datadir(["freqtrade", "download-data"], Path("data"))
     ['freqtrade', 'download-data']
     """
-    options = _freqtrade_options(command)
-    reads = any(word in _READING_COMMANDS for word in options)
-    return _with(command, {"--datadir": str(folder)}) if reads else list(command)
+    return _with(command, {"--datadir": str(folder)}) if reads(command) else list(command)
 
 
 def trades(command: Sequence[str]) -> bool:

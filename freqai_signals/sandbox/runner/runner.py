@@ -1,5 +1,6 @@
 """Serve candles, run COMMAND against them, and stop with it."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Final
 
@@ -19,14 +21,20 @@ from freqai_signals.sandbox.exchange.server import serving
 from freqai_signals.sandbox.market.market_files import DEFAULT_ROOT, ensure_market
 from freqai_signals.sandbox.market.spec import MarketSpec
 from freqai_signals.sandbox.runner import supervisor
-from freqai_signals.sandbox.runner.bot_config import bot_config_of
+from freqai_signals.sandbox.runner.bot_config import bot_config_of, configs_of, read_configs
 from freqai_signals.sandbox.runner.datadir import check_candles, exchange_folder
 from freqai_signals.sandbox.runner.environment import (
+    DATADIR_VARIABLE,
     child_environment,
+    configured,
+    quiet_logging,
+    sandbox_config,
     sandbox_variables,
     trades,
+    with_config,
     with_datadir,
     with_live_folder,
+    without_exchange,
 )
 from freqai_signals.sandbox.runner.live_folder import live_place
 
@@ -101,9 +109,23 @@ def run_sandbox(
             notify(f"Serving {folder} at {url}, requests in {request.log}")
             if clock.shift_ms:
                 notify(f"Candles are shown {clock.shift_ms // WEEK_MS} weeks after their date")
-            variables = sandbox_variables(url, folder, request.pairs)
-            environment = child_environment(variables, command)
-            return _run(command, environment)
+            if not configured(command):
+                variables = sandbox_variables(url, folder, request.pairs)
+                return _run(command, child_environment(variables, command))
+            environment = child_environment({DATADIR_VARIABLE: str(folder)}, command)
+            with TemporaryDirectory(prefix="freqai-signals-") as place:
+                command = _configured(command, url, request.pairs, Path(place))
+                return _run(command, without_exchange(environment, request.pairs))
+
+
+def _configured(command: Sequence[str], url: str, pairs: Sequence[str], place: Path) -> list[str]:
+    """Freqtrade's command with a config file that points it to the exchange."""
+    config = sandbox_config(url, pairs)
+    if logs := quiet_logging(command) if "log_config" not in read_configs(command) else {}:
+        config["log_config"] = logs
+    file = place / "sandbox.json"
+    file.write_text(json.dumps(config, indent=1))
+    return with_config(command, configs_of(command), file)
 
 
 def _placed(request: SandboxRequest, folder: Path, clock: Clock | None) -> tuple[list[str], Clock]:
