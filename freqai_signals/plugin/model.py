@@ -26,6 +26,7 @@ from freqai_signals.plugin.freqai.data_kitchen import (
 )
 from freqai_signals.plugin.freqai.future_candles import utc_now
 from freqai_signals.plugin.freqai.prediction_cache import PredictionCache
+from freqai_signals.plugin.freqai.stale_files import remove_surplus
 from freqai_signals.plugin.freqai.state_files import (
     repair_state,
 )
@@ -62,7 +63,12 @@ class LightGBMSignalClassifier(LiveTraining):
         self.plot_features = 0
         SignalDataDrawer.adopt(self.dd)
         key = installation_key(folder, self.signal_settings.registry.sign)
-        self.store = ModelStore(folder / "signals" / "models", key=key)
+        most = self.signal_settings.storage.models
+        self.store = ModelStore(folder / "signals" / "models", most, key)
+        if config["runmode"] == RunMode.BACKTEST:
+            remove_surplus(
+                Path(self.full_path), folder / "signals" / "reports", self.signal_settings
+            )
         self.strategy: Any = None
         self.windows = WindowModels(self.store, self.signal_settings)
         self.tuning = Tuning(self.signal_settings, folder, identifier, self._stop_event.is_set)
