@@ -44,7 +44,7 @@ STRATEGY := $(CONFIGS) --userdir user_data \
 	--freqaimodel LightGBMSignalClassifier --freqaimodel-path freqai_models
 
 .DEFAULT_GOAL := help
-.PHONY: help install dist lock backtest trade ui ui-check consume rehearse report tune hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
+.PHONY: help install dist lock backtest trade ui ui-check consume rehearse soak report tune hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
 	test test-slow test-rehearsal test-live fuzz lint format bench bench-quality clean
 
 help: ## list the targets and their options
@@ -53,7 +53,7 @@ help: ## list the targets and their options
 	@echo 'Options: DATADIR= (real candles instead of the simulated market; then TIMERANGE= as well),'
 	@echo '  PAIRS="A/USDT B/USDT", TIMERANGE=YYYYMMDD-YYYYMMDD, EDGE= (of the simulated market; 0 = none),'
 	@echo '  CONFIG="config.json more.json", ARGS="further options of the command", PYTHON= (to create .venv with);'
-	@echo '  rehearse: DAYS=1 SPEED=$(SPEED); download: DAYS=$(DAYS); hyperopt: EPOCHS=$(EPOCHS) SPACES="$(SPACES)" WORKERS=$(WORKERS)'
+	@echo '  rehearse: DAYS=1 SPEED=$(SPEED); soak: HOURS=24 SEED=0 SPEED=120; download: DAYS=$(DAYS); hyperopt: EPOCHS=$(EPOCHS) SPACES="$(SPACES)" WORKERS=$(WORKERS)'
 	@echo '  LOSS=$(LOSS); hyperopt-honest: SPLIT=YYYYMMDD'
 
 # --no-compile: Python compiles what is used on first import, which takes less than compiling all.
@@ -114,6 +114,10 @@ rehearse: $(INSTALLED) ## the bot on accelerated time, DAYS= at SPEED= (above 1 
 	$(RUN) freqai-signals rehearse --config $(CONFIG) --days $(if $(GIVEN_DAYS),$(GIVEN_DAYS),1) --speed $(SPEED) \
 		$(if $(DATADIR),--datadir $(DATADIR)) $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
+soak: $(INSTALLED) ## the bot left alone for HOURS= (24) of the market while all goes wrong that SEED= draws; needs faketime
+	$(RUN) freqai-signals soak --hours $(or $(HOURS),24) $(if $(SEED),--seed $(SEED)) --speed $(if $(filter file,$(origin SPEED)),120,$(SPEED)) \
+		$(if $(DATADIR),--datadir $(DATADIR)) $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
+
 report: $(INSTALLED) ## the signal report of the last backtest
 	$(RUN) freqai-signals report $(ARGS)
 
@@ -157,7 +161,7 @@ test: $(INSTALLED) ## unit, property and integration tests, doctests, README exa
 test-slow: $(INSTALLED) ## the tests that train for longer or start freqtrade
 	$(RUN) pytest -n $(WORKERS) --dist loadfile -m slow $(ARGS)
 
-test-rehearsal: $(INSTALLED) ## two hours of the real bot in four minutes: live equals history, though requests fail
+test-rehearsal: $(INSTALLED) ## two hours and a market night of the real bot: live equals history, whatever goes wrong
 	$(RUN) pytest -m rehearsal $(ARGS)
 
 test-live: $(INSTALLED) ## the other tests of the real bot; on fast time, so leave the machine idle

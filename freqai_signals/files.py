@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,34 @@ def feather(frame: pd.DataFrame) -> bytes:
     content = BytesIO()
     frame.to_feather(content)
     return content.getvalue()
+
+
+def keep_newest(groups: Iterable[Sequence[Path]], most_bytes: int) -> int:
+    """Remove the oldest groups of files beyond a size; the bytes that were removed.
+
+    Parameters
+    ----------
+    groups
+        Files that are kept or removed together, such as a file and what describes it; a group is as
+        old as its newest file. Those that are not there count nothing.
+    most_bytes
+        Of those that stay.
+    """
+    known = []
+    for group in groups:
+        # Another process may remove files meanwhile.
+        found = [path.stat() for path in group if path.is_file()]
+        if found:
+            newest = max(item.st_mtime for item in found)
+            known.append((newest, sum(item.st_size for item in found), list(group)))
+    surplus, removed = sum(size for _, size, _ in known) - most_bytes, 0
+    for _, size, group in sorted(known, key=lambda item: item[0]):
+        if removed >= surplus:
+            break
+        for path in group:
+            path.unlink(missing_ok=True)
+        removed += size
+    return removed
 
 
 def _flush_folder(folder: Path) -> None:

@@ -26,6 +26,7 @@ from freqai_signals.plugin.freqai.data_kitchen import (
 )
 from freqai_signals.plugin.freqai.future_candles import utc_now
 from freqai_signals.plugin.freqai.prediction_cache import PredictionCache
+from freqai_signals.plugin.freqai.stale_files import remove_surplus
 from freqai_signals.plugin.freqai.state_files import (
     repair_state,
 )
@@ -63,8 +64,15 @@ class LightGBMSignalClassifier(LiveTraining):
         self.plot_features = 0
         SignalDataDrawer.adopt(self.dd)
         key = installation_key(folder, self.signal_settings.registry.sign)
-        workers = usable_workers(self.signal_settings.workers)
-        self.store = ModelStore(folder / "signals" / "models", key=key, workers=workers)
+        most, workers = (
+            self.signal_settings.storage.models,
+            usable_workers(self.signal_settings.workers),
+        )
+        self.store = ModelStore(folder / "signals" / "models", most, key, workers)
+        if config["runmode"] == RunMode.BACKTEST:
+            remove_surplus(
+                Path(self.full_path), folder / "signals" / "reports", self.signal_settings
+            )
         self.strategy: Any = None
         self.windows = WindowModels(self.store, self.signal_settings)
         self.tuning = Tuning(self.signal_settings, folder, identifier, self._stop_event.is_set)

@@ -20,6 +20,7 @@ from freqai_signals.settings.monitoring import (
     GateSettings,
     LedgerSettings,
     RegistrySettings,
+    StorageSettings,
 )
 from freqai_signals.settings.section import Effect, Section, StrictModel
 from freqai_signals.settings.training import (
@@ -63,6 +64,7 @@ __all__ = [
     "SelectionSettings",
     "SignalSettings",
     "SizingSettings",
+    "StorageSettings",
     "TunableParameter",
     "TuningSettings",
     "ValidationSettings",
@@ -92,6 +94,7 @@ class SignalSettings(StrictModel):
     exits: ExitSettings = ExitSettings()
     gate: GateSettings = GateSettings()
     registry: RegistrySettings = RegistrySettings()
+    storage: StorageSettings = StorageSettings()
     ledger: LedgerSettings = LedgerSettings()
     drift: DriftSettings = DriftSettings()
     alerts: AlertSettings = AlertSettings()

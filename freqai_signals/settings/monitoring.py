@@ -1,4 +1,4 @@
-"""Settings of live operation: gate, registry, ledger, drift, alerts."""
+"""Settings of live operation: gate, registry, storage, ledger, drift, alerts."""
 
 from typing import Annotated, ClassVar, Final, Literal
 
@@ -42,6 +42,21 @@ class RegistrySettings(Section):
     folder: str = ""
     keep: Annotated[int, Field(ge=2, le=10_000)] = 20
     sign: bool = True
+
+
+class StorageSettings(Section):
+    """How much of what can be made again is kept in user_data; the least recently used goes first.
+
+    ``models``: files in ``signals/models``. ``prediction_megabytes``: cached predictions of the
+    identifier's backtests, ``report_megabytes``: records of backtests in ``signals/reports``, both
+    looked at when a backtest starts.
+    """
+
+    affects: ClassVar[Effect] = "nothing"
+
+    models: Annotated[int, Field(ge=10, le=1_000_000)] = 200
+    prediction_megabytes: Annotated[int, Field(ge=10, le=10_000_000)] = 2_000
+    report_megabytes: Annotated[int, Field(ge=10, le=10_000_000)] = 2_000
 
 
 class LedgerSettings(Section):

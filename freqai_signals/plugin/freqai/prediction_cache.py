@@ -144,6 +144,9 @@ class PredictionCache:
         if reason:
             logger.info("Cached predictions %s are not reused, %s", path.name, reason)
             return False
+        # The time of last use, by which old files are removed.
+        with suppress(OSError):
+            path.touch()
         logger.info("Reusing cached predictions %s, made from the same inputs", path.name)
         return True
 
