@@ -144,13 +144,13 @@ download: $(INSTALLED) ## real candles into user_data/data/binance: DAYS= or TIM
 		$(if $(GIVEN_TIMERANGE),--timerange $(GIVEN_TIMERANGE),--days $(DAYS)) \
 		$(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
-test: $(INSTALLED) ## unit, property and integration tests, doctests, README examples
+test: $(INSTALLED) ## unit, property and integration tests, doctests, examples of docs/reference.md
 	$(RUN) pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-slow: $(INSTALLED) ## the tests that train for longer or start freqtrade
 	$(RUN) pytest -n $(WORKERS) --dist loadfile -m slow $(ARGS)
 
-test-rehearsal: $(INSTALLED) ## two hours of the real bot in four minutes: live equals history, though requests fail
+test-rehearsal: $(INSTALLED) ## hours of the real bot in ten minutes: live equals history, though requests fail, while pairs come and go
 	$(RUN) pytest -m rehearsal $(ARGS)
 
 test-live: $(INSTALLED) ## the other tests of the real bot; on fast time, so leave the machine idle

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from freqai_signals.preflight.findings import Finding, error, ok, warning
-from freqai_signals.preflight.situation import Situation, is_named, mapping
+from freqai_signals.preflight.situation import Situation, mapping, pool_is_named
 
 _SECRETS: Final = ("credentials.json", "credentials.consumer.json")
 
 
 def pairlists_can_be_served(situation: Situation) -> Iterator[Finding]:
     """What pairlists resolve can be trained on and served."""
-    if is_named(situation.pool):
+    if pool_is_named(situation.settings, situation.config):
         yield ok(f"pool: {len(situation.pool)} pairs, named in the config")
         return
     if situation.settings.model.pool == "pair":
@@ -28,8 +28,7 @@ def pairlists_can_be_served(situation: Situation) -> Iterator[Finding]:
                 "use 'whitelist', or name the pairs in exchange.pair_whitelist",
             )
         return
-    if situation.purpose == "look" or is_named(situation.pairs):
-        yield ok("pool: what the pairlists resolve at start; pairs that join are served by it")
+    yield ok("pool: what the pairlists resolve at start; pairs that join are served by its model")
 
 
 def names_fit_ledger(situation: Situation) -> Iterator[Finding]:

@@ -25,11 +25,14 @@ class Incidents:
         Pair, span, and by how much (ms) its candles are late.
     missing
         Pair to the openings of candles that are never served.
+    absent
+        Pair and span in which the bot's pairlist leaves it out.
     """
 
     outages: tuple[tuple[int, int], ...] = ()
     late: tuple[tuple[str, int, int, int], ...] = ()
     missing: dict[str, list[int]] = field(default_factory=dict)
+    absent: tuple[tuple[str, int, int], ...] = ()
 
     def begin(self, faults: Faults) -> None:
         """Hide the missing candles."""

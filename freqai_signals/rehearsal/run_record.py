@@ -74,6 +74,7 @@ class RunRecord:
             tuple((start, stop) for start, stop in planned["outages"]),
             tuple((pair, start, stop, by) for pair, start, stop, by in planned["late"]),
             planned["missing"],
+            tuple((pair, start, stop) for pair, start, stop in planned.get("absent", ())),
         )
         memory = tuple((hours, size) for hours, size in content["memory"])
         return cls(**{**content, "incidents": incidents, "memory": memory})

@@ -107,9 +107,9 @@ def test_a_terminal_shows_every_table_within_its_width(width: int) -> None:
     assert lines.index("The verdict.") < next(i for i, line in enumerate(lines) if "┏" in line)
 
 
-def test_the_readme_shows_tables_that_the_report_prints_at_80_columns() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    block = readme.split("<!-- report: begin -->")[1].split("<!-- report: end -->")[0]
+def test_the_docs_show_tables_that_the_report_prints_at_80_columns() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "report.md").read_text()
+    block = document.split("<!-- report: begin -->")[1].split("<!-- report: end -->")[0]
     assert max(map(len, block.splitlines())) <= 80
     text = StringIO()
     frame = rows_of("BSh" * 6000, "BBh" * 6000, signal=2, signal_strength=1)
