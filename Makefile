@@ -36,7 +36,7 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 # Waiting threads of LightGBM would otherwise spin and starve the others on a busy machine.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-SANDBOX = $(RUN) freqai-signals sandbox $(if $(DATADIR),--datadir $(DATADIR)) \
+SANDBOX = $(RUN) freqai-signals sandbox $(if $(DATADIR),--datadir "$(DATADIR)") \
 	$(if $(PAIRS),--pairs $(PAIRS)) $(if $(EDGE),--edge $(EDGE)) --
 CONFIGS := $(foreach file,$(CONFIG),--config $(file))
 STRATEGY := $(CONFIGS) --userdir user_data \
@@ -105,7 +105,7 @@ consume: $(INSTALLED) ## a second dry run that trades on the columns of `make tr
 
 rehearse: $(INSTALLED) ## the bot on accelerated time, DAYS= at SPEED= (above 1 needs faketime); live against history
 	$(RUN) freqai-signals rehearse --config $(CONFIG) --days $(if $(GIVEN_DAYS),$(GIVEN_DAYS),1) --speed $(SPEED) \
-		$(if $(DATADIR),--datadir $(DATADIR)) $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
+		$(if $(DATADIR),--datadir "$(DATADIR)") $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
 report: $(INSTALLED) ## the signal report of the last backtest
 	$(RUN) freqai-signals report $(ARGS)
@@ -113,7 +113,7 @@ report: $(INSTALLED) ## the signal report of the last backtest
 # Up to the first day of TIMERANGE=: a backtest of it may know what was found.
 tune: $(INSTALLED) ## search for better LightGBM parameters on the days before TIMERANGE=; later trainings use what wins
 	$(RUN) freqai-signals tune --config $(CONFIG) --until $(firstword $(subst -, ,$(TIMERANGE))) \
-		$(if $(DATADIR),--datadir $(DATADIR)) $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
+		$(if $(DATADIR),--datadir "$(DATADIR)") $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
 # The parameter file lies beside the strategy, where freqtrade writes and looks for it.
 hyperopt: $(INSTALLED) ## freqtrade's hyperopt of SPACES= over EPOCHS= trials; later backtests use what it found
@@ -175,7 +175,7 @@ bench: $(INSTALLED) ## the benchmarks of speed, one after the other
 
 bench-quality: $(INSTALLED) ## our recipe against stock FreqAI on later candles
 	$(BIN)/python -m benchmarks.bench_quality --timerange $(TIMERANGE) \
-		$(if $(DATADIR),--datadir $(DATADIR)) $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
+		$(if $(DATADIR),--datadir "$(DATADIR)") $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
 clean: ## remove .venv and caches; user_data stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -191,9 +191,9 @@ def test_paths_in_documents_exist(repo: Path, document: str) -> None:
 
 
 def test_backtest_passes_its_options_on(repo: Path) -> None:
-    options = ("DATADIR=candles", "PAIRS=A/USDT B/USDT", "TIMERANGE=20240301-20240601")
+    options = ("DATADIR=my candles", "PAIRS=A/USDT B/USDT", "TIMERANGE=20240301-20240601")
     plan = run("make", "-n", "backtest", *options, cwd=repo)
-    assert "freqai-signals sandbox --datadir candles --pairs A/USDT B/USDT" in plan
+    assert 'freqai-signals sandbox --datadir "my candles" --pairs A/USDT B/USDT' in plan
     assert "-- freqtrade backtesting" in plan
     assert "--timerange 20240301-20240601" in plan
     assert "freqai-signals report --since" in plan.splitlines()[-1]

@@ -1,6 +1,7 @@
 """Content-addressed cache of trained models: the key covers everything that training depends on."""
 
 import logging
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from freqai_signals.model import artefact
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.training.fit import Request, train
+from freqai_signals.training.training_times import keep_training_time
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +41,11 @@ class ModelStore:
             version = found.card.version
             logger.info("Reusing model %s: rows, settings and code are unchanged", version)
             return found
+        started = time.perf_counter()
         model = train(request, key)
         self.save(model)
+        if not model.card.reason:
+            keep_training_time(self.folder, model.card.rows, time.perf_counter() - started)
         return model
 
     def load(self, key: str) -> SignalModel | None:
