@@ -171,7 +171,8 @@ def named_paths(document: Path) -> set[str]:
     """Paths between back-ticks and behind links, without anchors and line numbers."""
     text = re.sub(r"```.*?```", "", document.read_text(), flags=re.S)
     quoted = re.findall(r"`([\w.-]+(?:/[\w.*-]+)+/?)`", text)
-    linked = [name for name in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in name]
+    found = re.findall(r"\]\(([^)#\s]+)|src=\"([^\"]+)", text)
+    linked = [name for pair in found for name in pair if name and "://" not in name]
     return {*quoted, *linked}
 
 

@@ -1,6 +1,7 @@
 """Every setting with its type, limits and default: one frozen class a section.
 
 A new key is added to the class of its section; ``config`` then reads it from freqtrade's config.
+The text below a key says what it does, and its unit in brackets at the end; see ``key_reference``.
 """
 
 import re
