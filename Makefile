@@ -36,7 +36,7 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 # Waiting threads of LightGBM would otherwise spin and starve the others on a busy machine.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-SANDBOX = $(RUN) freqai-signals sandbox $(if $(DATADIR),--datadir $(DATADIR)) \
+SANDBOX = $(RUN) freqai-signals sandbox $(if $(DATADIR),--datadir "$(DATADIR)") \
 	$(if $(PAIRS),--pairs $(PAIRS)) $(if $(EDGE),--edge $(EDGE)) --
 CONFIGS := $(foreach file,$(CONFIG),--config $(file))
 STRATEGY := $(CONFIGS) --userdir user_data \
@@ -112,7 +112,7 @@ consume: $(INSTALLED) ## a second dry run that trades on the columns of `make tr
 
 rehearse: $(INSTALLED) ## the bot on accelerated time, DAYS= at SPEED= (above 1 needs faketime); live against history
 	$(RUN) freqai-signals rehearse --config $(CONFIG) --days $(if $(GIVEN_DAYS),$(GIVEN_DAYS),1) --speed $(SPEED) \
-		$(if $(DATADIR),--datadir $(DATADIR)) $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
+		$(if $(DATADIR),--datadir "$(DATADIR)") $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
 soak: $(INSTALLED) ## the bot left alone for HOURS= (24) of the market while all goes wrong that SEED= draws; needs faketime
 	$(RUN) freqai-signals soak --hours $(or $(HOURS),24) $(if $(SEED),--seed $(SEED)) --speed $(if $(filter file,$(origin SPEED)),120,$(SPEED)) \
@@ -124,7 +124,7 @@ report: $(INSTALLED) ## the signal report of the last backtest
 # Up to the first day of TIMERANGE=: a backtest of it may know what was found.
 tune: $(INSTALLED) ## search for better LightGBM parameters on the days before TIMERANGE=; later trainings use what wins
 	$(RUN) freqai-signals tune --config $(CONFIG) --until $(firstword $(subst -, ,$(TIMERANGE))) \
-		$(if $(DATADIR),--datadir $(DATADIR)) $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
+		$(if $(DATADIR),--datadir "$(DATADIR)") $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
 # The parameter file lies beside the strategy, where freqtrade writes and looks for it.
 hyperopt: $(INSTALLED) ## freqtrade's hyperopt of SPACES= over EPOCHS= trials; later backtests use what it found
@@ -155,13 +155,13 @@ download: $(INSTALLED) ## real candles into user_data/data/binance: DAYS= or TIM
 		$(if $(GIVEN_TIMERANGE),--timerange $(GIVEN_TIMERANGE),--days $(DAYS)) \
 		$(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
-test: $(INSTALLED) ## unit, property and integration tests, doctests, README examples
+test: $(INSTALLED) ## unit, property and integration tests, doctests, examples of docs/reference.md
 	$(RUN) pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-slow: $(INSTALLED) ## the tests that train for longer or start freqtrade
 	$(RUN) pytest -n $(WORKERS) --dist loadfile -m slow $(ARGS)
 
-test-rehearsal: $(INSTALLED) ## two hours and a market night of the real bot: live equals history, whatever goes wrong
+test-rehearsal: $(INSTALLED) ## hours of the real bot: live equals history whatever goes wrong, while pairs come and go
 	$(RUN) pytest -m rehearsal $(ARGS)
 
 test-live: $(INSTALLED) ## the other tests of the real bot; on fast time, so leave the machine idle
@@ -186,7 +186,7 @@ bench: $(INSTALLED) ## the benchmarks of speed, one after the other
 
 bench-quality: $(INSTALLED) ## our recipe against stock FreqAI on later candles
 	$(BIN)/python -m benchmarks.bench_quality --timerange $(TIMERANGE) \
-		$(if $(DATADIR),--datadir $(DATADIR)) $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
+		$(if $(DATADIR),--datadir "$(DATADIR)") $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
 clean: ## remove .venv and caches; user_data stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

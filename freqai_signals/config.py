@@ -259,6 +259,10 @@ def _problem(item: Any) -> str:
     )
 
 
+POOL_FILE: Final = "pool.json"
+"""In the identifier's folder: a resolved pool, so that a restart does not change it."""
+
+
 POOL_KEY: Final = "signals_pool"
 """Top-level key under which the config that FreqAI sees holds the pool, once it is settled."""
 

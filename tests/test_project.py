@@ -147,21 +147,54 @@ def test_help_lists_every_target(repo: Path) -> None:
     assert run("make", cwd=repo) == run("make", "help", cwd=repo)
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", ".ci/run"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", "docs/reference.md", ".ci/run"]
+)
 def test_documented_commands_exist(repo: Path, document: str) -> None:
     text = (repo / document).read_text()
     named = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.M))
     assert named <= make_targets(repo)
     if document == ".ci/run":
         assert re.search(r"for target in test lint test-slow test-rehearsal;", text)
-    else:
+    elif document != "docs/reference.md":
         assert "test" in named
 
 
+_FILES_OF_RUNS = (
+    "user_data/", "dist/", "benchmarks/results", "models/", "freqaimodels/", "hyperopts/",
+    "signals/installed.json", "signals/registry", "strategies/LightGBMSignalStrategy.json",
+)  # fmt: skip
+"""What commands write; everything else that a document names must be there."""
+
+
+def named_paths(document: Path) -> set[str]:
+    """Paths between back-ticks and behind links, without anchors and line numbers."""
+    text = re.sub(r"```.*?```", "", document.read_text(), flags=re.S)
+    quoted = re.findall(r"`([\w.-]+(?:/[\w.*-]+)+/?)`", text)
+    found = re.findall(r"\]\(([^)#\s]+)|src=\"([^\"]+)", text)
+    linked = [name for pair in found for name in pair if name and "://" not in name]
+    return {*quoted, *linked}
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs"])
+def test_paths_in_documents_exist(repo: Path, document: str) -> None:
+    documents = sorted((repo / document).glob("*.md")) or [repo / document]
+    lost = []
+    for file in documents:
+        for name in named_paths(file):
+            places = (file.parent, repo, repo / "freqai_signals", repo / "freqai_signals/plugin")
+            is_made = name.startswith(_FILES_OF_RUNS) or re.fullmatch(r"[A-Z]+/[A-Z]+", name)
+            patterns = (name, f"{name}.py") if not name.endswith("/") else (name,)
+            found = [found for place in places for text in patterns for found in place.glob(text)]
+            if not is_made and not found:
+                lost.append(f"{file.name}: {name}")
+    assert lost == []
+
+
 def test_backtest_passes_its_options_on(repo: Path) -> None:
-    options = ("DATADIR=candles", "PAIRS=A/USDT B/USDT", "TIMERANGE=20240301-20240601")
+    options = ("DATADIR=my candles", "PAIRS=A/USDT B/USDT", "TIMERANGE=20240301-20240601")
     plan = run("make", "-n", "backtest", *options, cwd=repo)
-    assert "freqai-signals sandbox --datadir candles --pairs A/USDT B/USDT" in plan
+    assert 'freqai-signals sandbox --datadir "my candles" --pairs A/USDT B/USDT' in plan
     assert "-- freqtrade backtesting" in plan
     assert "--timerange 20240301-20240601" in plan
     assert "freqai-signals report --since" in plan.splitlines()[-1]

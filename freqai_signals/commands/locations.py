@@ -108,18 +108,11 @@ def ledger_location(where: Locations, given: str | None) -> str:
     ValueError
         If it is a file that is not there.
     """
-    from freqai_signals.ledger.database import ledger_url
+    from freqai_signals.ledger.database import ledger_address, ledger_url
     from freqai_signals.settings import LedgerSettings
 
     settings = LedgerSettings.model_validate(where.section("ledger"))
-    url = str(given or ledger_url(settings, where.userdir)).removeprefix("sqlite:///")
-    if "://" in url:
-        return url
-    if not Path(url).is_file():
-        raise ValueError(
-            f"no ledger at {url}; a dry or live run creates it, or name one with --ledger"
-        )
-    return f"sqlite:///{Path(url).absolute()}"
+    return ledger_address(str(given or ledger_url(settings, where.userdir)))
 
 
 def registry_location(where: Locations, given: Path | None) -> Path:

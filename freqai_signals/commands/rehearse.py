@@ -5,6 +5,7 @@ import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from freqai_signals.commands.locations import add_locations, locations
 from freqai_signals.terminal import notify
 
 if TYPE_CHECKING:
@@ -27,14 +28,7 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
     )
     parser.add_argument("--days", type=float, default=1.0, help="market days (default: 1)")
     parser.add_argument("--speed", type=float, default=60.0, help="times the clock (default: 60)")
-    parser.add_argument(
-        "--config",
-        type=Path,
-        nargs="+",
-        default=[Path("config.json")],
-        metavar="FILE",
-        help="freqtrade's configs, later ones win (default: config.json)",
-    )
+    add_locations(parser, several=True)
     parser.add_argument(
         "--datadir", type=Path, metavar="DIR", help="candles (default: the simulated market)"
     )
@@ -46,7 +40,7 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
         help="market date to begin at (default: DAYS before the candles end)",
     )
     parser.add_argument(
-        "--folder", type=Path, metavar="DIR", help="default: user_data/rehearsals/<now>"
+        "--folder", type=Path, metavar="DIR", help="default: rehearsals/<now> in --userdir"
     )
     _add_error_options(parser)
     parser.add_argument(
@@ -66,6 +60,10 @@ def _add_error_options(parser: argparse.ArgumentParser) -> None:
         help="share of requests that fail or are slow (default: 0)",
     )
     parser.add_argument(
+        "--rotate", type=int, default=0, metavar="COUNT",
+        help="trade that many pairs at a time, every hour others of the whitelist (default: all)",
+    )  # fmt: skip
+    parser.add_argument(
         "--incidents",
         "--mishaps",  # its name before 0.2
         action="store_true",
@@ -80,8 +78,14 @@ def _add_code_options(parser: argparse.ArgumentParser) -> None:
         help="class to run (default: LightGBMSignalStrategy); of one with its own rules the "
         "model's columns are compared, not its decisions",
     )  # fmt: skip
-    parser.add_argument("--strategy-path", type=Path, default=Path("strategies"))
-    parser.add_argument("--freqaimodel-path", type=Path, default=Path("freqai_models"))
+    parser.add_argument(
+        "--strategy-path", type=Path, metavar="DIR",
+        help="default: strategies in --userdir if the class is there, else here",
+    )  # fmt: skip
+    parser.add_argument(
+        "--freqaimodel-path", type=Path, metavar="DIR",
+        help="default: freqaimodels in --userdir if the model is there, else ./freqai_models",
+    )  # fmt: skip
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -95,20 +99,28 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _request(arguments: argparse.Namespace) -> "Rehearsal":
-    from freqai_signals.rehearsal.bot import STRATEGY
+    from freqai_signals.rehearsal.bot import MODEL, STRATEGY
     from freqai_signals.rehearsal.scenario import Rehearsal
 
     if not arguments.days > 0:
         arguments.usage_error("--days must be above 0")
     if not arguments.speed >= 1:
         arguments.usage_error("--speed must be at least 1")
+    if arguments.rotate < 0:
+        arguments.usage_error("--rotate must not be negative")
     if not 0 <= arguments.faults < 1:
         arguments.usage_error("--faults is a share below 1")
-    now = dt.datetime.now(dt.UTC)
-    folder = arguments.folder or Path("user_data/rehearsals") / f"{now:%Y%m%dT%H%M%S}"
+    now, where = dt.datetime.now(dt.UTC), locations(arguments)
+    if not where.configs:
+        raise ValueError("no config to rehearse; name one with --config, or its folder: --userdir")
+    folder = arguments.folder or where.userdir / "rehearsals" / f"{now:%Y%m%dT%H%M%S}"
+    strategy = arguments.strategy or STRATEGY
+    installed = (where.userdir / "strategies", where.userdir / "freqaimodels")
+    strategies = _first_with(f"{strategy}.py", installed[0], Path("strategies"))
+    models = _first_with(f"{MODEL}.py", installed[1], Path("freqai_models"))
     start = arguments.start
     return Rehearsal(
-        config=tuple(arguments.config),
+        config=where.configs,
         folder=folder,
         days=arguments.days,
         speed=arguments.speed,
@@ -117,6 +129,12 @@ def _request(arguments: argparse.Namespace) -> "Rehearsal":
         start=None if start is None else start.replace(tzinfo=start.tzinfo or dt.UTC),
         faults=arguments.faults,
         incidents=arguments.incidents,
-        code=(arguments.strategy_path, arguments.freqaimodel_path),
-        strategy=arguments.strategy or STRATEGY,
+        rotate=arguments.rotate,
+        code=(arguments.strategy_path or strategies, arguments.freqaimodel_path or models),
+        strategy=strategy,
     )
+
+
+def _first_with(name: str, *folders: Path) -> Path:
+    """The first folder with a file, the last one where none has it."""
+    return next((folder for folder in folders if (folder / name).is_file()), folders[-1])

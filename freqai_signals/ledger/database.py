@@ -22,6 +22,16 @@ class LedgerError(ValueError):
     """The ledger cannot be opened; the message gives the reason and the remedy."""
 
 
+def ledger_address(url: str) -> str:
+    """A SQLAlchemy URL from a URL or the path of an SQLite file that exists."""
+    path = url.removeprefix("sqlite:///")
+    if "://" in path:
+        return url
+    if not Path(path).is_file():
+        raise LedgerError(f"no ledger at {path}; a dry or live run writes it")
+    return f"sqlite:///{Path(path).absolute()}"
+
+
 def ledger_url(settings: LedgerSettings, user_data: Path) -> str:
     """The ledger that the settings name; by default SQLite in ``signals`` in the user's data."""
     return settings.url or f"sqlite:///{user_data.absolute() / 'signals' / 'ledger.sqlite'}"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
-from freqai_signals.ledger.database import LedgerError
+from freqai_signals.ledger.database import LedgerError, ledger_address
 from freqai_signals.ledger.ledger import Ledger
 from freqai_signals.ledger.proof.chain import LIVE
 from freqai_signals.ledger.sql_tables import HEALTH, TRAINING
@@ -60,16 +60,6 @@ def ledger_frames(
             ledger.close()
     except SQLAlchemyError as error:
         raise LedgerError(f"the ledger cannot be read: {str(error).splitlines()[0]}") from error
-
-
-def ledger_address(url: str) -> str:
-    """A SQLAlchemy URL from a URL or the path of an SQLite file that exists."""
-    path = url.removeprefix("sqlite:///")
-    if "://" in path:
-        return url
-    if not Path(path).is_file():
-        raise LedgerError(f"no ledger at {path}; a dry or live run writes it")
-    return f"sqlite:///{Path(path).absolute()}"
 
 
 def _frames(

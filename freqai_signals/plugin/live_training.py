@@ -35,6 +35,7 @@ from freqai_signals.plugin.freqai.state_files import (
     changed_inputs,
 )
 from freqai_signals.plugin.freqai.thread_priority import InferencePriority, low_priority
+from freqai_signals.plugin.pool import training_pairs
 from freqai_signals.plugin.signal_columns import MODEL_HOOKS
 from freqai_signals.provenance import hook_files, method_files
 from freqai_signals.schema import LABEL_COLUMN
@@ -77,8 +78,10 @@ class LiveTraining(IFreqaiModel):
         SignalDataKitchen.adopt(dk)
         self._forget_models_of_other_inputs(metadata["pair"])
         self._serve_at_once(metadata["pair"], dk)
-        # FreqAI's queue knows the whitelist of the start only.
-        if metadata["pair"] not in self.train_queue:
+        # FreqAI's queue knows the whitelist of the start only, and drops whom pairlists leave out;
+        # freqtrade still asks for these while a trade is open.
+        listed = metadata["pair"] in strategy.dp.current_whitelist()
+        if listed and metadata["pair"] not in self.train_queue:
             self.train_queue.append(metadata["pair"])
         dk = super().start_live(dataframe, metadata, strategy, dk)
         self._priority.decides()
@@ -128,10 +131,16 @@ class LiveTraining(IFreqaiModel):
         return latest, self.dd.served(latest.pair) if latest else None
 
     def _serve_at_once(self, pair: str, dk: FreqaiDataKitchen) -> None:
-        """A pair that joins is served by the pool's model, without waiting for FreqAI's queue."""
-        if self.dd.get_pair_dict_info(pair)[1]:
+        """A pair that joins is served by the pool's model, without waiting for FreqAI's queue.
+
+        So is one that comes back after so long that what it had has expired.
+        """
+        own = self.dd.get_pair_dict_info(pair)[1]
+        if own and not dk.check_if_model_expired(own):
             return
         latest, model = self._newest(pair)
+        if latest is not None and latest.time <= own:
+            return
         if latest is not None and model is not None:
             logger.info("%s joins; the pool's model serves it: %s", pair, model.card.version)
             self._serve(pair, model, latest.time, dk)
@@ -167,13 +176,17 @@ class LiveTraining(IFreqaiModel):
         Whether it serves is the gate's decision; either way the next one carries on from it.
         """
         wait, window = self._priority.wait, self._window(timerange)
-        about = pool[0] if len(pool) == 1 else f"the pool of {len(pool)} pairs"
+        taught = pool
+        if self.signal_settings.model.pool != "pair":
+            traded = self.strategy.dp.current_whitelist()
+            taught = training_pairs(self.signal_settings, pool, traded)
+        about = taught[0] if len(taught) == 1 else f"the pool of {len(taught)} pairs"
         notices = self.operation.notices if self.operation else None
         if notices:
             notices.training_started(about, timerange.stopts)
         failure = "it was broken off"
         try:
-            rows = self.strategy.tables.uncached_rows(pool, self.strategy, window, wait)
+            rows = self.strategy.tables.uncached_rows(taught, self.strategy, window, wait)
             model = self.store.train(self.tuning.request(pool, rows, timerange.stopts, previous))
             failure = model.card.reason
         except Exception as error:

@@ -1,9 +1,11 @@
 """The pool of a run: which pairs train the model and are its market, and FreqAI's view of them.
 
 The rule, the same in backtest and live: named pairs are the pool as they stand, without those that
-the config blacklists or the exchange does not list; of patterns and empty whitelists it is what
-freqtrade's pairlists resolve when the run begins. It then stays: pairlists may take a pair out of
-trading, not out of the market, and a pair that joins is served by the pool's model.
+the config blacklists or the exchange does not list; of patterns, empty whitelists and pairlists
+that find pairs themselves it is what freqtrade's pairlists resolve when the run begins. It then
+stays the market: pairlists may take a pair out of trading, not out of the market. A pair that joins
+is served by the pool's model at once and trains the first model after that, by the rows for which
+it has complete features; one that leaves trains no more.
 """
 
 import json
@@ -18,9 +20,15 @@ from freqtrade.data.dataprovider import DataProvider
 from freqtrade.exceptions import OperationalException
 from freqtrade.plugins.pairlist.pairlist_helpers import expand_pairlist
 
-from freqai_signals.config import POOL_KEY, SettingsError, pool_pairs, settings_from_config
+from freqai_signals.config import (
+    POOL_FILE,
+    POOL_KEY,
+    SettingsError,
+    pool_pairs,
+    settings_from_config,
+)
 from freqai_signals.files import write_atomically
-from freqai_signals.preflight.situation import is_named
+from freqai_signals.preflight.situation import is_named, pool_is_named
 from freqai_signals.provenance import digest
 from freqai_signals.settings import SignalSettings
 from freqai_signals.settings.freqai_keys import plain_freqai
@@ -29,9 +37,6 @@ logger = logging.getLogger(__name__)
 
 SETTINGS_KEY: Final = "signal_settings"
 """Top-level key under which that config holds the parsed settings."""
-
-POOL_FILE: Final = "pool.json"
-"""In the identifier's folder: a resolved pool, so that a restart does not change it."""
 
 
 def blacklisted(config: Mapping[str, Any], pairs: Sequence[str]) -> frozenset[str]:
@@ -56,9 +61,9 @@ def run_pool(
     is_live
         A running bot keeps a resolved pool over restarts, for as long as its models.
     """
-    named = pool_pairs(settings, config)
-    if not is_named(named):
+    if not pool_is_named(settings, config):
         return _resolved_pool(settings, config, dp, is_live)
+    named = pool_pairs(settings, config)
     if settings.model.pool_pairs:
         return named
     left_out = blacklisted(config, named) | {pair for pair in named if dp.market(pair) is None}
@@ -67,6 +72,23 @@ def run_pool(
             "Not in the pool, blacklisted or unknown to the exchange: %s", ", ".join(left_out)
         )
     return tuple(pair for pair in named if pair not in left_out) or named
+
+
+def training_pairs(
+    settings: SignalSettings, pool: Sequence[str], traded: Sequence[str]
+) -> tuple[str, ...]:
+    """The pairs whose rows train the pool's next model, sorted: the pool and who has joined it.
+
+    Parameters
+    ----------
+    settings
+        ``model.pool_pairs`` keeps everybody else out of training.
+    pool
+        From :func:`run_pool`; the market, whoever trains.
+    traded
+        What the pairlists resolve when the training begins.
+    """
+    return tuple(pool) if settings.model.pool_pairs else tuple(sorted({*pool, *traded}))
 
 
 def freqai_config(

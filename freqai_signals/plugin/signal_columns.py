@@ -54,6 +54,9 @@ MODEL_HOOKS = (
 """Methods of a strategy that shape the model: where one changes, models are trained again."""
 
 
+_SWITCHES = ("process_only_new_candles", "use_exit_signal")
+
+
 class SignalColumns(IStrategy):
     """Gives a strategy of your own the columns of LightGBMSignalClassifier.
 
@@ -79,8 +82,12 @@ class SignalColumns(IStrategy):
         if own_timeframe is not None:
             # As freqtrade does a little later; the model must not read another one.
             config.setdefault("timeframe", own_timeframe)
+        # freqtrade takes these from the class where the config has none, but only later.
+        own = {name: False for name in _SWITCHES if getattr(self, name, True) is False}
         try:
-            self.signal_settings = checked_settings(config, own_exits=self.exits_are_ours)
+            self.signal_settings = checked_settings(
+                {**own, **config}, own_exits=self.exits_are_ours
+            )
         except SettingsError as error:
             raise OperationalException(str(error)) from error
         self.timeframe = self.signal_settings.timeframe

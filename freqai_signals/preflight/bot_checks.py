@@ -4,19 +4,21 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+from freqai_signals.files import merged_config
 from freqai_signals.preflight.findings import Finding, error, ok, warning
-from freqai_signals.preflight.situation import Situation, is_named, mapping
+from freqai_signals.preflight.situation import Situation, mapping, pool_is_named
 
 _SECRETS: Final = ("credentials.json", "credentials.consumer.json")
 
 
 def pairlists_can_be_served(situation: Situation) -> Iterator[Finding]:
     """What pairlists resolve can be trained on and served."""
-    if is_named(situation.pool):
+    if pool_is_named(situation.settings, situation.config):
         yield ok(f"pool: {len(situation.pool)} pairs, named in the config")
         return
     if situation.settings.model.pool == "pair":
@@ -28,8 +30,7 @@ def pairlists_can_be_served(situation: Situation) -> Iterator[Finding]:
                 "use 'whitelist', or name the pairs in exchange.pair_whitelist",
             )
         return
-    if situation.purpose == "look" or is_named(situation.pairs):
-        yield ok("pool: what the pairlists resolve at start; pairs that join are served by it")
+    yield ok("pool: what the pairlists resolve at start; pairs that join are served by its model")
 
 
 def names_fit_ledger(situation: Situation) -> Iterator[Finding]:
@@ -149,7 +150,7 @@ def identifier_is_free(situation: Situation) -> Iterator[Finding]:
     written = max((file.stat().st_mtime for file in files), default=0.0)
     if time.time() - written > 2 * situation.settings.candle_seconds:
         return
-    other = _trader_in(folder.absolute())
+    other = _trader_in(folder.absolute(), identifier)
     if other is not None:
         yield warning(
             f"freqai.identifier: process {other} trades with {identifier!r} now",
@@ -158,18 +159,38 @@ def identifier_is_free(situation: Situation) -> Iterator[Finding]:
         )
 
 
-def _trader_in(user_data: Path) -> int | None:
-    """Another process of ``freqtrade trade`` that has files of a user's data open."""
+def _trader_in(user_data: Path, identifier: str) -> int | None:
+    """Another process of ``freqtrade trade`` that has files of a user's data open.
+
+    One whose configs can be read and name another identifier is no other bot of this one.
+    """
     import psutil
 
-    for process in psutil.process_iter(["pid", "cmdline"]):
+    for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         command = process.info["cmdline"] or []
         trades = "trade" in command and any("freqtrade" in part for part in command)
         if not trades or process.info["pid"] == os.getpid():
             continue
         try:
-            if any(Path(file.path).is_relative_to(user_data) for file in process.open_files()):
-                return int(process.info["pid"])
+            if not any(Path(file.path).is_relative_to(user_data) for file in process.open_files()):
+                continue
         except (psutil.Error, OSError):
             continue
+        if _identifier_of(command, Path(process.info.get("cwd") or ".")) in (identifier, None):
+            return int(process.info["pid"])
     return None
+
+
+def _identifier_of(command: Sequence[str], folder: Path) -> str | None:
+    """FreqAI's identifier in the configs of a command line; None where it cannot be read."""
+    files = []
+    for option, value in pairwise(command):
+        if option in ("--config", "-c"):
+            files.append(folder / value)
+        elif option.startswith("--config="):
+            files.append(folder / option.removeprefix("--config="))
+    try:
+        found = mapping(merged_config(files).get("freqai")).get("identifier")
+    except (ValueError, OSError):
+        return None
+    return None if found is None else str(found)

@@ -17,6 +17,7 @@ from freqai_signals.preflight.situation import Situation, is_named
 from freqai_signals.schema import LABEL_COLUMN, SignalClass
 from freqai_signals.settings import LabelSettings
 from freqai_signals.signals.expected_value import held_hours, round_trip_cost
+from freqai_signals.training.training_times import seconds_of_training
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,9 @@ _FACTORS: Final = (0.5, 2.0)
 _MANY_HOLES: Final = 0.01
 _SECONDS_A_WINDOW: Final = 6.0
 _SECONDS_A_MILLION_ROWS: Final = 90.0
+_SECONDS_OF_PREDICTION: Final = 2.0
 _KILOBYTES_A_ROW: Final = 0.2
+_MEGABYTES_A_MODEL: Final = 2.0
 
 
 def candles_reach(situation: Situation) -> Iterator[Finding]:
@@ -200,13 +203,18 @@ def effort_is_known(situation: Situation) -> Iterator[Finding]:
     pairs = max(1, len(situation.pairs))
     models = windows * (1 if settings.model.pool == "whitelist" else pairs)
     rows = settings.train_period_days * settings.candles_per_day * pairs / settings.model.row_step
-    seconds = models * (_SECONDS_A_WINDOW + _SECONDS_A_MILLION_ROWS * rows / 1e6)
-    seconds += pairs * windows * 2
-    disk = days * settings.candles_per_day * pairs * _KILOBYTES_A_ROW / 1000 + 2 * models
+    store = None if situation.user_data is None else situation.user_data / "signals" / "models"
+    a_training, known = (0.0, 0) if store is None else seconds_of_training(store, rows)
+    a_training = a_training or _SECONDS_A_WINDOW + _SECONDS_A_MILLION_ROWS * rows / 1e6
+    sizes = [] if store is None else [file.stat().st_size / 1e6 for file in store.glob("*.model")]
+    seconds = models * a_training + pairs * windows * _SECONDS_OF_PREDICTION
+    disk = days * settings.candles_per_day * pairs * _KILOBYTES_A_ROW / 1000
+    disk += models * (float(np.mean(sizes)) if sizes else _MEGABYTES_A_MODEL)
+    basis = f"as {known} trainings took here" if known else "a rule of thumb, two cores"
     yield ok(
         f"effort: {windows} windows of {days:.0f} days in all, {models} trainings of about "
-        f"{rows:,.0f} rows, roughly {max(1, round(seconds / 60)):,} minutes on two cores and "
-        f"{disk:,.0f} MB"
+        f"{rows:,.0f} rows, roughly {max(1, round(seconds / 60)):,} minutes ({basis}) and "
+        f"{max(1, round(disk)):,} MB"
     )
 
 

@@ -18,6 +18,7 @@ SpanReader = Callable[[str, str], Span | None]
 FrameReader = Callable[[str], pd.DataFrame | None]
 """Stored base candles of a pair, None if there are none; ValueError if unreadable."""
 
+_STATIC: Final = "StaticPairList"
 _NAME: Final = re.compile(r"[\w-]+/[\w-]+(:[\w-]+)?")
 
 Purpose = Literal["trade", "backtest", "look"]
@@ -138,6 +139,19 @@ def is_named(pairs: Sequence[str]) -> bool:
     (True, False, False)
     """
     return bool(pairs) and all(_NAME.fullmatch(pair) for pair in pairs)
+
+
+def pool_is_named(settings: SignalSettings, config: Mapping[str, Any]) -> bool:
+    """Whether the config names the pool; else it is what the pairlists resolve.
+
+    A pairlist that finds its pairs itself, such as VolumePairList, looks at no whitelist, so one
+    that was left in the config names nothing.
+    """
+    if settings.model.pool_pairs:
+        return is_named(pool_pairs(settings, config))
+    first = next(iter(config.get("pairlists") or ()), None)
+    is_static = first is None or mapping(first).get("method") == _STATIC
+    return is_static and is_named(pool_pairs(settings, {"exchange": {}, **config}))
 
 
 def _readable(config: Mapping[str, Any]) -> SignalSettings:

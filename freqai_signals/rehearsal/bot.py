@@ -30,6 +30,9 @@ from freqai_signals.sandbox.runner.environment import child_environment, sandbox
 STRATEGY: Final = "LightGBMSignalStrategy"
 """The rehearsed strategy; hyperopt's parameter file beside it has the same name."""
 
+MODEL: Final = "LightGBMSignalClassifier"
+"""The rehearsed model."""
+
 _TIMEOUT_MS: Final = 10_000
 _STOP_SECONDS: Final = 120.0
 

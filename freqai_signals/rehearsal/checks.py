@@ -23,7 +23,8 @@ LAST_SECONDS: Final = 60.0
 
 _EXIT_CANDLES: Final = 3
 _LAST_CANDLES: Final = 3
-_NOT_SERVED: Final = ("missing candle", "exchange down")
+_NOT_LISTED: Final = "not in the pairlist"
+_NOT_SERVED: Final = ("missing candle", "exchange down", _NOT_LISTED)
 _UNKNOWABLE: Final = ("ledger removed",)
 """A ledger that begins anew does not know of candles that nobody has decided yet."""
 _SHOWN: Final = 3
@@ -169,7 +170,13 @@ def no_lost_row(
         for pair, candle, kind in zip(ledger["pair"], ledger["candle"], ledger["kind"], strict=True)
     }
     times = {pair: [candle for name, candle in decided if name == pair] for pair in pairs}
-    wrong = [f"{pair} never decided" for pair in pairs if not times[pair]]
+    first = min((candle for _, candle in decided), default=0)
+    always = [(pair, _due_candles([first], context)) for pair in pairs if not times[pair]]
+    wrong = [
+        f"{pair} never decided"
+        for pair, candles in always
+        if not decided or any(_cause((pair, candle), context) != _NOT_LISTED for candle in candles)
+    ]
     due = [(pair, candle) for pair in pairs for candle in _due_candles(times[pair], context)]
     gaps = Counter(_cause(key, context) for key in due if kinds.get(key) == "gap")
     lost, not_served = {key for key in decided if key not in kinds}, Counter[str]()
@@ -258,18 +265,20 @@ def _cause(key: tuple[str, int], context: CheckContext) -> str:
     """Why a candle was not decided when it closed."""
     pair, candle = key
     close, after = candle + context.candle_seconds, candle + 2 * context.candle_seconds
-    if 1000 * candle in context.incidents.unserved(pair):
-        return "missing candle"
-    if context.down(close - 1, after):
-        return "exchange down"
-    if context.away(close - 1, after):
-        return "bot away"
-    if any(1000 * candle <= at < 1000 * after for at in context.incidents.removed):
-        return "ledger removed"
-    late = [span for span in context.incidents.late if span[0] == pair]
-    if any(start <= 1000 * after and 1000 * close < stop for _, start, stop, _ in late):
-        return "late candle"
-    return "bot too slow"
+    incidents = context.incidents
+    absent = [(start, stop) for name, start, stop in incidents.absent if name == pair]
+    late = [span for span in incidents.late if span[0] == pair]
+    causes = {
+        _NOT_LISTED: any(start <= 1000 * close < stop for start, stop in absent),
+        "missing candle": 1000 * candle in incidents.unserved(pair),
+        "exchange down": context.down(close - 1, after),
+        "bot away": context.away(close - 1, after),
+        "ledger removed": any(1000 * candle <= at < 1000 * after for at in incidents.removed),
+        "late candle": any(
+            start <= 1000 * after and 1000 * close < stop for _, start, stop, _ in late
+        ),
+    }
+    return next((cause for cause, holds in causes.items() if holds), "bot too slow")
 
 
 def _listed(wrong: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -12,9 +13,10 @@ from rich import progress
 from rich.console import Console
 
 from freqai_signals.config import settings_from_config
-from freqai_signals.rehearsal.bot import STRATEGY, RehearsedBot, write_config
+from freqai_signals.rehearsal.bot import MODEL, STRATEGY, RehearsedBot, write_config
 from freqai_signals.rehearsal.incidents import Incidents, plan_incidents
 from freqai_signals.rehearsal.outcome import Outcome, judged
+from freqai_signals.rehearsal.rotation import absences, listed, write_pairlist
 from freqai_signals.rehearsal.run_record import RunRecord, keep_parameters
 from freqai_signals.rehearsal.scenario import (
     DAY_MS,
@@ -51,9 +53,8 @@ def rehearse(request: Rehearsal, notify: Callable[[str], None]) -> Outcome:
     candles = served_folder(request.datadir, request.market, pairs, notify).resolve()
     clock, shift_ms = rehearsed_time(request, candles)
     stop_ms = clock.start_ms + int(request.days * DAY_MS)
-    incidents, faults = Incidents(), request_faults(request)
-    if request.incidents:
-        incidents = plan_incidents(pairs, clock.start_ms, stop_ms, 1000 * settings.candle_seconds)
+    faults = request_faults(request)
+    incidents = _planned(request, pairs, (clock.start_ms, stop_ms), 1000 * settings.candle_seconds)
     incidents.begin(faults)
     history = load_candles(candles, pairs, settings, shift_ms, incidents)
     request.folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,9 @@ def rehearse(request: Rehearsal, notify: Callable[[str], None]) -> Outcome:
             notify(announcement(request, clock))
             # Loading took seconds, which at speed 60 would be minutes of market time.
             clock.begin()
-            status, memory = _run(bot, stop_ms, lambda now: incidents.apply(faults, now))
+            tick = _tick(request, pairs, incidents, faults, clock.start_ms)
+            tick(clock.start_ms)
+            status, memory = _run(bot, stop_ms, tick)
     RunRecord(
         candles=str(candles),
         shift_ms=shift_ms,
@@ -90,12 +93,34 @@ def rehearse(request: Rehearsal, notify: Callable[[str], None]) -> Outcome:
     return judged(request.folder)
 
 
+def _planned(
+    request: Rehearsal, pairs: tuple[str, ...], span: tuple[int, int], candle_ms: int
+) -> Incidents:
+    """What goes wrong and who comes and goes between two times, ms since 1970."""
+    incidents = plan_incidents(pairs, *span, candle_ms) if request.incidents else Incidents()
+    away = absences(pairs, request.rotate, *span) if request.rotate else ()
+    return replace(incidents, absent=away)
+
+
+def _tick(
+    request: Rehearsal, pairs: tuple[str, ...], incidents: Incidents, faults: Faults, start_ms: int
+) -> Callable[[int], None]:
+    """What is done again and again with the market's time."""
+
+    def tick(now: int) -> None:
+        incidents.apply(faults, now)
+        if request.rotate:
+            write_pairlist(request.folder, listed(pairs, request.rotate, start_ms, now))
+
+    return tick
+
+
 def bot_options(config: Path, code: tuple[Path, Path], strategy: str = STRATEGY) -> tuple[str, ...]:
     """Options of freqtrade for a config, a strategy and the package's model."""
     return (
         *("--config", str(config.resolve())),
         *("--strategy", strategy, "--strategy-path", str(code[0].resolve())),
-        *("--freqaimodel", "LightGBMSignalClassifier"),
+        *("--freqaimodel", MODEL),
         *("--freqaimodel-path", str(code[1].resolve())),
     )
 

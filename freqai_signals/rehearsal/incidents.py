@@ -31,11 +31,14 @@ class Incidents:
         Spans in which the bot did not run, or slept, up to its next decision.
     removed
         Moments at which the folder with the ledger was removed.
+    absent
+        Pair and span in which the bot's pairlist leaves it out.
     """
 
     outages: tuple[tuple[int, int], ...] = ()
     late: tuple[tuple[str, int, int, int], ...] = ()
     missing: dict[str, list[int]] = field(default_factory=dict)
+    absent: tuple[tuple[str, int, int], ...] = ()
     spoiled: tuple[tuple[str, int, Spoiling], ...] = ()
     away: tuple[tuple[int, int], ...] = ()
     removed: tuple[int, ...] = ()

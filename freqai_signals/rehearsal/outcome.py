@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from freqai_signals.config import settings_from_config
+from freqai_signals.config import POOL_FILE, settings_from_config
 from freqai_signals.dataset.pair_tables import add_labels
 from freqai_signals.live.decision_log import LiveRow
 from freqai_signals.model import artefact
@@ -87,7 +87,7 @@ def judged(folder: Path) -> Outcome:
     settings = tuned_settings(settings_from_config(config), folder)
     pairs = tuple(config["exchange"]["pair_whitelist"])
     candles = load_candles(Path(run.candles), pairs, settings, run.shift_ms, run.incidents)
-    return outcome(folder, run, candles, settings)
+    return outcome(folder, run, candles, settings, _resolved_pool(folder / "user_data", config))
 
 
 def outcome(
@@ -95,19 +95,19 @@ def outcome(
     run: RunRecord,
     candles: Mapping[str, pd.DataFrame],
     settings: SignalSettings,
+    market: tuple[str, ...] = (),
 ) -> Outcome:
-    """Compare and score the records of a folder's bot.
+    """Compare and score the records of a folder's bot; ``market`` is its pool, if not all pairs.
 
     Decisions after the end do not count: the bot was stopping, so the ledger may lack them.
     """
-    in_time = (row for row in record_of(folder).rows() if 1000 * row.written < run.stop_ms)
-    recorded = list(in_time)
+    recorded = [row for row in record_of(folder).rows() if 1000 * row.written < run.stop_ms]
     trades = trades_of(folder)
     models = _Models(folder / "user_data")
     view = LedgerView.of(settings, folder / "user_data")
     rows, differences = view.applied(recorded, models.number) if view else (recorded, [])
     own_rules = run.strategy != STRATEGY
-    history = History(candles, settings, _stops(trades, settings), models, own_rules)
+    history = History(candles, settings, _stops(trades, settings), models, own_rules, market)
     parity = compare(rows, history)
     parity = replace(parity, mismatches=(*differences, *parity.mismatches))
     costs = {row.pair: row.cost for row in rows}
@@ -134,8 +134,7 @@ def outcome(
         checks.insert(2, no_missed_exit(trades, exits, context))
     if view is not None:
         checks.append(no_lost_row(decided, view.predictions, tuple(candles), context))
-    text = json.dumps(parity.as_dict(), indent=1, default=str)
-    (folder / "parity.json").write_text(text)
+    (folder / "parity.json").write_text(json.dumps(parity.as_dict(), indent=1, default=str))
     return Outcome(
         parity=parity,
         frames=frames,
@@ -169,6 +168,15 @@ class _Models:
         """In the store, or where the rehearsal moved the store of that time."""
         present = (self._user_data / "signals" / "models").glob(f"{key}*.model")
         return sorted(present) or sorted((self._user_data / "removed").rglob(f"{key}*.model"))
+
+
+def _resolved_pool(user_data: Path, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The pool that the bot has resolved and stored; empty where its config names one."""
+    path = user_data / "models" / str(config["freqai"].get("identifier")) / POOL_FILE
+    try:
+        return tuple(json.loads(path.read_text())["pairs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
 
 
 def _stops(trades: list[dict[str, Any]], settings: SignalSettings) -> dict[str, list[int]]:

@@ -99,7 +99,7 @@ class History:
     Attributes
     ----------
     candles
-        Pool pair to its base candles without holes, from long before the first live candle on.
+        Pair to its base candles without holes, from long before the first live candle on.
     settings
         Those of the bot.
     stops
@@ -109,6 +109,8 @@ class History:
     own_rules
         Whether a strategy of the user's decided. Then its decisions stand as recorded, and what is
         compared are the model's columns, which those rules read.
+    market
+        The pool; empty where it is all pairs of ``candles``.
     """
 
     candles: Mapping[str, pd.DataFrame]
@@ -116,6 +118,7 @@ class History:
     stops: Mapping[str, Sequence[int]]
     model: Callable[[int], SignalModel | None]
     own_rules: bool = False
+    market: tuple[str, ...] = ()
 
 
 def compare(live: Iterable[LiveRow], history: History) -> Parity:
@@ -137,7 +140,8 @@ def compare(live: Iterable[LiveRow], history: History) -> Parity:
     rows: dict[str, dict[str, LiveRow]] = {}
     for row in live:
         rows.setdefault(row.pair, {})[row.date] = row
-    features = FeatureCache(history.settings, tuple(sorted(history.candles)))
+    market = history.market or tuple(sorted(history.candles))
+    features = FeatureCache(history.settings, market)
     mismatches: list[Mismatch] = []
     expected = {}
     for pair, by_date in rows.items():

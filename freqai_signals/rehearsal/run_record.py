@@ -74,6 +74,7 @@ class RunRecord:
             tuple((start, stop) for start, stop in planned["outages"]),
             tuple((pair, start, stop, by) for pair, start, stop, by in planned["late"]),
             planned["missing"],
+            tuple((pair, start, stop) for pair, start, stop in planned.get("absent", ())),
             tuple((pair, at, kind) for pair, at, kind in planned.get("spoiled", ())),
             tuple((start, stop) for start, stop in planned.get("away", ())),
             tuple(planned.get("removed", ())),

@@ -12,6 +12,7 @@ from freqai_signals.files import merged_config
 from freqai_signals.rehearsal.bot import STRATEGY
 from freqai_signals.rehearsal.fast_clock import FastClock
 from freqai_signals.rehearsal.incidents import Incidents
+from freqai_signals.rehearsal.rotation import rotating_pairlist
 from freqai_signals.sandbox.exchange.app import contracts_of
 from freqai_signals.sandbox.exchange.candle_store import CandleSeries, CandleStore
 from freqai_signals.sandbox.exchange.clock import WEEK_MS, wall_clock_ms, weeks_onto_clock
@@ -51,6 +52,8 @@ class Rehearsal:
         Share of requests that fail.
     incidents
         Whether candles are missing and late, and the exchange is down for a while.
+    rotate
+        Pairs that the bot trades at a time, every hour others of the whitelist; 0 trades all.
     code
         Folders of strategy and model.
     strategy
@@ -67,6 +70,7 @@ class Rehearsal:
     start: dt.datetime | None = None
     faults: float = 0.0
     incidents: bool = False
+    rotate: int = 0
     code: tuple[Path, Path] = (Path("strategies"), Path("freqai_models"))
     strategy: str = STRATEGY
 
@@ -77,11 +81,18 @@ def rehearsed_config(request: Rehearsal) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If a file is not JSON; the message names it.
+        If a file is not JSON; the message names it. If there are too few pairs to rotate.
     """
     config = merged_config(request.config)
     if request.pairs:
         config["exchange"]["pair_whitelist"] = list(request.pairs)
+    if request.rotate:
+        pairs = config["exchange"]["pair_whitelist"]
+        if not request.rotate < len(pairs):
+            raise ValueError(
+                f"--rotate {request.rotate} needs more pairs than that, got {len(pairs)}"
+            )
+        config["pairlists"] = [rotating_pairlist(request.folder, request.rotate)]
     for section in ("api_server", "telegram", "webhook", "discord"):
         config.pop(section, None)
     return config | {"dry_run": True, "cancel_open_orders_on_exit": False}

@@ -1,6 +1,7 @@
 """Every setting with its type, limits and default: one frozen class a section.
 
 A new key is added to the class of its section; ``config`` then reads it from freqtrade's config.
+The text below a key says what it does, and its unit in brackets at the end; see ``key_reference``.
 """
 
 import re
@@ -102,14 +103,19 @@ class SignalSettings(StrictModel):
     # Read from keys of FreqAI and freqtrade.
     booster: BoosterSettings = BoosterSettings()
     timeframe: str = DEFAULT_TIMEFRAME
+    """freqtrade's base timeframe."""
     label_horizon_candles: Annotated[int, Field(ge=1, le=2000)] = 24
+    """How far the label looks ahead [candles]."""
     indicator_periods_candles: Annotated[
         tuple[Annotated[int, Field(ge=2, le=100_000)], ...],
         Strict(False),
         Field(min_length=1, max_length=20),
     ] = (6, 12, 36, 144)
+    """Spans of the features [candles]."""
     train_period_days: Annotated[int, Field(ge=1, le=10_000)] = 360
+    """Length of a training window [days]."""
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
+    """Newest rows of a window, held out for early stopping and calibration [fraction]."""
 
     workers: Annotated[int | None, Field(ge=1, le=1024)] = None
     """Trainings at a time; None is one a core. No prediction depends on it."""

@@ -17,9 +17,13 @@ class CostSettings(Section):
     affects: ClassVar[Effect] = "nothing"
 
     fee: Annotated[float, Field(ge=0, lt=0.1)] | None = None
+    """Of one side; null uses the exchange's [fraction]."""
     liquidity: Literal["taker", "maker"] = "taker"
+    """Which of the exchange's fees."""
     slippage: Annotated[float, Field(ge=0, lt=0.1)] = 0.0
+    """Of one side, beside the fee [fraction]."""
     funding: Annotated[float, Field(ge=0, lt=0.1)] = 0.0001
+    """Funding that a futures position pays every eight hours [fraction]."""
 
 
 class DecisionSettings(Section):
@@ -35,19 +39,34 @@ class DecisionSettings(Section):
     affects: ClassVar[Effect] = "nothing"
 
     weak: Fraction = 0.90
+    """Confidence from which a signal is weak."""
     medium: Fraction = 0.97
+    """Confidence from which it is medium."""
     strong: Fraction = 0.99
+    """Confidence from which it is strong."""
     minimum_confidence: Fraction = 0.90
+    """Confidence that a buy or sell needs."""
     reference_confidence: Fraction = 0.90
+    """Confidence from which repeats and shares are counted exactly; keep it while thresholds are
+    compared."""
     hold_confidence: Fraction = 0.85
+    """Confidence from which a predicted hold is a signal to do nothing."""
     expected_value_rule: bool = True
+    """Whether a signal needs an expected return after costs above the margin."""
     expected_value_margin: Annotated[float, Field(ge=-1, le=1)] = 0.0
+    """That margin [fraction]."""
     repeat_window_candles: Annotated[int, Field(ge=0, le=100_000)] = 6
+    """Candles in which the same signal is not repeated [candles]."""
     repeat_confidence_step: Fraction = 0.10
+    """Unless it is so much more confident."""
     cooldown_candles: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """Pause of a pair after its stop; 0 is one candle, by freqtrade's StoplossGuard [candles]."""
     maximum_share: Annotated[float, Field(gt=0, le=1)] = 0.10
+    """Candles acted on, at most [fraction]."""
     maximum_share_window_candles: Annotated[int, Field(ge=1, le=100_000)] = 288
+    """Within so many candles [candles]."""
     resync_candles: Annotated[int, Field(ge=1, le=1_000_000)] = 288
+    """Memory of emitted signals is reset so often, counted from 1970 [candles]."""
 
     @property
     def lowest_confidence(self) -> float:
@@ -85,9 +104,13 @@ class SizingSettings(Section):
     affects: ClassVar[Effect] = "nothing"
 
     method: Literal["fixed", "kelly"] = "fixed"
+    """`fixed` is freqtrade's stake, `kelly` scales it with the edge."""
     kelly_fraction: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """Share of the full Kelly stake [fraction]."""
     maximum_stake_share: Annotated[float, Field(gt=0, le=1)] = 0.20
+    """Share of the wallet, at most [fraction]."""
     leverage: Annotated[float, Field(ge=1, le=20)] = 1.0
+    """On futures, and never more than the exchange allows."""
 
 
 class ExitSettings(Section):
@@ -103,8 +126,14 @@ class ExitSettings(Section):
     affects: ClassVar[Effect] = "model"
 
     horizon: bool = True
+    """Leave at the label's horizon."""
     opposite_signal: bool = True
+    """Leave on a trusted opposite prediction."""
     opposite_confidence: Fraction = 0.65
+    """Confidence that it needs."""
     negative_expected_value: bool = False
+    """Leave when the expected return of staying is negative."""
     stop_multiple: Annotated[float, Field(gt=0, le=1000)] | None = 3.0
+    """Stop, null for none [barrier widths]."""
     profit_multiple: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """Profit barrier, null for none [barrier widths]."""

@@ -33,6 +33,7 @@ _WITHOUT_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
         "shuffle_after_split": _PURGED,
         "reverse_train_test_order": _PURGED,
         "stratify_training_data": _PURGED,
+        "indicator_max_period_candles": "the strategy knows how far its features look back",
         "buffer_train_data_candles": "rows whose outcome is unknown are left out anyway",
     },
     "freqai.data_split_parameters": {

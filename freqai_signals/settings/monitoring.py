@@ -22,11 +22,17 @@ class GateSettings(Section):
     affects: ClassVar[Effect] = "predictions"
 
     where: Literal["live", "always", "never"] = "live"
+    """Applied in live retraining, in backtests as well (`always`), or never."""
     significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """Level at which a challenger that is worse than the champion is refused."""
     tolerance: Annotated[float, Field(ge=0, le=1)] = 0.002
+    """Log loss by which it may be worse [nats]."""
     prior_significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.001
+    """Level at which it must beat the class shares."""
     minimum_skill: Annotated[float, Field(ge=0, lt=1)] = 0.005
+    """And by how much."""
     minimum_days: Annotated[float, Field(ge=1, le=10_000)] = 3.0
+    """Held-out days that a comparison needs [days]."""
 
 
 class RegistrySettings(Section):
@@ -40,8 +46,11 @@ class RegistrySettings(Section):
     affects: ClassVar[Effect] = "nothing"
 
     folder: str = ""
+    """Where versions are kept; empty: `signals/registry` in the user's data."""
     keep: Annotated[int, Field(ge=2, le=10_000)] = 20
+    """Versions that are kept, beside those in use."""
     sign: bool = True
+    """Whether model files are signed with a key in the user's data."""
 
 
 class StorageSettings(Section):
@@ -70,10 +79,15 @@ class LedgerSettings(Section):
     affects: ClassVar[Effect] = "nothing"
 
     enabled: bool = True
+    """Whether predictions and outcomes are stored."""
     url: str = ""
+    """SQLAlchemy's URL; empty for a SQLite file in the user's data."""
     queue_rows: Annotated[int, Field(ge=100, le=10_000_000)] = 50_000
+    """Rows that wait while the database is away, at most [rows]."""
     wait_seconds: Annotated[float, Field(ge=0, le=30)] = 2.0
+    """A message waits so long for its row, at most [seconds]."""
     detail_days: Annotated[int, Field(ge=0, le=36_500)] = 400
+    """Rows are kept so long, then as sums over days; 0 keeps all [days]."""
 
     @field_validator("detail_days")
     @classmethod
@@ -103,11 +117,17 @@ class DriftSettings(Section):
     affects: ClassVar[Effect] = "nothing"
 
     enabled: bool = True
+    """Whether live data and quality are monitored."""
     stale_candles: Annotated[int, Field(ge=1, le=100_000)] = 3
+    """Candles of silence that are a reason for concern [candles]."""
     retrain_from: Literal["warning", "drift", "halted", "never"] = "drift"
+    """Level from which the bot trains before the schedule."""
     block_entries_from: Literal["warning", "drift", "halted", "never"] = "halted"
+    """Level from which nothing is entered."""
     confidence_step: Fraction = 0.02
+    """Added to the confidence that a signal needs, from the level `warning` on."""
     resume_candles: Annotated[int, Field(ge=1, le=1_000_000)] = 144
+    """Candles without a reason after which a level improves [candles]."""
 
 
 class AlertSettings(Section):
@@ -120,7 +140,12 @@ class AlertSettings(Section):
     affects: ClassVar[Effect] = "nothing"
 
     enabled: bool = True
+    """Whether messages are sent."""
     cooldown_candles: Annotated[int, Field(ge=0, le=1_000_000)] = 72
+    """Candles before the same message is repeated [candles]."""
     summarise_from: Annotated[int, Field(ge=2, le=10_000)] = 3
+    """Pairs with the same alert that become one message."""
     every_signal: bool = False
+    """Whether each emitted signal is sent too."""
     daily_summary: bool = False
+    """Whether the first loop of a day (UTC) sends a summary of the day before."""

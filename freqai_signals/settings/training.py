@@ -33,11 +33,17 @@ class LabelSettings(Section):
     affects: ClassVar[Effect] = "model"
 
     kind: LabelKind = "triple_barrier"
+    """Rule of the label."""
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.002
+    """Of kind `fixed`: move of the close over the horizon that is a buy or sell [fraction]."""
     k: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """Barrier or threshold in units of sigma * sqrt(horizon); not of kind `fixed`."""
     volatility_span_days: Annotated[float, Field(gt=0, le=30)] = 1.0
+    """Span of the volatility sigma that scales the barriers [days]."""
     floor: Annotated[float, Field(ge=0, lt=1)] = 0.004
+    """Smallest barrier or threshold, and never below the round-trip cost [fraction]."""
     both_touched: Literal["hold", "lower_first"] = "hold"
+    """Label of a row whose first candle touches both barriers."""
 
 
 class FeatureSettings(Section):
@@ -52,10 +58,18 @@ class FeatureSettings(Section):
     affects: ClassVar[Effect] = "predictions"
 
     groups: Annotated[tuple[FeatureGroup, ...], Strict(False), Field(min_length=1)] = FEATURE_GROUPS
+    """Groups of features that are computed."""
     higher_timeframes: Annotated[Names, Field(max_length=10)] = ("1h", "4h")
+    """Longer timeframes, derived from base candles; FreqAI's longer `include_timeframes` where not
+    given."""
     lead_pair: Annotated[str, Field(max_length=64)] = "BTC"
+    """Pair of the pool, or its coin, whose moves are features of all; their mean where the default
+    is no pool pair."""
     volatility_span_days: Annotated[float, Field(gt=0, le=30)] = 1.0
+    """Span of the volatility that is the unit of moves; features look back three times as far
+    [days]."""
     season_days: Annotated[int, Field(ge=1, le=30)] = 7
+    """Days over which the same time of day is compared [days]."""
 
 
 class ValidationSettings(Section):
@@ -64,9 +78,13 @@ class ValidationSettings(Section):
     affects: ClassVar[Effect] = "model"
 
     embargo_candles: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """Candles left out around held-out rows, beside the purge by event end [candles]."""
     min_rows: Annotated[int, Field(ge=50, le=10_000_000)] = 500
+    """Rows below which a window abstains [rows]."""
     min_class_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 20
+    """Rows of each class below which a window abstains [rows]."""
     accuracy_warning: Fraction = 0.55
+    """Accuracy on held-out rows below which the log warns [fraction]."""
 
 
 class ModelSettings(Section):
@@ -83,13 +101,22 @@ class ModelSettings(Section):
     affects: ClassVar[Effect] = "model"
 
     kind: ModelKind = "two_stage"
+    """`two_stage`: move against hold, then buy against sell; `multiclass`: the three at once."""
     pool: Literal["pair", "whitelist"] = "whitelist"
+    """One model for all pairs (`whitelist`) or one a `pair`."""
     pool_pairs: Names = ()
+    """Pairs that train the model and are its market, whatever is traded; none: the whitelist."""
     row_step: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Trains on every n-th candle; no common divisor with 12, so that every minute of the hour
+    occurs [candles]."""
     refit: bool = True
+    """Train again on all rows, the held-out ones included."""
     refit_factor: Annotated[float, Field(ge=0.5, le=3)] = 1.1
+    """Rounds of the refit, times the best number."""
     early_stopping_rounds: Annotated[int, Field(ge=1, le=100_000)] = 30
+    """Rounds without progress on held-out rows before boosting stops [rounds]."""
     seeds: Annotated[int, Field(ge=1, le=20)] = 1
+    """Boosters of so many seeds, averaged."""
 
 
 class SelectionSettings(Section):
@@ -103,10 +130,15 @@ class SelectionSettings(Section):
     affects: ClassVar[Effect] = "model"
 
     enabled: bool = False
+    """Whether features that are not missed are left out."""
     gain_share: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Share of the gain of each booster that the kept features make up [fraction]."""
     tolerance: Annotated[float, Field(ge=0, le=1)] = 0.001
+    """Log loss that dropping may cost at most [nats]."""
     significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """Level of the test that it does not cost more."""
     max_rows: Annotated[int, Field(ge=1000, le=10_000_000)] = 40_000
+    """Rows that are used, about [rows]."""
 
 
 class BoosterSettings(Section):
@@ -115,19 +147,33 @@ class BoosterSettings(Section):
     affects: ClassVar[Effect] = "model"
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.05
+    """Share of each tree's answer that is added."""
     num_leaves: Annotated[int, Field(ge=2, le=4096)] = 15
+    """Leaves of a tree, at most."""
     max_depth: Annotated[int, Field(ge=-1, le=64)] = -1
+    """Depth of a tree, -1 without a limit."""
     min_child_samples: Annotated[int, Field(ge=1, le=10_000_000)] = 200
+    """Rows of a leaf, at least [rows]."""
     feature_fraction: Annotated[float, Field(gt=0, le=1)] = 0.4
+    """Features that a tree may use [fraction]."""
     bagging_fraction: Annotated[float, Field(gt=0, le=1)] = 0.7
+    """Rows that a tree may use [fraction]."""
     bagging_freq: Annotated[int, Field(ge=0, le=100_000)] = 1
+    """Rounds after which these rows are drawn again; 0 never [rounds]."""
     lambda_l1: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """L1 penalty of leaf values."""
     lambda_l2: Annotated[float, Field(ge=0, le=1e6)] = 5.0
+    """L2 penalty of leaf values."""
     min_gain_to_split: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """Gain of a split, at least."""
     max_bin: Annotated[int, Field(ge=2, le=65535)] = 63
+    """Bins of a feature's values, at most."""
     rounds: Annotated[int, Field(ge=1, le=100_000)] = 600
+    """Trees at most; early stopping usually ends before [rounds]."""
     seed: Annotated[int, Field(ge=0, le=2_000_000_000)] = 42
+    """Seed of all that is drawn."""
     threads: Annotated[int, Field(ge=1, le=256)] = 2
+    """Threads of a training; results do not depend on it."""
 
 
 class DirectionSettings(Section):
@@ -141,8 +187,11 @@ class DirectionSettings(Section):
     affects: ClassVar[Effect] = "model"
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.02
+    """Share of each tree's answer that is added."""
     feature_fraction: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """Features that a tree may use [fraction]."""
     rounds: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """Trees at least [rounds]."""
 
 
 class CalibrationSettings(Section):
@@ -151,5 +200,8 @@ class CalibrationSettings(Section):
     affects: ClassVar[Effect] = "model"
 
     method: CalibrationMethod = "direction_shrink"
+    """Map from raw to calibrated probabilities."""
     min_rows: Annotated[int, Field(ge=50, le=10_000_000)] = 1000
+    """Held-out rows below which nothing is fitted [rows]."""
     initial_slope: Fraction = 0.45
+    """Slope of buy against sell before later rows are known; 0 knows no direction."""

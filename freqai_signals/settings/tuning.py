@@ -35,15 +35,27 @@ class TuningSettings(Section):
     affects: ClassVar[Effect] = "nothing"
 
     when: Literal["never", "stored", "stale"] = "stored"
+    """`never`; `stored` uses records of `freqai-signals tune`; `stale` also tunes in retraining if
+    none applies."""
     parameters: Annotated[tuple[TunableParameter, ...], Strict(False), Field(min_length=1)] = (
         TUNABLE_PARAMETERS
     )
+    """What is searched."""
     trials: Annotated[int, Field(ge=2, le=10_000)] = 40
+    """Trials at most; the first has the config's parameters."""
     minutes: Annotated[float, Field(gt=0, le=10_000)] = 30.0
+    """Time at most [minutes]."""
     scheme: Literal["k_fold", "walk_forward", "combinatorial"] = "k_fold"
+    """Folds; `combinatorial` holds out every pair of them, which gives several backtest paths."""
     folds: Annotated[int, Field(ge=2, le=10)] = 3
+    """Folds of the time."""
     held_out_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
+    """Last part of the time, on which the best parameters are tested [fraction]."""
     significance: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """Level of that test."""
     stale_days: Annotated[float, Field(gt=0, le=100_000)] = 90.0
+    """How long a record applies after the last candle that it depends on [days]."""
     seed: Annotated[int, Field(ge=0, le=2_000_000_000)] = 42
+    """Seed of the search."""
     storage: str = ""
+    """Optuna's URL; empty for a SQLite file beside the records."""

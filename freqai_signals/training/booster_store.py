@@ -27,6 +27,8 @@ class BoosterStore:
         Text of boosters that could not be written, by key, so that none is trained twice.
     failures
         Window to the reason for which worker processes failed on it.
+    trained
+        How many were stored by this process.
     """
 
     folder: Path
@@ -34,6 +36,7 @@ class BoosterStore:
     key: bytes | None = field(default=None, repr=False)
     unsaved: dict[str, str] = field(default_factory=dict, repr=False)
     failures: dict[str, str] = field(default_factory=dict, repr=False)
+    trained: int = 0
 
     def why_not(self, window: str) -> str:
         """Why a window's boosters cannot be trained; empty if they may be."""
@@ -67,6 +70,7 @@ class BoosterStore:
         Fitted
             As a reader of the file gets it: whoever trains a booster, the same one is used.
         """
+        self.trained += 1
         text = booster.to_text(fitted)
         content = artefact.booster_to_bytes(fitted, key, self.key)
         try:

@@ -1,6 +1,7 @@
 """Content-addressed cache of trained models: the key covers everything that training depends on."""
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from freqai_signals.model import artefact
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.training.booster_store import BoosterStore
 from freqai_signals.training.fit import Boosters, Request, train
+from freqai_signals.training.training_times import keep_training_time
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +57,13 @@ class ModelStore:
             logger.info("Reusing model %s: rows, settings and code are unchanged", version)
             return found
         before()
+        started, trained = time.perf_counter(), self.boosters.trained
         model = train(request, key, Boosters(self.boosters, self.workers))
         if model.card.key:
             self.save(model)
+        # Boosters that are stored already tell nothing of how long theirs took.
+        if not model.card.reason and self.boosters.trained > trained:
+            keep_training_time(self.folder, model.card.rows, time.perf_counter() - started)
         return model
 
     def load(self, key: str) -> SignalModel | None:

@@ -76,7 +76,7 @@ def _run(job: _Job, index: int) -> tuple[int, dict[str, str], str]:
     return index, dict(store.unsaved) if store is not None else {}, ""
 
 
-def train_ahead(tasks: Sequence[WindowTask], workers: int) -> None:
+def train_ahead(tasks: Sequence[WindowTask], workers: int) -> int:
     """Fill the store of the tasks with their boosters.
 
     Whatever goes wrong, nothing is raised: what is missing afterwards is trained by whoever asks
@@ -90,15 +90,20 @@ def train_ahead(tasks: Sequence[WindowTask], workers: int) -> None:
     workers
         Processes, each with one of LightGBM's threads. With one, or little to train, nothing is
         done here.
+
+    Returns
+    -------
+    int
+        Windows that had boosters to train; 0 if nothing was done.
     """
     tasks = [task.with_threads(1) for task in tasks]
     workers = min(workers, sum(len(task.chains()) for task in tasks), _fitting(tasks, workers))
     cells = sum(task.rows.features.size for task in tasks)
     if workers < 2 or cells < _WORTH_CELLS:
-        return
+        return 0
     jobs = [job for job in _jobs(tasks, workers) if job.missing()]
     if not jobs:
-        return
+        return 0
     count = len({job.task.key for job in jobs})
     logger.info("Training the boosters of %d windows with %d processes", count, workers)
     total = round(sum(job.share for job in jobs))
@@ -111,6 +116,7 @@ def train_ahead(tasks: Sequence[WindowTask], workers: int) -> None:
     finally:
         # They would hold their memory for five minutes more.
         get_reusable_executor().shutdown(wait=True)
+    return count
 
 
 def _train_all(jobs: list[_Job], workers: int, advance: Callable[[float], None]) -> None:

@@ -12,7 +12,7 @@ from freqtrade.commands.arguments import Arguments
 from freqai_signals.commands.cli import SUBCOMMANDS, main
 from freqai_signals.commands.locations import Locations, add_locations, ledger_location, locations
 
-AWAY = ("market", "sandbox", "rehearse")
+AWAY = ("market", "sandbox")
 """Commands about the sandbox, which has no user's folder."""
 
 
@@ -168,8 +168,9 @@ def test_tune_without_any_config_says_what_to_name(run: Callable[..., tuple[int,
 def test_a_named_config_that_is_missing_ends_every_command(
     run: Callable[..., tuple[int, str]],
 ) -> None:
-    for command in (["report"], ["status"], ["models", "list"], ["hyperopt"], ["tune"],
-                    ["credentials"], ["settings"], ["init"]):  # fmt: skip
+    for words in ("report", "status", "models list", "hyperopt", "tune", "credentials", "settings",
+                  "init", "rehearse", "ledger verify"):  # fmt: skip
+        command = words.split()
         status, said = run(*command, "--config", "absent.json")
         assert (status, "there is no such config file" in said) == (2, True), command
     assert os.listdir() == []

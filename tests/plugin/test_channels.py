@@ -1,4 +1,4 @@
-"""Alerts leave through freqtrade's own channels, with the config that the README shows."""
+"""Alerts leave through freqtrade's own channels, with the config that the reference shows."""
 
 import asyncio
 import contextlib
@@ -30,8 +30,10 @@ __all__ = ["live_bench"]
 
 
 def documented(*sections: str) -> dict[str, Any]:
-    """Sections of the README's config, as a user would paste them."""
-    blocks = re.findall(r"```json\n(.*?)```", (REPO / "README.md").read_text(), re.DOTALL)
+    """Sections of the documented config, as a user would paste them."""
+    blocks = re.findall(
+        r"```json\n(.*?)```", (REPO / "docs" / "reference.md").read_text(), re.DOTALL
+    )
     (shown,) = [block for block in map(json.loads, blocks) if "webhook" in block]
     return {name: shown[name] for name in sections}
 

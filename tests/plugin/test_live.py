@@ -124,11 +124,13 @@ def lived(bot: Bot) -> dict[str, pd.DataFrame]:
     frames["second"] = bot.predict(candles)
     candles = later(candles, 3)
     frames["after a gap"] = bot.predict(candles)
-    dd = bot.freqai.dd
-    trained = dd.pair_dict[PAIR]["trained_timestamp"]
-    dd.pair_dict[PAIR]["trained_timestamp"] = trained - 60 * 86400
+    entries = bot.freqai.dd.pair_dict
+    trained = {pair: entries[pair]["trained_timestamp"] for pair in PAIRS}
+    for pair in PAIRS:
+        entries[pair]["trained_timestamp"] -= 60 * 86400
     frames["expired"] = bot.predict(later(candles, 1))
-    dd.pair_dict[PAIR]["trained_timestamp"] = trained
+    for pair in PAIRS:
+        entries[pair]["trained_timestamp"] = trained[pair]
     return frames
 
 

@@ -213,6 +213,28 @@ def test_the_strategys_own_timeframe_is_the_models(bench: Bench, tmp_path: Path)
     assert (strategy.timeframe, strategy.signal_settings.timeframe) == ("15m", "15m")
 
 
+@pytest.mark.parametrize(
+    ("switch", "base", "refused"),
+    [
+        ("process_only_new_candles", "Own", True),
+        ("use_exit_signal", "Own", False),
+        ("use_exit_signal", "Ours", True),
+    ],
+)
+def test_a_switch_off_in_the_class_is_refused_as_in_the_config(
+    bench: Bench, tmp_path: Path, switch: str, base: str, refused: bool
+) -> None:
+    """An own strategy may do without exit signals; ours would lose its horizon in silence."""
+    ours = "\nclass Own(strategy.LightGBMSignalStrategy):\n    seen = {}\n"
+    code = (OWN if base == "Own" else ours).replace("    seen = {}", f"    {switch} = False")
+    config = configured(bench, tmp_path, RunMode.BACKTEST, code)
+    if not refused:
+        assert StrategyResolver.load_strategy(config).use_exit_signal is False
+        return
+    with pytest.raises(OperationalException, match=f"{switch}: must be true, got false"):
+        StrategyResolver.load_strategy(config)
+
+
 # Live
 
 

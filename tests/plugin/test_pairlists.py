@@ -13,8 +13,8 @@ from freqtrade.enums import RunMode
 from freqtrade.plugins.pairlistmanager import PairListManager
 from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 
+from freqai_signals.config import POOL_FILE
 from freqai_signals.ledger.ledger import Ledger
-from freqai_signals.plugin.pool import POOL_FILE
 from freqai_signals.sandbox.exchange.app import create_exchange
 from freqai_signals.sandbox.exchange.clock import Clock, wall_clock_ms
 from freqai_signals.sandbox.exchange.server import serving
@@ -248,3 +248,49 @@ def test_a_bot_told_to_train_as_often_as_it_can_trains_once_a_candle(
     bot = RunningBot.start(bench, market, tmp_path / "user", freqai__live_retrain_hours=0)
     assert bot.freqai.freqai_info["live_retrain_hours"] == 0.25
     assert bot.config["freqai"]["live_retrain_hours"] == 0, "the user's own stays as it is"
+
+
+def test_a_pair_that_nobody_knew_at_start_is_served_then_trains(
+    bench: Bench, market: Market, tmp_path: Path
+) -> None:
+    """VolumePairList brings a coin hours after the start; the config's whitelist is not its."""
+    volume = VOLUME | {"exchange__pair_whitelist": ["BTC/USDT"]}
+    bot = RunningBot.start(bench, market, tmp_path / "user", **volume)
+    pool = bot.pool
+    assert len(pool) == 3, "what the pairlist resolves, and not the whitelist that it ignores"
+    (new,) = {*FOUR} - {*pool}
+    bot.candle()
+    assert bot.train(pool[0]).card.pairs == pool
+    assert new not in bot.candle()
+    bot.pairlists.blacklist.append(pool[0])
+    trust = bot.candle()
+    assert trust == dict.fromkeys(sorted({*pool[1:], new}, key=list(trust).index), 1)
+    assert bot.pool == pool, "the market is the same for as long as the bot runs"
+    for entry in bot.freqai.dd.pair_dict.values():
+        entry["trained_timestamp"] -= 200 * 3600
+    assert new in bot.train(new).card.pairs
+    assert bot.candle()[new] == 1
+    rows = bot.rows()
+    own = rows[(rows["pair"] == new) & (rows["model_version"] != "none")]
+    marks = own.sort_values("candle").groupby("model_version", sort=False)["new_pair"].unique()
+    assert [mark.tolist() for mark in marks] == [[1], [0]]
+
+
+def test_a_coin_listed_yesterday_abstains_and_stops_nobody(
+    bench: Bench, market: Market, tmp_path: Path
+) -> None:
+    first = market.now.floor("15min") - pd.Timedelta(days=1)
+    write_candles(market.folder, "XRP/USDT", market_candles(9, days=1.4, first=first))
+    bot = RunningBot.start(bench, market, tmp_path / "user", **PATTERN)
+    bot.pairlists.blacklist.append("XRP/USDT")
+    bot.candle()
+    bot.train("BTC/USDT")
+    bot.pairlists.blacklist.clear()
+    assert bot.candle() == {"BTC/USDT": 1, "ETH/USDT": 1, "SOL/USDT": 1, "XRP/USDT": 0}
+
+
+def test_a_named_pool_stays_closed(bench: Bench, market: Market, tmp_path: Path) -> None:
+    pool = {"freqai__signals__model__pool_pairs": ["BTC/USDT", "ETH/USDT"]}
+    bot = RunningBot.start(bench, market, tmp_path / "user", **STATIC, **pool)
+    bot.candle()
+    assert bot.train("SOL/USDT").card.pairs == ("BTC/USDT", "ETH/USDT")

@@ -1,9 +1,10 @@
 """What surrounds a running bot, and what is installed."""
 
+import json
 import os
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -113,6 +114,32 @@ def test_another_bot_in_the_same_folder_is_told(
     assert not list(identifier_is_free(at))
     (folder / "historic_predictions.journal").write_bytes(b"")
     assert len(list(identifier_is_free(at))) == 1
+
+
+@pytest.mark.parametrize(("named", "findings"), [("test", 1), ("other", 0), (None, 1)])
+def test_a_bot_with_another_identifier_in_the_same_folder_is_no_conflict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str | None, findings: int
+) -> None:
+    import psutil
+
+    if named:
+        text = json.dumps({"freqai": {"identifier": named}})
+        (tmp_path / "c.json").write_text(f"{text}  // mine")
+
+    class Other:
+        info: ClassVar[dict[str, Any]] = {
+            "pid": 7, "cmdline": ["freqtrade", "trade", "-c", "c.json"], "cwd": str(tmp_path),
+        }  # fmt: skip
+
+        def open_files(self) -> list[Any]:
+            return [type("File", (), {"path": str(tmp_path / "tradesv3.sqlite")})]
+
+    folder = tmp_path / "models" / "test"
+    folder.mkdir(parents=True)
+    (folder / "historic_predictions.pkl").write_bytes(b"")
+    monkeypatch.setattr(psutil, "process_iter", lambda names: [Other()])
+    at = situation(config_of("A/USDT", user_data_dir=tmp_path))
+    assert len(list(identifier_is_free(at))) == findings
 
 
 def test_a_copied_checkout_that_runs_another_package_is_told(

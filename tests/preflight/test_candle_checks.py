@@ -1,6 +1,7 @@
 """Candles on disk: reach, holes, order, classes, and what a backtest of them would take."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ from freqai_signals.preflight.candle_checks import (
 )
 from freqai_signals.preflight.findings import Level
 from freqai_signals.preflight.situation import ExchangeFacts, Situation
+from freqai_signals.training.training_times import keep_training_time
 from tests.plugin.conftest import market_candles
 from tests.preflight.situations import config_of, found, situation
 
@@ -117,3 +119,19 @@ def test_windows_and_trainings_are_counted(pool: str, trainings: int) -> None:
     )
     (finding,) = effort_is_known(situation(config, backtest=RANGE))
     assert finding.what.startswith(f"effort: 5 windows of 30 days in all, {trainings} trainings")
+    assert "rule of thumb" in finding.what
+
+
+def test_time_and_disk_are_those_of_earlier_trainings_here(tmp_path: Path) -> None:
+    store = tmp_path / "signals" / "models"
+    store.mkdir(parents=True)
+    (store / "a.model").write_bytes(b"0" * 30_000_000)
+    # 60 days of two pairs on every fifth candle are 6,912 rows, and five windows are trained.
+    for rows, seconds in ((6912, 120.0), (6912, 120.0), (10, 900.0), (10, 900.0)):
+        keep_training_time(store, rows, seconds)
+    config = config_of("A/USDT", "B/USDT", user_data_dir=tmp_path, freqai__backtest_period_days=7)
+    (finding,) = effort_is_known(situation(config, backtest=RANGE))
+    assert "roughly 10 minutes (as 2 trainings took here) and 15" in finding.what
+    (store / "training_times.json").write_text("{")
+    (finding,) = effort_is_known(situation(config, backtest=RANGE))
+    assert "rule of thumb" in finding.what

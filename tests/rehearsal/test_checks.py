@@ -167,3 +167,22 @@ def test_growing_memory_is_told_and_peaks_are_not_growth() -> None:
     assert memory_slope(growing) == pytest.approx(6, abs=0.1)
     assert "too short" in flat_memory(growing[:300]).detail
     assert flat_memory([]).passed
+
+
+def test_a_pair_that_the_pairlist_leaves_out_loses_no_row() -> None:
+    """Its rows are due from its first decision on, but not while it is away."""
+    candles = range(START, START + 6 * 300, 300)
+    away = Incidents(absent=(("ETH/USDT", 1000 * (START + 901), 1000 * (START + 86_400)),))
+    scene = replace(SCENE, stop=START + 3600, incidents=away)
+    listed = [("ETH/USDT", candle) for candle in candles[:3]]
+    always = [(PAIR, candle) for candle in range(START, START + 3600, 300)]
+    rows = pd.DataFrame([*listed, *always], columns=["pair", "candle"]).assign(kind="live")
+    found = no_lost_row([*listed, *always], rows, (PAIR, "ETH/USDT"), scene)
+    assert found.passed, found.detail
+    # The same without the pairlist's word for it.
+    assert not no_lost_row(
+        [*listed, *always], rows, (PAIR, "ETH/USDT"), replace(scene, incidents=Incidents())
+    ).passed
+    # A pair that was listed and never decided.
+    undecided = no_lost_row(always, rows, (PAIR, "ETH/USDT"), scene)
+    assert "ETH/USDT never decided" in undecided.detail

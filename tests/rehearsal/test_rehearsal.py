@@ -1,6 +1,7 @@
 """The real bot on accelerated time."""
 
 import datetime as dt
+import itertools
 import json
 import shutil
 from dataclasses import asdict, replace
@@ -9,12 +10,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from freqai_signals.config import POOL_FILE
+from freqai_signals.ledger.ledger import Ledger
 from freqai_signals.live.decision_log import LiveRecord
 from freqai_signals.rehearsal.execution import rehearse
 from freqai_signals.rehearsal.outcome import judged
+from freqai_signals.rehearsal.run_record import RunRecord
 from freqai_signals.rehearsal.scenario import Rehearsal
 from freqai_signals.rehearsal.summary import print_outcome
-from freqai_signals.sandbox.market.market_files import Market
+from freqai_signals.sandbox.market.market_files import Market, ensure_market
+from freqai_signals.sandbox.market.spec import MarketSpec
 from tests.rehearsal.conftest import CODE
 
 pytestmark = pytest.mark.skipif(
@@ -67,6 +72,63 @@ def test_live_equals_history_though_requests_fail(
         row = replace(last, date=date, written=outcome.run.stop_ms / 1000 + seconds)
         path.write_text(f"{text}{json.dumps(asdict(row))}\n")
         assert judged(request.folder).passed == kept
+
+
+@pytest.mark.rehearsal
+def test_live_equals_history_while_pairs_come_and_go(tmp_path: Path, config: Path) -> None:
+    """Two of four pairs are traded, every hour others; two are never in the pool of the start."""
+    pairs = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT")
+    market = ensure_market(MarketSpec(pairs=pairs, days=50), tmp_path / "market")
+    request = Rehearsal(
+        config=(config,),
+        folder=tmp_path / "rehearsal",
+        # The bot needs a while to come up, on a busy machine an hour of the market.
+        days=3.6 / 24,
+        speed=40.0,
+        datadir=market.folder,
+        pairs=pairs,
+        rotate=2,
+        start=dt.datetime(2023, 2, 12, 6, 3, tzinfo=dt.UTC),
+        code=CODE,
+    )
+    outcome = rehearse(request, lambda line: None)
+    print_outcome(outcome)
+    assert outcome.parity.mismatches == (), outcome.parity.mismatches[:5]
+    assert [check for check in outcome.checks if not check.passed] == []
+    log = (request.folder / "bot.log").read_text()
+    assert "Traceback" not in log
+    user_data = request.folder / "user_data"
+    pool = json.loads((user_data / "models" / "rehearsal" / POOL_FILE).read_text())["pairs"]
+    assert len(pool) == 2, "the pairs of the hour in which the bot came up"
+    ledger = Ledger(f"sqlite:///{user_data / 'signals' / 'ledger.sqlite'}", read_only=True)
+    rows = ledger.rows("predictions")
+    decided = LiveRecord(request.folder / "record.jsonl").rows()
+    trust = {(row.pair, int(pd.Timestamp(row.date).timestamp())): row.trust for row in decided}
+    start = 1000 * min(candle for (_, candle), value in trust.items() if value == 1)
+    stays = _stays(outcome.run.incidents.absent, pairs, outcome.run)
+    joined = {pair: first // 300_000 * 300 for pair, first, _ in stays if first > start}
+    assert {*joined} - {*pool}, "nobody joined who was not in the pool"
+    for pair, candle in joined.items():
+        assert trust[pair, candle] == 1, f"{pair} is not served at its first candle"
+    live = rows[(rows["kind"] == "live") & (rows["model_version"] != "none")]
+    new = live.sort_values("candle").groupby("pair")["new_pair"].unique()
+    for pair in {*joined} - {*pool}:
+        assert new[pair][0] == 1, f"{pair} was in no training"
+    first = min({*joined} - {*pool}, key=lambda pair: joined[pair])
+    assert new[first].tolist() == [1, 0], "it has trained the model of its last candles"
+    assert all(new[pair].tolist() == [0] for pair in pool)
+
+
+def _stays(
+    absent: tuple[tuple[str, int, int], ...], pairs: tuple[str, ...], run: RunRecord
+) -> list[tuple[str, int, int]]:
+    """Pair and span of market time (ms) in which it was listed."""
+    stays = []
+    for pair in pairs:
+        away = sorted((first, last) for name, first, last in absent if name == pair)
+        edges = [(run.start_ms, run.start_ms), *away, (run.stop_ms, run.stop_ms)]
+        stays += [(pair, a[1], b[0]) for a, b in itertools.pairwise(edges) if a[1] < b[0]]
+    return stays
 
 
 @pytest.mark.live

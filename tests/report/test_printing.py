@@ -87,9 +87,9 @@ def test_a_terminal_shows_every_table_within_its_width(width: int) -> None:
     assert "3,600" in text
 
 
-def test_the_readme_shows_tables_of_the_report_at_80_columns() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    block = readme.split("<!-- report: begin -->")[1].split("<!-- report: end -->")[0]
+def test_the_docs_show_tables_that_the_report_prints_at_80_columns() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "report.md").read_text()
+    block = document.split("<!-- report: begin -->")[1].split("<!-- report: end -->")[0]
     lines = block.splitlines()
     assert max(map(len, lines)) <= 80
     titles = [before for before, line in itertools.pairwise(lines) if "┏" in line]

@@ -12,6 +12,7 @@ from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.training import model_store as store_module
 from freqai_signals.training.fit import Boosters, Request
 from freqai_signals.training.model_store import ModelStore
+from freqai_signals.training.training_times import seconds_of_training
 from tests.model_rows import small
 
 
@@ -53,6 +54,16 @@ def test_a_changed_request_is_trained_again(
     store.train(Request(rows, small(), model))
     assert len(set(trainings)) == 5
     assert len(list(tmp_path.glob("*.model"))) == 5
+
+
+def test_only_trainings_are_timed(rows: TrainingRows, tmp_path: Path, trainings: list[str]) -> None:
+    store = ModelStore(tmp_path)
+    for seed in (1, 1, 2):
+        store.train(Request(rows, small(None, {"seed": seed})))
+    assert len(trainings) == 2
+    seconds, known = seconds_of_training(tmp_path, len(rows))
+    assert known == 2
+    assert 0 < seconds < 60
 
 
 def test_changed_code_is_trained_again(

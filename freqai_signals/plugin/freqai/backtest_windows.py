@@ -1,5 +1,6 @@
 """A backtest's windows: each model trained once, each pair labelled once."""
 
+import time
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from freqai_signals.settings import SignalSettings
 from freqai_signals.training.fit import boosters_ahead
 from freqai_signals.training.model_store import ModelStore
 from freqai_signals.training.request import Request
+from freqai_signals.training.training_times import keep_training_time
 from freqai_signals.training.worker_processes import train_ahead
 
 
@@ -106,7 +108,12 @@ class WindowModels:
             is_first = place == 0 and not has_history
             task = boosters_ahead(request(window, None), is_first, self._store.boosters)
             tasks += [task] if task is not None else []
-        train_ahead(tasks, self._store.workers)
+        started = time.perf_counter()
+        count = train_ahead(tasks, self._store.workers)
+        if count:
+            seconds = (time.perf_counter() - started) / count
+            rows = sum(len(task.rows) for task in tasks) // len(tasks)
+            keep_training_time(self._store.folder, rows, seconds)
 
 
 class LabelledOnce:

@@ -214,5 +214,17 @@ class SignalDataDrawer(FreqaiDataDrawer):
                 recent_candles = closed(
                     strategy.dp.get_pair_dataframe(pair, timeframe), now, seconds
                 )
-                frames[timeframe] = extended(frames.get(timeframe), recent_candles, seconds)
+                before = frames.get(timeframe)
+                if pair not in dk.all_pairs and _has_gap(before, recent_candles, seconds):
+                    # It traded while nobody looked: flat candles would teach that it did not.
+                    before = None
+                frames[timeframe] = extended(before, recent_candles, seconds)
         self.current_candle = recent["date"].iloc[-1]
+
+
+def _has_gap(kept: DataFrame | None, recent: DataFrame, candle_seconds: int) -> bool:
+    """Whether candles between the kept ones and the recent ones are unknown."""
+    if kept is None or kept.empty or recent.empty:
+        return False
+    step = pd.Timedelta(seconds=candle_seconds)
+    return bool(recent["date"].iloc[0] > kept["date"].iloc[-1] + step)
