@@ -2,6 +2,7 @@
 
 import doctest
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,12 +16,14 @@ from benchmarks.quality import variants as variants_module
 from benchmarks.quality.measures import (
     Estimate,
     Outcomes,
+    advantage,
     brier_skill,
     direction_part,
     expectation,
     log_loss_skill,
     measure_all,
     most_confident,
+    on_common_rows,
     ratio,
     tier_precision,
 )
@@ -103,6 +106,32 @@ def test_error_of_a_mean_is_that_of_independent_blocks() -> None:
 def test_nothing_to_estimate_is_nan() -> None:
     empty = np.zeros(0)
     assert np.isnan(ratio(empty, empty, np.zeros(0, np.int64)).value)
+
+
+def test_an_advantage_is_paired() -> None:
+    """The better of two is better by a tenth of a nat on every row, however hard the row is."""
+    rows = random_outcomes()
+    happened = np.eye(3)[rows.label.astype(int)]
+    worse = replace(rows, probabilities=np.where(happened == 1, rows.probabilities, 0.0) * 0.9)
+    found = advantage(rows, worse)
+    assert found.value == pytest.approx(-np.log(0.9) / log_loss_of_prior(rows))
+    assert found.error < log_loss_skill(rows).error / 5
+    assert advantage(rows, rows).value == 0.0
+
+
+def log_loss_of_prior(rows: Outcomes) -> float:
+    return float(metrics.log_losses(rows.label, rows.prior).mean())
+
+
+def test_variants_are_compared_on_the_rows_that_all_have() -> None:
+    rows = random_outcomes(100)
+    mixed = rows.take(np.random.default_rng(0).permutation(np.arange(20, 100)))
+    other = replace(rows, label=(rows.label + 1) % 3)
+    common = on_common_rows({"a": rows, "b": mixed, "other label": other})
+    assert list(common) == ["a", "b"]
+    for found in common.values():
+        np.testing.assert_array_equal(found.candle, np.arange(20, 100))
+        np.testing.assert_array_equal(found.label, rows.label[20:])
 
 
 def test_expectation_takes_the_likelier_side_of_the_largest_margins_after_costs() -> None:

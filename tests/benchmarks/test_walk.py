@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.quality.data import Source, tables
 from benchmarks.quality.variants import Variant
-from benchmarks.quality.walk import Span, walk
+from benchmarks.quality.walk import Span, common_prior, walk
 from freqai_signals.schema import LABEL_COLUMN, REALISED_RETURN_COLUMN
 from freqai_signals.settings import SignalSettings
 
@@ -91,3 +91,38 @@ def test_an_unseen_pair_is_predicted_by_a_model_of_the_others(source: Source, sp
     pooled = walk(Variant("x", SETTINGS), other, span).outcomes
     seen = pooled.take(pooled.pair == 1)
     assert not np.array_equal(seen.probabilities, unseen.probabilities)
+
+
+@pytest.mark.parametrize("learner", ["climatology", "logistic", "HistGradientBoosting"])
+def test_another_learner_knows_only_what_ours_may_know(
+    source: Source, span: Span, learner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other outcomes from the first tested candle on change none of its statements."""
+    # A week of candles is more than the test has.
+    monkeypatch.setattr("freqai_signals.report.data.climatology.SPANS", (12, 36, 72, 144))
+    made = tables(source, SETTINGS)
+    variant = Variant("x", SETTINGS, learner=learner)
+    whole = Span(span.first, span.stop, span.stop - span.first)
+    stated = walk(variant, made, whole, source.candles).outcomes
+    changed = {pair: replace(table, labels=table.labels.copy()) for pair, table in made.items()}
+    for table in changed.values():
+        table.labels.loc[table.numbers >= span.first - 1, LABEL_COLUMN] = 2.0
+    again = walk(variant, changed, whole, source.candles).outcomes
+    np.testing.assert_array_equal(stated.probabilities, again.probabilities)
+    assert set(again.label[again.candle >= span.first]) == {2}
+    assert np.ptp(stated.probabilities[:, 0]) > 0.01
+
+
+def test_one_prior_serves_all_and_knows_only_the_past(source: Source, span: Span) -> None:
+    made = tables(source, SETTINGS)
+    rows = walk(Variant("x", SETTINGS), made, span).outcomes
+    short = SETTINGS.model_copy(update={"train_period_days": 2})
+    prior = common_prior(rows, made, span, SETTINGS).prior
+    # What a variant's own windows are does not matter.
+    other = walk(Variant("y", short), made, span).outcomes
+    assert len(np.unique(prior, axis=0)) == len(span.steps())
+    np.testing.assert_array_equal(
+        np.unique(common_prior(other, made, span, SETTINGS).prior, axis=0),
+        np.unique(prior, axis=0),
+    )
+    np.testing.assert_allclose(prior, rows.prior)
