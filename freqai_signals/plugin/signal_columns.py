@@ -119,10 +119,8 @@ class SignalColumns(IStrategy):
                 f"{self.config.get('freqaimodel') or 'none'}: set freqai.enabled to true and give "
                 "--freqaimodel LightGBMSignalClassifier; freqai-signals init prints the commands"
             )
-        if self.config.get("runmode") == RunMode.HYPEROPT and not self._is_counted:
-            # In the main process alone: workers get a strategy that has started.
-            count_hyperopt(self.config)
-            self._is_counted = True
+        # In the main process alone: workers get a strategy that has started.
+        self._is_counted = self._is_counted or count_hyperopt(self.config)
 
     def load_freqAI_model(self) -> None:
         """Settle the pool of the run, and show FreqAI the config that goes with it."""
@@ -139,8 +137,7 @@ class SignalColumns(IStrategy):
         pool = self.features.pool
         with using_config(self, freqai_config(self.config, self.signal_settings, pool)):
             wanted = super().gather_informative_pairs()
-        kind = self.config["candle_type_def"]
-        return [*wanted, *((pair, self.timeframe, kind) for pair in pool)]
+        return [*wanted, *((pair, self.timeframe, self.config["candle_type_def"]) for pair in pool)]
 
     def _settings_now(self) -> SignalSettings:
         """The settings in force; a strategy with tuned ones gives those."""
@@ -275,8 +272,7 @@ class SignalColumns(IStrategy):
             return
         if trade.get_custom_data("signal") is not None:
             return
-        data = self.freqai.operation.trade_data(pair, trade.open_date_utc)
-        for name, value in data.items():
+        for name, value in self.freqai.operation.trade_data(pair, trade.open_date_utc).items():
             trade.set_custom_data(name, value)
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:

@@ -80,8 +80,14 @@ def _purpose(config: Mapping[str, Any]) -> Purpose:
     return "backtest" if runmode in _BACKTESTING else "look"
 
 
-def count_hyperopt(config: Mapping[str, Any]) -> None:
-    """Write down that a hyperopt looked at its span, once for each epoch asked for."""
+def count_hyperopt(config: Mapping[str, Any]) -> bool:
+    """Write down that a hyperopt looked at its span, once for each epoch asked for.
+
+    Returns whether there was a hyperopt to write down.
+    """
+    if config.get("runmode") != RunMode.HYPEROPT:
+        return False
     first, last = timerange_of(config) or (0, 0)
     look = Look("hyperopt", first, last or int(time.time()), int(config.get("epochs") or 1))
     add_look(Path(config["user_data_dir"]), look)
+    return True

@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 _TRAIN_METRIC_ROWS = 20_000
 _MAX_MEDIAN_PERCENTILE = 0.9
-_NOT_REFITTED = ("refitted boosters are overconfident; the early-stopped ones are used instead",)
+_NOT_REFITTED = "refitted boosters are overconfident; the early-stopped ones are used instead"
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,15 @@ class Boosters:
 
     store: BoosterStore | None = None
     workers: int = 1
+
+
+@dataclass(frozen=True)
+class _Window:
+    """All rows of a training window, and two parts purged of each other: past and hold-out."""
+
+    rows: TrainingRows
+    past: TrainingRows
+    tail: TrainingRows
 
 
 def train(
@@ -117,16 +126,9 @@ def train(
     held_out, calibrated = _held_out_fit(window, fitted, settings, before)
     fit = _refitted(held_out, fitted, window)
     held = Holdout.of(window.past, window.tail, calibrated)
-    scores = _scores(fit, window, calibrated)
-    card = replace(
-        card,
-        metrics=scores,
-        rounds=rounds_of(fit.heads),
-        warnings=_warnings(window, calibrated, settings)
-        + worth_warnings(fit)
-        + (_NOT_REFITTED if settings.model.refit and fit is held_out else ()),
-        notes=_notes(scores["validation"], settings),
-    )
+    card = _judged(card, fit, window, calibrated, settings)
+    if settings.model.refit and fit is held_out:
+        card = replace(card, warnings=(*card.warnings, _NOT_REFITTED))
     for warning in card.warnings:
         logger.warning("Model %s: %s", card.version, warning)
     until = int(rows.event_end.max())
@@ -138,6 +140,20 @@ def train(
         model,
         card=replace(card, groups=group_shares(model, settings)),
         drift=drift_reference(window.rows, held, monitored, settings),
+    )
+
+
+def _judged(
+    card: ModelCard, fit: Fit, window: _Window, calibrated: Probabilities, settings: SignalSettings
+) -> ModelCard:
+    """The card with how good the model is."""
+    scores = _scores(fit, window, calibrated)
+    return replace(
+        card,
+        metrics=scores,
+        rounds=rounds_of(fit.heads),
+        warnings=(*_warnings(window, calibrated, settings), *worth_warnings(fit)),
+        notes=_notes(scores["validation"], settings),
     )
 
 
@@ -175,15 +191,6 @@ def boosters_ahead(request: Request, is_first: bool, store: BoosterStore) -> Win
     if why_not_trainable(past, settings) or missing_classes(tail):
         return None
     return WindowTask(rows, split, settings, store)
-
-
-@dataclass(frozen=True)
-class _Window:
-    """All rows of a training window, and two parts purged of each other: past and hold-out."""
-
-    rows: TrainingRows
-    past: TrainingRows
-    tail: TrainingRows
 
 
 def _held_out_fit(
