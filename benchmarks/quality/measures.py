@@ -18,6 +18,9 @@ from freqai_signals.schema import SignalClass
 
 BLOCK_DAYS: Final = 5
 DRAWS: Final = 500
+FEWEST_BLOCKS: Final = 5
+"""With fewer blocks that hold rows an error would be too small; it is unknown."""
+
 SHARES: Final = (0.10, 0.03, 0.01)
 TIERS: Final = ("weak", "medium", "strong")
 
@@ -86,7 +89,7 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number and its standard error; both NaN where there is nothing to estimate."""
+    """A number and its standard error; NaN where there is nothing, or too little, to estimate."""
 
     value: float
     error: float
@@ -95,7 +98,10 @@ class Estimate:
         """Value and error as shown in tables."""
         if not np.isfinite(self.value):
             return "-"
-        return f"{self.value * scale:.{digits}f} ± {self.error * scale:.{digits}f}"
+        value = f"{self.value * scale:.{digits}f}"
+        if not np.isfinite(self.error):
+            return f"{value} ± unknown"
+        return f"{value} ± {self.error * scale:.{digits}f}"
 
 
 def ratio(above: Floats, below: Floats, day: NDArray[np.int64]) -> Estimate:
@@ -106,22 +112,27 @@ def ratio(above: Floats, below: Floats, day: NDArray[np.int64]) -> Estimate:
     above, below
         Shape ``(n,)``, per row.
     day
-        Shape ``(n,)``, day of each row; equal ``day // BLOCK_DAYS`` are drawn together.
+        Shape ``(n,)``, day of each row; equal ``day // BLOCK_DAYS`` are drawn together. The error
+        is NaN where fewer than :data:`FEWEST_BLOCKS` hold rows.
 
     Examples
     --------
-    >>> ratio(np.array([1.0, 1.0]), np.array([2.0, 2.0]), np.array([0, 5]))
+    >>> ratio(np.ones(6), np.full(6, 2.0), np.arange(6) * 5)
     Estimate(value=0.5, error=0.0)
+    >>> ratio(np.ones(2), np.full(2, 2.0), np.array([0, 5]))
+    Estimate(value=0.5, error=nan)
     """
     if not len(above) or below.sum() == 0:
         return Estimate(float("nan"), float("nan"))
     _, block = np.unique(day // BLOCK_DAYS, return_inverse=True)
     sums = np.column_stack([np.bincount(block, weights=above), np.bincount(block, weights=below)])
     count = len(sums)
+    value = float(sums[:, 0].sum() / sums[:, 1].sum())
+    if (sums[:, 1] != 0).sum() < FEWEST_BLOCKS:
+        return Estimate(value, float("nan"))
     draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), DRAWS) @ sums
     kept = draws[draws[:, 1] != 0]
-    value = sums[:, 0].sum() / sums[:, 1].sum()
-    return Estimate(float(value), float(np.std(kept[:, 0] / kept[:, 1])))
+    return Estimate(value, float(np.std(kept[:, 0] / kept[:, 1])))
 
 
 def log_loss_skill(rows: Outcomes) -> Estimate:

@@ -69,7 +69,9 @@ def reliability(
 
 
 def _bars(pen: ImageDraw.ImageDraw, top: int, skills: Mapping[str, Estimate]) -> None:
-    highest = max(0.02, *(skill.value + 2 * skill.error for skill in skills.values()))
+    # An error that is not known is not drawn.
+    reach = {name: 2 * float(np.nan_to_num(skill.error)) for name, skill in skills.items()}
+    highest = max(0.02, *(skill.value + reach[name] for name, skill in skills.items()))
     left, right = 330, WIDTH - 130
 
     def across(value: float) -> float:
@@ -82,7 +84,7 @@ def _bars(pen: ImageDraw.ImageDraw, top: int, skills: Mapping[str, Estimate]) ->
         colour = _RED if skill.value < 0 else _BLUE if name == "ours" else _GREY
         ends = sorted((across(0.0), across(skill.value)))
         pen.rectangle((ends[0], y, ends[1], y + 15), fill=colour)
-        spread = across(skill.value - 2 * skill.error), across(skill.value + 2 * skill.error)
+        spread = across(skill.value - reach[name]), across(skill.value + reach[name])
         pen.line((spread[0], y + 8, spread[1], y + 8), fill=_BLACK, width=2)
         if skill.value < _LOWEST:
             pen.polygon(((left, y), (left, y + 15), (left - 9, y + 7.5)), fill=colour)

@@ -104,7 +104,8 @@ def _share(captured: Mapping[str, float]) -> str:
 def _right(right: Estimate, stated: float, rows: int) -> str:
     if not math.isfinite(right.value):
         return "-"
-    return f"{right.value:.3f}±{right.error:.3f} ({stated:.3f}) {rows}"
+    error = f"{right.error:.3f}" if math.isfinite(right.error) else "?"
+    return f"{right.value:.3f}±{error} ({stated:.3f}) {rows}"
 
 
 def _table(title: str, columns: list[str]) -> Table:

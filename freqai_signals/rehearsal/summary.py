@@ -59,6 +59,7 @@ def _quality(outcome: Outcome) -> list[dict[str, str]]:
         trusted = frame[frame[TRUST_COLUMN] == 1]
         scored = trusted[trusted[OUTCOME_COLUMN].notna()]
         row = {"pair": pair, "predicted": str(len(trusted)), "scored": str(len(scored))}
+        row |= dict.fromkeys(_MEASURES, "-")
         if len(scored):
             parts = [
                 scored[list(names)].to_numpy(float) for names in (PROBA_COLUMNS, PRIOR_COLUMNS)

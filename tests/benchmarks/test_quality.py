@@ -103,6 +103,14 @@ def test_error_of_a_mean_is_that_of_independent_blocks() -> None:
     assert found.error == pytest.approx(values.std() / 20, rel=0.1)
 
 
+def test_an_error_from_a_few_blocks_is_unknown() -> None:
+    """Ten rows in one block would have the error 0, were it drawn."""
+    found = ratio(np.ones(10), np.full(10, 2.0), np.zeros(10, np.int64))
+    assert found.value == 0.5
+    assert np.isnan(found.error)
+    assert found.text() == "0.5000 ± unknown"
+
+
 def test_nothing_to_estimate_is_nan() -> None:
     empty = np.zeros(0)
     assert np.isnan(ratio(empty, empty, np.zeros(0, np.int64)).value)

@@ -111,18 +111,20 @@ def _measures(data: PageData, place: NDArray[np.intp], names: "pd.Index[str]") -
     brier = data.blocks.ratio_of_sums(square, data.blocks.sums(np.ones(len(place)), place, count))
     top, hit = data.proba.max(axis=1), data.proba.argmax(axis=1) == data.labels
     found = []
+    ranks = []
     for group in range(count):
         mine = place == group
         blocks = data.blocks if mine.all() else data.blocks_of(data.rows["date"][mine])
-        labels, proba = data.labels[mine], data.proba[mine]
-        error, noise, _ = calibration_error(top[mine], hit[mine], blocks)
-        found.append((error, noise, direction_auc(labels, proba), move_auc(labels, proba)))
-    ece, noise, direction, move = np.array(found).T
+        found.append(calibration_error(top[mine], hit[mine], blocks)[:2])
+        if names.name == "pair":  # Ranking sorts all rows: of pairs alone, which is what is shown.
+            labels, proba = data.labels[mine], data.proba[mine]
+            ranks.append((direction_auc(labels, proba), move_auc(labels, proba)))
+    ece, noise = np.array(found).T
     columns = {
         "skill": prior.value, "error": prior.error, "low": prior.low, "high": prior.high,
         "over climatology": beyond.value, "climatology error": beyond.error,
         "ece": ece, "noise": noise, "brier": brier.value, "brier error": brier.error,
-        "direction auc": direction, "move auc": move,
+        **dict(zip(("direction auc", "move auc"), np.array(ranks).T, strict=False)),
         "rows": np.bincount(place, minlength=count),
     }  # fmt: skip
     return pd.DataFrame(columns, index=names).reset_index()
