@@ -31,7 +31,7 @@ def test_a_section_without_a_declaration_is_refused() -> None:
 
 def test_sections_that_leave_stored_models_and_predictions_alone() -> None:
     """A name that moves between these sets makes every user's models train again, or go stale."""
-    predictions = {"tuning", "decision", "sizing", "exits", "costs"}
+    predictions = {"tuning", "decision", "sizing", "costs"}
     predictions |= {"registry", "ledger", "drift", "alerts"}
     assert SignalSettings.without_effect_on("predictions") == predictions
     assert SignalSettings.without_effect_on("model") == predictions | {"features", "gate"}

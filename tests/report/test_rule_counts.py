@@ -19,10 +19,11 @@ def test_table_counts_each_row_once_in_order_of_the_rules(predictions: Frames) -
     frame.loc[3, "proba_sell"] = math.nan
     table = removed_by_rule([decide(frame, DecisionSettings(), CONTEXT)] * 2)
     assert list(table.index) == [
-        "missing_columns", "untrusted", "no_edge", "low_confidence",
+        "missing_columns", "untrusted", "no_direction", "unproven_edge", "no_edge",
+        "low_confidence",
         "repeat", "cooldown", "share", "emitted",
     ]  # fmt: skip
-    assert table["rows"].tolist() == [0, 2, 0, 2, 2, 0, 0, 2]
+    assert table["rows"].tolist() == [0, 2, 0, 0, 0, 2, 2, 0, 0, 2]
     assert table["share"].sum() == pytest.approx(1.0)
 
 
