@@ -181,7 +181,7 @@ format: $(INSTALLED) ## rewrite the sources as `make lint` wants them
 	$(BIN)/ruff format
 
 bench: $(INSTALLED) ## the benchmarks of speed, one after the other
-	@set -e; for name in $(filter-out bench_quality,$(basename $(notdir $(wildcard benchmarks/bench_*.py)))); do \
+	@set -e; for name in $(filter-out bench_quality bench_value,$(basename $(notdir $(wildcard benchmarks/bench_*.py)))); do \
 		echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done
 
 bench-quality: $(INSTALLED) ## our recipe against stock FreqAI on later candles

@@ -17,8 +17,13 @@ from freqai_signals.settings import SignalSettings
 def predicted_trade_returns(
     frame: pd.DataFrame, labels: pd.DataFrame, settings: SignalSettings
 ) -> "pd.Series[float]":
-    """Gross return of a trade on each row's predicted class, with all exits of the strategy."""
+    """Gross return of a trade on each row's predicted class, with all exits of the strategy.
+
+    NaN where the trade's outcome is not known; 0 for a hold.
+    """
     exits = settings.exits
+    # A column that is missing was reported as a reason; it must not end a backtest.
+    frame = frame.reindex(columns=[LABEL_COLUMN, CONFIDENCE_COLUMN, TRUST_COLUMN])
     sure = (frame[TRUST_COLUMN] == 1) & (frame[CONFIDENCE_COLUMN] >= exits.opposite_confidence)
     sure &= exits.opposite_signal
     sells, buys = (sure & (frame[LABEL_COLUMN] == k) for k in (SignalClass.SELL, SignalClass.BUY))
