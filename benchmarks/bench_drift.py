@@ -19,13 +19,14 @@ from scipy.stats import chi2
 from benchmarks.bench_quality import RETRAIN_DAYS, SIMULATED_TIMERANGE
 from benchmarks.harness import ONE_CORE, Timing, measure, print_table, save
 from benchmarks.monitoring import replay
-from benchmarks.monitoring.served import Served, more_volatile, served_models
+from benchmarks.monitoring.served import PairRows, Served, more_volatile, served_models
 from benchmarks.quality.data import Source, load
 from benchmarks.quality.variants import changed
 from benchmarks.quality.walk import Span
 from freqai_signals.config import settings_from_config
 from freqai_signals.drift.monitors import PairDrift
 from freqai_signals.drift.training_reference import WINDOW_DAYS
+from freqai_signals.metrics import skill
 from freqai_signals.settings import SignalSettings
 
 CHANGES: Final = {
@@ -39,6 +40,8 @@ STARTS: Final = (0, 10, 20)
 """Days of each model's window on which a change begins."""
 AROUND: Final = (4, 10)
 """Days before and after a change of volatility."""
+EVERY: Final = 6
+"""Volatility is changed for every so many models: all features are computed again."""
 TARGET_DAYS: Final = 10
 
 
@@ -52,19 +55,19 @@ def false_alarms(served: list[Served], settings: SignalSettings) -> dict[str, An
         for rows in one.pairs:
             for name, found in replay.monitor_alarms(one, rows, settings).items():
                 counts[name] += len(found)
-    healthy = [
-        day for one in served for day in replay.quality_days(one, replay.unchanged, settings)
-    ]
-    for name in replay.TESTS:
-        counts[f"live {name}"] = pairs * len(replay.alarm_days(healthy, name))
-    counts["all together"] = sum(counts.values())
-    return {
-        "pair_years": years,
-        "alarms": {
-            name: {"count": n, "per_pair_year": n / years, "interval": _rate_interval(n, years)}
-            for name, n in counts.items()
-        },
+    alarms: dict[str, dict[str, Any]] = {
+        name: {"count": n, "per_pair_year": n / years, "interval": _rate_interval(n, years)}
+        for name, n in counts.items()
     }
+    healthy = [d for one in served for d in replay.quality_days(one, replay.unchanged, settings)]
+    # All pairs alarm at once, so there are only as many years of evidence as the pool has.
+    of_pool = years / pairs
+    for name in replay.TESTS:
+        n = len(replay.alarm_days(healthy, name))
+        interval = _rate_interval(n, of_pool)
+        alarms[f"live {name}"] = {"count": n, "per_pair_year": n / of_pool, "interval": interval}
+    together = sum(item["per_pair_year"] for item in alarms.values())
+    return {"pair_years": years, "alarms": alarms, "together_per_pair_year": together}
 
 
 def _rate_interval(number: int, years: float) -> tuple[float, float]:
@@ -97,9 +100,9 @@ def quality_delays(served: list[Served], settings: SignalSettings) -> dict[str, 
 def volatility_delays(
     source: Source, served: list[Served], settings: SignalSettings, times: float
 ) -> dict[str, Any]:
-    """Days until any monitor of a pair finds larger moves, by model and pair."""
-    table = []
-    for one in served:
+    """Days until any monitor of a pair finds larger moves, and the skill that the models keep."""
+    table, skills = [], []
+    for one in served[::EVERY]:
         changed_rows = more_volatile(source, settings, one, times, AROUND)
         delays = []
         for rows in changed_rows.pairs:
@@ -107,8 +110,16 @@ def volatility_delays(
             after = [c for found in alarms.values() for c in found if c >= changed_rows.first]
             first = min(after, default=np.inf)
             delays.append(float(first - changed_rows.first) / settings.candles_per_day)
+            skills.append(skill_since(one, rows, changed_rows.first))
         table.append(delays)
-    return summary(table)
+    return summary(table) | {"skill": float(np.mean(skills)), "lowest_skill": min(skills)}
+
+
+def skill_since(served: Served, rows: PairRows, first: int) -> float:
+    """Skill against the model's prior from a candle on."""
+    assert served.model.fit is not None
+    later = rows.candle >= first
+    return skill(rows.label[later], rows.proba[later], served.model.fit.prior)
 
 
 def summary(table: list[list[float]]) -> dict[str, Any]:
@@ -170,6 +181,7 @@ def main() -> None:
         print(
             f"{name:22} {found['count']:3}  {found['per_pair_year']:.2f} ({low:.2f} to {high:.2f})"
         )
+    print(f"all together {alarms['together_per_pair_year']:.2f}")
     delays = quality_delays(served, settings)
     for times in VOLATILITIES:
         name = f"volatility x {times:g}"
@@ -182,6 +194,7 @@ def main() -> None:
             f"{name:22} median {found['median_days']:.1f} ({low:.1f} to {high:.1f}), "
             f"{found['within_target']:.0%} ({least:.0%} to {most:.0%}), "
             f"longest {found['longest_days']:.1f}, of {found['changes']}"
+            + (f", skill {found['skill']:.3f}" if "skill" in found else "")
         )
     timings = [cost_of_a_candle(served[0], settings)]
     print_table("cost of a candle", timings)

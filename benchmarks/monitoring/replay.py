@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.monitoring.served import PairRows, Served
 from freqai_signals.drift.monitors import PairDrift
 from freqai_signals.drift.quality_reference import candle_values
-from freqai_signals.drift.sequential import QualityDay, quality_day, states_after
+from freqai_signals.drift.sequential import QualityDay, quality_day, running_states
 from freqai_signals.settings import SignalSettings
 
 TESTS: Final = ("skill", "direction")
@@ -94,10 +94,13 @@ def alarm_days(days: Sequence[QualityDay], name: str) -> list[int]:
     """Days on which a test alarms; it begins again after each, as with a new model."""
     found: list[int] = []
     since = 0
-    for i in range(len(days)):
-        if states_after(days[since : i + 1])[name].alarm:
-            found.append(days[i].day)
-            since = i + 1
+    while since < len(days):
+        states = running_states(days[since:])
+        first = next((i for i, state in enumerate(states) if state[name].alarm), None)
+        if first is None:
+            break
+        found.append(days[since + first].day)
+        since += first + 1
     return found
 
 
@@ -106,9 +109,10 @@ def days_until_alarm(
 ) -> float:
     """Days from a break at the beginning of day ``start`` to the alarm; inf if there is none."""
     before = list(healthy[max(start - _LONGEST, 0) : start])
-    last = [i for i in range(len(before)) if states_after(before[: i + 1])[name].alarm]
-    before = before[last[-1] + 1 :] if last else before
-    for count in range(1, min(_LONGEST, len(broken) - start) + 1):
-        if states_after([*before, *broken[start : start + count]])[name].alarm:
-            return float(broken[start + count - 1].day - broken[start].day + 1)
+    earlier = alarm_days(before, name)
+    before = [day for day in before if not earlier or day.day > earlier[-1]]
+    after = broken[start : start + _LONGEST]
+    for i, state in enumerate(running_states([*before, *after])):
+        if i >= len(before) and state[name].alarm:
+            return float(after[i - len(before)].day - after[0].day + 1)
     return float("inf")

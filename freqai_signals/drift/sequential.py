@@ -19,7 +19,7 @@ References
 Page, "Continuous Inspection Schemes", Biometrika 41 (1954).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,8 +106,8 @@ def _share(worse: Sequence["pd.Series[float]"], limits: Sequence[float]) -> floa
     return float(np.clip(mean, -LARGEST_DAY, LARGEST_DAY) / np.average(limits, weights=count))
 
 
-def states_after(days: Iterable[QualityDay]) -> dict[str, QualityState]:
-    """State of both tests after a sequence of days, oldest first.
+def running_states(days: Iterable[QualityDay]) -> Iterator[dict[str, QualityState]]:
+    """State of both tests after each of a sequence of days, oldest first.
 
     The sums go on over changes of the model, since each day is measured against its own model's
     hold-out; after an alarm another model begins at 0. An alarm ends when half of its sum is gone.
@@ -117,9 +117,17 @@ def states_after(days: Iterable[QualityDay]) -> dict[str, QualityState]:
     for day in days:
         for name, before in states.items():
             state = QualityState() if before.alarm and day.version != version else before
-            level = float(np.clip(state.level + getattr(day, name), 0.0, 1.0))
+            level = min(max(state.level + getattr(day, name), 0.0), 1.0)
             alarm = level >= (0.5 if state.alarm else 1.0)
             since = (state.since if state.alarm else day.day) if alarm else 0
             states[name] = QualityState(level, alarm, since)
         version = day.version
+        yield dict(states)
+
+
+def states_after(days: Iterable[QualityDay]) -> dict[str, QualityState]:
+    """State of both tests after the last of a sequence of days; see :func:`running_states`."""
+    states = dict.fromkeys(_TESTS, QualityState())
+    for after in running_states(days):
+        states = after
     return states

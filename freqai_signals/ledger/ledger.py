@@ -184,9 +184,7 @@ class Ledger:
         with self._reading.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
-    def scored(
-        self, since: int = 0, pair: str = "", models: Collection[str] | None = None
-    ) -> pd.DataFrame:
+    def scored(self, since: int = 0, pair: str = "") -> pd.DataFrame:
         """Live predictions with a known outcome, oldest first.
 
         Parameters
@@ -195,8 +193,6 @@ class Ledger:
             Opening of the oldest candle wanted, seconds since 1970.
         pair
             One pair only; all if empty.
-        models
-            Versions that predicted, of any bot; all if None.
         """
         key = {column.name for column in OUTCOMES.primary_key.columns}
         outcome = [column for column in OUTCOMES.c if column.name not in key]
@@ -210,8 +206,40 @@ class Ledger:
             )
             .order_by(PREDICTIONS.c.candle, PREDICTIONS.c.pair)
         )
-        if models is not None:
-            query = query.where(PREDICTIONS.c.model_version.in_(models))
+        return self._frame(query.where(PREDICTIONS.c.pair == pair) if pair else query)
+
+    def judged(
+        self, models: Collection[str], since: int, until: int, pair: str = ""
+    ) -> pd.DataFrame:
+        """Probabilities, priors and outcomes of some models' live predictions, oldest first.
+
+        Parameters
+        ----------
+        models
+            Versions that predicted, of any bot.
+        since, until
+            Openings of the oldest candle wanted and of the first one not wanted.
+        pair
+            One pair only; all if empty.
+        """
+        names = [
+            f"{kind}_{name}" for kind in ("proba", "prior") for name in ("sell", "hold", "buy")
+        ]
+        query = (
+            select(
+                PREDICTIONS.c.candle, PREDICTIONS.c.model_version, OUTCOMES.c.realised,
+                *(PREDICTIONS.c[name] for name in names),
+            )
+            .join(OUTCOMES, _same_row())
+            .where(
+                PREDICTIONS.c.kind == LIVE,
+                PREDICTIONS.c.candle >= since,
+                PREDICTIONS.c.candle < until,
+                PREDICTIONS.c.model_version.in_(models),
+                OUTCOMES.c.realised.is_not(None),
+            )
+            .order_by(PREDICTIONS.c.candle, PREDICTIONS.c.pair)
+        )  # fmt: skip
         return self._frame(query.where(PREDICTIONS.c.pair == pair) if pair else query)
 
     def rows(self, table: str, since: int = 0) -> pd.DataFrame:

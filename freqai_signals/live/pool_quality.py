@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, astuple
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from freqai_signals.drift.quality_reference import (
     why_not_tested,
 )
 from freqai_signals.drift.sequential import QualityDay, QualityState, quality_day, states_after
-from freqai_signals.ledger.ledger import Entry
+from freqai_signals.ledger.ledger import Entry, Ledger
 from freqai_signals.live.ledger_client import LiveLedger
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.schema import PROBA_COLUMNS
@@ -81,10 +82,11 @@ class PoolQuality:
         if model is not None and reference is not None:
             self._references[model.card.version] = reference
         last = (candle + 1 - self._settings.label_horizon_candles) // self._settings.candles_per_day
+        # Also where the ledger is away: asking at every candle would keep it from the pairs.
+        self._looked = candle // every
         days = self._judged(last - 1)
         if days is None:
             return []
-        self._looked = candle // every
         self.days = days
         used = {day.version for day in days[-_OPEN_DAYS:]} | {model.card.version if model else ""}
         self._references = {name: r for name, r in self._references.items() if name in used}
@@ -132,22 +134,22 @@ class PoolQuality:
     def _judged(self, last: int) -> list[QualityDay] | None:
         """All days up to ``last``, the newest ones judged again; None if the ledger is away."""
         kept = [day for day in self.days[:-_OPEN_DAYS] if day.day <= last]
-        open_days = self.days[-_OPEN_DAYS:]
-        first = open_days[0].day if open_days else last - _FIRST_DAYS + 1
+        again = [day.day for day in self.days[-_OPEN_DAYS:] if day.day <= last]
+        # While a bot is away for longer it predicts nothing.
+        first = max(last - _FIRST_DAYS, *again, -1) + 1
         per_day, seconds = self._settings.candles_per_day, self._settings.candle_seconds
         pair = "" if self._settings.model.pool == "whitelist" else self._scope
         versions = sorted(self._references)
-        scored = self._ledger.ask(
-            lambda ledger: ledger.scored(first * per_day * seconds, pair, versions), None
-        )
-        if scored is None:
-            return None
-        candle = scored["candle"].to_numpy(np.int64) // seconds
-        scored = scored.assign(number=candle, day=candle // per_day)
-        scored = scored[scored["day"] <= last]
-        for day in np.unique(scored["day"].to_numpy(np.int64)).tolist():
-            rows = scored[scored["day"] == day].groupby("model_version")
-            values = {str(version): _values(part) for version, part in rows}
+        for day in (*again, *range(first, last + 1)):
+            since, until = (number * per_day * seconds for number in (day, day + 1))
+            # A day at a time: all of them at once could take longer than a bot waits for.
+            rows = self._ledger.ask(
+                partial(Ledger.judged, models=versions, since=since, until=until, pair=pair), None
+            )
+            if rows is None:
+                return None
+            rows = rows.assign(number=rows["candle"].to_numpy(np.int64) // seconds)
+            values = {str(v): _values(part) for v, part in rows.groupby("model_version")}
             judged = quality_day(day, values, self._references, per_day)
             kept += [judged] if judged is not None else []
         return kept[-_KEPT_DAYS:]
