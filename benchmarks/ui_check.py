@@ -96,7 +96,7 @@ async def logged_in(url: str, server: dict[str, Any]) -> dict[str, Any]:
     api = f"http://127.0.0.1:{server['listen_port']}/api/v1/token/login"
     secret = base64.b64encode(f"{server['username']}:{server['password']}".encode()).decode()
     async with ClientSession(headers={"Authorization": f"Basic {secret}"}) as session:
-        for _ in range(600):
+        for _ in range(3000):
             with contextlib.suppress(ClientError, ValueError):
                 async with session.post(api) as answer:
                     if answer.status == 200:
@@ -143,6 +143,8 @@ async def see(page: Page, url: str, login: dict[str, Any], options: argparse.Nam
     await page.ask(f"{bot}.getPairHistory({json.dumps(asked)}).then(() => 1)")
     await page.until("document.querySelectorAll('canvas').length > 0", 120)
     for theme in ("dark", "light"):
+        dark = json.dumps(theme == "dark")
+        await page.ask(f"document.documentElement.classList.toggle('dark', {dark})")
         await page.ask(f"{STORE}('uiSettings').currentTheme = '{theme}'")
         await asyncio.sleep(3)
         await page.picture(options.out / f"{theme}.png")

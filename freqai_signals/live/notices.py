@@ -167,18 +167,22 @@ class Notices:
         kept = self._ledger.counter("summary")
         if kept is None:
             return []
+        texts = []
+        # A first start has no yesterday.
+        if int(kept or today) != today:
+            levels = {pair: watch.health.level for pair, watch in watches.items()}
+            serving = {watch.version for watch in watches.values() if watch.version}
+            bot = self._ledger.bot
+            text = self._ledger.ask(
+                lambda ledger: daily_summary(ledger, bot, today - 1, levels, serving), ""
+            )
+            if not text:
+                # The next loop asks again.
+                return []
+            texts.append(text)
         self._summary_day = today
-        if int(kept or today) == today:
-            # A first start has no yesterday.
-            self._ledger.write([self._ledger.counters({"summary": str(today)})] * (not kept))
-            return []
         self._ledger.write([self._ledger.counters({"summary": str(today)})])
-        levels = {pair: watch.health.level for pair, watch in watches.items()}
-        serving = {watch.version for watch in watches.values() if watch.version}
-        text = self._ledger.ask(
-            lambda ledger: daily_summary(ledger, self._ledger.bot, today - 1, levels, serving), ""
-        )
-        return [text] if text else []
+        return texts
 
 
 def _model_alert(scope: str, event: ModelEvent) -> Alert:

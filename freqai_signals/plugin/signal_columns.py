@@ -10,7 +10,7 @@ import pandas as pd
 from freqtrade.constants import Config
 from freqtrade.enums import CandleType, RunMode
 from freqtrade.exceptions import OperationalException
-from freqtrade.persistence import Order, Trade
+from freqtrade.persistence import Trade
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
@@ -266,13 +266,12 @@ class SignalColumns(IStrategy):
         self._report.add(pair, dataframe, labels, features)
 
     @reads_only
-    def order_filled(self, pair: str, trade: Trade, order: Order, **kwargs: Any) -> None:
+    def order_filled(self, pair: str, trade: Trade, order: Any, **kwargs: Any) -> None:
         """Keep the signal with the trade that it opened, where FreqUI shows it."""
-        if not self._is_live or order.ft_order_side != trade.entry_side:
+        operation = getattr(getattr(self, "freqai", None), "operation", None)
+        if operation is None or trade.get_custom_data("signal") is not None:
             return
-        if trade.get_custom_data("signal") is not None:
-            return
-        for name, value in self.freqai.operation.trade_data(pair, trade.open_date_utc).items():
+        for name, value in operation.trade_data(pair, trade.open_date_utc).items():
             trade.set_custom_data(name, value)
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:

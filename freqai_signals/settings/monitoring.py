@@ -134,7 +134,8 @@ class AlertSettings(Section):
     """How often a message is sent: a repeat after ``cooldown_candles`` at the earliest.
 
     ``summarise_from`` pairs or more with the same alert become one message. ``every_signal`` sends
-    each emitted signal too, ``daily_summary`` the past day at the first loop after midnight (UTC).
+    each emitted signal too, ``daily_summary`` the past day at the first loop after midnight (UTC),
+    from the ledger.
     """
 
     affects: ClassVar[Effect] = "nothing"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -411,6 +412,28 @@ def test_a_ledger_that_is_away_stops_nothing(start: Start, tmp_path: Path) -> No
     bot.candle(FIRST)
     bot.candle(FIRST + 1, signal=2)
     assert any(text.startswith("ledger: cannot be written") for text in bot.alerts(FIRST + 1))
+
+
+def test_a_trade_finds_the_signal_of_the_candle_it_was_decided_on(start: Start) -> None:
+    bot = start()
+    version = bot.operation.promote(PAIR, model_of(0), window(0)).card.version
+    bot.candle(FIRST, signal=2)
+    opened = datetime.fromtimestamp((FIRST + 1) * HOUR + 20, UTC)
+    kept = bot.operation.trade_data(PAIR, opened)
+    assert kept["model"] == version
+    assert kept["signal"].startswith("buy, weak, of ")
+    assert kept["confidence rank"] == "90.0 of 100"
+    assert kept["signal record"]["expected_return"] == 0.01
+    assert bot.operation.trade_data(PAIR, opened + timedelta(hours=1)) == {}
+
+
+def test_a_second_accepted_model_names_the_one_that_it_replaces(start: Start) -> None:
+    bot = start(with_section("gate", where="never"))
+    old = bot.operation.promote(PAIR, model_of(0), window(0)).card.version
+    new = bot.operation.promote(PAIR, model_of(8), window(8)).card.version
+    (text,) = bot.alerts(FIRST)
+    assert text.startswith(f"model {SCOPE}: accepted {new} (")
+    assert text.endswith(f"; serves instead of {old})")
 
 
 def test_a_bot_that_was_away_says_for_how_long(start: Start) -> None:

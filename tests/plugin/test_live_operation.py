@@ -229,4 +229,4 @@ def test_default_gate_tells_a_bot_with_a_short_window_what_to_do(
     assert candle(bot).iloc[-1]["do_predict"] == 0
     loop(bot)
     (text,) = [text for text in bot.messages if "refused" in text]  # type: ignore[attr-defined]
-    assert "use a longer `freqai.train_period_days`" in text
+    assert "use a longer freqai.train-period-days" in text
