@@ -1,6 +1,7 @@
 """Checks of what surrounds a running bot: pairlists, API, channels, ledger, other bots."""
 
 import os
+import shlex
 import socket
 import stat
 import time
@@ -84,11 +85,15 @@ def ledger_is_reachable(situation: Situation) -> Iterator[Finding]:
 
 def api_is_usable(situation: Situation) -> Iterator[Finding]:
     """The API is on, its port is free, and its secrets are the owner's only."""
-    api = mapping(situation.config.get("api_server"))
+    api, folder = (
+        mapping(situation.config.get("api_server")),
+        str(situation.user_data or "user_data"),
+    )
     if not api.get("enabled"):
         yield warning(
             "api_server: off", "FreqUI and consumer bots have nothing to connect to",
-            "freqai-signals credentials, and --config user_data/credentials.json",
+            f"freqai-signals credentials --userdir {shlex.quote(folder)}, and --config "
+            f"{shlex.quote(f'{folder}/credentials.json')}",
         )  # fmt: skip
     else:
         host, port = str(api.get("listen_ip_address", "127.0.0.1")), api.get("listen_port", 8080)
