@@ -12,15 +12,15 @@ from typing import Final
 
 from freqai_signals.files import merged_config
 from freqai_signals.preflight.findings import Finding, error, ok, warning
-from freqai_signals.preflight.situation import Situation, mapping, pool_is_named
+from freqai_signals.preflight.situation import Situation, mapping
 
 _SECRETS: Final = ("credentials.json", "credentials.consumer.json")
 
 
 def pairlists_can_be_served(situation: Situation) -> Iterator[Finding]:
     """What pairlists resolve can be trained on and served."""
-    if pool_is_named(situation.settings, situation.config):
-        yield ok(f"pool: {len(situation.pool)} pairs, named in the config")
+    if situation.named_pool:
+        yield ok(f"pool: {len(situation.named_pool)} pairs, named in the config")
         return
     if situation.settings.model.pool == "pair":
         if situation.purpose == "trade":
