@@ -1,6 +1,7 @@
 """Checks of what surrounds a running bot: pairlists, API, channels, ledger, other bots."""
 
 import os
+import shlex
 import socket
 import stat
 import time
@@ -11,15 +12,15 @@ from typing import Final
 
 from freqai_signals.files import merged_config
 from freqai_signals.preflight.findings import Finding, error, ok, warning
-from freqai_signals.preflight.situation import Situation, mapping, pool_is_named
+from freqai_signals.preflight.situation import Situation, mapping
 
 _SECRETS: Final = ("credentials.json", "credentials.consumer.json")
 
 
 def pairlists_can_be_served(situation: Situation) -> Iterator[Finding]:
     """What pairlists resolve can be trained on and served."""
-    if pool_is_named(situation.settings, situation.config):
-        yield ok(f"pool: {len(situation.pool)} pairs, named in the config")
+    if situation.named_pool:
+        yield ok(f"pool: {len(situation.named_pool)} pairs, named in the config")
         return
     if situation.settings.model.pool == "pair":
         if situation.purpose == "trade":
@@ -84,11 +85,15 @@ def ledger_is_reachable(situation: Situation) -> Iterator[Finding]:
 
 def api_is_usable(situation: Situation) -> Iterator[Finding]:
     """The API is on, its port is free, and its secrets are the owner's only."""
-    api = mapping(situation.config.get("api_server"))
+    api, folder = (
+        mapping(situation.config.get("api_server")),
+        str(situation.user_data or "user_data"),
+    )
     if not api.get("enabled"):
         yield warning(
             "api_server: off", "FreqUI and consumer bots have nothing to connect to",
-            "freqai-signals credentials, and --config user_data/credentials.json",
+            f"freqai-signals credentials --userdir {shlex.quote(folder)}, and --config "
+            f"{shlex.quote(f'{folder}/credentials.json')}",
         )  # fmt: skip
     else:
         host, port = str(api.get("listen_ip_address", "127.0.0.1")), api.get("listen_port", 8080)

@@ -12,7 +12,7 @@ from freqai_signals.dataset.features.groups import HIGHER_LENGTH
 from freqai_signals.dataset.features.inputs import Spans, lead_among
 from freqai_signals.dataset.pair_tables import training_window
 from freqai_signals.preflight.findings import Finding, error, ok, warning
-from freqai_signals.preflight.situation import Situation, is_named, mapping
+from freqai_signals.preflight.situation import Situation, mapping
 from freqai_signals.settings import FeatureSettings, SignalSettings
 
 _IDENTIFIER: Final = re.compile(r"[\w.+-]{1,64}")
@@ -153,8 +153,8 @@ def windows_hold_rows(situation: Situation) -> Iterator[Finding]:
     settings = situation.settings
     window = training_window(0, settings.train_period_days * 86400, settings)
     each = max(0, (window.stop - window.first - window.horizon) // window.step)
-    pooled = settings.model.pool == "whitelist" and is_named(situation.pool)
-    pairs = len(situation.pool) if pooled else 1
+    pooled = settings.model.pool == "whitelist" and bool(situation.named_pool)
+    pairs = len(situation.named_pool) if pooled else 1
     rows = int(each * pairs * (1 - settings.validation_fraction))
     least = settings.validation.min_rows
     shown = f"{each} rows a pair" + (f" of {pairs}" if pooled else "")
@@ -172,10 +172,10 @@ def windows_hold_rows(situation: Situation) -> Iterator[Finding]:
 
 def lead_pair_is_there(situation: Situation) -> Iterator[Finding]:
     """A lead pair that was named is one of the pool; the default one may be missing."""
-    settings, pool = situation.settings, situation.pool
+    settings, pool = situation.settings, situation.named_pool
     lead = settings.features.lead_pair
     unused = "cross_asset" not in settings.features.groups
-    if unused or not is_named(pool) or lead_among(pool, lead):
+    if unused or not pool or lead_among(pool, lead):
         return
     if "lead_pair" not in mapping(situation.signals.get("features")):
         yield ok(f"{lead} is none of the pool's pairs; their mean leads in its place")

@@ -105,6 +105,11 @@ class Situation:
         return pool_pairs(self.settings, {"exchange": {}, **self.config})
 
     @property
+    def named_pool(self) -> tuple[str, ...]:
+        """The pool where the config names it, else nothing: pairlists will find it."""
+        return self.pool if pool_is_named(self.settings, self.config) else ()
+
+    @property
     def pairs(self) -> tuple[str, ...]:
         """Pairs that the config trades or learns from, sorted; patterns included."""
         exchange = mapping(self.config.get("exchange"))

@@ -170,7 +170,8 @@ def no_lost_row(
         for pair, candle, kind in zip(ledger["pair"], ledger["candle"], ledger["kind"], strict=True)
     }
     times = {pair: [candle for name, candle in decided if name == pair] for pair in pairs}
-    first = min((candle for _, candle in decided), default=0)
+    # The first candle may have been decided late, when its close's pairlist was no more.
+    first = min((candle for _, candle in decided), default=0) + context.candle_seconds
     always = [(pair, _due_candles([first], context)) for pair in pairs if not times[pair]]
     wrong = [
         f"{pair} never decided"

@@ -11,6 +11,7 @@ from freqtrade.commands.arguments import Arguments
 
 from freqai_signals.commands.cli import SUBCOMMANDS, main
 from freqai_signals.commands.locations import Locations, add_locations, ledger_location, locations
+from freqai_signals.rehearsal.scenario import Rehearsal
 
 AWAY = ("market", "sandbox")
 """Commands about the sandbox, which has no user's folder."""
@@ -174,6 +175,31 @@ def test_a_named_config_that_is_missing_ends_every_command(
         status, said = run(*command, "--config", "absent.json")
         assert (status, "there is no such config file" in said) == (2, True), command
     assert os.listdir() == []
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_rehearsal_runs_the_users_own_classes(
+    here: Path, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    """After ``init`` they lie in the user's folder; in a checkout beside its config."""
+    requests: list[Rehearsal] = []
+
+    def rehearsed(request: Rehearsal, notify: object) -> None:
+        requests.append(request)
+        raise ValueError("enough")
+
+    monkeypatch.setattr("freqai_signals.rehearsal.execution.rehearse", rehearsed)
+    named = config(here / "u" / "config.json")
+    for file in ("strategies/Mine.py", "freqaimodels/LightGBMSignalClassifier.py"):
+        (here / "u" / file).parent.mkdir(parents=True)
+        if installed:
+            (here / "u" / file).touch()
+    assert main(["rehearse", "--userdir", str(here / "u"), "--strategy", "Mine"]) == 2
+    own = (here / "u" / "strategies", here / "u" / "freqaimodels")
+    (request,) = requests
+    assert request.code == (own if installed else (Path("strategies"), Path("freqai_models")))
+    assert request.config == (named,)
+    assert request.folder.parent == here / "u" / "rehearsals"
 
 
 def test_the_name_of_hyperopt_before_0_2_still_works(run: Callable[..., tuple[int, str]]) -> None:

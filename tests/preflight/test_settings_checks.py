@@ -8,6 +8,7 @@ from freqai_signals.preflight.findings import Level
 from freqai_signals.preflight.settings_checks import (
     freqai_can_work,
     freqtrade_works_with_us,
+    lead_pair_is_there,
     shorter_memory,
     timeframe_fits_exchange,
     windows_hold_rows,
@@ -147,3 +148,18 @@ def test_an_exchange_without_history_is_no_place_for_freqai() -> None:
     assert "newest 720 candles" in finding.what
     allowed = config_of("A/USDT", timeframe="1h", freqai__override_exchange_checks=True)
     assert not found(timeframe_fits_exchange, situation(allowed, exchange=kraken), Level.ERROR)
+
+
+def test_a_whitelist_that_the_pairlist_ignores_says_nothing_of_the_pool() -> None:
+    """VolumePairList finds its pairs itself; what stands in the whitelist is left over."""
+    left_over: dict[str, Any] = {
+        "freqai__train_period_days": 15,
+        "freqai__signals": {"features": {"lead_pair": "BTC"}, "model": {"row_step": 1}},
+    }
+    checks = (windows_hold_rows, lead_pair_is_there)
+    named = situation(config_of("A/USDT", timeframe="1h", **left_over))
+    volume = [{"method": "VolumePairList", "number_assets": 20}]
+    found_by_volume = situation(config_of("A/USDT", timeframe="1h", pairlists=volume, **left_over))
+    for check in checks:
+        assert found(check, named, Level.ERROR), check
+        assert not found(check, found_by_volume, Level.ERROR), check

@@ -83,7 +83,7 @@ def test_live_equals_history_while_pairs_come_and_go(tmp_path: Path, config: Pat
         config=(config,),
         folder=tmp_path / "rehearsal",
         # The bot needs a while to come up, on a busy machine an hour of the market.
-        days=3.6 / 24,
+        days=4.2 / 24,
         speed=40.0,
         datadir=market.folder,
         pairs=pairs,
