@@ -45,7 +45,7 @@ STRATEGY := $(CONFIGS) --userdir user_data \
 
 .DEFAULT_GOAL := help
 .PHONY: help install dist lock backtest trade ui ui-check consume rehearse soak report tune hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
-	test test-slow test-rehearsal test-live fuzz lint format bench bench-quality clean
+	test test-slow test-rehearsal test-live fuzz lint format bench bench-memory bench-quality clean
 
 help: ## list the targets and their options
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -181,8 +181,11 @@ format: $(INSTALLED) ## rewrite the sources as `make lint` wants them
 	$(BIN)/ruff format
 
 bench: $(INSTALLED) ## the benchmarks of speed, one after the other
-	@set -e; for name in $(filter-out bench_quality bench_value,$(basename $(notdir $(wildcard benchmarks/bench_*.py)))); do \
+	@set -e; for name in $(filter-out bench_quality bench_value bench_memory,$(basename $(notdir $(wildcard benchmarks/bench_*.py)))); do \
 		echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done
+
+bench-memory: $(INSTALLED) ## memory for the training rows of 5, 20 and 50 pairs
+	$(BIN)/python -m benchmarks.bench_memory $(ARGS)
 
 bench-quality: $(INSTALLED) ## our recipe against stock FreqAI on later candles
 	$(BIN)/python -m benchmarks.bench_quality --timerange $(TIMERANGE) \

@@ -113,12 +113,14 @@ def training_rows(tables: Mapping[str, Table], window: Window) -> TrainingRows:
     return pool_rows(pair_parts(tables, window))
 
 
-def pair_parts(tables: Mapping[str, Table], window: Window) -> list[TrainingRows]:
+def pair_parts(
+    tables: Mapping[str, Table], window: Window, after_each: Callable[[], None] = lambda: None
+) -> list[TrainingRows]:
     """Rows of each pair in one window, sorted by pair; pairs without rows are left out."""
-    parts = [
-        pair_rows(pair, table.features, table.labels, table.numbers, window)
-        for pair, table in sorted(tables.items())
-    ]
+    parts = []
+    for pair, table in sorted(tables.items()):
+        parts.append(pair_rows(pair, table.features, table.labels, table.numbers, window))
+        after_each()
     # Without any rows, an empty part still provides the feature names.
     return [part for part in parts if len(part)] or parts[:1]
 
@@ -174,7 +176,12 @@ class PairTables:
         return Table.of(frame, self._candle_seconds)
 
     def run_rows(
-        self, pairs: Sequence[str], strategy: Any, window: Window, run: Sequence[Window]
+        self,
+        pairs: Sequence[str],
+        strategy: Any,
+        window: Window,
+        run: Sequence[Window],
+        after_each: Callable[[], None] = lambda: None,
     ) -> TrainingRows:
         """Rows of all pairs in one window of a run, for whose windows they are made only once.
 
@@ -186,14 +193,19 @@ class PairTables:
             One of the run's.
         run
             All its windows; they differ in their ends only.
+        after_each
+            Called after each pair's table is made, and again after its rows are.
         """
-        tables = {pair: self.table(pair, strategy) for pair in pairs}
+        tables = {}
+        for pair in pairs:
+            tables[pair] = self.table(pair, strategy)
+            after_each()
         whole = replace(window, first=min(w.first for w in run), stop=max(w.stop for w in run))
         key = (whole, [(pair, self._kept[pair][0]) for pair in sorted(tables)])
         if self._matrix is None or self._matrix[0] != key:
             # The one before first: two would not fit into memory where one just does.
             self._matrix = None
-            self._matrix = key, PoolMatrix(pair_parts(tables, whole), self._folder)
+            self._matrix = key, PoolMatrix(pair_parts(tables, whole, after_each), self._folder)
         return self._matrix[1].window(window)
 
     def uncached_rows(

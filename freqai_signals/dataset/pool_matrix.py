@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 _PREFIX: Final = "rows-"
 
+Mapped = np.memmap[tuple[int, ...], np.dtype[np.float32]]
+
 
 class PoolMatrix:
     """Rows of a pool in all windows of a run.
@@ -38,12 +40,27 @@ class PoolMatrix:
     """
 
     def __init__(self, parts: Sequence[TrainingRows], folder: Path | None = None) -> None:
-        rows = pool_rows(parts)
-        mapped = _mapped(rows.features, folder) if folder is not None and len(rows) else None
-        if mapped is not None:
-            rows = replace(rows, features=mapped)
-            weakref.finalize(self, _remove, Path(str(mapped.filename)))
-        self._rows = rows
+        mapped = _mapped([part.features for part in parts], folder) if folder is not None else None
+        if mapped is None:
+            self._rows = pool_rows(parts)
+            return
+        path = Path(str(mapped.filename))
+        weakref.finalize(self, _remove, path)
+        # One column of places: sorting these sorts the features, pair by pair, into the file.
+        ends = np.cumsum([len(part) for part in parts])
+        places = [
+            replace(part, features=np.arange(end - len(part), end, dtype=np.float64)[:, None])
+            for part, end in zip(parts, ends, strict=True)
+        ]
+        sorted_rows = pool_rows(places)
+        rank = np.empty(len(sorted_rows), np.int64)
+        rank[sorted_rows.features[:, 0].astype(np.int64)] = np.arange(len(rank))
+        for part, end in zip(parts, ends, strict=True):
+            mapped[rank[end - len(part) : end]] = part.features
+        mapped.flush()
+        self._rows = replace(
+            sorted_rows, features=np.memmap(path, np.float32, "r", shape=mapped.shape)
+        )
 
     def window(self, window: Window) -> TrainingRows:
         """Rows of one window; pairs without rows are left out.
@@ -79,11 +96,12 @@ class PoolMatrix:
         )
 
 
-def _mapped(
-    features: NDArray[np.float32], folder: Path
-) -> "np.memmap[tuple[int, ...], np.dtype[np.float32]] | None":
-    """The features in a file, mapped; None with a message if there is no room for it."""
-    path: Path | None = None
+def _mapped(parts: Sequence[NDArray[np.float32]], folder: Path) -> Mapped | None:
+    """A file with room for all parts, mapped; None with a message if there is no room for it."""
+    shape = (sum(len(part) for part in parts), parts[0].shape[1]) if parts else (0, 0)
+    if not shape[0]:
+        return None
+    size, path = 4 * shape[0] * shape[1], None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_left_behind(folder)
@@ -91,13 +109,12 @@ def _mapped(
         path = Path(name)
         with os.fdopen(handle, "wb") as file:
             # A disk that is full later would end the process by a signal, not by an error.
-            os.posix_fallocate(file.fileno(), 0, features.nbytes)
-            features.tofile(file)
-        return np.memmap(path, np.float32, "r", shape=features.shape)
+            os.posix_fallocate(file.fileno(), 0, size)
+        return np.memmap(path, np.float32, "r+", shape=shape)
     except OSError as error:
         logger.warning(
             "Rows stay in memory, no file of %d MB can be made in %s: %s",
-            features.nbytes // 2**20, folder, error,
+            size // 2**20, folder, error,
         )  # fmt: skip
         if path is not None:
             _remove(path)

@@ -230,7 +230,7 @@ class Ledger:
                 PREDICTIONS.c.candle, PREDICTIONS.c.model_version, OUTCOMES.c.realised,
                 *(PREDICTIONS.c[name] for name in names),
             )
-            .join(OUTCOMES, _same_row())
+            .join(OUTCOMES, SAME_ROW)
             .where(
                 PREDICTIONS.c.kind == LIVE,
                 PREDICTIONS.c.candle >= since,

@@ -130,7 +130,8 @@ class LightGBMSignalClassifier(LiveTraining):
         pool = self._pool(data_dictionary["pair"])
         ranges = dk.training_timeranges
         run = [self._window(w) for w in ranges]
-        rows = partial(self.strategy.tables.run_rows, pool, self.strategy, run=run)
+        tables, rest = self.strategy.tables, self.strategy.features.rest
+        rows = partial(tables.run_rows, pool, self.strategy, run=run, after_each=rest)
         now = self.training_timerange.stopts
         return self.windows.serving(
             (*pool, ranges[0].startts),

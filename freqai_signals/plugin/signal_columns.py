@@ -128,7 +128,8 @@ class SignalColumns(IStrategy):
             super().load_freqAI_model()
             return
         pool = run_pool(self.signal_settings, self.config, self.dp, self._is_live)
-        self.features = FeatureCache(self.signal_settings, pool)
+        folder = Path(self.config["user_data_dir"]) / "signals" / "features"
+        self.features = FeatureCache(self.signal_settings, pool, folder)
         with using_config(self, freqai_config(self.config, self.signal_settings, pool)):
             super().load_freqAI_model()
 

@@ -1,14 +1,18 @@
 """Finished boosters by what they were trained from: a killed backtest trains none of them again."""
 
 import logging
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from freqai_signals.files import write_atomically
 from freqai_signals.model import artefact, booster
 
 logger = logging.getLogger(__name__)
+
+_UNUSED_SECONDS: Final = 2 * 86_400
 
 
 @dataclass
@@ -20,7 +24,7 @@ class BoosterStore:
     folder
         Made when the first booster is stored.
     max_files
-        The least recently used files beyond that are deleted.
+        The least recently used files beyond that are deleted, if not used for two days.
     key
         Signs what is stored; a file that is not signed with it is trained again.
     unsaved
@@ -95,5 +99,8 @@ class BoosterStore:
             # Another process that shares the folder may have deleted it meanwhile.
             with suppress(FileNotFoundError):
                 used[file] = file.stat().st_mtime
+        # Those of a run that goes on may be many, and all are still to be used.
+        unused_since = time.time() - _UNUSED_SECONDS
         for file in sorted(used, key=used.__getitem__)[: -self.max_files]:
-            file.unlink(missing_ok=True)
+            if used[file] < unused_since:
+                file.unlink(missing_ok=True)

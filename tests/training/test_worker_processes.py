@@ -171,9 +171,17 @@ def test_a_damaged_or_foreign_booster_is_trained_again(
     assert "not signed by this installation" in caplog.text
 
 
-def test_the_least_recently_used_boosters_go(rows: TrainingRows, tmp_path: Path) -> None:
-    train(Request(rows, small()), boosters=Boosters(BoosterStore(tmp_path, max_files=2)))
-    assert len(list(tmp_path.glob("*.booster"))) == 2
+def test_the_least_recently_used_boosters_go_unless_a_run_may_need_them(
+    rows: TrainingRows, tmp_path: Path
+) -> None:
+    store = BoosterStore(tmp_path, max_files=2)
+    train(Request(rows, small()), boosters=Boosters(store))
+    files = sorted(tmp_path.glob("*.booster"))
+    assert len(files) > 2
+    for days, file in enumerate(files):
+        os.utime(file, (0, 86_400 * days))
+    train(Request(rows, small({"refit": False}, {"seed": 7})), boosters=Boosters(store))
+    assert not set(files) & set(tmp_path.glob("*.booster"))
 
 
 def test_more_workers_than_cores_are_refused_with_a_message(

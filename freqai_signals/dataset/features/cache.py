@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from weakref import ReferenceType, ref
 
 import numpy as np
 import pandas as pd
 
 from freqai_signals.dataset.features import Market, build_features
+from freqai_signals.dataset.features.feature_files import FeatureFiles
 from freqai_signals.schema import OHLCV
 from freqai_signals.settings import SignalSettings
 
@@ -62,17 +64,23 @@ class FeatureCache:
         Which features.
     pool
         The pairs whose mean is the market.
+    folder
+        Where features of a backtest are kept on disk; None keeps those of this process in memory.
     """
 
-    def __init__(self, settings: SignalSettings, pool: Sequence[str]) -> None:
+    def __init__(
+        self, settings: SignalSettings, pool: Sequence[str], folder: Path | None = None
+    ) -> None:
         self.settings = settings
         self.pool = tuple(pool)
+        self._folder = folder
+        self._files: FeatureFiles | None = None
         self._kept: dict[str, tuple[str, pd.DataFrame]] = {}
         self._markets: dict[tuple[pd.Timestamp, pd.Timestamp], _CachedMarket] = {}
 
     def __getstate__(self) -> dict[str, object]:
         """Leave the features out: hyperopt pickles the strategy for a worker in every epoch."""
-        return self.__dict__ | {"_kept": {}, "_markets": {}}
+        return self.__dict__ | {"_kept": {}, "_markets": {}, "_files": None}
 
     def features(self, pair: str, candles: pd.DataFrame, source: Candles) -> pd.DataFrame:
         """Features of one pair, indexed like its candles.
@@ -92,9 +100,19 @@ class FeatureCache:
         kept = self._kept.get(pair)
         if kept is not None and kept[0] == key:
             return kept[1].set_index(candles.index)
-        features = build_features(candles, self.settings, market)
+        if self._files is None and self._folder is not None:
+            self._files = FeatureFiles(self._folder, self.settings)
+        features = self._files.load(key, candles.index) if self._files is not None else None
+        if features is None:
+            features = build_features(candles, self.settings, market)
+            features = self._files.keep(key, features) if self._files is not None else features
         self._kept[pair] = (key, features)
         return features
+
+    def rest(self) -> None:
+        """Let the system have the memory of features that lie on disk until they are used again."""
+        if self._files is not None:
+            self._files.rest()
 
     def compute(self, pair: str, candles: pd.DataFrame, source: Candles) -> pd.DataFrame:
         """Features of one pair without the cache, for frames that are used only once."""

@@ -1,0 +1,127 @@
+"""One training against bare LightGBM on the same matrix, and several windows over workers.
+
+``python -m benchmarks.bench_training`` or ``make bench``. Processor seconds show what is done
+beside the trees; seconds of the clock, over workers, what a backtest waits for. The boosters are
+the same bits in every row of the second table.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+
+from benchmarks.harness import ONE_CORE, Timing, measure, print_table, save
+from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.model import booster
+from freqai_signals.settings import SignalSettings
+from freqai_signals.training.booster_store import BoosterStore
+from freqai_signals.training.boosting import WindowTask, fit_window
+from freqai_signals.training.fit import Request, boosters_ahead, train
+from freqai_signals.training.worker_processes import train_ahead
+
+
+def synthetic_rows(count: int, features: int, first: int = 10_000) -> TrainingRows:
+    """Rows of which some features tell moves from holds, and a few buys from sells."""
+    rng = np.random.default_rng(first)
+    matrix = rng.normal(size=(count, features)).astype(np.float32)
+    scores = matrix[:, :10].sum(axis=1) / 4, matrix[:, 10:15].sum(axis=1) / 8
+    move, buy = (rng.random(count) < 1 / (1 + np.exp(-score)) for score in scores)
+    start = np.arange(first, first + count)
+    return TrainingRows(
+        features=matrix,
+        names=tuple(f"%-f{i}" for i in range(features)),
+        label=np.where(move, np.where(buy, 2, 0), 1).astype(np.int8),
+        start=start,
+        event_end=start + 24,
+        realised_return=rng.normal(0, 1, count),
+        pair=np.zeros(count, dtype=np.int16),
+        pairs=("A/USDT",),
+    )
+
+
+def bare(task: WindowTask, heads: Any) -> None:
+    """The trees of both boosters, early-stopped and refitted, on one data set of LightGBM's."""
+    everything = np.ones(len(task.rows), dtype=np.bool_)
+    moved = task.rows.label != 1
+    binned = booster.BinnedRows(task.rows.features, task.split.past, task.settings.booster)
+    targets = moved.astype(np.int8), (task.rows.label == 2).astype(np.int8)
+    for fitted, target, rows in zip(heads[0].boosters, targets, (everything, moved), strict=True):
+        params = booster.parameters(task.settings.booster, booster.BINARY, 1)
+        # With no hold-out to look at: what the number of rounds is known for costs trees only.
+        for chosen in (rows & task.split.past, rows):
+            booster.fit_rounds(binned.sample(chosen, target), params, fitted.best_rounds)
+
+
+def against_bare(rows: TrainingRows, settings: SignalSettings, repeats: int) -> list[Timing]:
+    """Processor seconds of bare LightGBM, of our boosters, and of the whole training."""
+    request = Request(rows, settings)
+    with tempfile.TemporaryDirectory() as folder:
+        task = boosters_ahead(request, False, BoosterStore(Path(folder)))
+    assert task is not None
+    task = WindowTask(task.rows, task.split, settings)
+    heads = fit_window(task).stopped
+    work = {
+        "bare LightGBM": lambda: bare(task, heads),
+        "boosters of a window": lambda: fit_window(task),
+        "training, calibrated": lambda: train(request, "benchmark"),
+    }
+    return [
+        measure(name, call, len(rows), repeats=repeats, clock=ONE_CORE)
+        for name, call in work.items()
+    ]
+
+
+def over_workers(requests: list[Request], workers: list[int], repeats: int) -> list[Timing]:
+    """Seconds of the clock for all boosters of the windows, starts of processes included."""
+    timings = []
+    for count in workers:
+        seconds = []
+        for _ in range(repeats):
+            with tempfile.TemporaryDirectory() as folder:
+                store = BoosterStore(Path(folder))
+                made = [boosters_ahead(request, False, store) for request in requests]
+                tasks = [task for task in made if task is not None]
+                begin = time.perf_counter()
+                train_ahead(tasks, count)
+                for task in tasks:
+                    fit_window(task)
+                seconds.append(time.perf_counter() - begin)
+        total, name = sum(len(request.rows) for request in requests), f"{count} workers"
+        middle = sorted(seconds)[len(seconds) // 2]
+        timings.append(Timing(name, total, middle, min(seconds), max(seconds), repeats))
+    return timings
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000, help="of a window")
+    parser.add_argument("--features", type=int, default=115)
+    parser.add_argument("--windows", type=int, default=4)
+    parser.add_argument("--workers", type=int, nargs="*", default=None)
+    parser.add_argument("--repeats", type=int, default=3)
+    given = parser.parse_args()
+    settings = SignalSettings()
+    alone = settings.model_copy(
+        update={"booster": settings.booster.model_copy(update={"threads": 1})}
+    )
+    rows = synthetic_rows(given.rows, given.features)
+    tables = {"one training, processor seconds": against_bare(rows, alone, given.repeats)}
+    print_table(*next(iter(tables.items())))
+    windows = [
+        Request(synthetic_rows(given.rows, given.features, 10_000 + 100 * i), settings)
+        for i in range(given.windows)
+    ]
+    cores = int(joblib.cpu_count())
+    counts = given.workers or sorted({1, 2, cores})
+    title = f"{given.windows} windows, seconds"
+    tables[title] = over_workers(windows, counts, given.repeats)
+    print_table(title, tables[title])
+    save("training", tables, cores=cores, features=given.features)
+
+
+if __name__ == "__main__":
+    main()

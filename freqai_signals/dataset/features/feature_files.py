@@ -1,0 +1,124 @@
+"""Features of a pair on disk, mapped into memory: computed once per set of candles, ever."""
+
+import logging
+import mmap
+import os
+import shutil
+import tempfile
+import weakref
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from freqai_signals.dataset.features import feature_groups
+from freqai_signals.provenance import code_digest, digest, library_versions
+from freqai_signals.settings import SignalSettings
+
+logger = logging.getLogger(__name__)
+
+MOST_BYTES: Final = 8 * 2**30
+"""Of all files together; the least recently used ones beyond that are deleted."""
+
+_SHAPE: Final = {"features", "timeframe", "indicator_periods_candles", "label_horizon_candles"}
+"""Settings that features depend on."""
+
+
+class FeatureFiles:
+    """A folder of float32 matrices, one a pair and set of candles, in NumPy's own format.
+
+    Parameters
+    ----------
+    folder
+        Made when the first file is written.
+    settings
+        Which features. With the code and the libraries they are a part of every file's name.
+    """
+
+    def __init__(self, folder: Path, settings: SignalSettings) -> None:
+        self._folder = folder
+        self._names = list(feature_groups(settings))
+        chosen = settings.model_dump(mode="json", include=_SHAPE)
+        self._recipe = [chosen, code_digest(), library_versions()]
+        self._mapped: list[weakref.ref[Any]] = []
+
+    def load(self, key: str, index: pd.Index) -> pd.DataFrame | None:
+        """The stored features with an index; None if there are none, or the file is damaged.
+
+        Parameters
+        ----------
+        key
+            Digest of the candles of the pair and of its market.
+        index
+            Of the candles.
+        """
+        path = self._path(key)
+        try:
+            matrix = np.load(path, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, EOFError) as error:
+            logger.warning("%s is not used, its features are computed again: %s", path, error)
+            return None
+        if matrix.shape != (len(index), len(self._names)) or matrix.dtype != np.float32:
+            logger.warning("%s holds %s, not these features", path, matrix.shape)
+            return None
+        with suppress(OSError):
+            path.touch()
+        self._mapped = [kept for kept in self._mapped if kept() is not None]
+        self._mapped.append(weakref.ref(matrix._mmap))
+        return pd.DataFrame(matrix, index=index, columns=self._names, copy=False)
+
+    def keep(self, key: str, features: pd.DataFrame) -> pd.DataFrame:
+        """Store features; returns them mapped, or as they are where they cannot be stored."""
+        if list(features.columns) != self._names:
+            return features
+        try:
+            self._write(self._path(key), np.asfortranarray(features.to_numpy(np.float32)))
+        except OSError as error:
+            logger.warning("Features stay in memory, %s cannot be written: %s", self._folder, error)
+            return features
+        mapped = self.load(key, features.index)
+        return features if mapped is None else mapped
+
+    def rest(self) -> None:
+        """Let the system have the memory of all mapped features; they are read again when used."""
+        for kept in self._mapped:
+            # Of a mapping that is only read, so that nothing is lost.
+            if (mapping := kept()) is not None:
+                mapping.madvise(mmap.MADV_DONTNEED)
+
+    def _write(self, path: Path, matrix: np.ndarray[Any, Any]) -> None:
+        """Write a file whole or not at all, unflushed: what a crash takes is made again."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._make_room(matrix.nbytes)
+        handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".new-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.save(file, matrix, allow_pickle=False)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def _make_room(self, size: int) -> None:
+        free = shutil.disk_usage(self._folder).free
+        if free < 4 * size:
+            raise OSError(f"only {free // 2**20} MB of the disk are free")
+        used = {}
+        for file in self._folder.glob("*.npy"):
+            # Another process that shares the folder may have deleted it meanwhile.
+            with suppress(FileNotFoundError):
+                used[file] = file.stat()
+        total = sum(stat.st_size for stat in used.values()) + size
+        for file in sorted(used, key=lambda name: used[name].st_mtime):
+            if total <= MOST_BYTES:
+                return
+            # Whoever has it mapped keeps it.
+            file.unlink(missing_ok=True)
+            total -= used[file].st_size
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{digest([key, *self._recipe])}.npy"
