@@ -127,7 +127,13 @@ def _version(connection: Connection) -> int:
     """Of the schema; 0 if there is none."""
     if not inspect(connection).has_table(SCHEMA.name):
         return 0
-    return int(connection.execute(select(SCHEMA.c.version)).scalar_one())
+    found = connection.execute(select(SCHEMA.c.version)).scalars().fetchall()
+    if len(found) != 1 or not isinstance(found[0], int):
+        raise LedgerError(
+            f"{connection.engine.url.render_as_string()}: {SCHEMA.name} must hold one version, got "
+            f"{found}; name the bot's own ledger, or restore it from a backup"
+        )
+    return found[0]
 
 
 def lock(connection: Connection) -> None:

@@ -34,6 +34,7 @@ MODEL: Final = "LightGBMSignalClassifier"
 """The rehearsed model."""
 
 _TIMEOUT_MS: Final = 10_000
+_GRACE_SECONDS: Final = 90.0
 _STOP_SECONDS: Final = 120.0
 
 NO_FAKETIME: Final = (
@@ -175,6 +176,8 @@ class RehearsedBot:
         variables = sandbox_variables(self.url, self.candles)
         variables |= {
             RECORD_VARIABLE: str(self.record.path),
+            # A bot ends after the training that it is in, which a busy machine takes long for.
+            supervisor.GRACE_VARIABLE: str(_GRACE_SECONDS),
             "FREQTRADE__EXCHANGE__CCXT_CONFIG__timeout": str(int(_TIMEOUT_MS * self.clock.speed)),
             **self.variables,
         }

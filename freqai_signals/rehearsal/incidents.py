@@ -29,6 +29,8 @@ class Incidents:
         Pair, opening and kind of candles that are served with wrong values.
     away
         Spans in which the bot did not run, or slept, up to its next decision.
+    ahead
+        Spans in which the bot's clock was ahead of the exchange's, and by how much (ms).
     removed
         Moments at which the folder with the ledger was removed.
     absent
@@ -42,11 +44,23 @@ class Incidents:
     spoiled: tuple[tuple[str, int, Spoiling], ...] = ()
     away: tuple[tuple[int, int], ...] = ()
     removed: tuple[int, ...] = ()
+    ahead: tuple[tuple[int, int, int], ...] = ()
 
     def unserved(self, pair: str) -> list[int]:
         """Openings of candles of a pair that came with no price, or never."""
         unpriced = [at for name, at, kind in self.spoiled if name == pair and kind in UNPRICED]
         return [*self.missing.get(pair, ()), *unpriced]
+
+    def is_open(self, closes_ms: int, decided_ms: int, candle_ms: int) -> bool:
+        """Whether the bot may have fetched a candle that it decided before it had closed.
+
+        To a bot whose clock is ahead an open candle looks like a closed one. It fetches the candles
+        of all pairs first, so one that closed less than a candle before counts too.
+        """
+        return any(
+            start <= decided_ms - by <= stop and closes_ms > decided_ms - by - candle_ms
+            for start, stop, by in self.ahead
+        )
 
     def begin(self, faults: Faults) -> None:
         """Hide the missing candles, and spoil others."""

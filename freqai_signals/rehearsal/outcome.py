@@ -109,7 +109,9 @@ def outcome(
     own_rules = run.strategy != STRATEGY
     history = History(candles, settings, _stops(trades, settings), models, own_rules, market)
     parity = compare(rows, history)
-    parity = replace(parity, mismatches=(*differences, *parity.mismatches))
+    unclosed = _unclosed(recorded, run, settings)
+    kept = [item for item in parity.mismatches if (item.pair, item.date) not in unclosed]
+    parity = replace(parity, mismatches=(*differences, *kept), unclosed=len(unclosed))
     costs = {row.pair: row.cost for row in rows}
     frames = {
         pair: _with_outcomes(frame, candles[pair], settings, costs[pair])
@@ -144,6 +146,19 @@ def outcome(
         checks=tuple(checks),
         folder=folder,
     )
+
+
+def _unclosed(
+    rows: list[LiveRow], run: RunRecord, settings: SignalSettings
+) -> set[tuple[str, str]]:
+    """Pair and date of candles that a bot with a wrong clock decided before they had closed."""
+    found = set()
+    for row in rows:
+        closes = int(pd.Timestamp(row.date).timestamp()) + settings.candle_seconds
+        candle_ms = 1000 * settings.candle_seconds
+        if run.incidents.is_open(1000 * closes, int(1000 * row.written), candle_ms):
+            found.add((row.pair, row.date))
+    return found
 
 
 class _Models:

@@ -66,6 +66,9 @@ class Parity:
         Every value that differs.
     expected
         Pair to the frame from the history: candles, model columns, decisions.
+    unclosed
+        Candles whose values are not compared: by the exchange's clock they were open when a bot
+        whose clock was ahead decided them.
     """
 
     candles: int
@@ -73,6 +76,7 @@ class Parity:
     models: int
     mismatches: tuple[Mismatch, ...]
     expected: Mapping[str, pd.DataFrame]
+    unclosed: int = 0
 
     @property
     def share(self) -> float:
@@ -87,6 +91,7 @@ class Parity:
             "predicted": self.predicted,
             "models": self.models,
             "share": self.share,
+            "unclosed": self.unclosed,
             "causes": dict(Counter(item.cause for item in self.mismatches)),
             "mismatches": [asdict(item) for item in self.mismatches],
         }

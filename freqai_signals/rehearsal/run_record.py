@@ -78,6 +78,7 @@ class RunRecord:
             tuple((pair, at, kind) for pair, at, kind in planned.get("spoiled", ())),
             tuple((start, stop) for start, stop in planned.get("away", ())),
             tuple(planned.get("removed", ())),
+            tuple((start, stop, by) for start, stop, by in planned.get("ahead", ())),
         )
         memory = tuple((hours, size) for hours, size in content["memory"])
         return cls(**{**content, "incidents": incidents, "memory": memory})

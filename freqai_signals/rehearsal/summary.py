@@ -98,6 +98,11 @@ def _parity(outcome: Outcome) -> list[str]:
         f"{failed}Parity: {100 * parity.share:.2f} % of {parity.candles} live candles equal the "
         f"history ({parity.predicted} predicted, {parity.models} models)"
     ]
+    if parity.unclosed:
+        lines.append(
+            f"Not compared: {parity.unclosed} candles that were still open, decided while the "
+            "bot's clock was ahead"
+        )
     for item in parity.mismatches[:_MOST_MISMATCHES]:
         lines.append(
             f"  {item.pair} {item.date} {item.column}: live {item.live}, history {item.expected} "

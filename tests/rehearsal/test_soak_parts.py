@@ -177,6 +177,20 @@ def test_sleep_moves_all_clocks_and_a_wrong_clock_only_the_bots(injector: Inject
     assert bot.done[1:] == [("jump", 1.0), ("follow",)]
 
 
+def test_an_open_candle_is_one_only_while_the_clock_is_ahead() -> None:
+    minute = 60_000
+    incidents = Incidents(ahead=((0, 100 * minute, 30 * minute),))
+
+    def is_open(closes: int, decided: int) -> bool:
+        return incidents.is_open(closes * minute, decided * minute, 5 * minute)
+
+    assert is_open(60, 61)
+    assert is_open(60, 94), "fetched with the others, before it had closed"
+    assert not is_open(60, 95)
+    assert not is_open(200, 201)
+    assert not Incidents().is_open(60 * minute, 61 * minute, 5 * minute)
+
+
 def test_a_held_ledger_takes_no_row_until_it_is_released(injector: Injector) -> None:
     with pytest.raises(NotNow, match="no ledger"):
         injector.begin(item(Kind.LEDGER))
@@ -274,7 +288,15 @@ def test_a_thread_that_does_nothing_any_more_is_dead(
 def test_the_record_comes_back_as_it_was(tmp_path: Path) -> None:
     spoiled: Any = (("A", 5, "wick"),)
     run = RunRecord(
-        "c", 0, 1, 2, 60.0, Incidents(spoiled=spoiled, away=((1, 2),), removed=(7,)), {}, 0, ()
+        "c",
+        0,
+        1,
+        2,
+        60.0,
+        Incidents(spoiled=spoiled, away=((1, 2),), removed=(7,), ahead=((1, 2, 3),)),
+        {},
+        0,
+        (),
     )
     kept = SoakRecord(run, 4, draw_plan(PAIRS, SPAN, CANDLE, 4), (Note(1, 5, "x"),), ((3, 1),))
     kept.write(tmp_path)

@@ -69,7 +69,8 @@ def _plain(kind: Any, value: Any) -> Any:
 def content(table: str, row: Mapping[str, Any]) -> str:
     """What of a row is hashed: one line of JSON, keys sorted, numbers as Python writes them."""
     known = {name: value for name, value in row.items() if name != "hash" and value is not None}
-    return json.dumps([table, known], sort_keys=True, separators=(",", ":"))
+    # SQLite keeps bytes in any column; nothing of ours writes them, but whoever edits may.
+    return json.dumps([table, known], sort_keys=True, separators=(",", ":"), default=repr)
 
 
 def digest_of(text: str) -> str:

@@ -1,7 +1,6 @@
 """A track record that anybody can check: rows with their hashes, and what came of predictions."""
 
 import csv
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -64,6 +63,8 @@ def export(ledger: Ledger, folder: Path, kind: Literal["csv", "parquet"] = "csv"
     ------
     OSError
         If a file cannot be written.
+    ValueError
+        If somebody has put into a row what no row of ours holds.
     """
     folder.mkdir(parents=True, exist_ok=True)
     record = _record(ledger)
@@ -75,11 +76,18 @@ def export(ledger: Ledger, folder: Path, kind: Literal["csv", "parquet"] = "csv"
     # Rows of days that are gone live on in these sums.
     for table, name in ((CHAIN_ROOTS, ROOTS_FILE), (DAILY, DAILY_FILE)):
         rows = ledger.rows(table.name)
-        days = pd.to_datetime(rows["day"] * DAY, unit="s", utc=True).dt.strftime("%Y-%m-%d")
+        days = _times(pd.to_numeric(rows["day"], errors="coerce") * DAY).dt.strftime("%Y-%m-%d")
         rows.assign(date=days).to_csv(folder / name, index=False)
     _write_chain(ledger, folder / CHAIN_FILE)
     page = folder / "index.html"
-    page.write_text(_page(ledger, record))
+    try:
+        text = _page(ledger, record)
+    except (TypeError, ValueError, LookupError, OverflowError) as error:
+        raise ValueError(
+            f"the ledger was edited, its rows hold other kinds of values ({error}); "
+            "freqai-signals ledger verify names them"
+        ) from error
+    page.write_text(text)
     return [target, folder / ROOTS_FILE, folder / DAILY_FILE, folder / CHAIN_FILE, page]
 
 
@@ -88,8 +96,13 @@ def _record(ledger: Ledger) -> pd.DataFrame:
     came = ledger.rows("outcomes").drop(columns=["bot", "number", "hash", "replaces"])
     joined = predictions[predictions["kind"] == "live"].merge(came, on=list(KEY), how="left")
     for name in _TIMES:
-        joined[name] = pd.to_datetime(joined[name], unit="s", utc=True)
+        joined[name] = _times(joined[name])
     return joined.sort_values(["recorded", "bot", "number"], kind="stable")
+
+
+def _times(seconds: pd.Series) -> pd.Series:
+    """UTC; NaT for what is no time that a calendar has, as a broken clock or an edit leaves."""
+    return pd.to_datetime(seconds, unit="s", utc=True, errors="coerce")
 
 
 def _write_chain(ledger: Ledger, path: Path) -> None:
@@ -117,14 +130,13 @@ def _page(ledger: Ledger, record: pd.DataFrame) -> str:
     scored = ledger.scored()
     quality = live_quality(scored) if len(scored) else {}
     total = next((item for group in quality.values() for item in group if item.rows), None)
-    dates = [datetime.fromtimestamp(int(t), UTC) for t in scored["candle"].agg(["min", "max"])] if (
-        len(scored)
-    ) else ["", ""]  # fmt: skip
+    dates = _times(scored["candle"].agg(["min", "max"])) if len(scored) else ["", ""]
+    first, last = dates
     return _PAGE.render(
         rows=len(record),
         scored=len(scored),
-        first=dates[0],
-        last=dates[1],
+        first=first,
+        last=last,
         skill=1 - scored["loss"].sum() / scored["prior_loss"].sum() if len(scored) else 0.0,
         net=float(scored["net"].mean()) if total is not None else 0.0,
         heads=ledger.rows(CHAIN_HEADS.name).to_dict("records"),

@@ -14,6 +14,7 @@ from freqai_signals.ledger.sql_tables import CHAIN_HEADS, CHAIN_REPLACED, CHAIN_
 
 MOST_PROBLEMS: Final = 100
 _AT_ONCE: Final = 5_000
+_NOWHERE: Final = 2**63
 
 
 class Verified(NamedTuple):
@@ -81,7 +82,7 @@ def verify(ledger: Ledger, roots: Mapping[tuple[str, int], str] | None = None) -
 def links(connection: Connection, bot: str) -> Iterator[Link]:
     """A bot's chain by number: rows of all tables, and what was replaced."""
     replaced = (
-        Link(row.number, "", row.digest, None, None, "")
+        Link(_place(row.number), "", str(row.digest), None, None, "")
         for row in connection.execute(
             select(CHAIN_REPLACED)
             .where(CHAIN_REPLACED.c.bot == bot)
@@ -97,8 +98,13 @@ def _rows(connection: Connection, table: Any, bot: str) -> Iterator[Link]:
     found = connection.execution_options(yield_per=_AT_ONCE).execute(query.order_by(table.c.number))
     for row in found.mappings():
         text = content(table.name, dict(row))
-        number, own, replaces = row["number"], row["hash"], row["replaces"]
-        yield Link(number, table.name, digest_of(text), own, replaces, text)
+        own = None if row["hash"] is None else str(row["hash"])
+        yield Link(_place(row["number"]), table.name, digest_of(text), own, row["replaces"], text)
+
+
+def _place(number: Any) -> int:
+    """Place in a chain; the last one for what SQLite keeps in a column of numbers and is none."""
+    return number if isinstance(number, int) else _NOWHERE
 
 
 def _problems(
@@ -132,7 +138,7 @@ def _start(
 ) -> tuple[int, str]:
     """Number and hash behind which the rows begin: 0, or the root that older ones ended with."""
     query = select(CHAIN_HEADS.c.pruned).where(CHAIN_HEADS.c.bot == bot)
-    pruned = int(connection.execute(query).scalar() or 0)
+    pruned = _place(connection.execute(query).scalar() or 0)
     hashes = dict(roots.values())
     return (pruned, hashes.get(pruned, "")) if pruned else (0, "")
 
@@ -161,12 +167,14 @@ def _bots(connection: Connection) -> list[str]:
 
 def _roots(connection: Connection, bot: str) -> dict[int, tuple[int, str]]:
     query = select(CHAIN_ROOTS).where(CHAIN_ROOTS.c.bot == bot)
-    return {row.day: (row.number, row.hash) for row in connection.execute(query)}
+    return {
+        _place(row.day): (_place(row.number), str(row.hash)) for row in connection.execute(query)
+    }
 
 
 def _replaced_by_nobody(connection: Connection, bot: str) -> set[int]:
     query = select(CHAIN_REPLACED.c.number).where(CHAIN_REPLACED.c.bot == bot)
-    numbers = {int(row.number) for row in connection.execute(query)}
+    numbers = {_place(row.number) for row in connection.execute(query)}
     for table in CHAINED if numbers else ():
         named = select(table.c.replaces).where(table.c.replaces.is_not(None))
         for (text,) in connection.execute(named):

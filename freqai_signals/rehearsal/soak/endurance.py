@@ -167,11 +167,12 @@ class _Life:
                 late=tuple(injector.late),
                 away=tuple(injector.away),
                 removed=tuple(injector.removed),
+                ahead=tuple(injector.ahead),
             ),
             faults=dict(injector.faults.counts),
             exit_status=crashes[0][1] if crashes else self.status,
             # A start begins with less: growth shows within the longest time between two.
-            memory=tuple(sorted(self._memory, key=_hours)[-1]),
+            memory=_longest(self._memory),
             strategy=request.rehearsal.strategy,
         )
         return SoakRecord(run, request.seed, tuple(self.plan), tuple(self.notes), crashes)
@@ -207,12 +208,17 @@ class _Life:
             else:
                 lasts = 0 if item.kind == Kind.SLEEP else item.stop - item.start
                 self._ending.append((now + lasts, item))
+                if item.kind == Kind.RELOAD:
+                    # A reload builds a bot anew beside the old one, as a start does.
+                    self._memory.append([])
             self._waiting.remove(item)
             self.notes.append(Note(item.number, now, answer))
 
 
-def _hours(samples: Sequence[tuple[float, float]]) -> float:
-    return samples[-1][0] - samples[0][0] if samples else 0.0
+def _longest(stretches: Sequence[Sequence[tuple[float, float]]]) -> tuple[tuple[float, float], ...]:
+    """The samples of the longest time between two starts or reloads, counted from its first one."""
+    longest = max((part for part in stretches if part), key=lambda part: part[-1][0] - part[0][0])
+    return tuple((round(hours - longest[0][0], 4), size) for hours, size in longest)
 
 
 def reproduction(folder: Path, numbers: Sequence[int]) -> str:

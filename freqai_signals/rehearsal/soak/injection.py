@@ -47,6 +47,8 @@ class Injector:
         Spans in which the exchange was.
     late
         Spans in which a pair's candles came late.
+    ahead
+        Spans in which the bot's clock was ahead, and by how much (ms).
     removed
         Moments at which the ledger's folder was removed.
     """
@@ -61,6 +63,7 @@ class Injector:
     outages: list[tuple[int, int]] = field(default_factory=list)
     late: list[tuple[str, int, int, int]] = field(default_factory=list)
     removed: list[int] = field(default_factory=list)
+    ahead: list[tuple[int, int, int]] = field(default_factory=list)
     is_away: bool = False
     may_be_down: bool = False
 
@@ -104,9 +107,12 @@ class Injector:
         self._active.remove(item)
         if item.kind == Kind.KILL:
             self.start_again()
-        elif item.kind == Kind.CLOCK and not self._is_active(Kind.CLOCK):
-            self.bot.follow()
-            self.leave()
+        elif item.kind == Kind.CLOCK:
+            lasted, now = item.stop - item.start, self.bot.clock()
+            self.ahead.append((now - lasted - self.candle_ms, now + self.candle_ms, lasted))
+            if not self._is_active(Kind.CLOCK):
+                self.bot.follow()
+                self.leave()
         elif item.kind == Kind.DISK and not self._is_active(Kind.DISK):
             self.disk.free()
         elif item.kind == Kind.LEDGER and not self._is_active(Kind.LEDGER):

@@ -21,7 +21,9 @@ from typing import Final
 import psutil
 
 GRACE_SECONDS: Final = 20.0
-"""Seconds from the first signal until COMMAND is killed."""
+"""Seconds from the first signal until COMMAND is killed, unless the environment says otherwise."""
+
+GRACE_VARIABLE: Final = "FREQAI_SIGNALS_GRACE_SECONDS"
 
 NOT_FOUND: Final = 127
 NOT_EXECUTABLE: Final = 126
@@ -43,7 +45,8 @@ class _Supervisor:
     def end(self, number: int, _frame: FrameType | None = None) -> None:
         """Pass a signal on to COMMAND, which then has the grace time to end."""
         if self.deadline is None:
-            self.deadline = time.monotonic() + GRACE_SECONDS
+            grace = float(os.environ.get(GRACE_VARIABLE, GRACE_SECONDS))
+            self.deadline = time.monotonic() + grace
         if self.command.poll() is None:
             self.command.send_signal(number)
 
