@@ -30,13 +30,10 @@ def add_soak(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument("--seed", type=int, default=0, help="of what goes wrong (default: 0)")
     parser.add_argument("--speed", type=float, default=120.0, help="times the clock (default: 120)")
     parser.add_argument(
-        "--config",
-        type=Path,
-        nargs="+",
+        "--config", type=Path, nargs="+", metavar="FILE",
         default=[Path("config.json"), Path("config.soak.json")],
-        metavar="FILE",
         help="freqtrade's configs, later ones win (default: config.json config.soak.json)",
-    )
+    )  # fmt: skip
     parser.add_argument(
         "--datadir", type=Path, metavar="DIR", help="candles (default: the simulated market)"
     )
