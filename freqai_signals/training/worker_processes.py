@@ -23,7 +23,11 @@ _ROW_BYTES: Final = 4
 
 
 _WORTH_CELLS: Final = 5_000_000
-"""Rows times features below which training one by one is done before a process has started."""
+"""Rows times features of all windows below which they are trained one by one."""
+
+_WORTH_PROCESSES: Final = 60_000_000
+"""From here on the imports of new processes, three seconds each, are a small part; below, threads
+of this process do the same."""
 
 _ENDED_TWICE: Final = (
     "the worker process that trained it ended twice; the system may have too little memory: set "
@@ -105,17 +109,22 @@ def train_ahead(tasks: Sequence[WindowTask], workers: int) -> int:
     if not jobs:
         return 0
     count = len({job.task.key for job in jobs})
-    logger.info("Training the boosters of %d windows with %d processes", count, workers)
+    backend = "loky" if cells >= _WORTH_PROCESSES else "threading"
+    logger.info("Training the boosters of %d windows, %d at a time (%s)", count, workers, backend)
     total = round(sum(job.share for job in jobs))
     try:
         with progress("Training windows", max(total, 1)) as advance:
-            _train_all(jobs, workers, advance)
+            if backend == "loky":
+                _train_all(jobs, workers, advance)
+            else:
+                _side_by_side(jobs, workers, advance, backend)
     # The trainings that follow one after the other meet the same error, or do without.
     except Exception:
         logger.warning("Training side by side failed; it goes on one by one", exc_info=True)
     finally:
-        # They would hold their memory for five minutes more.
-        get_reusable_executor().shutdown(wait=True)
+        if backend == "loky":
+            # They would hold their memory for five minutes more.
+            get_reusable_executor().shutdown(wait=True)
     return count
 
 
@@ -134,9 +143,11 @@ def _train_all(jobs: list[_Job], workers: int, advance: Callable[[float], None])
             _fail(job, _ENDED_TWICE)
 
 
-def _side_by_side(jobs: list[_Job], workers: int, advance: Callable[[float], None]) -> list[_Job]:
-    """Train jobs in processes; returns those that were not ended because a process died."""
-    pool = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")
+def _side_by_side(
+    jobs: list[_Job], workers: int, advance: Callable[[float], None], backend: str = "loky"
+) -> list[_Job]:
+    """Train jobs at the same time; returns those that were not ended because a process died."""
+    pool = joblib.Parallel(n_jobs=workers, backend=backend, return_as="generator_unordered")
     short = []
     try:
         for index, unsaved, problem in pool(

@@ -42,6 +42,7 @@ class Fatal(BoosterStore):
 @pytest.fixture(autouse=True)
 def _however_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_processes, "_WORTH_CELLS", 0)
+    monkeypatch.setattr(worker_processes, "_WORTH_PROCESSES", 0)
 
 
 def windows(seeds: int = 1) -> list[Request]:
@@ -79,10 +80,19 @@ def nothing_trains(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return forbid
 
 
-@pytest.mark.parametrize(("workers", "seeds"), [(2, 1), (3, 2)])
+@pytest.mark.parametrize(
+    ("workers", "seeds", "cells"), [(2, 1, 10**9), (3, 2, 10**9), (2, 1, 0), (3, 2, 0)]
+)
 def test_models_are_the_same_bytes_for_any_number_of_workers(
-    tmp_path: Path, nothing_trains: Callable[[], None], workers: int, seeds: int
+    tmp_path: Path,
+    nothing_trains: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+    workers: int,
+    seeds: int,
+    cells: int,
 ) -> None:
+    """In threads, up to so many cells, and in processes."""
+    monkeypatch.setattr(worker_processes, "_WORTH_PROCESSES", cells)
     requests = windows(seeds)
     alone = models(requests)
     assert models(requests, Boosters(workers=workers)) == alone
@@ -101,7 +111,7 @@ def test_what_is_stored_is_not_trained_again(
         boosting.fit_window(task)
     started: list[int] = []
 
-    def counted(jobs: list[object], workers: int, advance: object) -> list[object]:
+    def counted(jobs: list[object], *arguments: object) -> list[object]:
         started.append(len(jobs))
         return []
 
