@@ -154,7 +154,7 @@ test: $(INSTALLED) ## unit, property and integration tests, doctests, README exa
 test-slow: $(INSTALLED) ## the tests that train for longer or start freqtrade
 	$(RUN) pytest -n $(WORKERS) --dist loadfile -m slow $(ARGS)
 
-test-rehearsal: $(INSTALLED) ## two hours and a market night of the real bot: live equals history, whatever goes wrong
+test-rehearsal: $(INSTALLED) ## two hours of the real bot in four minutes: live equals history, though requests fail
 	$(RUN) pytest -m rehearsal $(ARGS)
 
 test-live: $(INSTALLED) ## the other tests of the real bot; on fast time, so leave the machine idle

@@ -25,7 +25,7 @@ from freqai_signals.rehearsal.checks import (
     no_missed_exit,
 )
 from freqai_signals.rehearsal.ledger_view import LedgerView
-from freqai_signals.rehearsal.parity import History, Parity, compare
+from freqai_signals.rehearsal.parity import History, Mismatch, Parity, compare
 from freqai_signals.rehearsal.run_record import RunRecord, tuned_settings
 from freqai_signals.rehearsal.scenario import load_candles
 from freqai_signals.schema import LABEL_COLUMN, OUTCOME_COLUMN, REALISED_RETURN_COLUMN
@@ -109,9 +109,7 @@ def outcome(
     own_rules = run.strategy != STRATEGY
     history = History(candles, settings, _stops(trades, settings), models, own_rules)
     parity = compare(rows, history)
-    unclosed = _unclosed(recorded, run, settings)
-    kept = [item for item in parity.mismatches if (item.pair, item.date) not in unclosed]
-    parity = replace(parity, mismatches=(*differences, *kept), unclosed=len(unclosed))
+    parity = _compared(parity, differences, _unclosed(recorded, run, settings))
     costs = {row.pair: row.cost for row in rows}
     frames = {
         pair: _with_outcomes(frame, candles[pair], settings, costs[pair])
@@ -147,6 +145,14 @@ def outcome(
         checks=tuple(checks),
         folder=folder,
     )
+
+
+def _compared(
+    parity: Parity, differences: list[Mismatch], unclosed: set[tuple[str, str]]
+) -> Parity:
+    """The comparison without candles that cannot be compared, with what the ledger has else."""
+    kept = [item for item in parity.mismatches if (item.pair, item.date) not in unclosed]
+    return replace(parity, mismatches=(*differences, *kept), unclosed=len(unclosed))
 
 
 def _unclosed(
