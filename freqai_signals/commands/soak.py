@@ -56,12 +56,17 @@ def add_soak(commands: "argparse._SubParsersAction[Any]") -> None:
         help="numbers of the injections that happen; the others are left out",
     )  # fmt: skip
     parser.add_argument("--folder", type=Path, metavar="DIR", help="default: user_data/soaks/<now>")
+    _add_repetitions(parser)
+    parser.set_defaults(run=_run, usage_error=parser.error)
+
+
+def _add_repetitions(parser: argparse.ArgumentParser) -> None:
+    """What is done with a finished soak."""
     parser.add_argument("--again", type=Path, metavar="DIR", help="judge the finished soak in DIR")
     parser.add_argument(
         "--shrink", type=Path, metavar="DIR",
         help="repeat the failed soak in DIR with fewer and fewer of its injections",
     )  # fmt: skip
-    parser.set_defaults(run=_run, usage_error=parser.error)
 
 
 def _run(arguments: argparse.Namespace) -> int:

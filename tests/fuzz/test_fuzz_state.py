@@ -62,6 +62,7 @@ def whole(scratch: Path) -> Path:
 )
 @example(table="predictions", place=5, value=b"")
 @example(table="outcomes", place=3, value=17)
+@example(table="predictions", place=11, value=158148)
 @example(table="predictions", place=18, value=b"\x00\xff")
 @example(table="predictions", place=20, value="abc")
 @example(table="predictions", place=21, value=b"\x00")

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.rehearsal
+@pytest.mark.live
 def test_a_bot_left_alone_through_all_faults_loses_nothing(
     market: Market, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

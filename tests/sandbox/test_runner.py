@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from freqai_signals.sandbox.runner import supervisor
 from tests.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -191,6 +192,27 @@ def test_what_the_command_leaves_behind_is_ended(start: Start) -> None:
     child, _ = told(process)
     assert process.wait(timeout=PATIENCE) == 0
     assert wait_until(lambda: is_gone(child))
+
+
+def test_processes_that_are_forked_while_others_are_killed_are_killed_too() -> None:
+    """Each of a chain starts the next one, so that a list of them is never complete."""
+    script = (
+        "import os, time\n"
+        "for _ in range(60):\n"
+        "    if os.fork():\n"
+        "        time.sleep(120)\n"
+        "        os._exit(0)\n"
+        "    time.sleep(0.01)\n"
+    )
+    root = subprocess.Popen([sys.executable, "-c", script])
+    try:
+        wait_until(lambda: len(supervisor.descendants(root.pid)) > 3)
+        supervisor.kill_descendants(root.pid)
+        alive = [p for p in supervisor.descendants(root.pid) if p.status() != "zombie"]
+        assert alive == []
+    finally:
+        root.kill()
+        root.wait()
 
 
 def test_two_sandboxes_run_side_by_side(start: Start) -> None:

@@ -66,6 +66,19 @@ def export(ledger: Ledger, folder: Path, kind: Literal["csv", "parquet"] = "csv"
     ValueError
         If somebody has put into a row what no row of ours holds.
     """
+    try:
+        return _written(ledger, folder, kind)
+    except OSError:
+        raise
+    # An edit may leave anything in a row, and SQLite keeps it.
+    except Exception as error:
+        raise ValueError(
+            f"the ledger was edited, its rows hold other kinds of values ({error}); "
+            "freqai-signals ledger verify names them"
+        ) from error
+
+
+def _written(ledger: Ledger, folder: Path, kind: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     record = _record(ledger)
     target = folder / f"track_record.{kind}"
@@ -80,14 +93,7 @@ def export(ledger: Ledger, folder: Path, kind: Literal["csv", "parquet"] = "csv"
         rows.assign(date=days).to_csv(folder / name, index=False)
     _write_chain(ledger, folder / CHAIN_FILE)
     page = folder / "index.html"
-    try:
-        text = _page(ledger, record)
-    except (TypeError, ValueError, LookupError, OverflowError) as error:
-        raise ValueError(
-            f"the ledger was edited, its rows hold other kinds of values ({error}); "
-            "freqai-signals ledger verify names them"
-        ) from error
-    page.write_text(text)
+    page.write_text(_page(ledger, record))
     return [target, folder / ROOTS_FILE, folder / DAILY_FILE, folder / CHAIN_FILE, page]
 
 
