@@ -83,6 +83,7 @@ class Table:
     @classmethod
     def of(cls, frame: pd.DataFrame, candle_seconds: int) -> "Table":
         """Take the columns of a frame that carries ``date``, features and labels."""
+        # As FreqAI takes them for features: by a "%" anywhere in the name.
         names = [name for name in frame.columns if "%" in name]
         return cls(frame[names], frame[_LABELS], candle_numbers(frame["date"], candle_seconds))
 
@@ -97,6 +98,7 @@ def training_rows(tables: Mapping[str, Table], window: Window) -> TrainingRows:
     """
     parts = [
         pair_rows(pair, table.features, table.labels, table.numbers, window)
+        # Sorted, so that the order of a whitelist changes neither the rows' digest nor the model.
         for pair, table in sorted(tables.items())
     ]
     # Without any rows, an empty part still provides the feature names.
