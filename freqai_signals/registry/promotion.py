@@ -82,6 +82,7 @@ def promote(
     card = replace(challenger.card, gate=decision.as_dict())
     challenger = replace(challenger, card=card)
     try:
+        # A refused model is stored too: it can still be looked at, compared and pinned.
         registry.register(scope, challenger, serve=decision.accepted)
     except RegistryError as error:
         problems.append(str(error))
@@ -89,6 +90,7 @@ def promote(
         logger.warning("%s", problem)
     level = logging.INFO if decision.accepted else logging.WARNING
     logger.log(level, "Gate %s: %s %s: %s", scope, card.version, decision.verdict, decision.reason)
+    # A pin outranks the gate: the accepted challenger waits in the registry until ``unpin``.
     if champion is not None and (pinned or not decision.accepted):
         serving = unless_other_target(champion, settings)
     else:
