@@ -32,6 +32,7 @@ def with_barriers(
     rule = LabelRule.of(settings, round_trip_cost)
     close = frame["close"].to_numpy(np.float64)
     width = barrier_width(close, rule)
+    # The same for every kind of label but a fixed threshold: computed once.
     scale = width if rule.volatility_scaled is rule else return_scale(close, rule)
     return frame.assign(**{BARRIER_COLUMN: width, RETURN_SCALE_COLUMN: scale})
 
@@ -120,6 +121,7 @@ def row_outlook(row: Any, signal: SignalClass, cost: float) -> Outlook:
         signal,
         np.array([row[name] for name in PROBA_COLUMNS], dtype=np.float64),
         np.array([row[name] for name in USUAL_COLUMNS], dtype=np.float64) * scale,
+        # Squares are in squared units of the scale.
         np.array([row[name] for name in SQUARE_COLUMNS], dtype=np.float64) * scale**2,
         cost,
     )

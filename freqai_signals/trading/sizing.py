@@ -69,6 +69,7 @@ def outlook(
     direction = 1.0 if signal == SignalClass.BUY else -1.0
     gross = direction * float(probabilities @ means)
     square = float(probabilities @ np.maximum(squares, np.square(means)))
+    # The mean square of the gross return less a constant cost.
     return Outlook(gross - cost, square - 2.0 * cost * gross + cost * cost)
 
 
@@ -77,8 +78,10 @@ def kelly_share(expected: Outlook) -> float:
 
     May exceed 1 for an edge that is large relative to its risk; callers cap it.
     """
+    # Written so that NaN gives no stake.
     if not expected.mean > 0 or not np.isfinite(expected.square):
         return 0.0
+    # No square lies below the squared mean, so the share of a sure gain stays finite.
     return expected.mean / max(expected.square, expected.mean**2)
 
 
