@@ -99,6 +99,7 @@ class SignalSettings(StrictModel):
     # Read from keys of FreqAI and freqtrade.
     booster: BoosterSettings = BoosterSettings()
     timeframe: str = DEFAULT_TIMEFRAME
+    # At 5m two hours ahead, and periods of half an hour to twelve hours.
     label_horizon_candles: Annotated[int, Field(ge=1, le=2000)] = 24
     indicator_periods_candles: Annotated[
         tuple[Annotated[int, Field(ge=2, le=100_000)], ...],
@@ -121,6 +122,7 @@ class SignalSettings(StrictModel):
     @classmethod
     def without_effect_on(cls, what: Effect) -> set[str]:
         """Sections that do not affect models, or, for ``predictions``, affect nothing."""
+        # From the strongest: a change of models changes predictions too.
         effects: tuple[Effect, ...] = ("model", "predictions", "nothing")
         weaker = effects[effects.index(what) + 1 :]
         return {name for name, section in cls.sections().items() if section.affects in weaker}
@@ -133,6 +135,7 @@ class SignalSettings(StrictModel):
     @property
     def candles_per_day(self) -> int:
         """Base candles in 24 hours."""
+        # Exact: a timeframe that does not divide a day is refused.
         return 86400 // self.candle_seconds
 
 

@@ -95,6 +95,7 @@ class DriftSettings(Section):
     retrain_from: Literal["warning", "drift", "halted", "never"] = "drift"
     block_entries_from: Literal["warning", "drift", "halted", "never"] = "halted"
     confidence_step: Fraction = 0.02
+    # At 5m three days to a halt, and twelve hours for each level back.
     halt_after_candles: Annotated[int, Field(ge=1, le=1_000_000)] = 864
     resume_candles: Annotated[int, Field(ge=1, le=1_000_000)] = 144
 
@@ -109,6 +110,7 @@ class AlertSettings(Section):
     affects: ClassVar[Effect] = "nothing"
 
     enabled: bool = True
+    # At 5m six hours.
     cooldown_candles: Annotated[int, Field(ge=0, le=1_000_000)] = 72
     summarise_from: Annotated[int, Field(ge=2, le=10_000)] = 3
     every_signal: bool = False

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+# JSON has lists, which strict mode would refuse for a tuple.
 Names = Annotated[tuple[str, ...], Strict(False)]
 Effect = Literal["model", "predictions", "nothing"]
 
@@ -12,6 +13,8 @@ Effect = Literal["model", "predictions", "nothing"]
 class StrictModel(BaseModel):
     """Frozen and strict; unknown keys are refused."""
 
+    # Strict, or pydantic would take "0.9" for a number; frozen, since a bot's threads share the
+    # object.
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
