@@ -105,6 +105,7 @@ def _request(arguments: argparse.Namespace) -> "Rehearsal":
     if not 0 <= arguments.faults < 1:
         arguments.usage_error("--faults is a share below 1")
     now = dt.datetime.now(dt.UTC)
+    # A folder of its own for every run: databases and ledgers are never mixed.
     folder = arguments.folder or Path("user_data/rehearsals") / f"{now:%Y%m%dT%H%M%S}"
     start = arguments.start
     return Rehearsal(

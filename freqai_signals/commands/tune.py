@@ -64,6 +64,7 @@ def _run(arguments: argparse.Namespace) -> int:
         notify(f"{len(rows)} rows of {', '.join(rows.pairs)} up to {window.until:%Y-%m-%d %H:%M}")
         try:
             record = tune(rows, window.settings, Scope(records, pool, notify=notify))
+        # No error: the process that ends last writes the record.
         except StillRunning as others:
             notify(str(others))
         else:
@@ -101,6 +102,7 @@ def _config(arguments: argparse.Namespace) -> dict[str, Any]:
     if not where.configs:
         raise ValueError("there is no config.json in --userdir or here; name one with --config")
     config = dict(where.config)
+    # Over the config's, and before the settings are read: the pool follows from them.
     if arguments.pairs:
         config = merged(config, {"exchange": {"pair_whitelist": list(arguments.pairs)}})
     if not (config.get("exchange") or {}).get("pair_whitelist"):
