@@ -98,6 +98,7 @@ def run_frames(
             "result": result.file,
             "balance": result.facts.get("starting_balance"),
             "currency": result.facts.get("stake_currency", ""),
+            # 0 where freqtrade's result is not at hand: not known, rather than none.
             "looks": result.looks or None,
             "fingerprint": digest([settings.model_dump(mode="json"), _identity(run)])[:12],
         },
@@ -123,6 +124,7 @@ def _observations(run: Run, models: RunModels) -> tuple[pd.DataFrame, pd.DataFra
     kept = [frame.reset_index(drop=True) for frame in run.frames.values()]
     rows = pd.concat(kept, ignore_index=True)
     number = rows[MODEL_ID_COLUMN].to_numpy(np.float64)
+    # One look into the folder of models a model, not one a row.
     ids, place = np.unique(number, return_inverse=True)
     found = {digits: models.find(digits) for digits in map(key_digits, ids)}
     versions = [digits if model is None else model.card.version for digits, model in found.items()]
@@ -134,6 +136,7 @@ def _observations(run: Run, models: RunModels) -> tuple[pd.DataFrame, pd.DataFra
         if len(rows)
         else pd.Categorical([]),
     }
+    # Decisions begin at -1 (none), categories at 0.
     signal = rows[DECISION_SIGNAL_COLUMN].to_numpy(np.int64) + 1
     predictions = pd.DataFrame(
         {
@@ -151,6 +154,7 @@ def _observations(run: Run, models: RunModels) -> tuple[pd.DataFrame, pd.DataFra
     )
     cost = float(run.facts["round_trip_cost"])
     gross = rows[REALISED_RETURN_COLUMN].to_numpy(np.float64)
+    # For records of format 1.
     absent = pd.Series(pd.NaT, index=rows.index)
     outcomes = pd.DataFrame(
         {
@@ -182,6 +186,7 @@ def _models(run: Run, models: RunModels, predictions: pd.DataFrame) -> pd.DataFr
             }
         rows.append(row)
     table = pd.DataFrame(rows, columns=list(MODEL_COLUMNS))
+    # The card of a model without rows has empty dates.
     for name in ("trained_from", "trained_until"):
         table[name] = pd.to_datetime(table[name].replace("", None), utc=True, format="ISO8601")
     for name in ("verdict", "reason"):

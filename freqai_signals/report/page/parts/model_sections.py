@@ -40,6 +40,7 @@ def feature_section(data: PageData) -> Section:
             for word, how in (("", "mean"), (" least", "min"), (" most", "max"))
         }
     )
+    # SHAP is not known where the features of signals were not kept.
     table = table.dropna(axis="columns", how="all").sort_values("gain", ascending=False)
     models = use["model_version"].nunique()
     first = table.index[0]
@@ -210,6 +211,7 @@ def _gap_shares(data: PageData, predictions: pd.DataFrame) -> pd.DataFrame:
     spans = predictions.groupby("pair", observed=True)["date"].agg(["min", "max"])
     days = pd.date_range(day.min(), day.max(), freq="D")
     count = count.reindex(days).fillna(0.0)
+    # First and last day are expected only as far as the pair's own predictions reach.
     expected = pd.DataFrame(index=days, columns=count.columns, dtype=np.float64)
     candle = pd.Timedelta(seconds=data.settings.candle_seconds)
     for pair in count.columns:

@@ -35,6 +35,7 @@ def climatology(data: PageData) -> Probabilities:
     cell = rows["pair"].cat.codes.to_numpy(np.int64) * 24 + rows["date"].dt.hour.to_numpy()
     width = int(cell.max()) + 1
     counts = np.zeros((int(day.max()) + 1, width, CLASS_COUNT))
+    # Unlike +=, add.at counts every repetition of an index.
     np.add.at(counts, (day, cell, data.labels.astype(np.intp)), 1.0)
     known = np.zeros_like(counts)
     delay = 1 + data.block_days
@@ -77,6 +78,7 @@ def skill_section(data: PageData) -> Section:
     over = skill_of(data, tally, pd.Series(codes), len(starts))
     by_time["over climatology"] = over.value
     pairs = data.rows["pair"].cat
+    # A category without rows would be a pair without skill.
     present = data.rows["pair"].cat.remove_unused_categories().cat
     names = pd.Index(present.categories.astype(str), name="pair")
     by_pair = _table(data, present.codes, names, prior)
