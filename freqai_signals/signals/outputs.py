@@ -78,6 +78,7 @@ def model_outputs(
         usual = shrunk_class_returns(returns.mean, returns.count)
         expected = expected_return(probabilities, usual, round_trip_cost, scale)
     columns = {
+        # A number: names of classes break FreqAI's bookkeeping of them in later windows.
         LABEL_COLUMN: probabilities.argmax(axis=1).astype(np.float64),
         **dict(zip(PROBA_COLUMNS, probabilities.T, strict=True)),
         CONFIDENCE_COLUMN: confidence,
