@@ -117,6 +117,7 @@ def fit_rounds(train: Sample, params: dict[str, Any], rounds: int) -> Fitted:
 def _dataset(
     rows: Sample, params: dict[str, Any], reference: lgb.Dataset | None = None
 ) -> lgb.Dataset:
+    # max_bin and the like belong to the data set: LightGBM refuses to change them afterwards.
     return lgb.Dataset(rows.features, rows.target, reference, params=params)
 
 

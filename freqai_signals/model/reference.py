@@ -60,6 +60,7 @@ class NoveltyReference:
         """Estimate the ranges and the quantiles of distance from training rows."""
         low, high = np.quantile(features, [0.005, 0.995], axis=0)
         centre = ((low + high) / 2).astype(np.float32)
+        # A constant feature has no width to divide by.
         half_width = np.maximum((high - low) / 2, 1e-6).astype(np.float32)
         raw = cls(centre, half_width, 0.0, 1.0)
         distances = raw.distance(features)
@@ -117,5 +118,6 @@ def _winsorised(values: NDArray[np.float64]) -> NDArray[np.float64]:
     low, high = int(np.ceil(_WINSORISED[0] * last)), int(np.floor(_WINSORISED[1] * last))
     if not 0 <= low <= high:
         return values
+    # Only these two places need to be in order.
     ordered = np.partition(values, (low, high))
     return np.asarray(np.clip(values, ordered[low], ordered[high]))
