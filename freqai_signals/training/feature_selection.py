@@ -115,6 +115,7 @@ def _confirmed(
     days = float(np.ptp(confirm.start) + 1) / settings.candles_per_day
     test = mean_test(candle_means(confirm.start, gained), days)
     limits = settings.selection
+    # The test is of what leaving out gains: at worst it loses this much.
     upper = -test.bound(limits.significance)
     evidence = (
         f"without the {len(names) - len(kept)} unimportant ones log loss changes by "
@@ -157,6 +158,7 @@ class _TrialModel:
             gains = gain(fitted)
             order = np.argsort(-gains, kind="stable")
             before = np.cumsum(gains[order]) - gains[order]
+            # Also the feature that reaches the share; one without any gain was never split on.
             important[order[(before < gain_share * gains.sum()) & (gains[order] > 0)]] = True
         return important
 
@@ -166,6 +168,7 @@ class _TrialModel:
 
 def sampled(rows: TrainingRows, max_rows: int) -> TrainingRows:
     """Rows of all pairs at every n-th candle, so that about ``max_rows`` rows are left."""
+    # Ceiling division, so that no more than ``max_rows`` are left where all candles are full.
     step = -(-len(rows) // max_rows)
     _, candle = np.unique(rows.start, return_inverse=True)
     return rows.take(candle % step == 0)
