@@ -71,6 +71,7 @@ def ensure_credentials(path: Path, port: int = 8080) -> Path:
             f"{path} holds no api_server with listen_port and ws_token ({error!r}); delete it to "
             "create a new one"
         ) from error
+    # freqtrade's data provider asks for the producer "default" where none is named.
     producer = {"name": "default", "host": "127.0.0.1", "secure": False, **address}
     wanted = {"external_message_consumer": {"enabled": True, "producers": [producer]}}
     if not consumer.is_file():

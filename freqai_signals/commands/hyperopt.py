@@ -26,6 +26,7 @@ def _run(arguments: argparse.Namespace) -> int:
     file: Path | None = arguments.file
     if file is None:
         folder = locations(arguments).userdir / "hyperopt_results"
+        # By time of writing: a file's name begins with its strategy.
         files = sorted(folder.glob("*.fthypt"), key=lambda file: file.stat().st_mtime)
         if not files:
             raise HyperoptMissing(f"no hyperopt results in {folder}; run one first")

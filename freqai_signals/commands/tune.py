@@ -92,6 +92,7 @@ def open_window(arguments: argparse.Namespace) -> "TuningWindow":
     folder = served_folder(arguments.datadir, MarketSpec(), pool, notify)
     candles = load_candles(folder, pool, settings)
     notify("computing features and labels")
+    # Candles are dated in UTC, and so is --until.
     until = arguments.until.replace(tzinfo=dt.UTC) if arguments.until else None
     return tuning_window(config, settings, candles, until)
 
