@@ -184,6 +184,7 @@ def _fees(tables: Tables) -> Drawn:
 
 def _rules(tables: Tables) -> Drawn:
     table = tables["Rules"]
+    # All predictions: those that a rule removed, and those that are left.
     start = int(table["removed"].sum() + table["left"].iloc[-1])
     names = ["predictions", *("after " + table["rule"].iloc[:-1]), "emitted"]
     left = [start, *table["left"].iloc[:-1], table["left"].iloc[-1]]
