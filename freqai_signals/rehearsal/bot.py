@@ -157,6 +157,7 @@ class RehearsedBot:
         past = candles[candles["date"] < now].reset_index(drop=True)
         name = candle_file(pair, timeframe)
         if ":" in pair:
+            # As freqtrade names the candles of contracts.
             name = f"futures/{name.replace(':', '_').replace('.feather', '-futures.feather')}"
         path = self.folder / "user_data" / "data" / name
         path.parent.mkdir(parents=True, exist_ok=True)

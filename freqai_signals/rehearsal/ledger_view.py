@@ -62,6 +62,7 @@ class LedgerView:
             return None
         url = ledger_url(settings.ledger, user_data)
         file = sqlite_file(url)
+        # A bot that never decided has made no ledger.
         if file is not None and not file.is_file():
             return cls(pd.DataFrame(columns=PREDICTIONS.columns.keys()), pd.DataFrame())
         ledger = Ledger(url, read_only=True)

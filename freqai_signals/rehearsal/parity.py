@@ -163,6 +163,7 @@ def _expected(
     """
     candles = history.candles[pair]
     table = features.compute(pair, candles, lambda name, first: history.candles[name])
+    # The bot's own: the fee of its exchange stands in no config.
     cost = next(iter(live.values())).cost
     labelled = add_labels(candles, history.settings, cost)
     table = table.assign(**{RETURN_SCALE_COLUMN: labelled[RETURN_SCALE_COLUMN].to_numpy()})
@@ -172,6 +173,7 @@ def _expected(
     frame = candles[inside]
     ids = np.array([_serving(live.get(date)) for date in dates[inside]])
     parts = []
+    # Each model predicts the candles that it predicted live.
     for number in np.unique(ids):
         chosen = frame.index[ids == number]
         model = history.model(int(number)) if number else None
