@@ -128,7 +128,7 @@ def messages_arrive(situation: Situation) -> Iterator[Finding]:
     ]
     for name in on:
         section = mapping(situation.config.get(name))
-        # freqtrade passes a strategy's messages on to webhook and Discord only if told to.
+        # freqtrade passes a strategy's messages on to webhook and Discord only on request.
         if name != "telegram" and not section.get("allow_custom_messages"):
             yield warning(f"{name}: allow_custom_messages is off", "alerts would not be sent",
                           f"set {name}.allow_custom_messages to true")  # fmt: skip

@@ -118,7 +118,7 @@ def labels_are_balanced(situation: Situation) -> Iterator[Finding]:
     """Each class is there in each pair, and a trade can pay its costs."""
     settings, costs = situation.settings, situation.settings.costs
     fee = situation.exchange.taker_fee if situation.exchange else None
-    # In the strategy's order: our key, freqtrade's, the exchange's.
+    # In the strategy's order: the key of costs, freqtrade's fee, the exchange's.
     known = situation.config.get("fee", fee) if costs.fee is None else costs.fee
     if situation.read_candles is None or known is None or not is_named(situation.pairs):
         return
