@@ -80,7 +80,7 @@ def unpack(data: bytes, file_format: int, key: bytes | None = None) -> dict[str,
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         _look_over(archive.infolist())
-        # Only now: names and sizes are those that one of our files can have.
+        # Only now: names and sizes are those that a model file can have.
         members = {item.filename: archive.read(item) for item in archive.infolist()}
         comment = archive.comment
     manifest = json.loads(members[MANIFEST])
