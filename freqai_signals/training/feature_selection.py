@@ -168,7 +168,6 @@ class _TrialModel:
 
 def sampled(rows: TrainingRows, max_rows: int) -> TrainingRows:
     """Rows of all pairs at every n-th candle, so that about ``max_rows`` rows are left."""
-    # Ceiling division, so that no more than ``max_rows`` are left where all candles are full.
     step = -(-len(rows) // max_rows)
     _, candle = np.unique(rows.start, return_inverse=True)
     return rows.take(candle % step == 0)
