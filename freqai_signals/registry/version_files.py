@@ -89,7 +89,7 @@ def read_or_rebuild(folder: Path, name: str, key: bytes | None = None) -> Scope:
         return Scope(name)
     except RegistryError as error:
         logger.warning("%s", error)
-    # Moved aside rather than overwritten: the damaged text may still tell what served.
+    # Moved aside rather than overwritten: the damaged text may still show what served.
     for damaged in (POINTER, PREVIOUS):
         if (folder / damaged).exists():
             (folder / damaged).replace(folder / f"{damaged}.damaged")
