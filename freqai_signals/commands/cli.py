@@ -59,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The subcommand's status; 2 for wrong use.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    # Only the first word: later ones may be arguments of that name.
     words[:1] = [_FORMER.get(name, name) for name in words[:1]]
     own, command = _split(words)
     parser = _parser(own[:1])
@@ -71,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"freqai-signals: error: {error}", file=sys.stderr)
         return WRONG_USE
+    # No traceback: whoever presses Ctrl-C knows what happened.
     except KeyboardInterrupt:
         return INTERRUPTED
 

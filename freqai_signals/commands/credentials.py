@@ -74,6 +74,7 @@ def ensure_credentials(path: Path, port: int = 8080) -> Path:
     if not 0 < port <= _MOST_PORT:
         raise ValueError(f"--port must be 1 to {_MOST_PORT}, got {port}")
     consumer = path.with_name(f"{path.stem}.consumer{path.suffix}")
+    # Never over existing ones: a running bot and its clients know the old secrets.
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, {"api_server": _secrets(port)})
@@ -85,12 +86,14 @@ def ensure_credentials(path: Path, port: int = 8080) -> Path:
             f"{path} holds no api_server with listen_port and ws_token ({error!r}); delete it to "
             "create a new one"
         ) from error
+    # freqtrade's data provider asks for the producer "default" where none is named.
     producer = {"name": "default", "host": "127.0.0.1", "secure": False, **address}
     wanted = {"external_message_consumer": {"enabled": True, "producers": [producer]}}
     if not consumer.is_file():
         _write(consumer, wanted)
     for file in (path, consumer):
         if stat.S_IMODE(file.stat().st_mode) & 0o077:
+            # Secrets that were made by hand or by an older version.
             file.chmod(_OWNER_ONLY)
             sys.stderr.write(f"{file} could be read by others; its mode is now 600\n")
     return consumer
@@ -165,6 +168,7 @@ def _secrets(port: int) -> dict[str, object]:
 
 def _write(path: Path, content: Mapping[str, object]) -> None:
     """Store JSON in a new file that nobody else can read, not even while it is written."""
+    # O_EXCL also refuses a link that somebody has put in its place.
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
     with os.fdopen(handle, "w") as file:
         json.dump(content, file, indent=4)

@@ -34,6 +34,7 @@ def add_doctor(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    # Here, since freqtrade and its libraries take seconds to import.
     from freqai_signals.plugin.user_setup import read_user_config, user_situation
     from freqai_signals.preflight.check_lists import DOCTOR_CHECKS, guarded
     from freqai_signals.preflight.findings import exit_status
@@ -43,6 +44,7 @@ def _run(arguments: argparse.Namespace) -> int:
     config, problems = read_user_config(files, userdir, arguments.timerange)
     purpose = "backtest" if arguments.timerange else "trade"
     situation = user_situation(config, arguments.strategy, purpose)
+    # Without a config there is nothing else to look at.
     checks = DOCTOR_CHECKS if "exchange" in config else INSTALLATION_CHECKS
     found = [("config", finding) for finding in problems] + list(guarded(situation, checks))
     status = exit_status(finding for _, finding in found)

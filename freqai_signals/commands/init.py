@@ -65,6 +65,7 @@ def _run(arguments: argparse.Namespace) -> int:
         sys.stdout.write("Nothing was written (--dry-run).\n")
         return status
     write_owned(files, upgrade)
+    # What is on disk is proved, kept files included, and not what was planned.
     _prove(where.userdir, setup.configs)
     sys.stdout.write(next_steps(where.userdir, setup.configs, dt.datetime.now(dt.UTC).date()))
     return status

@@ -50,6 +50,7 @@ def _run(arguments: argparse.Namespace) -> int:
     url = ledger_location(locations(arguments), arguments.ledger)
     run = _export if arguments.action == "export" else _verify
     try:
+        # Read-only: a check must not change what it vouches for, nor hold up a running bot.
         with closing(Ledger(url, read_only=True)) as ledger:
             return run(ledger, arguments)
     except SQLAlchemyError as error:
@@ -76,6 +77,7 @@ def _noted(path: Path) -> dict[tuple[str, int], str]:
     import pandas as pd
 
     try:
+        # As text: a hash of digits only would become a number, and a bot named NA nothing.
         rows = pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records")
         return {(row["bot"], int(row["day"])): row["hash"] for row in rows}
     except (KeyError, ValueError) as error:

@@ -63,6 +63,7 @@ def add_locations(parser: argparse.ArgumentParser, several: bool = False) -> Non
         help="freqtrade's user_data (default: the config's, else ./user_data)",
     )  # fmt: skip
     parser.add_argument(
+        # extend, so that the option may be given again as with freqtrade.
         "-c", "--config", type=Path, action="extend", nargs="+" if several else 1, metavar="FILE",
         help="freqtrade's config; may be given again, later ones win (default: config.json "
         "and config-signals.json in --userdir, else here)",

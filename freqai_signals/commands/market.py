@@ -63,6 +63,7 @@ def market_spec(arguments: argparse.Namespace, *names: str) -> "MarketSpec":
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in options.items()
+        # The spec has the defaults, so that they stand in one place.
         if value is not None
     }
     return MarketSpec(**values)

@@ -50,6 +50,7 @@ def add_models(commands: "argparse._SubParsersAction[Any]") -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from freqai_signals.registry.registry import Registry
 
+    # Before any registry is opened: a file from elsewhere needs none.
     if arguments.action == "verify" and arguments.version and Path(arguments.version[0]).exists():
         return _verify_path(arguments)
     where = locations(arguments)
@@ -76,6 +77,7 @@ def _key(path: Path) -> bytes:
 
     from freqai_signals.model.signing import read_key
 
+    # With a key of chance every file counts as foreign and is tried out first.
     return read_key(path) if path.exists() else secrets.token_bytes(32)
 
 
@@ -145,6 +147,7 @@ def _compare(registry: "Registry", arguments: argparse.Namespace) -> int:
 
 
 def _rollback(registry: "Registry", arguments: argparse.Namespace) -> int:
+    # As it was before the change, for the report of what was replaced.
     scope = _scope(registry, arguments)
     found = registry.rollback(scope.name, _one(arguments), arguments.reason)
     facts = {"scope": scope.name, "was": scope.serving, "serving": found.version}

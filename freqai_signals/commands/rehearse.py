@@ -126,6 +126,7 @@ def _request(arguments: argparse.Namespace) -> "Rehearsal":
         speed=arguments.speed,
         datadir=arguments.datadir,
         pairs=tuple(arguments.pairs),
+        # Without a zone it is UTC, as candles are.
         start=None if start is None else start.replace(tzinfo=start.tzinfo or dt.UTC),
         faults=arguments.faults,
         incidents=arguments.incidents,

@@ -56,6 +56,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if not 0 <= arguments.port <= _LARGEST_PORT:
         arguments.usage_error(f"--port must lie between 0 and {_LARGEST_PORT}")
     shaped = [name for name in MARKET_OPTIONS if getattr(arguments, name) is not None]
+    # Refused rather than ignored: the result would be about another market than was asked for.
     if arguments.datadir is not None and shaped:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in shaped)
         arguments.usage_error(f"{options}: chooses a simulated market, but --datadir is given")

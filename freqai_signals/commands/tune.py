@@ -122,6 +122,7 @@ def open_window(arguments: argparse.Namespace) -> "TuningWindow":
     folder = served_folder(arguments.datadir, MarketSpec(), pool, notify)
     candles = load_candles(folder, pool, settings)
     notify("computing features and labels")
+    # Candles are dated in UTC, and so is --until.
     until = arguments.until.replace(tzinfo=dt.UTC) if arguments.until else None
     return tuning_window(config, settings, candles, until)
 
@@ -132,6 +133,7 @@ def _config(arguments: argparse.Namespace) -> dict[str, Any]:
     if not where.configs:
         raise ValueError("there is no config.json in --userdir or here; name one with --config")
     config = dict(where.config)
+    # Over the config's, and before the settings are read: the pool follows from them.
     if arguments.pairs:
         config = merged(config, {"exchange": {"pair_whitelist": list(arguments.pairs)}})
     if not (config.get("exchange") or {}).get("pair_whitelist"):

@@ -53,6 +53,8 @@ def candles_before_touch(
     >>> candles_before_touch(high, low, np.array([10.5, 11.0]), np.array([9.5, 9.5]), horizon=2)
     array([1, 1])
     """
+    # The power of two above the horizon: spans 1, 2, 4, ... below it add up to reach - 1 >=
+    # horizon.
     reach = 1 << horizon.bit_length()
     length = len(upper) + reach
     # From index 1: the row's own candle is past when its label begins.
@@ -185,6 +187,7 @@ def barrier_width(close: Array, rule: LabelRule) -> Array:
         return np.where(valid, settings.threshold, np.nan)
     sigma = daily_volatility(np.where(valid, close, np.nan), rule.volatility_span)
     narrowest = max(settings.floor, rule.round_trip_cost)
+    # np.maximum keeps NaN, unlike np.fmax: an undefined volatility must not become the floor.
     return np.maximum(settings.k * sigma * math.sqrt(rule.horizon), narrowest)
 
 

@@ -56,6 +56,8 @@ def extended(kept: pd.DataFrame | None, recent: pd.DataFrame, candle_seconds: in
     # Concatenating dates of different units would give a column of Python objects.
     recent = recent.assign(date=recent["date"].astype(kept["date"].dtype))
     new = recent[recent["date"] > kept["date"].iloc[-1]]
+    # The frame itself, no copy: FeatureCache knows an unchanged market by the identity of its
+    # frames.
     if new.empty:
         return kept
     parts = [kept, _filled_gap(kept, new["date"].iloc[0], candle_seconds), new]

@@ -23,6 +23,7 @@ def lag(values: Array, candles: int) -> Array:
     array([nan,  1.,  2.])
     """
     out = np.full(values.shape, np.nan)
+    # Beyond the end the stop would be negative, which counts from the other side.
     out[candles:] = values[: len(values) - candles] if candles < len(values) else []
     return out
 
@@ -80,12 +81,15 @@ def ewma(values: Array, span: int, memory: int) -> Array:
     array([nan,  1.,  4.])
     """
     decay = 1.0 - 2.0 / (span + 1.0)
+    # The recursion never forgets a NaN: zeros stand in for it, and its windows are masked below.
     bad = ~np.isfinite(values)
     out = np.asarray(lfilter([1.0], [1.0, -decay], np.where(bad, 0.0, values)), dtype=np.float64)
     # Takes out what is older than the window: a live frame that starts later must give the same.
     out[memory:] -= decay**memory * out[:-memory]
+    # The weights of a cut-off window add up to 1 again.
     out *= (1.0 - decay) / (1.0 - decay**memory)
     out[: memory - 1] = np.nan
+    # Windows of neighbouring bad rows overlap: one slice a run instead of one a row.
     for run in _runs(np.flatnonzero(bad), memory):
         out[run[0] : run[-1] + memory] = np.nan
     return out
@@ -109,6 +113,7 @@ def daily_volatility(close: Array, span: int) -> Array:
         ``3 * span`` rows.
     """
     returns = log_returns(close)
+    # The subtraction in ewma leaves a residue, which may lie below 0 in a flat market.
     variance = ewma(np.square(returns, out=returns), span, 3 * span)
     return np.asarray(np.sqrt(np.maximum(variance, 0.0, out=variance), out=variance))
 

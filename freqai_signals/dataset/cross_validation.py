@@ -171,6 +171,7 @@ class WalkForward:
             test = windows == window
             train = train_before(start, event_end, test, self.embargo)
             if not self.expanding:
+                # The test span begins ``train_candles`` after this candle.
                 train &= start >= start.min() + window * self.test_candles
             yield _indices(train, test)
 

@@ -137,6 +137,7 @@ class _Prices:
     def clean(cls, high: Array, low: Array, close: Array, volume: Array) -> "_Prices":
         good = is_price(high) & is_price(low) & is_price(close)
         high, low, close = (np.where(good, values, np.nan) for values in (high, low, close))
+        # The difference of two of these counts tells whether any candle between them is bad.
         return cls(high, low, close, volume > 0, np.cumsum(~good))
 
 

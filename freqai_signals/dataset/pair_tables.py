@@ -98,6 +98,7 @@ class Table:
     @classmethod
     def of(cls, frame: pd.DataFrame, candle_seconds: int) -> "Table":
         """Take the columns of a frame that carries ``date``, features and labels."""
+        # As FreqAI takes them for features: by a "%" anywhere in the name.
         names = [name for name in frame.columns if "%" in name]
         return cls(frame[names], frame[_LABELS], candle_numbers(frame["date"], candle_seconds))
 

@@ -227,6 +227,7 @@ def pool_rows(parts: Sequence[TrainingRows]) -> TrainingRows:
         raise ValueError("the pairs of a pool must have the same features in the same order")
     pair = np.concatenate([np.full(len(part), i, np.int16) for i, part in enumerate(parts)])
     start = np.concatenate([part.start for part in parts])
+    # lexsort sorts by its last key first.
     order = np.lexsort((pair, start))
     return TrainingRows(
         features=np.concatenate([part.features for part in parts])[order],

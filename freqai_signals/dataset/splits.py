@@ -147,6 +147,7 @@ def _merged(first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
     """Merge closed intervals into disjoint ones in ascending order."""
     order = np.argsort(first, kind="stable")
     first, reached = first[order], np.maximum.accumulate(last[order])
+    # Closed intervals: one that begins where another ends still shares that candle.
     opens = np.append(True, first[1:] > reached[:-1])
     closes = np.append(opens[1:], True)
     return first[opens], reached[closes]

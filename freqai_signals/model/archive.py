@@ -19,6 +19,7 @@ MOST_MEMBERS: Final = 10_000
 MOST_BYTES: Final = 512 * 2**20
 """Of all members unpacked; a pool of 100 pairs with five seeds stays below 50 MB."""
 
+# The first date that a zip archive can hold: the time of writing must not show in the bytes.
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _NAME: Final = re.compile(r"(card|model|manifest)\.json|arrays\.npz|booster_\d+_\d+\.txt")
 _PACKED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -79,6 +80,7 @@ def unpack(data: bytes, file_format: int, key: bytes | None = None) -> dict[str,
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         _look_over(archive.infolist())
+        # Only now: names and sizes are those that a model file can have.
         members = {item.filename: archive.read(item) for item in archive.infolist()}
         comment = archive.comment
     manifest = json.loads(members[MANIFEST])
@@ -114,6 +116,7 @@ def unpack_arrays(data: bytes) -> dict[str, NDArray[Any]]:
         If an array is of another kind or size than its header and content say.
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        # An archive within the archive, with sizes of its own.
         _bounded(archive.infolist())
         return {
             item.filename.removesuffix(".npy"): _array(item.filename, archive.read(item))
@@ -128,6 +131,7 @@ def _array(name: str, data: bytes) -> NDArray[Any]:
         raise ArchiveError(f"{name} is an array of format {version}")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
     content = data[stream.tell() :]
+    # No objects, which NumPy would unpickle.
     if dtype.kind not in "biufU" or math.prod(shape) * dtype.itemsize != len(content):
         raise ArchiveError(f"{name}: {dtype} of shape {shape} in {len(content)} bytes")
     # A copy, since an array on top of bytes cannot be written to.

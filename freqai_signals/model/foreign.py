@@ -55,6 +55,7 @@ def checked(data: bytes, name: str, seconds: float = SECONDS) -> SignalModel:
         raise artefact.ArtefactError(
             f"{name}: a process that built the model ended with {done.returncode}; it is not used"
         )
+    # It did no harm to the other process.
     return artefact.from_bytes(data, name)
 
 
@@ -91,6 +92,7 @@ def _try_references(fit: Fit) -> None:
 
 
 def _main() -> int:
+    # Windows has no ``resource``, and a lower limit that is set already may stay.
     with suppress(ImportError, ValueError, OSError):
         import resource
 

@@ -58,6 +58,7 @@ class NoveltyReference:
         """Estimate the ranges and the quantiles of distance from training rows."""
         low, high = np.quantile(features, [0.005, 0.995], axis=0)
         centre = ((low + high) / 2).astype(np.float32)
+        # A constant feature has no width to divide by.
         half_width = np.maximum((high - low) / 2, 1e-6).astype(np.float32)
         raw = cls(centre, half_width, 0.0, 1.0)
         distances = raw.distance(features)

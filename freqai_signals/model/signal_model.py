@@ -125,6 +125,7 @@ class SignalModel:
         complete = ~np.isnan(features).any(axis=1)
         distance = np.full(len(frame), np.inf)
         probabilities = np.tile(ABSTAINING, (len(frame), 1))
+        # LightGBM would predict a row with a NaN too, by the default branches of its trees.
         if complete.any():
             distance[complete] = self.fit.novelty.distance(features[complete])
             probabilities[complete] = self.fit.calibrated(features[complete])
@@ -143,6 +144,7 @@ class SignalModel:
                 gain = booster.gain(fitted)
                 gains += gain / max(gain.sum(), 1e-300)
         shares = gains / max(gains.sum(), 1e-300)
+        # Stable, so that features of equal gain always come in the same order.
         order = np.argsort(-shares, kind="stable")[:most]
         return [(self.names[i], float(shares[i])) for i in order]
 

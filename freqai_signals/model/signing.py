@@ -66,6 +66,7 @@ def _make(path: Path) -> None:
             file.write(secrets.token_bytes(_BYTES))
             file.flush()
             os.fsync(file.fileno())
+        # A link fails where a key is; a rename would replace the key that others sign with by now.
         with suppress(FileExistsError):
             os.link(temporary, path)
     finally:

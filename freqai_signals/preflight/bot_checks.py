@@ -114,10 +114,12 @@ def api_is_usable(situation: Situation) -> Iterator[Finding]:
 def _is_taken(host: str, port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
+        # 0.0.0.0 can be listened on, not connected to.
         return probe.connect_ex(("127.0.0.1" if host == "0.0.0.0" else host, port)) == 0
 
 
 def _mode(file: Path) -> Iterator[Finding]:
+    # Any right of the group or of others.
     if file.is_file() and stat.S_IMODE(file.stat().st_mode) & 0o077:
         yield warning(f"{file}: others may read it", "it holds the bot's password and tokens",
                       f"chmod 600 {file}")  # fmt: skip
@@ -132,9 +134,11 @@ def messages_arrive(situation: Situation) -> Iterator[Finding]:
     ]
     for name in on:
         section = mapping(situation.config.get(name))
+        # freqtrade passes a strategy's messages on to webhook and Discord only on request.
         if name != "telegram" and not section.get("allow_custom_messages"):
             yield warning(f"{name}: allow_custom_messages is off", "alerts would not be sent",
                           f"set {name}.allow_custom_messages to true")  # fmt: skip
+        # A webhook sends only the types that its section has a template for.
         elif name == "webhook" and "strategy_msg" not in section:
             yield warning("webhook: no strategy_msg", "alerts would not be sent",
                           'add "strategy_msg": {"text": "{msg}"}')  # fmt: skip
@@ -153,6 +157,7 @@ def identifier_is_free(situation: Situation) -> Iterator[Finding]:
     # Of FreqAI's file and our journal, which of the two is written depends on the candle.
     files = (folder / "models" / identifier).glob("historic_predictions.*")
     written = max((file.stat().st_mtime for file in files), default=0.0)
+    # Written after every candle; a late one may come with the next.
     if time.time() - written > 2 * situation.settings.candle_seconds:
         return
     other = _trader_in(folder.absolute(), identifier)

@@ -101,6 +101,7 @@ def _one_pair(pair: str, candles: pd.DataFrame, seconds: int) -> Iterator[Findin
     dates = candles["date"]
     first, last = dates.min(), dates.max()
     expected = int((last - first).total_seconds() // seconds) + 1
+    # Different dates, so that doubled rows do not make up for missing ones.
     holes = expected - dates.nunique()
     shown = f"{pair}: {len(candles):,} candles from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}"
     if not dates.is_monotonic_increasing:
@@ -120,6 +121,7 @@ def labels_are_balanced(situation: Situation) -> Iterator[Finding]:
     """Each class is there in each pair, and a trade can pay its costs."""
     settings, costs = situation.settings, situation.settings.costs
     fee = situation.exchange.taker_fee if situation.exchange else None
+    # In the strategy's order: the key of costs, freqtrade's fee, the exchange's.
     known = situation.config.get("fee", fee) if costs.fee is None else costs.fee
     if situation.read_candles is None or known is None or not is_named(situation.pairs):
         return
@@ -201,6 +203,7 @@ def effort_is_known(situation: Situation) -> Iterator[Finding]:
     days = (situation.backtest[1] - situation.backtest[0]) / 86400
     windows = max(1, int(np.ceil(days / float(freqai.get("backtest_period_days") or 7))))
     pairs = max(1, len(situation.pairs))
+    # A pool trains one model a window, whatever its size.
     models = windows * (1 if settings.model.pool == "whitelist" else pairs)
     rows = settings.train_period_days * settings.candles_per_day * pairs / settings.model.row_step
     store = None if situation.user_data is None else situation.user_data / "signals" / "models"

@@ -90,6 +90,7 @@ def refuse_or_warn(situation: Situation) -> None:
         raise SettingsError(errors)
     ignored = nothing_is_ignored.__name__
     lines = [finding.what.removeprefix("ignored: ") for name, finding in found if name == ignored]
+    # One warning for all of them: each would otherwise be a line among freqtrade's many.
     if lines:
         logger.warning(
             "These keys do nothing here; freqai.signals.strict refuses them:\n- %s",

@@ -30,6 +30,7 @@ def versions_fit(situation: Situation) -> Iterator[Finding]:
         return
     wrong = []
     for requirement in needed:
+        # Requirements of extras do not count.
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
         try:
@@ -37,6 +38,7 @@ def versions_fit(situation: Situation) -> Iterator[Finding]:
         except PackageNotFoundError:
             wrong.append(f"{requirement.name} is missing")
             continue
+        # A specifier passes over pre-releases unless asked, even where one is installed.
         if not requirement.specifier.contains(found, prereleases=True):
             wrong.append(f"{requirement.name} {found} is not {requirement.specifier}")
     if wrong:
@@ -65,9 +67,11 @@ def adapters_are_found(situation: Situation) -> Iterator[Finding]:
     config, folder = situation.config, situation.user_data
     for option, key, subfolder, default in _ADAPTERS:
         name = str(config.get(key) or default)
+        # freqtrade's order: the config's folder, then the user's.
         places = [Path(str(config[option]))] if config.get(option) else []
         places += [folder / subfolder] if folder is not None else []
         files = [file for place in places for file in sorted(place.glob("*.py"))]
+        # The very text that freqtrade looks for before it executes a file.
         found = [file for file in files if f"class {name}(" in _text(file)]
         if not found:
             yield warning(

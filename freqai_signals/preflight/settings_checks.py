@@ -44,6 +44,7 @@ def freqai_can_work(situation: Situation) -> Iterator[Finding]:
     freqai = situation.freqai
     identifier = freqai.get("identifier")
     if identifier is not None and not (
+        # Dots alone name the folder itself, or the one above.
         isinstance(identifier, str) and _IDENTIFIER.fullmatch(identifier) and identifier.strip(".")
     ):
         yield error(
@@ -99,6 +100,7 @@ def timeframe_fits_exchange(situation: Situation) -> Iterator[Finding]:
     if exchange is None or not needed:
         return
     settings = situation.settings
+    # freqtrade's schema lists the first, its code reads the second.
     allowed = ("override_exchange_check", "override_exchange_checks")
     if not exchange.has_history and not any(situation.freqai.get(name) for name in allowed):
         yield error(
@@ -177,6 +179,7 @@ def lead_pair_is_there(situation: Situation) -> Iterator[Finding]:
     unused = "cross_asset" not in settings.features.groups
     if unused or not pool or lead_among(pool, lead):
         return
+    # A name that the user has written must not go unheeded; the default may.
     if "lead_pair" not in mapping(situation.signals.get("features")):
         yield ok(f"{lead} is none of the pool's pairs; their mean leads in its place")
         return
@@ -190,4 +193,5 @@ def lead_pair_is_there(situation: Situation) -> Iterator[Finding]:
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
+    # A bool is an int in Python.
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

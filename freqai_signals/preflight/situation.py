@@ -102,6 +102,7 @@ class Situation:
     @property
     def pool(self) -> tuple[str, ...]:
         """The pool as the config names it, patterns included."""
+        # The doctor also looks at configs that lack an exchange.
         return pool_pairs(self.settings, {"exchange": {}, **self.config})
 
     @property
@@ -163,6 +164,7 @@ def _readable(config: Mapping[str, Any]) -> SignalSettings:
     """Defaults with what can be read of a config that has problems, to look at its candles."""
     freqai = mapping(config.get("freqai"))
     signals = mapping(freqai.get("signals"))
+    # The default ones do not fit every timeframe.
     readable: dict[str, Any] = {"features": {"higher_timeframes": ()}}
     for name, value in {
         "timeframe": config.get("timeframe"),

@@ -110,6 +110,7 @@ def judge(
         return Decision(Verdict.REFUSE_NO_MODEL, challenger.card.reason, version, old)
     held = challenger.holdout.rows_of(rows)
     losses = log_losses(held.label, challenger.holdout.probabilities.astype(np.float64))
+    # Before the comparison: beating a bad champion does not make a useless model serve.
     evidence, reason = _against_prior(challenger, held, losses, settings, candles_per_day)
     if reason:
         return Decision(Verdict.REFUSE_WORSE_THAN_PRIOR, reason, version, old, evidence)
@@ -117,6 +118,7 @@ def judge(
         reason = f"no model serves yet; it beats the class prior, {_shown(evidence)}"
         return Decision(Verdict.FIRST_ACCEPTED, reason, version, "", evidence)
     why_not = _incomparable(champion, challenger, rows.names)
+    # Rows up to here the champion was trained on: on them it would win by memory.
     common = held.start > champion.trained_until
     days = _days(held.start[common], candles_per_day)
     evidence |= {"common_days": days, "common_rows": float(common.sum())}

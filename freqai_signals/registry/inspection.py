@@ -28,6 +28,7 @@ def verify(registry: Registry) -> list[dict[str, str]]:
             except RegistryError as error:
                 problem = str(error)
             found.append({"scope": scope.name, "version": version.version, "problem": problem})
+    # ``scopes`` leaves out a folder whose pointer is damaged; its model files give it away.
     readable = {registry.path(scope.name) for scope in registry.scopes()}
     for folder in sorted(path for path in registry.folder.glob("*") if path.is_dir()):
         if folder not in readable and any(folder.glob("*.json")):
@@ -116,12 +117,15 @@ def _archived(folder: Path) -> bytes:
 
 
 def _common(one: SignalModel, two: SignalModel) -> dict[str, float]:
+    # By name: a pair has another index in another pool.
     keys = [dict(zip(_keys(model), range(len(model.holdout)), strict=True)) for model in (one, two)]
     shared = [key for key in keys[0] if key in keys[1]]
     if not shared:
         return {"common_rows": 0.0}
     rows = [np.array([row_of[key] for key in shared]) for row_of in keys]
     losses = [
+        # Both are judged on the first one's outcomes, even where the second was trained on other
+        # labels.
         log_losses(one.holdout.label[rows[0]], model.holdout.probabilities[chosen].astype(float))
         for model, chosen in zip((one, two), rows, strict=True)
     ]

@@ -92,6 +92,7 @@ def promote(
     card = replace(challenger.card, gate=decision.as_dict())
     challenger = replace(challenger, card=card)
     try:
+        # A refused model is stored too: it can still be looked at, compared and pinned.
         registry.register(scope, challenger, serve=decision.accepted)
     except RegistryError as error:
         problems.append(str(error))

@@ -113,6 +113,7 @@ class Registry:
         RegistryError
             If it cannot be stored: disk full or read-only, or another process holds the lock.
         """
+        # Before the lock is taken: other writers wait for it only so long.
         data = artefact.to_bytes(model, self.key)
         new = Version.of(model.card, data, now())
 
@@ -120,6 +121,8 @@ class Registry:
             folder = self.path(name)
             known = next((v for v in scope.versions if v.version == new.version), None)
             if known is None:
+                # Before the pointer names it: a kill in between leaves a file that the next writer
+                # sweeps.
                 write_atomically(folder / f"{new.version}.model", data)
                 scope = replace(scope, versions=(*scope.versions, new))
                 action = "registered" if new.verdict == "" or serve else "refused"
@@ -195,6 +198,7 @@ class Registry:
             with self._locked(folder):
                 scope = self._pruned(change(read_or_rebuild(folder, name, self.key)))
                 write_scope(folder, scope)
+                # After the pointer, so that no file goes that the pointer on disk still names.
                 sweep(folder, scope)
                 return scope
         except OSError as error:
@@ -210,6 +214,8 @@ class Registry:
             found = (self.path(name) / POINTER).stat()
         except OSError:
             return ()
+        # A renamed file has an inode of its own, which tells changes within one tick of the clock
+        # apart.
         return (found.st_mtime_ns, found.st_ino, found.st_size)
 
     def _serve(
@@ -231,6 +237,7 @@ class Registry:
 
     def _pruned(self, scope: Scope) -> Scope:
         newest = {item.version for item in scope.versions[-self.keep :]}
+        # The serving version may be old after a rollback or a pin.
         kept = newest | {scope.serving, *scope.rollback_targets()[:_KEPT_TARGETS]}
         return replace(scope, versions=tuple(v for v in scope.versions if v.version in kept))
 

@@ -108,12 +108,14 @@ class LiveModels:
         state = self._serving.setdefault(scope, _Serving())
         stamp = self._registry.stamp(scope)
         if stamp != state.stamp:
+            # The stamp was read first: a change during the reload is noticed at the next call.
             state.stamp = stamp
             self._reload(scope, state)
         if state.model is None:
             return unless_refused(stored)
         version = state.model.card.version
         if state.announced != version:
+            # The first model after a start is no replacement.
             if state.announced:
                 self._events[scope] = self._change(scope, version)
             state.announced = version
@@ -122,6 +124,7 @@ class LiveModels:
     def _reload(self, scope: str, state: _Serving) -> None:
         try:
             serving = self._registry.scope(scope).serving
+            # Pointers also change without another serving version, such as when a model is refused.
             if serving and (state.model is None or state.model.card.version != serving):
                 state.model = unless_other_target(self._registry.load(scope), self._settings)
                 logger.info("Model %s serves %s", serving, scope)

@@ -26,6 +26,7 @@ def load_version(folder: Path, version: Version, key: bytes | None = None) -> Si
     path = folder / f"{version.version}.model"
     try:
         data = path.read_bytes()
+        # Before anything parses the bytes.
         if hashlib.sha256(data).hexdigest() != version.sha256:
             raise RegistryError(
                 f"{path} does not match its checksum: {len(data)} bytes, {version.size} were "
@@ -88,10 +89,12 @@ def read_or_rebuild(folder: Path, name: str, key: bytes | None = None) -> Scope:
         return Scope(name)
     except RegistryError as error:
         logger.warning("%s", error)
+    # Moved aside rather than overwritten: the damaged text may still show what served.
     for damaged in (POINTER, PREVIOUS):
         if (folder / damaged).exists():
             (folder / damaged).replace(folder / f"{damaged}.damaged")
     scope = Scope(name).noted(now(), "rebuilt", "", "the pointer was damaged")
+    # The order of registration went with the pointer; that of writing comes closest.
     for path in sorted(folder.glob("*.model"), key=lambda file: file.stat().st_mtime):
         try:
             data = path.read_bytes()
@@ -100,6 +103,7 @@ def read_or_rebuild(folder: Path, name: str, key: bytes | None = None) -> Scope:
                 raise artefact.ArtefactError(f"{path} holds model {card.version}")
         except (OSError, artefact.ArtefactError) as error:
             logger.warning("Left out of the rebuilt registry: %s", error)
+            # Renamed, since ``sweep`` removes every .model file that the pointer does not name.
             path.replace(path.with_suffix(".damaged"))
             continue
         scope = replace(scope, versions=(*scope.versions, Version.of(card, data, now())))
@@ -118,6 +122,7 @@ def is_whole_file(folder: Path, version: Version) -> bool:
 def write_scope(folder: Path, scope: Scope) -> None:
     """Replace the pointer and keep its last intact state beside it."""
     pointer = folder / POINTER
+    # A damaged pointer must not take the place of the last intact one.
     if _is_intact(pointer):
         write_atomically(folder / PREVIOUS, pointer.read_bytes())
     write_atomically(pointer, scope.to_json().encode())
@@ -138,6 +143,7 @@ def sweep(folder: Path, scope: Scope) -> None:
     """
     named = {f"{item.version}.model" for item in scope.versions}
     for path in folder.iterdir():
+        # Temporary names of ``write_atomically``.
         unfinished = path.name.startswith((f".{POINTER}.", f".{PREVIOUS}.")) or (
             path.name.startswith(".") and ".model." in path.name
         )

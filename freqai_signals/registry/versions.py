@@ -128,6 +128,7 @@ class Scope:
         RegistryError
             If there is none, or more than one.
         """
+        # An empty text would match every id, since it is part of each.
         found = [item for item in self.versions if item.version == version] or [
             item for item in self.versions if version and version in item.version
         ]
@@ -150,6 +151,7 @@ class Scope:
     def noted(self, at: str, action: str, version: str, reason: str = "") -> "Scope":
         """The same with one more event."""
         events = (*self.history, Event(at, action, version, reason))
+        # Rollback targets are found here: a version whose events have been cut is none any more.
         return replace(self, history=events[-MOST_EVENTS:])
 
     def to_json(self) -> str:
@@ -171,8 +173,11 @@ class Scope:
                 "versions": tuple(Version(**item) for item in content["versions"]),
                 "history": tuple(Event(**item) for item in content["history"]),
             }
+            # Dataclasses do not check types, and a checksum only shows that the text is as it was
+            # written.
             _types().validate_json(json.dumps(content), strict=True)
             return cls(**content | lists)
+        # JSON nested deeply enough exhausts the parser's recursion.
         except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"not a registry pointer ({error!r})") from error
 

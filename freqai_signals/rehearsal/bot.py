@@ -98,9 +98,11 @@ class RehearsedBot:
         bot += ["--datadir", str(self.folder / "user_data" / "data")]
         bot += ["--db-url", f"sqlite:///{self.folder / 'trades.sqlite'}"]
         if self._library is not None:
+            # A lead over the exchange ends with the process that had it.
             self._ahead_ms = 0
             show_time(self._time_file, self.clock(), self.clock.speed)
             bot = accelerated(bot, self._time_file, self._library)
+        # The supervisor ends the bot should this process be killed.
         arguments = [sys.executable, "-P", supervisor.__file__, str(os.getpid()), *bot]
         with (self.folder / "bot.log").open("a") as log:
             self.process = subprocess.Popen(
@@ -145,6 +147,7 @@ class RehearsedBot:
         """Resident bytes of the bot, 0 if it does not run."""
         total = 0
         for process in supervisor.descendants(self.process.pid) if self.process else ():
+            # A process may end between being found and being asked.
             with suppress(psutil.Error):
                 total += process.memory_info().rss
         return total
@@ -163,6 +166,7 @@ class RehearsedBot:
         past = candles[candles["date"] < now].reset_index(drop=True)
         name = candle_file(pair, timeframe)
         if ":" in pair:
+            # As freqtrade names the candles of contracts.
             name = f"futures/{name.replace(':', '_').replace('.feather', '-futures.feather')}"
         path = self.folder / "user_data" / "data" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -200,6 +204,7 @@ def trades_of(folder: Path) -> list[dict[str, Any]]:
     path = folder / "trades.sqlite"
     if not path.is_file():
         return []
+    # Read-only: a running bot's database is not locked, and none is made by looking.
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         database.row_factory = sqlite3.Row
         return [dict(row) for row in database.execute("select * from trades order by id")]

@@ -53,6 +53,7 @@ def faketime_library() -> str | None:
     """Path of faketime's library, which shows a process another time; None if not installed."""
     if shutil.which("faketime") is None:
         return None
+    # Where the library lies depends on the machine; faketime itself sets it for what it runs.
     done = subprocess.run(
         ["faketime", "-f", "+0", "printenv", "LD_PRELOAD"],
         capture_output=True,
@@ -79,6 +80,7 @@ def accelerated(command: list[str], time_file: Path, library: str) -> list[str]:
     """
     return [
         "env",
+        # faketime takes the date in the file for local time.
         "TZ=UTC",
         f"LD_PRELOAD={library}",
         f"FAKETIME_TIMESTAMP_FILE={time_file}",
@@ -101,5 +103,6 @@ def show_time(time_file: Path, now_ms: int, speed: float) -> None:
     """
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
     written = time_file.with_suffix(".new")
+    # "@" lets the time run on from the date; without it the clock would stand still.
     written.write_text(f"@{now:%Y-%m-%d %H:%M:%S} x{speed:g}\n")
     written.replace(time_file)

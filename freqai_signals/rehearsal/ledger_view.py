@@ -101,8 +101,10 @@ class LedgerView:
         found: list[tuple[str, float | str, float | str]] = [
             (name, row.values[name], float(entry[column]))
             for name, column in _SAME.items()
+            # Written so that NaN counts as a difference.
             if not abs(row.values[name] - float(entry[column])) <= TOLERANCE
         ]
+        # A version ends with ten digits of the key, the log holds twelve.
         if row.model and not entry["model_version"].endswith(f"-{row.model:012x}"[:11]):
             found.append(("model_version", f"{row.model:012x}", entry["model_version"]))
         signal = "none" if row.signal < 0 else SignalClass(row.signal).name.lower()

@@ -207,6 +207,7 @@ def _stops(trades: list[dict[str, Any]], settings: SignalSettings) -> dict[str, 
     stops: dict[str, list[int]] = {}
     for trade in trades:
         if trade["close_date"] and trade["exit_reason"] in STOPPED:
+            # freqtrade stores UTC without a zone.
             closed = pd.Timestamp(trade["close_date"], tz="UTC").timestamp()
             stops.setdefault(trade["pair"], []).append(int(closed) // settings.candle_seconds)
     return stops

@@ -172,14 +172,17 @@ def _expected(
     """
     candles = history.candles[pair]
     table = features.compute(pair, candles, lambda name, first: history.candles[name])
+    # The bot's own: the fee of its exchange stands in no config.
     cost = next(iter(live.values())).cost
     labelled = add_labels(candles, history.settings, cost)
     table = table.assign(**{RETURN_SCALE_COLUMN: labelled[RETURN_SCALE_COLUMN].to_numpy()})
     dates = candles["date"].map(lambda date: date.isoformat())
+    # ISO texts of one zone sort like their times.
     inside = dates.between(min(live), max(live)).to_numpy()
     frame = candles[inside]
     ids = np.array([_serving(live.get(date)) for date in dates[inside]])
     parts = []
+    # Each model predicts the candles that it predicted live.
     for number in np.unique(ids):
         chosen = frame.index[ids == number]
         model = history.model(int(number)) if number else None
@@ -237,6 +240,7 @@ def _row_mismatches(row: LiveRow, expected: "pd.Series[Any]", history: History) 
     wrong: list[tuple[str, float | str, float | str]] = [
         (name, row.values[name], value)
         for name, value in wanted.items()
+        # Written so that NaN counts as a difference.
         if not abs(row.values[name] - value) <= TOLERANCE
     ]
     trust = int(expected[TRUST_COLUMN])
@@ -253,6 +257,7 @@ def _row_mismatches(row: LiveRow, expected: "pd.Series[Any]", history: History) 
 
 
 def _cause(row: LiveRow, expected: "pd.Series[Any]", wrong: set[str], history: History) -> str:
+    # From the input on: another candle explains everything that follows from it.
     if row.candle != tuple(float(expected[name]) for name in CANDLE_COLUMNS):
         return "the bot had another candle"
     if _serving(row) and history.model(row.model) is None:

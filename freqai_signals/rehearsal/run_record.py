@@ -87,6 +87,7 @@ class RunRecord:
 def keep_parameters(strategies: Path, folder: Path, strategy: str = STRATEGY) -> None:
     """Copy the parameter file beside the strategy, if there is one, into a rehearsal's folder."""
     found, kept = strategies / f"{strategy}.json", folder / PARAMETER_FILE
+    # One of an earlier rehearsal in the folder would change the settings of this one.
     kept.unlink(missing_ok=True)
     if found.is_file():
         kept.write_bytes(found.read_bytes())

@@ -146,6 +146,7 @@ class SignalSettings(StrictModel):
     @property
     def candles_per_day(self) -> int:
         """Base candles in 24 hours."""
+        # Exact: a timeframe that does not divide a day is refused.
         return 86400 // self.candle_seconds
 
 

@@ -15,6 +15,7 @@ def invalid_combinations(settings: SignalSettings) -> list[str]:
     try:
         base = settings.candle_seconds
     except ValueError as error:
+        # Nothing below can be computed without the length of a candle.
         return [f"timeframe: {error}"]
     if 86400 % base:
         problems.append(f"timeframe: must divide a day, got candles of {base} s")
@@ -24,6 +25,7 @@ def invalid_combinations(settings: SignalSettings) -> list[str]:
         except ValueError as error:
             problems.append(f"freqai.signals.features.higher_timeframes: {error}")
             continue
+        # Only such candles can be made of base candles and begin at the same times every day.
         if seconds <= base or seconds % base or 86400 % seconds:
             problems.append(
                 f"freqai.signals.features.higher_timeframes: {name} must be longer than "

@@ -65,6 +65,7 @@ _WITHOUT_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """Keys that FreqAI or LightGBM know, and what takes their place here."""
 
+# The first value is also what FreqAI is given in place of the user's.
 _OFF: Final[Mapping[str, tuple[Any, ...]]] = {
     "conv_width": (1,),
     "noise_standard_deviation": (0,),
@@ -165,6 +166,7 @@ def plain_freqai(freqai: Mapping[str, Any]) -> dict[str, Any]:
 
 def _switched_off(path: str, section: Mapping[str, Any]) -> dict[str, Any]:
     off = {
+        # Empty, but of the same type: freqtrade checks types against its schema.
         key: _OFF[key][0] if key in _OFF else type(section[key])()
         for key in section.keys() & _WITHOUT_EFFECT[path].keys()
     }
@@ -254,6 +256,7 @@ def higher_timeframes(
             seconds = timeframe_seconds(name)
         except ValueError:
             seconds = 0
+        # Others have no whole number of base candles, or begin at other times each day.
         if seconds > base and not (seconds % base or 86400 % seconds):
             longer.append(name)
         elif seconds != base:

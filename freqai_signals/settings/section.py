@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+# JSON has lists, which strict mode would refuse for a tuple.
 Names = Annotated[tuple[str, ...], Strict(False)]
 Effect = Literal["model", "predictions", "nothing"]
 

@@ -55,6 +55,7 @@ class SignalCount:
 
     def __add__(self, other: "SignalCount") -> "SignalCount":
         """Sum of the counts, with the later one's last signal."""
+        # ISO times of one zone sort as text, and no time comes first.
         later = max(self, other, key=lambda count: count.last_time)
         return replace(
             later,

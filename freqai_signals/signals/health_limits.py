@@ -37,6 +37,7 @@ class HealthLimits:
 
     def confidence(self, lowest: float) -> float:
         """Confidence that a buy or sell needs, given the ``lowest`` of the settings."""
+        # No confidence exceeds 1: a higher limit would block everything without saying so.
         return min(lowest + self.confidence_step, 1.0)
 
 
@@ -64,6 +65,7 @@ def apply_health_limits(
     seconds = frame["date"].dt.as_unit("s").astype("int64").to_numpy()
     limited = np.isin(signal, (SignalClass.BUY, SignalClass.SELL))
     limited &= seconds >= health_limits.since
+    # Frames without a model's columns have no signals, and no confidence either.
     if not limited.any():
         return decided
     low = limited & (frame[CONFIDENCE_COLUMN].to_numpy() < health_limits.confidence(lowest))

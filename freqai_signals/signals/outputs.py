@@ -83,6 +83,7 @@ def model_outputs(
         long = model.fit.value.mean(probabilities, scale)
         expected = expected_return(probabilities, long, trade_cost(model, pair, round_trip_cost))
     columns = {
+        # A number: names of classes break FreqAI's bookkeeping of them in later windows.
         LABEL_COLUMN: probabilities.argmax(axis=1).astype(np.float64),
         **dict(zip(PROBA_COLUMNS, probabilities.T, strict=True)),
         CONFIDENCE_COLUMN: confidence,

@@ -81,6 +81,7 @@ def first_trusted(frame: pd.DataFrame) -> int:
     """
     if frame.empty or TRUST_COLUMN not in frame:
         return 0
+    # argmax of booleans is the first true one, and 0 where none is.
     return int(np.argmax((frame[TRUST_COLUMN] == 1).to_numpy()))
 
 

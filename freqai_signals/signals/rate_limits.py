@@ -63,6 +63,7 @@ def within_share(rows: Predictions, new: Mask, settings: DecisionSettings) -> Ma
     ``maximum_share_window_candles``.
     """
     signals = _stream(rows, np.flatnonzero(new & rows.directional), settings)
+    # A window of n candles reaches n - 1 back.
     limiter = _Limiter(signals, settings.resync_candles, settings.maximum_share_window_candles - 1)
     allowed = np.ones(len(rows), dtype=np.bool_)
     allowed[signals.position] = limiter.kept(settings.most_signals)
@@ -156,6 +157,7 @@ class _Limiter:
         """For each signal: bits of those of its block that may count, and how many others do."""
         reach, own = self._reach[begin:end], self._own[begin:end]
         count = len(reach)
+        # In column order: a lag, and so a column, is written at a time.
         same = np.zeros((count, 64 * (1 + self._lags // 64)), dtype=np.bool_, order="F")
         others = np.zeros(count, dtype=np.int32)
         for lag in range(1, int(reach.max(initial=0)) + 1):
@@ -163,6 +165,7 @@ class _Limiter:
             counts = self._counts(slice(begin + skipped, begin + count), lag, step)
             in_block = own[skipped:] >= lag
             same[skipped:, lag - 1] = counts & in_block
+            # Booleans: within reach but not in the block.
             others[skipped:] += counts & (in_block < (reach[skipped:] >= lag))
         return _integers(same), others.tolist()
 

@@ -112,6 +112,7 @@ class SignalRecord:
 
     def to_json(self) -> str:
         """The record as one line of JSON; :meth:`from_json` returns an equal one."""
+        # Python would write NaN, which is no JSON to other programs.
         return json.dumps(asdict(self), allow_nan=False)
 
     @classmethod
@@ -134,6 +135,7 @@ class SignalRecord:
         try:
             return cls(**_typed(content))
         except (TypeError, ValueError, OverflowError) as error:
+            # A RecordError is a ValueError itself, with its message already made.
             raise error if isinstance(error, RecordError) else RecordError(str(error)) from error
 
 

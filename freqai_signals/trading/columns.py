@@ -32,6 +32,7 @@ def with_barriers(
     rule = LabelRule.of(settings, round_trip_cost)
     close = frame["close"].to_numpy(np.float64)
     width = barrier_width(close, rule)
+    # The same for every kind of label but a fixed threshold: computed once.
     scale = width if rule.volatility_scaled is rule else return_scale(close, rule)
     return frame.assign(**{BARRIER_COLUMN: width, RETURN_SCALE_COLUMN: scale})
 

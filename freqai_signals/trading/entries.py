@@ -35,8 +35,10 @@ class DecidedCandles:
     @classmethod
     def of(cls, frame: pd.DataFrame) -> "DecidedCandles":
         """Read ``date``, ``barrier_width`` and ``do_predict``; without the last none is trusted."""
+        # pandas 3 keeps whatever unit the dates came with.
         dates = frame["date"].to_numpy(dtype="datetime64[s]").astype(np.int64)
         trust = frame.get(TRUST_COLUMN, pd.Series(0, index=frame.index))
+        # Not just true: 2 is an expired model, 3 a market that lacks a candle.
         return cls(dates, frame[BARRIER_COLUMN].to_numpy(np.float64), (trust == 1).to_numpy())
 
     def width_at_entry(self, opened: int, candle_seconds: int) -> float:
@@ -52,6 +54,7 @@ class DecidedCandles:
         """
         decided = closed_by(opened, candle_seconds)
         row = self.last_by(decided)
+        # An earlier candle would have other barriers than those the trade was decided with.
         found = row >= 0 and self.opens[row] == decided
         return float(self.widths[row]) if found else math.nan
 

@@ -92,6 +92,7 @@ def barrier_prices(
 
 
 def _price(entry_price: float, width: float, multiple: float | None) -> float | None:
+    # Only a long's stop or a short's profit barrier can lie at or below 0.
     if multiple is None or 1.0 + multiple * width <= 0:
         return None
     return entry_price * (1.0 + multiple * width)

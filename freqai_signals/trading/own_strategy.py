@@ -81,6 +81,7 @@ def without_blocked(frame: pd.DataFrame, decided: pd.DataFrame) -> pd.DataFrame:
 def _set(frame: pd.DataFrame, name: str) -> Any:
     if name not in frame:
         return np.zeros(len(frame), dtype=np.bool_)
+    # Rows that a strategy does not set are NaN, or anything at all in a column of objects.
     return (pd.to_numeric(frame[name], errors="coerce") == 1).to_numpy()
 
 
@@ -118,6 +119,7 @@ def targets_completed(own: Hook, ours: Hook, warn: Callable[[str], None]) -> Hoo
     @wraps(own)
     def hook(self: Any, dataframe: pd.DataFrame, metadata: Any, **kwargs: Any) -> pd.DataFrame:
         frame = own(self, dataframe, metadata=metadata, **kwargs)
+        # As FreqAI takes them for labels: by a "&" anywhere in the name.
         others = [str(name) for name in frame if "&" in str(name) and name != LABEL_COLUMN]
         if others and not reported:
             reported.update(others)
@@ -126,6 +128,7 @@ def targets_completed(own: Hook, ours: Hook, warn: Callable[[str], None]) -> Hoo
                 f"model does not learn: its target is {LABEL_COLUMN}, shaped by "
                 "freqai.signals.labels"
             )
+        # A hook that calls ``super()`` has labelled the frame already.
         if EVENT_END_COLUMN not in frame:
             frame = ours(self, frame, metadata, **kwargs)
         labelled: pd.DataFrame = frame.drop(columns=others)
@@ -148,5 +151,6 @@ def followed(own: Hook, ours: Hook) -> Hook:
 def complete_hooks(kind: type, completions: Mapping[str, Callable[[Hook], Hook]]) -> None:
     """Replace those hooks that a class defines itself by completed ones."""
     for name, completed in completions.items():
+        # Not hasattr: what is inherited has been completed with the class that defines it.
         if name in vars(kind):
             setattr(kind, name, completed(vars(kind)[name]))

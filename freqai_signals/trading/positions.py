@@ -110,6 +110,7 @@ class Positions:
         if position.stays_open(now, rate):
             return None
         settings = self._settings()
+        # A candle counts once it has closed, as in the label.
         held = (now - trade.open_date_utc).total_seconds() // settings.candle_seconds
         horizon = settings.label_horizon_candles
         barriers = position.barriers
@@ -139,6 +140,7 @@ class Positions:
             return math.nan
         opened = int(trade.open_date_utc.timestamp())
         width = candles.width_at_entry(opened, self._settings().candle_seconds)
+        # After a restart the candle of the entry may lie before all that the bot has.
         if self._is_live and not math.isnan(width):
             trade.set_custom_data(BARRIER_COLUMN, width)
         return width
@@ -154,12 +156,14 @@ def _has_stop(trade: HeldTrade, stop: float | None) -> bool:
         return False
     if math.isclose(trade.stop_loss, stop):
         return True
+    # freqtrade rounds a stop to the tick towards the price, so its own may lie nearer.
     return trade.stop_loss < stop if trade.is_short else trade.stop_loss > stop
 
 
 def _position(trade: HeldTrade, width: float, settings: SignalSettings) -> Position:
     barriers = barrier_prices(trade.open_rate, width, trade.is_short, settings.exits)
     low, high = barriers.stop, barriers.profit
+    # A short's profit lies below, its stop above.
     if trade.is_short:
         low, high = high, low
     horizon = settings.label_horizon_candles * settings.candle_seconds

@@ -33,11 +33,13 @@ def with_producer_columns(candles: pd.DataFrame, produced: pd.DataFrame) -> pd.D
         exit.
     """
     frame = candles.drop(columns=[name for name in CONSUMED_COLUMNS if name in candles])
+    # One unit on both sides: pandas 3 keeps the one that dates were made with.
     joined = _by_date(produced).reindex(pd.DatetimeIndex(frame["date"]).as_unit("ms"))
     columns = {name: joined[name].to_numpy() for name in CONSUMED_COLUMNS if name in joined}
     frame = frame.assign(**columns)
     for name in DIRECTION_COLUMNS:
         value = frame[name] if name in frame else pd.Series(0, index=frame.index)
+        # A message comes from another program: whatever is no 1 enters and exits nothing.
         frame[name] = (pd.to_numeric(value, errors="coerce") == 1).astype(np.int64)
     for name in (*TAGS.values(), REASON_COLUMN):
         value = frame[name] if name in frame else pd.Series(None, index=frame.index, dtype=object)
@@ -47,6 +49,7 @@ def with_producer_columns(candles: pd.DataFrame, produced: pd.DataFrame) -> pd.D
         number = pd.to_numeric(value, errors="coerce").replace([np.inf, -np.inf], 0)
         frame[name] = number.fillna(0).astype(np.int64)
     if BARRIER_COLUMN not in frame:
+        # A trade without a width has no barriers.
         frame[BARRIER_COLUMN] = np.nan
     return complete_outputs(frame)
 
@@ -58,4 +61,5 @@ def _by_date(produced: pd.DataFrame) -> pd.DataFrame:
     # A producer may be a consumer itself: its own tags count, not those of its producer.
     own = produced.drop(columns=list(TAGS.values()), errors="ignore")
     by_date = own.rename(columns=TAGS).set_index(dates)
+    # ``reindex`` refuses duplicates; of a candle sent twice the later message holds.
     return by_date[~by_date.index.duplicated(keep="last")]

@@ -70,8 +70,10 @@ def kelly_share(expected: Outlook) -> float:
 
     May exceed 1 for an edge that is large relative to its risk; callers cap it.
     """
+    # Written so that NaN gives no stake.
     if not expected.mean > 0 or not np.isfinite(expected.square):
         return 0.0
+    # No square lies below the squared mean, so the share of a sure gain stays finite.
     return expected.mean / max(expected.square, expected.mean**2)
 
 

@@ -101,6 +101,7 @@ class Thresholds:
             return settings
         fields = type(settings.exits).model_fields
         exits: dict[str, float | None] = {n: v for n, v in changed.items() if n in fields}
+        # The upper end of the range stands for a disabled barrier.
         for name in _BARRIERS:
             if name in exits and changed[name] >= Thresholds.LIMITS[name].high:
                 exits[name] = None
@@ -130,6 +131,7 @@ class TunedSettings:
 
     def at(self, values: tuple[float, ...]) -> SignalSettings:
         """Settings at these values of ``Thresholds.LIMITS``, in its order."""
+        # Callbacks ask in every candle, and values change once an epoch.
         if self._last[0] != values:
             named = dict(zip(Thresholds.LIMITS, values, strict=True))
             self._last = (values, Thresholds.apply(self._configured, named))

@@ -120,6 +120,7 @@ def _confirmed(
     days = float(np.ptp(confirm.start) + 1) / settings.candles_per_day
     test = mean_test(candle_means(confirm.start, gained), days)
     limits = settings.selection
+    # The test is of what leaving out gains: at worst it loses this much.
     upper = -test.bound(limits.significance)
     evidence = (
         f"without the {len(names) - len(kept)} unimportant ones log loss changes by "
@@ -163,6 +164,7 @@ class _TrialModel:
             gains = gain(fitted)
             order = np.argsort(-gains, kind="stable")
             before = np.cumsum(gains[order]) - gains[order]
+            # Also the feature that reaches the share; one without any gain was never split on.
             important[order[(before < gain_share * gains.sum()) & (gains[order] > 0)]] = True
         return important
 

@@ -70,6 +70,7 @@ class Request:
 def new_card(request: Request, key: str) -> ModelCard:
     """The part of the card that is known before training."""
     rows, seconds = request.rows, request.settings.candle_seconds
+    # Rows are sorted by candle.
     last = int(rows.start[-1]) * seconds if len(rows) else 0
     stamp = datetime.fromtimestamp(last, UTC).strftime("%Y%m%dT%H%M")
     return ModelCard(

@@ -22,6 +22,7 @@ def why_not_trainable(rows: TrainingRows, settings: SignalSettings) -> str:
                 f"class {name} has {count} rows to train on, fewer than the minimum of "
                 f"{limits.min_class_rows}"
             )
+    # ``initial``: without features there is no largest range.
     if np.ptp(rows.features, axis=0).max(initial=0.0) == 0.0:
         return "all features are constant"
     return ""

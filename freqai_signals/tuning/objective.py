@@ -61,6 +61,7 @@ def fold_scores(
         check_time()
         found = _losses(rows.search.take(fold.train), rows.search.take(fold.test), once)
         losses.append(found.mean())
+        # With several paths a row is tested once in each, so losses are summed path by path.
         path = fold.path[fold.test]
         total += np.bincount(path, weights=found, minlength=rows.paths)
         count += np.bincount(path, minlength=rows.paths)

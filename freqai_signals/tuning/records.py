@@ -79,11 +79,13 @@ class TuningRecord:
         stale_days
             Greatest age.
         """
+        # Otherwise a backtest would train with parameters that later candles chose.
         if self.known_until > until:
             return f"it depends on candles up to {_shown(self.known_until)}, after the window's end"
         age = (until - self.known_until) / 86400
         if age > stale_days:
             return f"it is {age:.0f} days old, stale after {stale_days:g}"
+        # A part that only one of them has counts as changed.
         parts = self.basis.keys() | basis.keys()
         changed = sorted(name for name in parts if self.basis.get(name) != basis.get(name))
         return f"changed since: {', '.join(changed)}" if changed else ""
@@ -107,6 +109,7 @@ class TuningRecord:
                 raise ValueError("it has another format; run tune again")
             values["pool"] = tuple(values["pool"])
             record = cls(**values)
+            # Another version may tune others.
             if not set(record.parameters) <= set(RANGES):
                 raise ValueError("it contains unknown parameters")
         except (KeyError, TypeError, AttributeError) as error:
@@ -169,6 +172,7 @@ class TuningRecords:
 
 def known_until(rows: TrainingRows, settings: SignalSettings) -> int:
     """Close of the last candle that rows depend on, seconds since 1970."""
+    # An outcome is known at the close of its last candle, hence one more.
     return (int(rows.event_end.max()) + 1) * settings.candle_seconds
 
 

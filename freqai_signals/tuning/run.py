@@ -113,12 +113,14 @@ def tune(rows: TrainingRows, settings: SignalSettings, scope: Scope) -> TuningRe
     if request.rows.paths > 1:
         evidence |= _path_losses("default", found.default_paths)
         evidence |= _path_losses("tuned", found.paths) | {"paths": request.rows.paths}
+    # The default needs no test, and untested it leaves the level to real candidates.
     if dict(found.parameters) != default:
         evidence |= _judged(request, found, rows.digest())
     record = TuningRecord(
         identifier=scope.records.identifier,
         pool=scope.pool,
         known_until=known_until(rows, settings),
+        # Without a test, the default itself won the search: there is no gain.
         beats_default=evidence.get("gain_bound", 0.0) > 0.0,
         parameters=dict(found.parameters),
         default=default,
@@ -161,6 +163,7 @@ def _check_finished(found: Found) -> None:
             f"{found.running} trials still run in other processes; the last one to end tests "
             "the result"
         )
+    # Without the default's score nothing can be called better.
     if found.default_score is None:
         raise Unfinished(
             "the search ended before the default parameters were scored; allow more minutes "

@@ -30,6 +30,7 @@ class Range:
     def holding(self, value: float) -> "Range":
         """The range widened to the config's own value, so that it can be the first trial."""
         low, high = min(self.low, value), max(self.high, value)
+        # A logarithmic scale cannot reach a configured 0.
         return Range(low, high, self.log and low > 0, self.whole)
 
 
@@ -86,6 +87,7 @@ def with_parameters(settings: SignalSettings, parameters: Parameters) -> SignalS
         raise ValueError(
             f"{', '.join(unknown)}: not a tunable parameter; those are {', '.join(RANGES)}"
         )
+    # Not model_copy, which does not validate what it is given.
     values = settings.model_dump()
     for name, value in parameters.items():
         section, _, key = name.partition(".")
@@ -157,6 +159,7 @@ def _folds(rows: TrainingRows, settings: SignalSettings) -> tuple[Fold, ...]:
         # Training begins with as much time as is tested in all folds together.
         span = int(np.ptp(rows.start)) + 1
         first = span // 2
+        # Ceiling division: otherwise the remainder would make one fold more.
         each = -(-(span - first) // tuning.folds)
         walk = WalkForward(intervals, first, each, embargo, expanding=True)
         return tuple(_fold(split, np.zeros(len(rows), np.int64)) for split in walk.split())

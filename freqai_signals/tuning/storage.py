@@ -14,6 +14,7 @@ _HEARTBEAT_SECONDS: Final = 5
 SILENCE_SECONDS: Final = 60
 """A trial without a heartbeat for so long counts as failed and is repeated."""
 
+# Seconds: how long SQLite waits for another writer, and PostgreSQL for the server.
 _CONNECT: Final = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": 10}}
 _TRIES: Final = 8
 
@@ -28,6 +29,7 @@ def open_storage(url: str) -> optuna.storages.RDBStorage:
     Two processes may create the tables at the same time: the second one tries again.
     """
     kind = make_url(url).get_backend_name()
+    # Trainings take long enough for a server to drop an idle connection in between.
     options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": _CONNECT.get(kind, {})}
     for attempt in range(_TRIES):
         try:

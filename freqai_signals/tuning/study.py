@@ -172,6 +172,7 @@ def _run(study: optuna.Study, request: Search, objective: "_Objective") -> None:
     while not objective.is_over():
         optuna.storages.fail_stale_trials(study)
         trials = _counted(study)
+        # One at a time: other processes count towards the same number.
         if len(trials) < request.settings.tuning.trials:
             study.optimize(objective, n_trials=1, catch=(_Ended,))
         elif patience > 0 and any(t.state == TrialState.RUNNING for t in trials):
@@ -195,6 +196,7 @@ def _counted(study: optuna.Study) -> list[FrozenTrial]:
 def _found(study: optuna.Study, default: Mapping[str, float]) -> Found:
     trials = _counted(study)
     complete = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
+    # By number on a tie, so that the result does not depend on the storage's order.
     best = min(complete, key=lambda t: (t.value, t.number), default=None)
     default_trial = next((t for t in complete if t.params == default), None)
     return Found(
@@ -213,6 +215,7 @@ def _enqueue_default(study: optuna.Study, default: Mapping[str, float]) -> None:
     """Make the config's own parameters the next trial unless a trial has them already."""
     waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
     trials = [*_counted(study), *waiting]
+    # A waiting trial has no parameters yet, only those it was enqueued with.
     if default not in [t.system_attrs.get("fixed_params", t.params) for t in trials]:
         study.enqueue_trial(dict(default))
 
@@ -244,6 +247,7 @@ class _Objective:
         scores = fold_scores(self._request.rows, settings, self._check_time)
         for step, score in enumerate(scores, 1):
             trial.report(score.loss, step)
+            # The default is never pruned: every other trial is compared with its full score.
             if step < self._last_step and trial.should_prune() and not is_default:
                 self._notify(trial, f"{score.loss:.5f} nats after step {step}, pruned")
                 raise optuna.TrialPruned
@@ -262,6 +266,8 @@ class _Objective:
 
 def _sampler(seed: int, number: int) -> optuna.samplers.BaseSampler:
     digits = hashlib.sha256(f"{seed} {number}".encode()).digest()
+    # A constant liar takes running trials for bad ones: other processes look elsewhere.
+    # NumPy's seeds have 32 bits.
     return optuna.samplers.TPESampler(
         n_startup_trials=_RANDOM_TRIALS, constant_liar=True, seed=int.from_bytes(digits[:4], "big")
     )

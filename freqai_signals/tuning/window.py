@@ -110,6 +110,7 @@ def _round_trip_cost(config: Mapping[str, Any], settings: SignalSettings) -> flo
     """Cost as the strategy takes it, with Binance's fees because no exchange is connected."""
     fees = _EXCHANGE_FEES["spot" if config.get("trading_mode", "spot") == "spot" else "futures"]
     fee = config.get("fee")
+    # freqtrade's ``fee`` holds for every order, whatever its kind.
     taker, maker = (fees["taker"], fees["maker"]) if fee is None else (fee, fee)
     hours = held_hours(settings, str(config.get("trading_mode", "spot")))
     return round_trip_cost(settings.costs, taker, maker, hours)

@@ -23,6 +23,7 @@ _MAX_MARKETS = 4
 
 def candle_digest(candles: pd.DataFrame) -> str:
     """SHA-256 of dates and OHLCV, hexadecimal."""
+    # pandas 3 keeps the unit that dates were made with, and equal dates must give equal digests.
     sha = hashlib.sha256(candles["date"].dt.as_unit("s").astype("int64").to_numpy().tobytes())
     for column in OHLCV:
         sha.update(np.ascontiguousarray(candles[column].to_numpy(np.float64)).data)

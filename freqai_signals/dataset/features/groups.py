@@ -86,6 +86,7 @@ def momentum(x: FeatureInput) -> Features:
         out[f"return_{p}"] = (path - lag(path, p)) / (x.sigma * np.sqrt(p))
     for p in x.spans.periods:
         out[f"aroon_{p}"] = _aroon(x, p)
+        # Kaufman's efficiency ratio, with the sign of the move.
         travelled = rolling_mean(np.abs(x.returns), p) * p
         out[f"straightness_{p}"] = _share(path - lag(path, p), travelled)
     return out
@@ -100,6 +101,8 @@ def mean_reversion(x: FeatureInput) -> Features:
         out[f"distance_{p}"] = distance / (x.sigma * np.sqrt(p))
         low, high = rolling_min(x.low, p), rolling_max(x.high, p)
         out[f"range_position_{p}"] = _share(x.close - low, high - low)
+        # Cutler's RSI: Wilder's smoothing never forgets, so a live frame would differ from a
+        # backtest.
         up = rolling_mean(np.maximum(x.returns, 0.0), p)
         out[f"rsi_{p}"] = _share(up, rolling_mean(np.abs(x.returns), p))
     return out
@@ -116,6 +119,7 @@ def volatility(x: FeatureInput) -> Features:
     for p in (1, 3, *x.spans.periods, day):
         out[f"volatility_{p}"] = _log_ratio(_volatility_over(x, p), x.sigma, SMALLEST_VOLATILITY)
     for p in (1, *x.spans.periods):
+        # Parkinson (1980): without drift, the mean of the squared log range is 4 ln 2 variances.
         parkinson = np.sqrt(rolling_mean(np.square(x.range), p) / (4 * np.log(2)))
         out[f"parkinson_{p}"] = _log_ratio(parkinson, x.sigma, SMALLEST_VOLATILITY)
     log_range = np.log(x.range + _RANGE_OFFSET)
@@ -128,6 +132,7 @@ def volatility(x: FeatureInput) -> Features:
         downs = rolling_mean(np.square(np.minimum(x.returns, 0.0)), p)
         out[f"down_share_{p}"] = _share(downs, rolling_mean(np.square(x.returns), p))
         out[f"volatility_of_volatility_{p}"] = rolling_std(np.abs(x.returns), p) / x.sigma
+    # A day of long candles may have fewer than three.
     for stretch in sorted({min(3, day), x.spans.horizon}):
         season = np.sqrt(_same_time_of_day(np.square(x.returns), x.spans, stretch))
         out[f"season_{stretch}"] = _log_ratio(season, x.sigma, SMALLEST_VOLATILITY)
@@ -178,6 +183,7 @@ def candle_shape(x: FeatureInput) -> Features:
     for p in x.spans.periods:
         out[f"wick_balance_{p}"] = ewma(balance, p, EWMA_MEMORY_SPANS * p)
     for p in x.spans.periods:
+        # Chaikin's money flow.
         flow = rolling_mean(x.close_location * x.volume, p)
         out[f"money_flow_{p}"] = _share(flow, rolling_mean(x.volume, p))
     top, bottom = np.maximum(x.open, x.close), np.minimum(x.open, x.close)

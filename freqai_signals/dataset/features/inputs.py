@@ -35,6 +35,7 @@ class Spans:
             day=settings.candles_per_day,
             volatility=max(round(features.volatility_span_days * settings.candles_per_day), 1),
             season_days=features.season_days,
+            # At most a day: what followed this time of day yesterday must have ended by now.
             horizon=min(settings.label_horizon_candles, settings.candles_per_day),
             higher=tuple(
                 (name, timeframe_seconds(name) // settings.candle_seconds)
@@ -76,6 +77,8 @@ class Market:
                 pair: pd.Series(
                     log_returns(positive(series.to_numpy(np.float64))), index=series.index
                 )
+                # Sorted: the order of a sum of floats shows in its last bits, and so in the digest
+                # of rows.
                 for pair, series in sorted(closes.items())
             }
         ).sort_index()

@@ -51,6 +51,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
     @classmethod
     def adopt(cls, data_drawer: FreqaiDataDrawer) -> None:
         """Turn the drawer that FreqAI has made, and the predictions it has read, into ours."""
+        # FreqAI makes its drawer itself and offers no hook; all state is in the instance.
         data_drawer.__class__ = cls
         data_drawer._pairs_to_store, data_drawer._unstored, data_drawer._unwritten = (
             set(),
@@ -80,6 +81,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
         if changed or self.served(pair) is None:
             reason = f"changed since: {', '.join(changed)}" if changed else "damaged"
             logger.warning("The stored model of %s is not used, %s", pair, reason)
+            # A copy, or all such pairs would share one dictionary.
             self.pair_dict[pair] = self.empty_pair_dict.copy()
             self.model_dictionary.pop(pair, None)
 
@@ -114,6 +116,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
         with self.history_lock:
             frames = {
                 pair: history[history["date_pred"] >= self._unwritten[pair]]
+                # A list, since another thread may add a pair meanwhile.
                 for pair, history in list(self.historic_predictions.items())
                 if pair in self._unwritten
             }
@@ -133,6 +136,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
         def write() -> None:
             self.full_path.mkdir(parents=True, exist_ok=True)
             if path.is_file():
+                # Copied, not moved: a kill before the next line must leave a file.
                 shutil.copy(path, self.historic_predictions_bkp_path)
             write_atomically(path, cloudpickle.dumps(history))
             prediction_journal.rotate(self.full_path)

@@ -77,6 +77,7 @@ class SignalDataKitchen(FreqaiDataKitchen):
 
     def _stop(self) -> int:
         """End of the backtest window whose training window the current file is named after."""
+        # From the end, since a pair's name may hold underscores too.
         trained = int(self.model_filename.rsplit("_", 1)[1])
         stops = {
             int(train.stopts): int(test.stopts)
@@ -89,6 +90,7 @@ class SignalDataKitchen(FreqaiDataKitchen):
     def _metadata_is_whole(self) -> bool:
         path = self.data_path / f"{self.model_filename}_metadata.json"
         try:
+            # FreqAI reads it next, unchecked: half a file would end the backtest.
             return "training_features_list" in pd.read_json(path, typ="series")
         except (OSError, ValueError):
             logger.info("%s is missing or damaged; its window is predicted again", path.name)
@@ -108,12 +110,14 @@ def declare(dk: FreqaiDataKitchen, model: SignalModel | None, cost: float = 0.0)
 
 def keep_nothing_of_training(dk: FreqaiDataKitchen) -> None:
     """Empty what FreqAI stores beside a model: ours needs none of it."""
+    # ``steps`` must be given: datasieve's default list is one for all pipelines.
     dk.feature_pipeline, dk.label_pipeline = Pipeline(steps=[]), Pipeline(steps=[])
     dk.data_dictionary = {"train_features": DataFrame(), "train_dates": DataFrame()}
 
 
 def store_importances(model: SignalModel, most: int, dk: FreqaiDataKitchen) -> None:
     """FreqAI's plot of what a model looks at most, beside its files; 0 features plot nothing."""
+    # plotly draws the first bar at the bottom.
     shares = model.feature_importance(most)[::-1]
     if not shares or find_spec("plotly") is None:
         return

@@ -125,6 +125,7 @@ class PredictionCache:
 
     def fingerprint(self, stop: int) -> dict[str, str]:
         """Digests of all that predictions before ``stop`` (seconds since 1970) depend on."""
+        # Later windows are not known yet, and must not make earlier predictions stale.
         windows = [window for window in self.training_windows if window[1] < stop]
         parts = self.recipe.parts() | {"training windows": digest(windows)}
         parts["tuned parameters"] = self.tuning(max((last for _, last in windows), default=0))
@@ -153,6 +154,7 @@ class PredictionCache:
     def write(self, path: Path, predictions: pd.DataFrame, stop: int) -> None:
         """Store predictions and their fingerprint, each whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        # First: a kill in between leaves predictions without a fingerprint, which are not reused.
         _fingerprint_path(path).unlink(missing_ok=True)
         content = feather(predictions)
         write_atomically(path, content)

@@ -64,6 +64,7 @@ def merged(folder: Path, history: Mapping[str, pd.DataFrame], most: int) -> dict
         Newest rows kept of a pair that has rows in a journal.
     """
     rows: dict[str, dict[int, dict[str, Any]]] = {}
+    # In this order: the newer row of a candle replaces the older one.
     for name in (OLD_JOURNAL_FILE, JOURNAL_FILE):
         for pair, values in _read(folder / name):
             rows.setdefault(pair, {})[values[_DATE]] = values
@@ -78,6 +79,7 @@ def _joined(kept: pd.DataFrame | None, by_date: Mapping[int, dict[str, Any]]) ->
     new[_DATE] = pd.to_datetime(new[_DATE], unit="ms", utc=True)
     if kept is None or kept.empty or _DATE not in kept:
         return new
+    # Concatenating dates of different units would give a column of Python objects.
     new[_DATE] = new[_DATE].astype(kept[_DATE].dtype)
     both = pd.concat([kept, new], ignore_index=True)
     both = both.drop_duplicates(_DATE, keep="last").sort_values(_DATE, kind="stable")
@@ -88,6 +90,7 @@ def _joined(kept: pd.DataFrame | None, by_date: Mapping[int, dict[str, Any]]) ->
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
+    # pandas 3 keeps whatever unit the dates came with.
     dates = frame[_DATE].dt.as_unit("ms").astype("int64")
     return frame.assign(**{_DATE: dates}).to_dict("records")
 
@@ -104,6 +107,7 @@ def _plain(value: Any) -> Any:
 def _read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Pair and row of each whole line; the others are counted in the log."""
     try:
+        # A line that was cut within a character fails its checksum and hides no other.
         lines = path.read_text(errors="replace").splitlines()
     except FileNotFoundError:
         return

@@ -33,6 +33,7 @@ def newest(trained: Mapping[str, int]) -> Trained | None:
     >>> newest({"ETH/USDT": 50, "BTC/USDT": 50, "SOL/USDT": 0})
     Trained(pair='BTC/USDT', time=50)
     """
+    # min of these is the newest, and of equals the first by name.
     held = [(-time, pair) for pair, time in trained.items() if time > 0]
     if not held:
         return None
@@ -64,6 +65,7 @@ def next_step(own: int, pool: Trained | None, now: int, retrain_seconds: float) 
     >>> next_step(own=1000, pool=Trained("BTC/USDT", 1000), now=9000, retrain_seconds=3600)
     <RetrainStep.TRAIN: 'train'>
     """
+    # A pair that holds the newest model itself has nothing to adopt.
     if pool is None or pool.time <= own or now - pool.time > retrain_seconds:
         return RetrainStep.TRAIN
     return RetrainStep.REUSE

@@ -61,6 +61,7 @@ def repair_state(folder: Path) -> None:
     """
     for name in _JSON_FILES:
         _checked(folder / name, lambda path: json.loads(path.read_text()))
+    # Whether or not it is needed: FreqAI would read a damaged backup just as trustingly.
     backup = _checked(folder / HISTORY_BACKUP, _unpickle)
     if not _checked(folder / HISTORY_FILE, _unpickle) and backup:
         logger.warning("The backup of %s takes its place", HISTORY_FILE)

@@ -34,6 +34,7 @@ class InferencePriority:
     ) -> None:
         self._clock = clock
         self._sleep = sleep
+        # Before the first decision nothing is waited for.
         self._last = float("-inf")
 
     def decides(self) -> None:
@@ -65,6 +66,7 @@ def low_priority(seconds: float = SWITCH_SECONDS) -> Iterator[None]:
     True
     """
     before = sys.getswitchinterval()
+    # Never longer than what somebody else has set.
     sys.setswitchinterval(min(seconds, before))
     try:
         yield

@@ -68,5 +68,6 @@ def next_steps(folder: Path, configs: Sequence[Path], today: dt.date) -> str:
     lines = []
     for comment, command in steps:
         lines += ["", f"# {comment}"] if comment else []
+        # A folder's name may hold blanks.
         lines.append(shlex.join(command))
     return "\n".join([*lines, ""])

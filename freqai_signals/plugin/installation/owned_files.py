@@ -75,11 +75,13 @@ class OwnedFile:
         """
         if self.state == State.UNCHANGED or self.is_kept(upgrade):
             return
+        # Resolved: a rename onto a link would put a file in the place of the link.
         target = (self.folder / self.path).resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
         if self.state == State.EDITED:
             write_atomically(self._backup(), target.read_bytes())
         write_atomically(target, self.content.encode())
+        # An atomic write leaves a file that only its owner may read.
         target.chmod(0o644)
 
     def _backup(self) -> Path:
@@ -120,6 +122,7 @@ def write_owned(files: Sequence[OwnedFile], upgrade: bool) -> None:
     for file in files:
         file.write(upgrade)
         if not file.is_kept(upgrade):
+            # After each file: one that an error cut short of the manifest would pass for edited.
             manifest = _manifest(file.folder) | {file.path: _digest(file.content.encode())}
             _store_manifest(file.folder, manifest)
 

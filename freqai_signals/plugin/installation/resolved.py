@@ -81,14 +81,18 @@ def resolved_files(
     """
     arguments = {"config": [str(path) for path in configs], "user_data_dir": str(folder)}
     with _quiet(), _as_value_error(), tempfile.TemporaryDirectory() as scratch:
+        # As freqtrade's commands read it, with what environment variables add.
         config = Configuration(arguments, RunMode.OTHER).get_config()
         config |= {"strategy": strategy, "freqaimodel": model, "hyperopt_loss": loss}
+        # Copies, since freqtrade's resolvers write into the config that they are given.
         found = {strategy: type(StrategyResolver.load_strategy(copy.deepcopy(config)))}
         elsewhere = Path(scratch)
+        # freqtrade looks for models in the same folder into which FreqAI writes.
         (elsewhere / "freqaimodels").symlink_to((folder / "freqaimodels").resolve())
         private = copy.deepcopy(config) | {"user_data_dir": elsewhere}
         made = FreqaiModelResolver.load_freqaimodel(private)
         found[model] = type(made)
+        # Ends what FreqAI has started for a model that will not be used.
         made.shutdown()
         found[loss] = HyperOptLossResolver.load_hyperoptloss(copy.deepcopy(config)).__class__
         return {name: Path(kind.__file__).resolve() for name, kind in found.items()}

@@ -91,6 +91,7 @@ def signal_config(request: SignalRequest, base: Mapping[str, Any]) -> dict[str, 
     wanted = merged(wanted, _corrections(_NEEDED, base))
     wanted = merged(wanted, _start_up(settings, base))
     wanted["freqai"]["model_training_parameters"] = _shipped_booster(base)
+    # Only checked: it raises what is wrong with the two configs together.
     settings_from_config(merged(base, wanted))
     return wanted
 
@@ -113,6 +114,7 @@ def _market(request: SignalRequest, base: Mapping[str, Any]) -> dict[str, Any]:
     if pairs:
         wanted["exchange"] = {"pair_whitelist": list(pairs)}
     methods = [item.get("method") for item in base.get("pairlists") or ()]
+    # Any other pairlist would choose pairs of its own in the place of those that were named.
     if request.pairs and methods[:1] not in ([], ["StaticPairList"]):
         wanted["pairlists"] = [{"method": "StaticPairList"}]
     return wanted
@@ -137,8 +139,10 @@ def _freqai(settings: SignalSettings, mode: str) -> dict[str, Any]:
         "identifier": f"freqai-signals-{mode}{settings.timeframe}",
         "purge_old_models": 2,
         "train_period_days": settings.train_period_days,
+        # A month where the training period is the shipped 360 days.
         "backtest_period_days": settings.train_period_days // _WINDOWS_A_TRAINING,
         "live_retrain_hours": _RETRAIN_HOURS,
+        # A model outlives a training that fails.
         "expiration_hours": 2 * _RETRAIN_HOURS,
         "activate_tensorboard": False,
         "feature_parameters": {

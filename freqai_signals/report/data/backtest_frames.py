@@ -139,6 +139,7 @@ def _observations(run: Run, models: RunModels) -> tuple[pd.DataFrame, pd.DataFra
     kept = [frame.reset_index(drop=True) for frame in run.frames.values()]
     rows = pd.concat(kept, ignore_index=True)
     number = rows[MODEL_ID_COLUMN].to_numpy(np.float64)
+    # One look into the folder of models a model, not one a row.
     ids, place = np.unique(number, return_inverse=True)
     found = {digits: models.find(digits) for digits in map(key_digits, ids)}
     versions = [digits if model is None else model.card.version for digits, model in found.items()]
@@ -150,6 +151,7 @@ def _observations(run: Run, models: RunModels) -> tuple[pd.DataFrame, pd.DataFra
         if len(rows)
         else pd.Categorical([]),
     }
+    # Decisions begin at -1 (none), categories at 0.
     signal = rows[DECISION_SIGNAL_COLUMN].to_numpy(np.int64) + 1
     predictions = pd.DataFrame(
         {
@@ -168,6 +170,7 @@ def _observations(run: Run, models: RunModels) -> tuple[pd.DataFrame, pd.DataFra
     )
     cost = float(run.facts["round_trip_cost"])
     gross = rows[REALISED_RETURN_COLUMN].to_numpy(np.float64)
+    # For records of format 1.
     absent = pd.Series(pd.NaT, index=rows.index)
     outcomes = pd.DataFrame(
         {
@@ -199,6 +202,7 @@ def _models(run: Run, models: RunModels, predictions: pd.DataFrame) -> pd.DataFr
             }
         rows.append(row)
     table = pd.DataFrame(rows, columns=list(MODEL_COLUMNS))
+    # The card of a model without rows has empty dates.
     for name in ("trained_from", "trained_until"):
         table[name] = pd.to_datetime(table[name].replace("", None), utc=True, format="ISO8601")
     for name in ("verdict", "reason"):

@@ -181,8 +181,10 @@ class BacktestRecord:
         write_atomically(self.folder / name, feather(rows))
         self._add_features(name, frame, features)
         self._files[pair] = name
+        # After the pair's files: what run.json names is always complete.
         facts = self._facts() | {"files": self._files}
         write_atomically(self.folder / RUN_FILE, json.dumps(facts, indent=1).encode())
+        # From the first pair on, run.json names no file of an earlier backtest.
         if len(self._files) == 1:
             self._forget_earlier()
             self._count_look(rows)
@@ -213,6 +215,7 @@ class BacktestRecord:
 
     def _forget_earlier(self) -> None:
         """Remove files of an earlier backtest: pairs that this one may not have."""
+        # ``str`` for the file of rows itself.
         makers = (str, _features_of, _shift_of)
         own = {maker(file) for file in self._files.values() for maker in makers}
         for path in self.folder.glob("*.feather"):
@@ -243,6 +246,7 @@ def read_run(folder: Path) -> Run:
     try:
         facts = dict(json.loads((folder / RUN_FILE).read_text()))
         files = dict(facts.pop("files"))
+        # A missing key shows here, and not in the midst of a report.
         facts["settings"], facts["round_trip_cost"], facts["at"]
     except FileNotFoundError:
         raise RecordMissing(f"no backtest to report on in {folder}; run one first") from None
@@ -265,6 +269,7 @@ def read_run(folder: Path) -> Run:
 def _known_at(frame: pd.DataFrame, candle_seconds: int) -> "pd.Series[pd.Timestamp]":
     """Close of the candle at which each row's outcome was known, NaT where it is not."""
     dates = pd.to_datetime(frame["date"], utc=True).reset_index(drop=True)
+    # Event ends are positions; an unknown one (NaN) finds no date.
     ends = frame[EVENT_END_COLUMN].reset_index(drop=True)
     close = dates.reindex(ends).reset_index(drop=True) + pd.Timedelta(seconds=candle_seconds)
     return close.set_axis(frame.index)

@@ -63,12 +63,14 @@ def find_result(userdir: Path, identifier: str, at: datetime) -> BacktestResult:
     """
     folder = userdir / "backtest_results"
     moment = at.timestamp()
+    # Newest first: the record belongs to the last run that had begun when it was written.
     for meta, start in sorted(_started(folder), key=lambda item: -item[1]):
         if start > moment:
             continue
         found = _read(meta.with_name(meta.name.removesuffix(".meta.json") + ".zip"), identifier)
         if found is None:
             continue
+        # That run was over by then, so the result of the record's own was not stored.
         if moment > float(found.facts["backtest_run_end_ts"]) + _SLACK_SECONDS:
             break
         return found
@@ -136,6 +138,7 @@ def _market(archive: zipfile.ZipFile, name: str) -> pd.DataFrame:
 
 def _looks(folder: Path, facts: Mapping[str, Any]) -> int:
     """Stored backtests whose span overlaps."""
+    # Milliseconds in freqtrade's result, seconds in its meta files.
     first, last = facts["backtest_start_ts"] / 1000, facts["backtest_end_ts"] / 1000
     metas = [meta for path in folder.glob("*.meta.json") for meta in _metas(path)]
     return sum(

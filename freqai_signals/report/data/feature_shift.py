@@ -37,9 +37,11 @@ def feature_shift(dates: "pd.Series[pd.Timestamp]", features: pd.DataFrame) -> p
         known = np.isfinite(values)
         if not known.any():
             continue
+        # A feature with few values has equal deciles.
         edges = np.unique(np.quantile(values[known], np.linspace(0.1, 0.9, 9)))
         codes = np.searchsorted(edges, values[known], side="left")
         bins = len(edges) + 1
+        # Day and bin as one number: a single pass counts the whole table.
         flat = np.bincount(place[known] * bins + codes, minlength=len(days) * bins)
         counts = flat.reshape(len(days), bins).astype(np.float64)
         shift = population_stability(counts, counts.mean(axis=0))

@@ -38,6 +38,7 @@ def feature_use(run: Run, models: RunModels, *, with_shap: bool = True) -> pd.Da
         if not model.card.groups:
             continue
         table = pd.DataFrame({"gain": pd.Series(dict(model.card.groups), dtype=np.float64)})
+        # 48 bits, as many as the column of model ids holds exactly.
         mine = kept.get(model.card.key[:12])
         table["shap"] = np.nan if mine is None else _shap_shares(model, mine, group_of)
         table = table.rename_axis("group").reset_index()
@@ -84,8 +85,11 @@ def _shap_shares(
 
 def _direction_contributions(head: Head, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
     """Signed parts of buy against sell in log-odds, shape ``(rows, features)``."""
+    # The last booster is that of direction, or the only one.
     values = booster.contributions(head.boosters[-1], matrix)
     if head.kind == "two_stage":
+        # LightGBM's last column is the constant, not a feature.
         return values[:, :-1]
+    # LightGBM lays the classes side by side.
     by_class = np.split(values, CLASS_COUNT, axis=1)
     return np.asarray(by_class[SignalClass.BUY][:, :-1] - by_class[SignalClass.SELL][:, :-1])

@@ -56,6 +56,7 @@ def select_frames(frames: SignalFrames, pair: str = "", tier: str = "") -> Signa
             frames,
             **{
                 name: table[table["pair"] == pair].assign(
+                    # A category that is left over would be shown as a pair without rows.
                     pair=lambda rows: rows["pair"].astype("category").cat.set_categories([pair])
                 )
                 for name in ("predictions", "outcomes", "signals")

@@ -125,6 +125,7 @@ def heatmap(
         colorscale=_DIVERGING if sign else _SEQUENTIAL,
         zmid=0 if sign else None,
         zmin=None if sign else 0,
+        # With a floor, or a table of tiny numbers would be drawn in the brightest colours.
         zmax=None
         if sign
         else max(float(np.nanmax(values)) if np.isfinite(values).any() else 0, 0.1),
@@ -135,6 +136,7 @@ def heatmap(
         ygap=1,
     )
     drawn.update_xaxes(type="date" if over_time else "category", showgrid=False)
+    # plotly draws the first row at the bottom.
     drawn.update_yaxes(type="category", autorange="reversed", showgrid=False)
     return drawn
 

@@ -13,6 +13,7 @@ RESAMPLES: Final = 500
 FEWEST_BLOCKS: Final = 5
 """With fewer blocks no interval is given: it would be too narrow."""
 
+# Fixed, so that the same rows always give the same page.
 _SEED: Final = 20240101
 
 
@@ -54,6 +55,7 @@ class DayBlocks:
         found, self.place = np.unique(stamps // (86_400 * block_days), return_inverse=True)
         self.block_days = block_days
         self.count = len(found)
+        # How often each block is in each resample: a resampled sum is then one matrix product.
         draws = np.random.default_rng(_SEED).multinomial(
             self.count, np.full(self.count, 1.0 / max(self.count, 1)), RESAMPLES
         ) if self.count else np.zeros((RESAMPLES, 0))  # fmt: skip

@@ -121,9 +121,12 @@ def _tiers(tables: Tables) -> Drawn:
     )  # fmt: skip
     line.update_xaxes(title_text="confidence at least", row=2)
     for name, limit in tables["Thresholds"].itertuples(index=False):
+        # At a confidence of 1 nothing is left, and a logarithmic axis has no 0.
         if limit < 1:
             line.add_vline(x=1.0 - limit, line={"color": GREY, "dash": "dash", "width": 1})
             line.add_annotation(
+                # On a logarithmic axis plotly places annotations by the exponent, lines by the
+                # value.
                 x=math.log10(1.0 - limit), y=1, yref="y domain", text=name, showarrow=False,
                 xanchor="right", yanchor="top", font_size=11,
             )  # fmt: skip
@@ -181,6 +184,7 @@ def _fees(tables: Tables) -> Drawn:
 
 def _rules(tables: Tables) -> Drawn:
     table = tables["Rules"]
+    # All predictions: those that a rule removed, and those that are left.
     start = int(table["removed"].sum() + table["left"].iloc[-1])
     names = ["predictions", *("after " + table["rule"].iloc[:-1]), "emitted"]
     left = [start, *table["left"].iloc[:-1], table["left"].iloc[-1]]
@@ -217,6 +221,7 @@ def _classes(tables: Tables) -> Drawn:
             name=name, line={"color": colour, "width": 0.5}, fillcolor=faint(colour, 0.6),
         )  # fmt: skip
     stated = by_time[[f"{name} stated" for name in CLASS_COLOURS]].cumsum(axis=1)
+    # The last cumulated share is 1 throughout.
     for name in list(stated.columns)[:-1]:
         area.add_scatter(
             x=by_time[word], y=stated[name], mode="lines", name="as stated",

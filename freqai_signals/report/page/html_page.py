@@ -36,6 +36,7 @@ def page(sections: Sequence[Section], title: str, notes: Sequence[str] = ()) -> 
     from jinja2 import Environment
 
     drawn = {section.key: _figures(section) for section in sections}
+    # Tags, reasons and the command may hold markup.
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_asset("page.html.j2"))
     specs = {name: spec for found in drawn.values() for name, _, _, spec in found}
@@ -45,6 +46,7 @@ def page(sections: Sequence[Section], title: str, notes: Sequence[str] = ()) -> 
         sections=[_shown(section, drawn[section.key]) for section in sections],
         style=_asset("page.css"),
         script=_asset("page.js"),
+        # Each specification is JSON already.
         figures="{" + ",".join(f'"{name}":{spec}' for name, spec in specs.items()) + "}",
         plotly=_packed_plotly() if specs else "",
     )

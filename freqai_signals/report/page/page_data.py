@@ -48,6 +48,7 @@ class PageData:
     def rows(self) -> pd.DataFrame:
         """Trusted rows with a known outcome of pairs that moved at all, a fresh index."""
         rows = self.frames.scored()
+        # The holds of a halted pair are certain and would flatter every number.
         largest = rows["gross_return"].abs().groupby(rows["pair"], observed=True).max()
         return rows[~rows["pair"].isin(largest.index[largest == 0])].reset_index(drop=True)
 
@@ -124,7 +125,9 @@ class PageData:
 
     def period_of(self, dates: "pd.Series[pd.Timestamp]") -> "pd.Series[pd.Timestamp]":
         """Start of the period of each moment."""
+        # A period named W-SUN ends on Sunday, so it begins on Monday.
         alias = {"D": "D", "W-MON": "W-SUN", "MS": "M"}[self.period[0]]
+        # A period has no time zone.
         naive = pd.to_datetime(dates, utc=True).dt.tz_localize(None)
         return naive.dt.to_period(alias).dt.start_time.dt.tz_localize("UTC")
 
@@ -132,6 +135,7 @@ class PageData:
     def signals(self) -> pd.DataFrame:
         """Emitted buys and sells with a known outcome, a fresh index."""
         signals = self.frames.signals
+        # An emitted hold has no strength.
         acted = (signals["strength"] > 0) & signals["outcome"].notna()
         return signals[acted].reset_index(drop=True)
 

@@ -48,6 +48,7 @@ def draw_trades(tables: Tables) -> Drawn:
     bars.add_bar(
         x=groups["net"], y=names, orientation="h", name="net per trade",
         marker_color=[BLUE if value >= 0 else VERMILION for value in groups["net"]],
+        # 95 % of a normal error.
         error_x={"type": "data", "array": (1.96 * groups["error"]).fillna(0.0), **WHISKER},
         customdata=groups[["trades"]], showlegend=False,
         hovertemplate="%{y}: %{x:+.3%} each, %{customdata[0]:,} trades<extra></extra>",
@@ -98,6 +99,7 @@ def draw_timeline(tables: Tables) -> Drawn:
     )  # fmt: skip
     events = tables.get("Events")
     if events is not None and len(models):
+        # An event of no model in the picture gets a row of its own.
         rows = events["subject"].where(events["subject"].isin(models["model_version"]), "events")
         bars.add_scatter(
             x=events["date"], y=rows, mode="markers",

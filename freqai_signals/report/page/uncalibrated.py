@@ -31,6 +31,7 @@ def uncalibrated(calibrator: Calibrator, probabilities: Probabilities) -> Probab
     if method == "direction_shrink":
         return _unshrunk(probabilities, values[0][0])
     scores = np.log(np.clip(probabilities, _SMALLEST, 1.0))
+    # What calibration took off each row to make it sum to 1 is a constant, which softmax drops.
     return np.asarray(softmax(scores * values[0][0], axis=1))
 
 

@@ -65,6 +65,7 @@ def create_exchange(
         request: Request, answer: Callable[[Request], Awaitable[Response]]
     ) -> Response:
         began = time.perf_counter()
+        # Faults lie inside the log, so that refused requests have a line too.
         response = await _with_faults(faults, request, answer)
         took = 1000 * (time.perf_counter() - began)
         query = f"?{request.url.query}" if request.url.query else ""

@@ -82,6 +82,7 @@ class CandleSeries:
             stop = int(np.searchsorted(self.time, end, side="right"))
         if start is None:
             return slice(max(stop - limit, 0), stop)
+        # An end before the start gives no rows.
         return slice(first, max(min(first + limit, stop), first))
 
     def last_opened(self, time_ms: int) -> int:

@@ -59,6 +59,7 @@ class Endpoints:
         request = protocol.KlineRequest.read(query, self.limits.default, self.limits.largest)
         series = self._shown(pair, self._series(pair, request.interval))
         now = self.clock.now_ms()
+        # Stored candles reach beyond now; none may be seen before it opens.
         end = now if request.end is None else min(request.end, now)
         start = None if request.start is None else self.clock.to_stored(request.start)
         rows = series.select(start, self.clock.to_stored(end), request.limit)
@@ -69,6 +70,7 @@ class Endpoints:
     def day_ticker(self, query: Query) -> Json | list[Json]:
         """Statistics of 24 hours for one symbol, some, or all."""
         answers = [self._day(symbol) for symbol in self._asked(query)]
+        # As Binance: one object for one symbol, a list for everything else.
         return answers[0] if "symbol" in query else answers
 
     def price_ticker(self, query: Query) -> Json | list[Json]:
@@ -98,6 +100,7 @@ class Endpoints:
         """Where the candle that is open now stands."""
         pair = self.symbols[symbol]
         series = self._shown(pair, self._base(symbol))
+        # Before the first candle its open stands.
         last = max(series.last_opened(self._stored_now()), 0)
         return float(self._values(pair, series, slice(last, last + 1))[-1, 3])
 
@@ -127,6 +130,7 @@ class Endpoints:
         last = rows.stop - 1
         if not len(values) or now >= series.time[last] + series.length_ms:
             return values
+        # The slice is a view: writing into it would change the stored candle.
         values = values.copy()
         values[-1] = self._unfolding(pair, int(series.time[last]), now)
         return values

@@ -16,6 +16,7 @@ PREFIX = "/fapi/v1"
 FUNDING_MS = 8 * 3_600_000
 """Time between two payments of funding."""
 
+# Binance's interest for eight hours, the rate where contract and index cost the same.
 _USUAL_RATE = 0.0001
 
 # ccxt takes this delivery date for "never": a perpetual contract.
@@ -71,6 +72,7 @@ def futures_router(contracts: Contracts, clock: Clock, faults: Faults | None = N
         limit = min(whole_number(query, "limit") or 100, 1000)
         start = whole_number(query, "startTime")
         first = end - limit * FUNDING_MS if start is None else start
+        # Ceiling division: the first payment at or after the start.
         times = range(-(-first // FUNDING_MS) * FUNDING_MS, end + 1, FUNDING_MS)[:limit]
         return [
             {
@@ -91,6 +93,7 @@ def futures_router(contracts: Contracts, clock: Clock, faults: Faults | None = N
 
     @router.get("/fundingInfo")
     async def funding_info() -> list[Json]:
+        # Binance lists only contracts here whose interval or limits differ from the usual ones.
         return []
 
     return router

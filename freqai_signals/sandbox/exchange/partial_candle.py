@@ -45,6 +45,7 @@ def unfolded(candle: Candle, share: float, decimals: int) -> Candle:
     left = max(share, 0.0) * sum(abs(b - a) for a, b in pairwise(corners))
     for start, stop in pairwise(corners):
         leg = abs(stop - start)
+        # A leg without length is passed over, since nothing is left below 0: no division by it.
         if left < leg:
             seen.append(round(start + (stop - start) * left / leg, decimals))
             break

@@ -18,7 +18,9 @@ INTERVALS: Final = (
 )
 
 _DAY_MS: Final = 86_400_000
+# Not \d, which matches the digits of every script.
 _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,20}")
+# Half of int64, so that a time moved by whole weeks still fits into it.
 _LARGEST: Final = 2**62
 
 
@@ -103,6 +105,8 @@ def kline_rows(
             [
                 opened,
                 *(decimal(value) for value in (first, high, low, last, volume)),
+                # Binance's close time is the last millisecond of the candle, not the first of the
+                # next.
                 opened + series.length_ms - 1,
                 decimal(turnover),
                 int(turnover // 1000) + (volume > 0),
@@ -170,6 +174,7 @@ def depth(price: float, decimals: int, levels: int) -> Json:
     steps = range(1, levels + 1)
     return {
         "lastUpdateId": 1,
+        # No bids at or below 0.
         "bids": [[decimal(price - k * tick), quantity] for k in steps if price > k * tick],
         "asks": [[decimal(price + k * tick), quantity] for k in steps],
     }

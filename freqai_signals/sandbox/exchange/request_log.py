@@ -22,6 +22,7 @@ class RequestLog:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
+        # Line-buffered and appended: whole lines, also of several processes and before a kill.
         self._file = path.open("a", buffering=1)
 
     def __call__(self, line: str) -> None:

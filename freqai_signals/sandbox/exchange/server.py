@@ -38,6 +38,7 @@ def serving(app: FastAPI, port: int = 0) -> Iterator[str]:
         If the port is taken.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        # After a restart the port may still be in TIME_WAIT.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))
         config = uvicorn.Config(
@@ -50,10 +51,12 @@ def serving(app: FastAPI, port: int = 0) -> Iterator[str]:
         )
         thread.start()
         try:
+            # The port is bound by now, but only a started server answers.
             _wait_until_started(server, thread)
             yield f"http://{HOST}:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
+            # Otherwise uvicorn waits for the clients' idle connections to close.
             server.force_exit = True
             thread.join(timeout=5)
 

@@ -79,6 +79,7 @@ def symbol_filters(decimals: int) -> list[Json]:
     return [
         {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000", "tickSize": tick},
         {"filterType": "LOT_SIZE", **lot},
+        # As on Binance, where 0 leaves the step to LOT_SIZE.
         {"filterType": "MARKET_LOT_SIZE", **lot, "stepSize": "0.00000000"},
         {
             "filterType": "NOTIONAL",

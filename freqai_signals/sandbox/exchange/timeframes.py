@@ -8,6 +8,7 @@ from freqai_signals.settings import timeframe_seconds
 
 BASE_TIMEFRAME: Final = "5m"
 
+# A Monday: exchanges begin weekly candles there, pandas on the first date of a frame.
 _WEEK_START: Final = pd.Timestamp("2020-01-06", tz="UTC")
 _HOW: Final = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
 
@@ -44,6 +45,7 @@ def resample(candles: pd.DataFrame, timeframe: str) -> pd.DataFrame:
     rule = f"{interval_seconds(timeframe)}s"
     groups = candles.resample(rule, on="date", origin=_WEEK_START)
     longer = groups.agg(_HOW).dropna(subset=["open"]).reset_index()
+    # Sums carry floating-point residue; Binance shows eight decimals.
     longer["volume"] = longer["volume"].round(8)
     longer["date"] = longer["date"].dt.as_unit("ms")
     return longer

@@ -80,6 +80,7 @@ def ar1(shocks: Array, memory: float) -> Array:
     from scipy.signal import lfilter
 
     scaled = np.sqrt(1.0 - memory**2) * shocks
+    # Unscaled: the first value has the stationary variance, so there is no run-in.
     scaled[0] = shocks[0]
     return np.asarray(lfilter([1.0], [1.0, -memory], scaled), dtype=np.float64)
 
@@ -114,6 +115,7 @@ def candle_volatility(scale: float, log_volatility: Array, jitter: Array, season
     log_volatility, jitter, seasonal
         Latent log-volatility, its jitter (standard normals) and the season; shapes broadcast.
     """
+    # E exp(2x) is exp(2 Var x) for a normal x: so shifted, the mean square is that of ``scale``.
     shift = DYNAMICS.volatility_deviation**2 + DYNAMICS.jitter_deviation**2
     exponent = log_volatility + DYNAMICS.jitter_deviation * jitter + seasonal
     return scale * np.exp(exponent - shift)

@@ -62,13 +62,17 @@ def simulate(spec: MarketSpec, pair: str) -> PairHistory:
         Need not be among the spec's pairs.
     """
     rows = spec.days * CANDLES_PER_DAY
+    # Every pair draws the shared stream again from its start and sees the same shocks.
     shared = np.random.default_rng([spec.seed, _SHARED_STREAM])
+    # crc32, since Python salts ``hash`` in every process; plus 1 keeps off the shared stream.
     own = np.random.default_rng([spec.seed, 1 + zlib.crc32(pair.encode())])
     terms = listing(pair)
     latent = _latent_path(rows, terms, shared, own)
+    # Without a break no row comes after it.
     after = np.arange(rows) >= (spec.break_day * CANDLES_PER_DAY or rows)
     latent = replace(latent, sigma=np.where(after, spec.break_volatility, 1.0) * latent.sigma)
     edge = spec.edge * np.where(after, spec.break_edge, 1.0)
+    # The order of draws is part of a market: another one needs another FORMAT_VERSION.
     market_shock = shared.standard_normal(rows)
     own_shock = own.standard_normal(rows)
     share = DYNAMICS.return_shared

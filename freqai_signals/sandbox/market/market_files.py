@@ -90,6 +90,7 @@ def is_whole(folder: Path, spec: MarketSpec) -> bool:
     except (OSError, ValueError, KeyError, TypeError):
         return False
     described = {key: value for key, value in manifest.items() if key != "files"}
+    # Through JSON, which turns tuples into lists as in the manifest.
     expected = json.loads(json.dumps(spec.as_json()))
     return described == expected and all(
         (folder / name).is_file() and _checksum(folder / name) == checksum
@@ -148,5 +149,6 @@ def _checksum(path: Path) -> str:
 @contextmanager
 def _locked(root: Path) -> Iterator[None]:
     with (root / _LOCK).open("w") as handle:
+        # The kernel drops it with the process, so a kill leaves no stale lock.
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -144,6 +144,7 @@ def listing(pair: str) -> Listing:
     base = pair.partition("/")[0]
     if base in _LISTINGS:
         return _LISTINGS[base]
+    # Not ``hash``, which Python salts in every process.
     code = zlib.crc32(base.encode())
     price = round(10.0 ** (code % 1000 / 333.0), 2)
     # Four significant decimals below the price keep a tick under a tenth of a basis point or so.

@@ -72,6 +72,7 @@ def barrier_posterior(
     """
     if len(width) != len(state) or not np.isfinite(width).all():
         raise ValueError("width must be finite and have one value per row of the state")
+    # Two halves, and in each of them a path with its mirror image.
     if sampling.paths % 4:
         raise ValueError(f"paths must be a multiple of 4, got {sampling.paths}")
     generator = np.random.default_rng(sampling.seed)
@@ -134,6 +135,7 @@ class _Simulation:
         move = self._state.kappa * self._drift + sigma * _mirrored(self._normal())
         self._price = before + move
         noise = np.stack([self._normal(), self._normal()])
+        # Reversed for the low: the mirror image of a path swaps its wicks.
         up, down = wicks(sigma, shock, noise, noise[::-1])
         return np.maximum(before, self._price) + up, np.minimum(before, self._price) - down
 

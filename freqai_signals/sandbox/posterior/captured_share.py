@@ -72,6 +72,7 @@ def _share_of_pair(
     market: Market, pair: str, frame: pd.DataFrame, settings: SignalSettings, cost: float
 ) -> SkillShare:
     candles = market.candles(pair)
+    # Ceiling division: at most so many rows.
     chosen = frame.iloc[:: -(-len(frame) // _ROWS_PER_PAIR)]
     place = pd.DatetimeIndex(candles["date"]).get_indexer(pd.DatetimeIndex(chosen["date"]))
     chosen, place = chosen[place >= 0], place[place >= 0].astype(np.int64)

@@ -135,6 +135,7 @@ def horizon_posterior(
         unsure = (part.kappa * part.drift_error * drift_persistence(horizon)) ** 2
         deviation = np.sqrt(variance + drift_variance(part.kappa, horizon) + unsure)
         mean = (part.kappa * part.drift * drift_persistence(horizon))[:, None]
+        # Thresholds are simple returns, the paths are log returns.
         upper, lower = np.log1p(width[block])[:, None], np.log1p(-width[block])[:, None]
         buy = ndtr((mean - upper) / deviation).mean(axis=1)
         sell = ndtr((lower - mean) / deviation).mean(axis=1)

@@ -84,6 +84,7 @@ def attainable_skill(
         log_loss_skill(_smoothed(half, posterior.paths // 2), truth, prior)
         for half in posterior.halves
     ]
+    # The bias goes with 1/paths, so half the paths have twice of it: the difference takes it out.
     return 2.0 * full - float(np.mean(halves))
 
 

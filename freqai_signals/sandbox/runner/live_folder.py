@@ -49,11 +49,13 @@ def live_place(
         What the bot trades: other candles of the folder may end later. A futures bot has its own
         folders.
     """
+    # By full path: folders of several exchanges may share a name.
     name = f"{candles.name}-{hashlib.sha256(str(candles.resolve()).encode()).hexdigest()[:8]}"
     name += "-futures" if bot_config.futures else ""
     if weeks is None:
         last, now = last_opening(candles, bot_config), wall_clock_ms()
         earlier = [int(match[1]) for match in _matches(root, rf"{re.escape(name)}-weeks(-?\d+)")]
+        # Candles of other weeks in a bot's folder would join two histories into one.
         usable = [w for w in earlier if last - (now - w * WEEK_MS) > _LEAST_AHEAD_MS]
         weeks = min(usable, default=weeks_onto_clock(last, now, AHEAD_DAYS))
     return LivePlace((root / f"{name}-weeks{weeks}").resolve(), weeks)

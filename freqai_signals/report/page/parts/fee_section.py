@@ -32,6 +32,7 @@ def fee_section(data: PageData) -> Section:
         return absent(
             key, title, "No buy or sell prediction was confident enough to be a trade.", method
         )
+    # Rounded, so that a usual cost of the run is not there twice.
     costs = sorted({*COSTS, *ROUND_TRIPS.values(), round(data.cost, 6)})
     table = pd.DataFrame([_at_cost(data, candidates, cost) for cost in costs])
     here = table.iloc[(table["cost"] - data.cost).abs().argmin()]
@@ -58,6 +59,7 @@ def fee_section(data: PageData) -> Section:
 def _candidates(data: PageData) -> pd.DataFrame:
     """Confident buy and sell predictions: gross return expected and earned, oldest first."""
     rows = data.rows
+    # -1 for a sell, 1 for a buy.
     side = rows["predicted"].to_numpy(np.int64) - int(SignalClass.HOLD)
     sure = rows["confidence"].to_numpy(np.float64) >= data.settings.decision.lowest_confidence
     mine = (side != 0) & sure
@@ -65,11 +67,13 @@ def _candidates(data: PageData) -> pd.DataFrame:
         {
             "pair": rows["pair"].cat.codes,
             "date": rows["date"],
+            # Before costs: those of the run are already taken off.
             "expected": rows["expected_return"] + data.cost,
             "gross": side * rows["gross_return"].to_numpy(np.float64),
         }
     )
     chosen: pd.DataFrame = frame[mine]
+    # The order that ``apart`` relies on.
     return chosen.sort_values(["pair", "date"], kind="stable", ignore_index=True)
 
 

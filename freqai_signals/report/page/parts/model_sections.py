@@ -215,6 +215,7 @@ def _gap_shares(data: PageData, predictions: pd.DataFrame) -> pd.DataFrame:
     spans = predictions.groupby("pair", observed=True)["date"].agg(["min", "max"])
     days = pd.date_range(day.min(), day.max(), freq="D")
     count = count.reindex(days).fillna(0.0)
+    # First and last day are expected only as far as the pair's own predictions reach.
     expected = pd.DataFrame(index=days, columns=count.columns, dtype=np.float64)
     candle = pd.Timedelta(seconds=data.settings.candle_seconds)
     for pair in count.columns:

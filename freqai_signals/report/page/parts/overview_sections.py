@@ -62,6 +62,7 @@ class Edge:
         """Days after which a mean of this size differs from 0 with 95 %; NaN if unknown."""
         if not (self.error > 0 and self.mean != 0):
             return float("nan")
+        # A standard error falls with the root of the days.
         return self.days * (_SURE * self.error / abs(self.mean)) ** 2
 
     @property
@@ -78,6 +79,7 @@ def edge_of(data: PageData) -> Edge:
     """Of freqtrade's trades, or of the emitted signals where there are none."""
     trades = data.frames.trades
     if len(trades):
+        # By day of the close, when the return was known.
         net, dates, what = trades["net_return"], trades["close_date"], "trades"
     else:
         net, dates, what = data.signals["net_return"], data.signals["date"], "signals"
@@ -183,6 +185,7 @@ def _edge_cards(edge: Edge) -> list[dict[str, str]]:
             _card(sure, UNKNOWN, "Not at all", f"Fewer than {FEWEST_BLOCKS} days with trades"),
             _card(needed, UNKNOWN, "Unknown", "The spread between days is not known yet"),
         ]
+    # The normal posterior of a flat prior.
     chance = float(norm.cdf(edge.mean / edge.error)) if edge.error > 0 else float("nan")
     ratio = edge.mean / edge.error if edge.error > 0 else float("nan")
     days = edge.days_needed

@@ -60,7 +60,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, pd.Timestamp):
         return None if pd.isna(value) else value.isoformat()
     if isinstance(value, np.generic):
+        # json does not know NumPy's scalars.
         value = value.item()
+    # JSON has neither NaN nor infinity.
     if value is None or value is pd.NaT or (isinstance(value, float) and not np.isfinite(value)):
         return None
     return value

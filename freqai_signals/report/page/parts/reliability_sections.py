@@ -49,6 +49,7 @@ def reliability_table(
     pandas.DataFrame
         ``stated`` and ``happened`` (means), ``low`` and ``high`` of the latter, ``rows``.
     """
+    # A probability of 1 belongs to the last bin.
     place = np.minimum((stated * BINS).astype(np.intp), BINS - 1)
     count = blocks.sums(np.ones(len(stated)), place, BINS)
     found = blocks.ratio_of_sums(blocks.sums(happened, place, BINS), count)
@@ -225,6 +226,7 @@ def class_section(data: PageData) -> Section:
         return absent(key, title, _NO_ROWS, method)
     predicted = data.rows["predicted"].to_numpy(np.int64)
     counts = np.zeros((3, 3))
+    # Unlike +=, add.at counts every repetition of an index.
     np.add.at(counts, (data.labels.astype(np.intp), predicted), 1.0)
     names = [kind.name.lower() for kind in SignalClass]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)

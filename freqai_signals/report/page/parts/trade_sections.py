@@ -79,6 +79,7 @@ def equity_table(data: PageData) -> pd.DataFrame:
     """A row per day: ``wallet``, ``buy and hold`` and ``under water``, fractions; NaN unknown."""
     returns, days = _daily(data)
     wallet = np.cumprod(1.0 + returns)
+    # The start is a high too, or a first losing day would not count as under water.
     high = np.maximum(np.maximum.accumulate(wallet), 1.0)
     market = data.frames.market.set_index("date")["buy_and_hold"].reindex(days).ffill()
     return pd.DataFrame(
@@ -95,6 +96,7 @@ def _daily(data: PageData) -> tuple["np.ndarray[Any, np.dtype[np.float64]]", pd.
     trades, dates = data.frames.trades, data.frames.predictions["date"]
     first = min(dates.min(), trades["close_date"].min())
     last = max(dates.max(), trades["close_date"].max())
+    # Without freqtrade's starting balance the largest stake stands for the wallet.
     balance = data.frames.facts.get("balance") or float(trades["stake"].max())
     search = Search(1, first, last, float(balance))
     days = pd.date_range(first.floor("D"), last.floor("D"), freq="D")
@@ -103,6 +105,7 @@ def _daily(data: PageData) -> tuple["np.ndarray[Any, np.dtype[np.float64]]", pd.
 
 def _thinned(equity: pd.DataFrame, most: int = 400) -> pd.DataFrame:
     step = max(math.ceil(len(equity) / most), 1)
+    # Counted from the end, so that the last day stays.
     return equity.iloc[::-step].iloc[::-1].reset_index(drop=True)
 
 
@@ -112,8 +115,10 @@ def _regime(data: PageData, trades: pd.DataFrame) -> "pd.Series[str]":
     median = float(np.median(data.move)) if len(rows) else float("nan")
     left = trades[["pair", "open_date"]].reset_index().sort_values("open_date")
     right = rows.assign(pair=rows["pair"].astype(str)).sort_values("date")
+    # pandas 3 refuses to merge dates of different units.
     left["open_date"] = left["open_date"].dt.as_unit("ns")
     right["date"] = right["date"].dt.as_unit("ns")
+    # A trade opens with the candle after the one that decided it, which may not be looked at.
     found = pd.merge_asof(
         left, right, left_on="open_date", right_on="date", by="pair", allow_exact_matches=False
     ).set_index("index")["move"]
@@ -142,6 +147,7 @@ def _group(data: PageData, rows: pd.DataFrame, kind: str, column: str) -> pd.Dat
 def _months(equity: pd.DataFrame) -> pd.DataFrame:
     """A row per year, a column per month: return of the wallet in that month."""
     value = (1.0 + equity.set_index("date")["wallet"]).resample("ME").last()
+    # The first month starts from the untouched wallet.
     change = value / value.shift(1, fill_value=1.0) - 1.0
     ends = pd.DatetimeIndex(change.index)
     frame = pd.DataFrame(
@@ -187,6 +193,7 @@ def luck_section(data: PageData) -> Section:
             f"in {as_percent(split.probability, 0)} of {split.splits} splits (50 % is chance)."
         )
         edges = np.linspace(-4, 4, 17)
+        # histogram drops what lies outside its edges.
         counts, _ = np.histogram(np.clip(split.logits, -3.999, 3.999), edges)
         tables["Logits of the out-of-sample rank"] = pd.DataFrame(
             {"logit": (edges[:-1] + edges[1:]) / 2, "splits": counts}
@@ -198,6 +205,7 @@ def luck_section(data: PageData) -> Section:
 
 
 def _sharpe_rows(found: Moments, looks: int) -> list[dict[str, Any]]:
+    # Of an estimated ratio whose true value is 0.
     variance = 1.0 / max(found.observations - 1, 1)
     return [
         {"number": "Sharpe ratio a year", "value": found.sharpe * _DAYS_A_YEAR**0.5},
