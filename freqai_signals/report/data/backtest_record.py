@@ -171,8 +171,7 @@ class BacktestRecord:
         frame[list(BASELINE_COLUMNS)] = climatology_of(frame, self.settings)
         wanted = ["date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS]
         wanted += [OUTCOME_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, KNOWN_AT_COLUMN]
-        wanted += BASELINE_COLUMNS
-        wanted += [TRADE_RETURN_COLUMN, TRADE_COST_COLUMN]
+        wanted += [*BASELINE_COLUMNS, TRADE_RETURN_COLUMN, TRADE_COST_COLUMN]
         rows = frame.reindex(columns=wanted)
         # FreqAI fills rows before the first prediction with zeros or NaN.
         rows = rows[rows[MODEL_ID_COLUMN].fillna(0) > 0].reset_index(drop=True)
@@ -192,8 +191,8 @@ class BacktestRecord:
     def _add_features(self, name: str, frame: pd.DataFrame, features: pd.DataFrame | None) -> None:
         """Features of signals and of a sample as they were, those of all rows as a shift a day."""
         if features is None:
-            (self.folder / _features_of(name)).unlink(missing_ok=True)
-            (self.folder / _shift_of(name)).unlink(missing_ok=True)
+            for other in (_features_of, _shift_of):
+                (self.folder / other(name)).unlink(missing_ok=True)
             return
         emitted = frame[DECISION_SIGNAL_COLUMN] != NO_SIGNAL
         predicted = features.index.intersection(frame.index[frame[MODEL_ID_COLUMN].fillna(0) > 0])
@@ -202,8 +201,7 @@ class BacktestRecord:
         kept = features.loc[wanted]
         kept.insert(0, "date", frame["date"])
         kept.insert(1, SAMPLED_COLUMN, kept.index.isin(sampled))
-        content = feather(kept.reset_index(drop=True))
-        write_atomically(self.folder / _features_of(name), content)
+        write_atomically(self.folder / _features_of(name), feather(kept.reset_index(drop=True)))
         shift = feature_shift(frame.loc[predicted, "date"], features.loc[predicted])
         write_atomically(self.folder / _shift_of(name), feather(shift))
 
@@ -215,7 +213,6 @@ class BacktestRecord:
 
     def _forget_earlier(self) -> None:
         """Remove files of an earlier backtest: pairs that this one may not have."""
-        # ``str`` for the file of rows itself.
         makers = (str, _features_of, _shift_of)
         own = {maker(file) for file in self._files.values() for maker in makers}
         for path in self.folder.glob("*.feather"):
@@ -246,13 +243,13 @@ def read_run(folder: Path) -> Run:
     try:
         facts = dict(json.loads((folder / RUN_FILE).read_text()))
         files = dict(facts.pop("files"))
-        # A missing key shows here, and not in the midst of a report.
         facts["settings"], facts["round_trip_cost"], facts["at"]
     except FileNotFoundError:
         raise RecordMissing(f"no backtest to report on in {folder}; run one first") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        message = f"{folder / RUN_FILE} cannot be read: {error}; backtest again"
-        raise RecordMissing(message) from error
+        raise RecordMissing(
+            f"{folder / RUN_FILE} cannot be read: {error}; backtest again"
+        ) from error
     if facts.get("format", 1) > FORMAT:
         raise RecordMissing(
             f"{folder / RUN_FILE} has format {facts['format']}, this version reads up to "
