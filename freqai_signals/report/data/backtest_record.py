@@ -183,7 +183,6 @@ class BacktestRecord:
         # After the pair's files: what run.json names is always complete.
         facts = self._facts() | {"files": self._files}
         write_atomically(self.folder / RUN_FILE, json.dumps(facts, indent=1).encode())
-        # From the first pair on, run.json names no file of an earlier backtest.
         if len(self._files) == 1:
             self._forget_earlier()
             self._count_look(rows)
@@ -266,7 +265,6 @@ def read_run(folder: Path) -> Run:
 def _known_at(frame: pd.DataFrame, candle_seconds: int) -> "pd.Series[pd.Timestamp]":
     """Close of the candle at which each row's outcome was known, NaT where it is not."""
     dates = pd.to_datetime(frame["date"], utc=True).reset_index(drop=True)
-    # Event ends are positions; an unknown one (NaN) finds no date.
     ends = frame[EVENT_END_COLUMN].reset_index(drop=True)
     close = dates.reindex(ends).reset_index(drop=True) + pd.Timedelta(seconds=candle_seconds)
     return close.set_axis(frame.index)
