@@ -136,15 +136,17 @@ class Reason(StrEnum):
 
 REASON_CODES: Final = {
     str(Reason.UNTRUSTED): 1,
-    str(Reason.NO_EDGE): 2,
-    str(Reason.LOW_CONFIDENCE): 3,
-    str(Reason.UNSURE_HOLD): 4,
-    str(Reason.REPEAT): 5,
-    str(Reason.COOLDOWN): 6,
-    str(Reason.SHARE): 7,
-    "warning": 8,
-    "drift": 8,
-    "halted": 8,
-    str(Reason.MISSING_COLUMNS): 9,
+    str(Reason.NO_DIRECTION): 2,
+    str(Reason.UNPROVEN_EDGE): 3,
+    str(Reason.NO_EDGE): 4,
+    str(Reason.LOW_CONFIDENCE): 5,
+    str(Reason.UNSURE_HOLD): 6,
+    str(Reason.REPEAT): 7,
+    str(Reason.COOLDOWN): 8,
+    str(Reason.SHARE): 9,
+    "warning": 10,
+    "drift": 10,
+    "halted": 10,
+    str(Reason.MISSING_COLUMNS): 11,
 }
-"""Reason to the number that charts draw, in the order of the rules; 8 is the pair's level."""
+"""Reason to the number that charts draw, in the order of the rules; 10 is the pair's level."""

@@ -5,10 +5,13 @@ import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from freqai_signals.commands.locations import add_locations, locations
 from freqai_signals.terminal import notify, print_line, table_console
 
 if TYPE_CHECKING:
     from freqai_signals.rehearsal.soak.endurance import Soak
+
+_SHORT = Path("config.soak.json")
 
 
 def add_soak(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -29,11 +32,7 @@ def add_soak(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument("--hours", type=float, default=24.0, help="market hours (default: 24)")
     parser.add_argument("--seed", type=int, default=0, help="of what goes wrong (default: 0)")
     parser.add_argument("--speed", type=float, default=120.0, help="times the clock (default: 120)")
-    parser.add_argument(
-        "--config", type=Path, nargs="+", metavar="FILE",
-        default=[Path("config.json"), Path("config.soak.json")],
-        help="freqtrade's configs, later ones win (default: config.json config.soak.json)",
-    )  # fmt: skip
+    add_locations(parser, several=True)
     parser.add_argument(
         "--datadir", type=Path, metavar="DIR", help="candles (default: the simulated market)"
     )
@@ -55,7 +54,9 @@ def add_soak(commands: "argparse._SubParsersAction[Any]") -> None:
         "--only", type=int, nargs="+", default=[], metavar="N",
         help="numbers of the injections that happen; the others are left out",
     )  # fmt: skip
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="default: user_data/soaks/<now>")
+    parser.add_argument(
+        "--folder", type=Path, metavar="DIR", help="default: soaks/<now> in --userdir"
+    )
     _add_repetitions(parser)
     parser.set_defaults(run=_run, usage_error=parser.error)
 
@@ -94,11 +95,15 @@ def _request(arguments: argparse.Namespace) -> "Soak":
         arguments.usage_error("--speed must be above 1: clocks that jump need faketime")
     if not 0 <= arguments.faults < 1:
         arguments.usage_error("--faults is a share below 1")
-    now = dt.datetime.now(dt.UTC)
+    now, where = dt.datetime.now(dt.UTC), locations(arguments)
+    if not where.configs:
+        raise ValueError("no config to soak; name one with --config, or its folder: --userdir")
+    # Short windows and retraining belong to a soak as long as nothing else is named.
+    short = () if where.named else tuple(_SHORT for _ in range(_SHORT.is_file()))
     start = arguments.start
     rehearsal = Rehearsal(
-        config=tuple(arguments.config),
-        folder=arguments.folder or Path("user_data/soaks") / f"{now:%Y%m%dT%H%M%S}",
+        config=(*where.configs, *short),
+        folder=arguments.folder or where.userdir / "soaks" / f"{now:%Y%m%dT%H%M%S}",
         days=arguments.hours / 24,
         speed=arguments.speed,
         datadir=arguments.datadir,

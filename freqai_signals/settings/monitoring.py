@@ -64,8 +64,11 @@ class StorageSettings(Section):
     affects: ClassVar[Effect] = "nothing"
 
     models: Annotated[int, Field(ge=10, le=1_000_000)] = 200
+    """Files in `signals/models`; the least recently used ones beyond them are deleted."""
     prediction_megabytes: Annotated[int, Field(ge=10, le=10_000_000)] = 2_000
+    """Cached predictions of an identifier's backtests [megabytes]."""
     report_megabytes: Annotated[int, Field(ge=10, le=10_000_000)] = 2_000
+    """Records of backtests in `signals/reports` [megabytes]."""
 
 
 class LedgerSettings(Section):

@@ -73,8 +73,10 @@ def kelly_share(expected: Outlook) -> float:
     # Written so that NaN gives no stake.
     if not expected.mean > 0 or not np.isfinite(expected.square):
         return 0.0
-    # No square lies below the squared mean, so the share of a sure gain stays finite.
-    return expected.mean / max(expected.square, expected.mean**2)
+    # No square lies below the squared mean, so the share of a sure gain stays finite; that of a
+    # mean whose square is no number above 0 would not, and earns nothing anyway.
+    square = max(expected.square, expected.mean**2)
+    return expected.mean / square if square > 0 else 0.0
 
 
 def stake(

@@ -22,6 +22,8 @@ from freqai_signals.schema import (
     OHLCV,
     REALISED_RETURN_COLUMN,
     RETURN_SCALE_COLUMN,
+    SPREAD_COLUMN,
+    TRADE_COLUMNS,
 )
 from freqai_signals.settings import FeatureSettings, LabelSettings, SignalSettings
 from tests.conftest import random_walk
@@ -234,7 +236,8 @@ def test_labels_are_added_to_the_candles_and_may_be_added_again() -> None:
     frame = random_walk(60, timeframe="1h")
     once = add_labels(frame, SETTINGS, 0.001)
     labels = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, RETURN_SCALE_COLUMN]
-    assert list(once) == [*frame, *labels]
+    assert list(once)[: len(frame.columns)] == list(frame)
+    assert set(once) - set(frame) == {*labels, *TRADE_COLUMNS, SPREAD_COLUMN}
     pd.testing.assert_frame_equal(add_labels(once, SETTINGS, 0.001), once)
     assert LABEL_COLUMN not in frame
 

@@ -48,8 +48,8 @@ def test_a_loop_that_no_prediction_meets_is_found_too() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("return_mean", np.zeros(2), "references of another shape"),
-        ("return_mean", np.array([0.0, np.nan, 0.0]), "not finite"),
+        ("prior", np.zeros(2), "references of another shape"),
+        ("prior", np.array([0.0, np.nan, 0.0]), "not finite"),
         ("margins", np.array(["a", "b"]), "margins"),
         ("margins", np.zeros((2, 2)), "margins"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.schema import TRUST_COLUMN
 from freqai_signals.training import model_store
-from freqai_signals.training.fit import Request, train
+from freqai_signals.training.fit import Boosters, Request, train
 from tests.plugin.conftest import PAIRS, Bench, Run, small_config
 from tests.registry.gate_rows import shuffled
 
@@ -22,11 +22,11 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     ends: list[int] = []
     whole = train
 
-    def trained(request: Request, key: str) -> SignalModel:
+    def trained(request: Request, key: str, boosters: Boosters) -> SignalModel:
         newest = int(request.rows.start.max())
         if any(abs(newest - end) < 96 for end in ends):
             request = Request(shuffled(request.rows, 0), request.settings, request.previous)
-        return whole(request, key)
+        return whole(request, key, boosters)
 
     monkeypatch.setattr(model_store, "train", trained)
     return ends

@@ -104,7 +104,7 @@ def test_a_new_pair_beside_a_fixed_pool_trains_nothing(three: Bench, tmp_path: P
 
 
 def test_selection_works_through_freqtrade(bench: Bench, tmp_path: Path) -> None:
-    chosen = {"enabled": True, "methods": ["duplicates", "groups", "clusters"]}
+    chosen = {"enabled": True}
     run = bench.backtest(tmp_path / "user", small_config(freqai__signals__selection=chosen))
     for model in models(run):
         used = model.card.settings["selection"]

@@ -1,5 +1,6 @@
 """Rows of two pairs with a known edge, and small models trained from them."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -38,8 +39,7 @@ def make_rows(
 def shuffled(rows: TrainingRows, seed: int = 1) -> TrainingRows:
     """The same rows with their labels shuffled."""
     order = np.random.default_rng(seed).permutation(len(rows))
-    values = {**rows.__dict__, "label": rows.label[order]}
-    return TrainingRows(**values)
+    return replace(rows, label=rows.label[order])
 
 
 def small_settings() -> SignalSettings:

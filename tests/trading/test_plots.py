@@ -54,7 +54,7 @@ def test_sells_point_down_and_only_emitted_signals_are_drawn(frame: pd.DataFrame
 
 
 def test_reasons_are_small_numbers(frame: pd.DataFrame) -> None:
-    assert shown(frame, "Reject code") == [None, 3.0, 4.0, 1.0]
+    assert shown(frame, "Reject code") == [None, 5.0, 6.0, 1.0]
     assert set(Reason) - {""} <= set(REASON_CODES)
 
 

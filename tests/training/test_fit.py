@@ -407,7 +407,7 @@ def test_low_accuracy_is_a_line_of_the_card_and_no_warning(
 ) -> None:
     card = train(Request(make_rows(strength=1.0), small())).card
     assert any("is below 0.55" in note for note in card.notes), card.metrics["validation"]
-    assert card.warnings == ()
+    assert not any("accuracy" in warning for warning in card.warnings)
     assert "is below 0.55" not in caplog.text
     assert ModelCard.from_json(card.to_json()).notes == card.notes
 
@@ -416,7 +416,8 @@ def test_no_skill_over_climatology_is_a_warning(caplog: pytest.LogCaptureFixture
     model = train(Request(make_rows(strength=0.0), small()))
     assert any("over climatology" in warning for warning in model.card.warnings)
     assert "over climatology" in caplog.text
-    assert not train(Request(make_rows(strength=6.0), small())).card.warnings
+    good = train(Request(make_rows(strength=6.0), small())).card
+    assert not any("over climatology" in warning for warning in good.warnings)
 
 
 def test_an_empty_history_is_the_default() -> None:

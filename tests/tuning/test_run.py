@@ -127,7 +127,7 @@ def test_rows_that_judge_choose_nothing(tmp_path: Path) -> None:
     rows = make_rows()
     clean = tune(rows, tuning_settings(POOR), Scope(records(tmp_path / "clean"), POOL))
     first = tuning_rows(rows, tuning_settings()).held_out.start.min()
-    wrong = np.where(rows.start >= first, 2 - rows.label, rows.label).astype(np.int8)
+    wrong = np.where(rows.start >= first, (rows.label + 1) % 3, rows.label).astype(np.int8)
     poisoned = tune(
         dataclasses.replace(rows, label=wrong),
         tuning_settings(POOR),

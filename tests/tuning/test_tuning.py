@@ -149,9 +149,9 @@ def test_a_record_of_other_features_is_not_used(rows: TrainingRows, tmp_path: Pa
     [
         small(tuning={"trials": 7, "seed": 3}),
         small(None, {"threads": 3}),
-        small(exits={"horizon": False}),
+        small(sizing={"method": "kelly"}),
     ],
-    ids=["budget", "threads", "exits"],
+    ids=["budget", "threads", "stakes"],
 )
 def test_settings_that_shape_no_model_leave_a_record_in_force(
     settings: SignalSettings, rows: TrainingRows, tmp_path: Path

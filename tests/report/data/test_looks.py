@@ -91,5 +91,7 @@ def test_a_span_that_hyperopt_searched_is_marked_and_every_trial_counts(tmp_path
 
 
 def test_a_hyperopt_of_all_candles_looked_at_every_span(tmp_path: Path) -> None:
-    count_hyperopt({"user_data_dir": tmp_path, "epochs": 3})
+    asked = {"user_data_dir": tmp_path, "epochs": 3, "runmode": RunMode.HYPEROPT}
+    assert count_hyperopt(asked)
+    assert not count_hyperopt({**asked, "runmode": RunMode.BACKTEST})
     assert looks_at(read_looks(tmp_path), JANUARY, JANUARY + 1).trials == 3

@@ -13,7 +13,8 @@ RAW = np.random.default_rng(0).dirichlet([1.5, 1.5, 1.5], 50)
     "calibrator",
     [
         Calibrator(),
-        Calibrator("direction_shrink", ((0.3,),)),
+        Calibrator("direction_shrink", ((0.3, 0.3, np.inf, 0.1),)),
+        Calibrator("direction_shrink", ((0.8, 0.4, 0.7, 0.1),)),
         Calibrator("temperature", ((2.5,),)),
     ],
     ids=lambda calibrator: calibrator.method,
@@ -27,7 +28,8 @@ def test_what_can_be_undone_is_undone(calibrator: Calibrator) -> None:
 @pytest.mark.parametrize(
     "calibrator",
     [
-        Calibrator("direction_shrink", ((0.0,),)),
+        Calibrator("direction_shrink", ((0.0, 0.0, np.inf, 0.1),)),
+        Calibrator("direction_shrink", ((0.5, 0.0, 1.0, 0.1),)),
     ],
     ids=lambda calibrator: calibrator.method,
 )

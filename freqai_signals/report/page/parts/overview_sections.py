@@ -62,7 +62,6 @@ class Edge:
         """Days after which a mean of this size differs from 0 with 95 %; NaN if unknown."""
         if not (self.error > 0 and self.mean != 0):
             return float("nan")
-        # A standard error falls with the root of the days.
         return self.days * (_SURE * self.error / abs(self.mean)) ** 2
 
     @property
@@ -79,7 +78,6 @@ def edge_of(data: PageData) -> Edge:
     """Of freqtrade's trades, or of the emitted signals where there are none."""
     trades = data.frames.trades
     if len(trades):
-        # By day of the close, when the return was known.
         net, dates, what = trades["net_return"], trades["close_date"], "trades"
     else:
         net, dates, what = data.signals["net_return"], data.signals["date"], "signals"
