@@ -28,6 +28,17 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
     )
     parser.add_argument("--days", type=float, default=1.0, help="market days (default: 1)")
     parser.add_argument("--speed", type=float, default=60.0, help="times the clock (default: 60)")
+    add_run_options(parser, "rehearsals")
+    _add_error_options(parser)
+    parser.add_argument(
+        "--again", type=Path, metavar="DIR", help="evaluate the finished rehearsal in DIR, run none"
+    )
+    _add_code_options(parser)
+    parser.set_defaults(run=_run, usage_error=parser.error)
+
+
+def add_run_options(parser: argparse.ArgumentParser, folder: str) -> None:
+    """Configs, candles, pairs and beginning of a run, and the folder of ``--userdir`` for it."""
     add_locations(parser, several=True)
     parser.add_argument(
         "--datadir", type=Path, metavar="DIR", help="candles (default: the simulated market)"
@@ -37,17 +48,11 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
         "--start",
         type=dt.datetime.fromisoformat,
         metavar="YYYY-MM-DD",
-        help="market date to begin at (default: DAYS before the candles end)",
+        help="market date to begin at (default: so that the run ends with the candles)",
     )
     parser.add_argument(
-        "--folder", type=Path, metavar="DIR", help="default: rehearsals/<now> in --userdir"
+        "--folder", type=Path, metavar="DIR", help=f"default: {folder}/<now> in --userdir"
     )
-    _add_error_options(parser)
-    parser.add_argument(
-        "--again", type=Path, metavar="DIR", help="evaluate the finished rehearsal in DIR, run none"
-    )
-    _add_code_options(parser)
-    parser.set_defaults(run=_run, usage_error=parser.error)
 
 
 def _add_error_options(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,8 @@ import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freqai_signals.commands.locations import add_locations, locations
+from freqai_signals.commands.locations import locations
+from freqai_signals.commands.rehearse import add_run_options
 from freqai_signals.terminal import notify, print_line, table_console
 
 if TYPE_CHECKING:
@@ -32,17 +33,7 @@ def add_soak(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument("--hours", type=float, default=24.0, help="market hours (default: 24)")
     parser.add_argument("--seed", type=int, default=0, help="of what goes wrong (default: 0)")
     parser.add_argument("--speed", type=float, default=120.0, help="times the clock (default: 120)")
-    add_locations(parser, several=True)
-    parser.add_argument(
-        "--datadir", type=Path, metavar="DIR", help="candles (default: the simulated market)"
-    )
-    parser.add_argument("--pairs", nargs="+", default=[], metavar="PAIR", help="whitelist")
-    parser.add_argument(
-        "--start",
-        type=dt.datetime.fromisoformat,
-        metavar="DATE",
-        help="market time to begin at (default: HOURS before the candles end)",
-    )
+    add_run_options(parser, "soaks")
     parser.add_argument(
         "--faults",
         type=float,
@@ -54,9 +45,6 @@ def add_soak(commands: "argparse._SubParsersAction[Any]") -> None:
         "--only", type=int, nargs="+", default=[], metavar="N",
         help="numbers of the injections that happen; the others are left out",
     )  # fmt: skip
-    parser.add_argument(
-        "--folder", type=Path, metavar="DIR", help="default: soaks/<now> in --userdir"
-    )
     _add_repetitions(parser)
     parser.set_defaults(run=_run, usage_error=parser.error)
 
