@@ -100,7 +100,8 @@ def test_market_with_the_default_edge_pays_its_fees(default_edge: dict[str, Any]
 def test_higher_tiers_are_right_more_often(default_edge: dict[str, Any], userdir: Path) -> None:
     report = [sys.executable, "-m", "freqai_signals", "report", "--json", "--userdir", str(userdir)]
     text = subprocess.run(report, cwd=REPO, capture_output=True, text=True, check=True).stdout
-    tiers = json.loads(text)["tiers"]
+    sections = {section["key"]: section for section in json.loads(text)["page"]["sections"]}
+    tiers = {row["tier"]: row for row in sections["tiers"]["tables"]["Tiers"]}
     right = [tiers[name]["right"] for name in ("none", "weak", "medium", "strong")]
     assert all(tiers[name]["rows"] > 200 for name in ("weak", "medium", "strong"))
     assert right == sorted(right)
