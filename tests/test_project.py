@@ -163,7 +163,7 @@ def test_documented_commands_exist(repo: Path, document: str) -> None:
 _FILES_OF_RUNS = (
     "user_data/", "dist/", "benchmarks/results", "models/", "freqaimodels/", "hyperopts/",
     "signals/installed.json", "signals/registry", "signals/models", "signals/reports",
-    "signals/ledger.sqlite", "sandbox/requests.log",
+    "signals/ledger.sqlite", "sandbox/requests.log", "../shared/",
     "strategies/LightGBMSignalStrategy.json",
 )  # fmt: skip
 """What commands write; everything else that a document names must be there."""

@@ -171,11 +171,13 @@ def test_a_damaged_or_foreign_booster_is_trained_again(
 ) -> None:
     request = Request(rows, small())
     alone = to_bytes(train(request, boosters=Boosters(BoosterStore(tmp_path, key=b"ours"))))
-    first, second, *_ = sorted(tmp_path.glob("*.booster"))
-    first.write_bytes(second.read_bytes())
-    second.write_bytes(second.read_bytes()[:-40])
+    files = sorted(tmp_path.glob("*.booster"))
+    contents = [file.read_bytes() for file in files]
+    # One after the other, since some are only asked for where another is gone.
+    for place, file in enumerate(files):
+        file.write_bytes(contents[place - 1] if place % 2 else contents[place][:-40])
     assert to_bytes(train(request, boosters=Boosters(BoosterStore(tmp_path, key=b"ours")))) == alone
-    assert caplog.text.count("its booster is trained again") == 2
+    assert caplog.text.count("its booster is trained again") >= 2
     caplog.clear()
     train(request, boosters=Boosters(BoosterStore(tmp_path, key=b"theirs")))
     assert "not signed by this installation" in caplog.text
