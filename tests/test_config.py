@@ -513,6 +513,7 @@ OLD_DEFAULTS = {
     "decision": {"score_share": None, "score_window_days": 60, "lively_window_days": None},
     "selection": {"methods": ["duplicates", "clusters"], "correlation": 0.8},
     "tuning": {"coarse_step": 4},
+    "exits": {"negative_expected_value": False},
     "weights": {"uniqueness": False, "recency_half_life_days": None, "class_balance": False},
 }
 SWITCHED_ON = {
@@ -521,6 +522,7 @@ SWITCHED_ON = {
     "decision": {"score_share": 0.03, "score_window_days": 30, "lively_window_days": 60},
     "selection": {"methods": ["groups"], "correlation": 0.9},
     "tuning": {"coarse_step": 2},
+    "exits": {"negative_expected_value": True},
     "weights": {"uniqueness": True, "recency_half_life_days": 90, "class_balance": True},
 }
 

@@ -131,8 +131,6 @@ class ExitSettings(Section):
     """Leave on a trusted opposite prediction."""
     opposite_confidence: Fraction = 0.65
     """Confidence that it needs."""
-    negative_expected_value: bool = False
-    """Leave when the expected return of staying is negative."""
     stop_multiple: Annotated[float, Field(gt=0, le=1000)] | None = 3.0
     """Stop, null for none [barrier widths]."""
     profit_multiple: Annotated[float, Field(gt=0, le=1000)] | None = None

@@ -23,6 +23,7 @@ REMOVED: Final[Mapping[str, str]] = {
     "selection.methods": "choosing features by permuted groups and clusters of columns",
     "selection.correlation": "choosing features by permuted clusters of columns",
     "tuning.coarse_step": "scoring parameters on few rows first",
+    "exits.negative_expected_value": "leaving on any opposite prediction (opposite_confidence 0)",
     "decision.lively_window_days": "acting on lively pairs only, a rule of the futures-1h profile,",
 }
 """Key under ``freqai.signals`` to what it did; a section comes after its keys."""

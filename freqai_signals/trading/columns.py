@@ -66,10 +66,9 @@ def exit_columns(
 ) -> pd.DataFrame:
     """``exit_long``, ``exit_short`` and ``exit_tag`` from predictions.
 
-    A trusted prediction of the other direction with at least ``opposite_confidence`` exits a trade,
-    and, with ``negative_expected_value``, any of a model with a proven edge. Filter rules
-    do not apply; an untrusted row, or a frame that lacks columns, gives no exit signal. Without
-    shorts (``can_short`` is false) there are no exit signals for them, also not in charts.
+    A trusted prediction of the other direction with at least ``opposite_confidence`` exits a trade.
+    Filter rules do not apply; an untrusted row, or a frame that lacks columns, gives no exit
+    signal. Without shorts (``can_short`` is false) there are none for them, also not in charts.
     """
     if read.rows is None:
         columns: dict[str, Any] = {"exit_long": 0, "exit_short": 0, "exit_tag": None}
@@ -79,19 +78,14 @@ def exit_columns(
     sure &= rows.confidence >= settings.opposite_confidence
     against_long = sure & (rows.signal == SignalClass.SELL)
     against_short = sure & (rows.signal == SignalClass.BUY) & can_short
-    expected = rows.trusted & rows.proven & settings.negative_expected_value
-    falls = expected & (rows.signal == SignalClass.SELL)
-    rises = expected & (rows.signal == SignalClass.BUY) & can_short
     tag = np.full(len(rows), None, dtype=object)
-    tag[falls | rises] = str(ExitReason.NEGATIVE_EXPECTED_VALUE)
-    # Last, so that an opposite signal is the reason if both apply.
     tag[against_long | against_short] = str(ExitReason.OPPOSITE_SIGNAL)
     # Rows before the first trusted one, which were not read.
     before = np.zeros(first, dtype=np.int64)
     none = np.full(first, None, dtype=object)
     columns = {
-        "exit_long": np.concatenate([before, against_long | falls]),
-        "exit_short": np.concatenate([before, against_short | rises]),
+        "exit_long": np.concatenate([before, against_long]),
+        "exit_short": np.concatenate([before, against_short]),
         "exit_tag": pd.Series(np.concatenate([none, tag]), index=frame.index, dtype=object),
     }
     return pd.DataFrame(columns, index=frame.index)

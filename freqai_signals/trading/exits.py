@@ -18,7 +18,6 @@ class ExitReason(StrEnum):
     PROFIT_BARRIER = "profit_barrier"
     HORIZON = "horizon"
     OPPOSITE_SIGNAL = "opposite_signal"
-    NEGATIVE_EXPECTED_VALUE = "negative_expected_value"
 
 
 @dataclass(frozen=True)

@@ -108,21 +108,17 @@ def test_opposite_prediction_ends_a_trade_by_hand() -> None:
     assert out["exit_tag"].tolist() == ["opposite_signal", None, "opposite_signal", None]
 
 
-def test_expected_value_ends_a_trade_only_if_enabled() -> None:
-    # A sell means a fall, whether or not it would pay its costs.
+def test_any_opposite_prediction_ends_a_trade_at_confidence_0() -> None:
     frame = predictions((0, 0.1, 0.001, 1), (2, 0.1, -0.005, 1), (1, 0.1, 0.0, 1))
     assert not exits(frame)[["exit_long", "exit_short"]].to_numpy().any()
-    out = exits(frame, negative_expected_value=True)
+    out = exits(frame, opposite_confidence=0.0)
     assert out["exit_long"].tolist() == [1, 0, 0]
     assert out["exit_short"].tolist() == [0, 1, 0]
-    assert out["exit_tag"].tolist()[0] == "negative_expected_value"
-    unproven = exits(frame.assign(trade_slope=0.0), negative_expected_value=True)
-    assert not unproven[["exit_long", "exit_short"]].to_numpy().any()
 
 
 @pytest.mark.parametrize("trust", [0, 2])
 def test_untrusted_row_ends_nothing(trust: int) -> None:
-    out = exits(predictions((0, 1.0, 0.1, trust)), negative_expected_value=True)
+    out = exits(predictions((0, 1.0, 0.1, trust)), opposite_confidence=0.0)
     assert not out[["exit_long", "exit_short"]].to_numpy().any()
     assert out["exit_tag"].tolist() == [None]
 
