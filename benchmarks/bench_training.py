@@ -15,7 +15,7 @@ import joblib
 import numpy as np
 
 from benchmarks.harness import ONE_CORE, Timing, measure, print_table, save
-from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.dataset.rows import TrainingRows, unknown_trades
 from freqai_signals.model import booster
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.booster_store import BoosterStore
@@ -38,6 +38,7 @@ def synthetic_rows(count: int, features: int, first: int = 10_000) -> TrainingRo
         start=start,
         event_end=start + 24,
         realised_return=rng.normal(0, 1, count),
+        trade=unknown_trades(count),
         pair=np.zeros(count, dtype=np.int16),
         pairs=("A/USDT",),
     )

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,11 @@ def keep_newest(groups: Iterable[Sequence[Path]], most_bytes: int) -> int:
     """
     known = []
     for group in groups:
-        # Another process may remove files meanwhile.
-        found = [path.stat() for path in group if path.is_file()]
+        found = []
+        for path in group:
+            # Another process may remove files meanwhile.
+            with suppress(FileNotFoundError):
+                found.append(path.stat())
         if found:
             newest = max(item.st_mtime for item in found)
             known.append((newest, sum(item.st_size for item in found), list(group)))

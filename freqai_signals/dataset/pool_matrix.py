@@ -3,6 +3,7 @@
 import logging
 import os
 import tempfile
+import time
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from freqai_signals.dataset.rows import TrainingRows, Window, pool_rows
 logger = logging.getLogger(__name__)
 
 _PREFIX: Final = "rows-"
+_LEFT_BEHIND_SECONDS: Final = 86_400
 
 Mapped = np.memmap[tuple[int, ...], np.dtype[np.float32]]
 
@@ -76,23 +78,14 @@ class PoolMatrix:
             Its features are a part of the matrix, not a copy.
         """
         rows = self._rows
-        inside = np.flatnonzero(window.holds(rows.start, rows.event_end))
+        inside = rows.take(window.holds(rows.start, rows.event_end))
         if not len(inside):
-            return replace(rows.take(np.zeros(len(rows), np.bool_)), pairs=rows.pairs[:1])
-        # A slice where it can be one, and it nearly always can.
-        first, last = int(inside[0]), int(inside[-1]) + 1
-        chosen = slice(first, last) if last - first == len(inside) else inside
-        present = np.unique(rows.pair[chosen])
-        return TrainingRows(
-            rows.features[chosen],
-            rows.names,
-            rows.label[chosen],
-            rows.start[chosen],
-            rows.event_end[chosen],
-            rows.realised_return[chosen],
-            rows.trade[chosen],
-            np.searchsorted(present, rows.pair[chosen]).astype(np.int16),
-            tuple(rows.pairs[index] for index in present),
+            return replace(inside, pairs=rows.pairs[:1])
+        present = np.unique(inside.pair)
+        return replace(
+            inside,
+            pair=np.searchsorted(present, inside.pair).astype(np.int16),
+            pairs=tuple(rows.pairs[index] for index in present),
         )
 
 
@@ -125,8 +118,11 @@ def _remove_left_behind(folder: Path) -> None:
     """Remove files of processes that were killed."""
     for path in folder.glob(f"{_PREFIX}*"):
         owner = path.name.removeprefix(_PREFIX).split("-")[0]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
-            _remove(path)
+        # A process of another container that shares the folder cannot be seen from here.
+        with suppress(OSError):
+            is_old = time.time() - path.stat().st_mtime > _LEFT_BEHIND_SECONDS
+            if is_old and owner.isdigit() and not psutil.pid_exists(int(owner)):
+                path.unlink()
 
 
 def _remove(path: Path) -> None:

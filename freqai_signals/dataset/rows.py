@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,17 +64,21 @@ class TrainingRows:
     def __len__(self) -> int:
         return len(self.label)
 
-    def take(self, mask: NDArray[np.bool_]) -> "TrainingRows":
-        """The rows where ``mask`` is true."""
+    def take(self, chosen: NDArray[Any]) -> "TrainingRows":
+        """The rows where a mask is true, or those at some positions; no copy if they are a run."""
+        places = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen
+        first = int(places[0]) if len(places) else 0
+        is_run = np.array_equal(places, np.arange(first, first + len(places)))
+        part: Any = slice(first, first + len(places)) if is_run else places
         return TrainingRows(
-            self.features[mask],
+            self.features[part],
             self.names,
-            self.label[mask],
-            self.start[mask],
-            self.event_end[mask],
-            self.realised_return[mask],
-            self.trade[mask],
-            self.pair[mask],
+            self.label[part],
+            self.start[part],
+            self.event_end[part],
+            self.realised_return[part],
+            self.trade[part],
+            self.pair[part],
             self.pairs,
         )
 
@@ -93,18 +98,18 @@ class TrainingRows:
         return self._digest
 
     @cached_property
-    def _digest(self) -> str:
+    def learning_digest(self) -> str:
+        """SHA-256 of what probabilities are learned from: all but what trades and labels return."""
         # With the shape, since arrays of another shape may have the same bytes.
         sha = hashlib.sha256(repr((self.names, self.pairs, self.features.shape)).encode())
-        for array in (
-            self.features,
-            self.label,
-            self.start,
-            self.event_end,
-            self.realised_return,
-            self.trade,
-            self.pair,
-        ):
+        for array in (self.features, self.label, self.start, self.event_end, self.pair):
+            sha.update(np.ascontiguousarray(array).data)
+        return sha.hexdigest()
+
+    @cached_property
+    def _digest(self) -> str:
+        sha = hashlib.sha256(self.learning_digest.encode())
+        for array in (self.realised_return, self.trade):
             sha.update(np.ascontiguousarray(array).data)
         return sha.hexdigest()
 

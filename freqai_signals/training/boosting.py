@@ -31,10 +31,6 @@ class NotTrainedError(RuntimeError):
     """Boosters that could not be trained, though the rows suffice; the message says why."""
 
 
-class _NotStoredError(LookupError):
-    """A booster is not stored."""
-
-
 @dataclass(frozen=True)
 class Chain:
     """The boosters at one place of one head: each is trained after the one that it depends on.
@@ -68,8 +64,9 @@ class WindowBoosters:
 
 @dataclass(frozen=True)
 class _Place:
-    """Objective, target, rows and parameters of one booster of a head."""
+    """What one booster of a head predicts, from which rows, with which parameters."""
 
+    name: str
     objective: booster.Objective
     target: NDArray[np.int8]
     rows: BoolArray
@@ -80,13 +77,13 @@ class _Place:
 def _places(rows: TrainingRows, settings: SignalSettings) -> list[_Place]:
     default, everything = settings.booster, np.ones(len(rows), dtype=np.bool_)
     if settings.model.kind == "multiclass":
-        return [_Place(booster.MULTICLASS, rows.label, everything, default)]
+        return [_Place("classes", booster.MULTICLASS, rows.label, everything, default)]
     moved = rows.label != SignalClass.HOLD
     bought = (rows.label == SignalClass.BUY).astype(np.int8)
     slower = default.model_copy(update=settings.direction.model_dump(exclude={"rounds"}))
     return [
-        _Place(booster.BINARY, moved.astype(np.int8), everything, default),
-        _Place(booster.BINARY, bought, moved, slower, settings.direction.rounds),
+        _Place("move", booster.BINARY, moved.astype(np.int8), everything, default),
+        _Place("direction", booster.BINARY, bought, moved, slower, settings.direction.rounds),
     ]
 
 
@@ -111,9 +108,9 @@ class WindowTask:
 
     @property
     def key(self) -> str:
-        """Digest of the rows and their parts."""
-        sha = hashlib.sha256(self.rows.digest().encode())
-        for mask in (self.split.past, self.split.tail, self.split.early):
+        """Digest of the rows, of those that bins are made from, and of the hold-out."""
+        sha = hashlib.sha256(self.rows.learning_digest.encode())
+        for mask in (self.split.past, self.split.tail):
             sha.update(np.packbits(mask).tobytes())
         return sha.hexdigest()
 
@@ -139,7 +136,6 @@ class WindowTrainer:
         self._places = _places(task.rows, task.settings)
         self._key = task.key
         self._lock = Lock()
-        self._trains = True
 
     @cached_property
     def _binned(self) -> booster.BinnedRows:
@@ -148,75 +144,88 @@ class WindowTrainer:
 
     def chain(self, seed: int, place: int) -> Chain:
         """The boosters of a chain, each loaded where it is stored."""
-        task, chosen = self._task, self._places[place]
-        model, split = task.settings.model, task.split
+        chosen = self._places[place]
         stopped = self._stopped(chosen, seed)
-        refitted = early = None
-        if model.refit:
-            rounds = max(1, round(stopped.best_rounds * model.refit_factor))
-            refitted = self._fitted(chosen, seed, rounds, np.ones(len(task.rows), np.bool_))
-        if split.early.any():
-            # The hold-out that chose these rounds lies after both parts, so on none of them.
-            early = self._fitted(chosen, seed, stopped.best_rounds, split.early)
-        return Chain(stopped, refitted, early)
+        later = [
+            None if rows is None else self._fitted(chosen, seed, rounds, rows)
+            for rounds, rows in self._later(stopped)
+        ]
+        return Chain(stopped, *later)
 
     def is_stored(self, seed: int, place: int) -> bool:
-        """Whether all boosters of a chain are in the store."""
-        self._trains = False
-        try:
-            self.chain(seed, place)
-        except _NotStoredError:
-            return False
-        finally:
-            self._trains = True
-        return True
+        """Whether all boosters of a chain are in the store; only the first of them is read."""
+        store, chosen = self._task.store, self._places[place]
+        stopped = store.load(self._stopped_key(chosen, seed)) if store is not None else None
+        return (
+            store is not None
+            and stopped is not None
+            and all(
+                store.holds(self._fitted_key(chosen, seed, rounds, rows))
+                for rounds, rows in self._later(stopped)
+                if rows is not None
+            )
+        )
+
+    def _later(self, stopped: booster.Fitted) -> list[tuple[int, BoolArray | None]]:
+        """Rounds and rows of the refitted and of the early booster; no rows where there is none."""
+        model, early = self._task.settings.model, self._task.split.early
+        refit_rounds = max(1, round(stopped.best_rounds * model.refit_factor))
+        everything = np.ones(len(self._task.rows), np.bool_)
+        return [
+            (refit_rounds, everything if model.refit else None),
+            # The hold-out that chose these rounds lies after both parts, so on none of them.
+            (stopped.best_rounds, early if early.any() else None),
+        ]
+
+    def _patience(self, place: _Place) -> int:
+        """Rounds without progress that stop a booster; more for a lower learning rate."""
+        settings = self._task.settings
+        factor = settings.booster.learning_rate / place.settings.learning_rate
+        return max(1, round(settings.model.early_stopping_rounds * factor))
 
     def _stopped(self, place: _Place, seed: int) -> booster.Fitted:
-        settings, past = self._task.settings, self._task.split.past
-        # More patience for a lower learning rate.
-        factor = settings.booster.learning_rate / place.settings.learning_rate
-        patience = max(1, round(settings.model.early_stopping_rounds * factor))
-
         def train() -> booster.Fitted:
-            tail = self._task.split.tail
+            split = self._task.split
             fitted = booster.fit_early_stopping(
-                self._sample(place, past), self._sample(place, tail),
-                _parameters(place, seed), place.settings.rounds, patience,
+                self._sample(place, split.past), self._sample(place, split.tail),
+                _parameters(place, seed), place.settings.rounds, self._patience(place),
             )  # fmt: skip
             # Direction is so faint on real candles that early stopping stops by chance.
             if fitted.best_rounds < place.min_rounds:
-                return self._fitted(place, seed, place.min_rounds, past)
+                return self._fitted(place, seed, place.min_rounds, split.past)
             return fitted
 
-        recipe = ["stopped", place.settings.rounds, patience, place.min_rounds]
-        return self._kept([*recipe, *_described(place, seed)], train)
+        return self._kept(self._stopped_key(place, seed), train)
 
     def _fitted(self, place: _Place, seed: int, rounds: int, rows: BoolArray) -> booster.Fitted:
         def train() -> booster.Fitted:
             return booster.fit_rounds(self._sample(place, rows), _parameters(place, seed), rounds)
 
+        return self._kept(self._fitted_key(place, seed, rounds, rows), train)
+
+    def _stopped_key(self, place: _Place, seed: int) -> str:
+        recipe = ["stopped", place.settings.rounds, self._patience(place), place.min_rounds]
+        return self._digest([*recipe, *_described(place, seed)])
+
+    def _fitted_key(self, place: _Place, seed: int, rounds: int, rows: BoolArray) -> str:
         which = hashlib.sha256(np.packbits(rows).tobytes()).hexdigest()
-        return self._kept(["fitted", rounds, which, *_described(place, seed)], train)
+        return self._digest(["fitted", rounds, which, *_described(place, seed)])
+
+    def _digest(self, recipe: Sequence[Any]) -> str:
+        return digest([self._key, *recipe, code_digest(), library_versions()])
 
     def _sample(self, place: _Place, rows: BoolArray) -> booster.Sample:
         with self._lock:
             binned = self._binned
         return binned.sample(rows & place.rows, place.target)
 
-    def _kept(self, recipe: Sequence[Any], train: Any) -> booster.Fitted:
-        """The stored booster of a recipe, else a trained one, stored."""
+    def _kept(self, key: str, train: Callable[[], booster.Fitted]) -> booster.Fitted:
+        """The stored booster of a key, else a trained one, stored."""
         store = self._task.store
-        key = digest([self._key, *recipe, code_digest(), library_versions()])
-        found = store.load(key) if store is not None else None
-        if found is not None:
-            return found
-        if not self._trains:
-            raise _NotStoredError(key)
-        trained = train()
         if store is None:
             # As a reader of a stored one gets it.
-            return booster.from_text(booster.to_text(trained))
-        return store.save(key, trained)
+            return booster.from_text(booster.to_text(train()))
+        return store.load(key) or store.save(key, train())
 
 
 def _parameters(place: _Place, seed: int) -> dict[str, Any]:
@@ -227,7 +236,7 @@ def _described(place: _Place, seed: int) -> list[Any]:
     """What the boosters of a place depend on beside rows and rounds; not the number of threads."""
     parameters = _parameters(place, seed)
     parameters.pop("num_threads")
-    return [place.objective.name, parameters]
+    return [place.name, parameters]
 
 
 def fit_window(task: WindowTask, workers: int = 1) -> WindowBoosters:

@@ -112,7 +112,9 @@ def train(
         return replace(untrained, card=replace(card, reason=reason))
 
     # On the past only: the hold-out must not take part in the choice.
-    card, kept = _select_features(card, past, request)
+    # A first model's past predictions, of the end of that past, must not take part either.
+    choosing = rows.take(split.early) if split.early.any() else past
+    card, kept = _select_features(card, choosing, request)
     window = _Window(*(part.columns(kept) for part in (rows, past, tail)))
     how = boosters or Boosters()
     try:
@@ -122,7 +124,7 @@ def train(
     if fitted.early:
         end = window.rows.take(split.end)
         raw = raw_mean(fitted.early, end.features)
-        before = PastPredictions().extended(end, raw, ranks(raw), settings)
+        before = PastPredictions().extended(end, raw, raw.argmax(axis=1), ranks(raw), settings)
     held_out, calibrated = _held_out_fit(window, fitted, settings, before)
     fit = _refitted(held_out, fitted, window)
     held = Holdout.of(window.past, window.tail, calibrated)

@@ -30,12 +30,16 @@ class PastPredictions:
         self,
         rows: TrainingRows,
         raw: Probabilities,
+        signal: NDArray[np.intp],
         confidence: NDArray[np.float64],
         settings: SignalSettings,
     ) -> "PastPredictions":
-        """With later rows: their probabilities before calibration and their confidence."""
+        """With later rows: probabilities before calibration, class predicted and its confidence.
+
+        Only these rows can close a trade, so of the strategy's candles every ``row_step``-th.
+        """
         ends = rows.start + settings.label_horizon_candles
-        returns = _returns(rows, raw, confidence, settings)
+        returns = _returns(rows, signal, confidence, settings)
         return PastPredictions(
             self.directions.extended(rows.event_end, rows.label, raw),
             self.trades.extended(ends, raw, rows.trade[:, _SCALE], returns),
@@ -61,10 +65,13 @@ def of_earlier_model(
     has_features = set(previous.names) <= set(later.names)
     if previous.fit is None or not has_features or not len(later):
         return past
-    # Raw, since the slopes of calibration are fitted on them.
-    raw = previous.fit.raw(later.columns(previous.names).features)
-    confidence = previous.fit.margins.percentile(previous.fit.calibrator(raw))
-    return past.extended(later, raw, confidence, settings)
+    features, fit = later.columns(previous.names).features, previous.fit
+    # Raw, since the slopes of calibration are fitted on them; the strategy acts on calibrated ones.
+    raw = fit.raw(features)
+    stated = fit.calibrator(raw)
+    distance = fit.novelty.distance(features)
+    confidence = fit.margins.percentile(stated) * fit.novelty.confidence_factor(distance)
+    return past.extended(later, raw, stated.argmax(axis=1), confidence, settings)
 
 
 def ranks(raw: Probabilities) -> NDArray[np.float64]:
@@ -83,15 +90,14 @@ def pair_spreads(rows: TrainingRows) -> dict[str, float]:
 
 def _returns(
     rows: TrainingRows,
-    raw: Probabilities,
+    signal: NDArray[np.intp],
     confidence: NDArray[np.float64],
     settings: SignalSettings,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Gross returns of long and short; an opposite prediction among the rows closes a trade."""
     exits = settings.exits
     sure = (confidence >= exits.opposite_confidence) & exits.opposite_signal
-    kind = raw.argmax(axis=1)
-    sells, buys = sure & (kind == SignalClass.SELL), sure & (kind == SignalClass.BUY)
+    sells, buys = sure & (signal == SignalClass.SELL), sure & (signal == SignalClass.BUY)
     long, short = np.full((2, len(rows)), np.nan)
     for pair in np.unique(rows.pair):
         own = rows.pair == pair

@@ -100,10 +100,12 @@ def train_ahead(tasks: Sequence[WindowTask], workers: int) -> int:
     int
         Windows that had boosters to train; 0 if nothing was done.
     """
-    tasks = [task.with_threads(1) for task in tasks]
-    workers = min(workers, sum(len(task.chains()) for task in tasks), _fitting(tasks, workers))
     cells = sum(task.rows.features.size for task in tasks)
     if workers < 2 or cells < _WORTH_CELLS:
+        return 0
+    tasks = [task.with_threads(1) for task in tasks]
+    workers = min(workers, sum(len(task.chains()) for task in tasks), _fitting(tasks, workers))
+    if workers < 2:
         return 0
     jobs = [job for job in _jobs(tasks, workers) if job.missing()]
     if not jobs:

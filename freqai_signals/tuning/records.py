@@ -120,6 +120,8 @@ class TuningRecord:
 def basis_of(pool: Sequence[str], rows: TrainingRows, settings: SignalSettings) -> dict[str, str]:
     """Digests of what parameters apply to: settings that shape a model, features, pool."""
     shaping = Request(rows, settings).model_settings()
+    # Parameters are judged by probabilities, which no exit changes.
+    shaping.pop("exits")
     return {
         **{f"setting {name}": digest(value) for name, value in shaping.items()},
         "setting features": digest(settings.features.model_dump(mode="json")),

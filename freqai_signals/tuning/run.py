@@ -115,7 +115,7 @@ def tune(rows: TrainingRows, settings: SignalSettings, scope: Scope) -> TuningRe
         evidence |= _path_losses("tuned", found.paths) | {"paths": request.rows.paths}
     # The default needs no test, and untested it leaves the level to real candidates.
     if dict(found.parameters) != default:
-        evidence |= _judged(request, found, rows.digest())
+        evidence |= _judged(request, found, rows.learning_digest)
     record = TuningRecord(
         identifier=scope.records.identifier,
         pool=scope.pool,
@@ -177,7 +177,7 @@ def _study_name(
     """Equal only where trials can be compared; the budget may grow."""
     tuning = settings.tuning.model_dump(mode="json")
     parts = {
-        "rows": rows.digest(),
+        "rows": rows.learning_digest,
         "basis": dict(basis),
         "tuning": {name: tuning[name] for name in _COMPARED},
         "code": code_digest(),

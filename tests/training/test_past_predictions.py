@@ -113,12 +113,12 @@ def test_an_opposite_prediction_among_the_rows_closes_a_trade() -> None:
     rows = make_rows(4)
     raw = np.array([[0.1, 0.2, 0.7], [0.7, 0.2, 0.1], [0.1, 0.2, 0.7], [0.2, 0.6, 0.2]])
     sure = np.array([0.9, 0.9, 0.1, 0.9])
-    trades = PastPredictions().extended(rows, raw, sure, small()).trades
+    trades = PastPredictions().extended(rows, raw, raw.argmax(axis=1), sure, small()).trades
     # The long of the first row ends at the entry price of the second, which is its own.
     assert trades.long[0] == 0.0
     assert trades.short[1] == pytest.approx(rows.trade[1, SHORT])
     kept = small(exits={"opposite_signal": False})
-    trades = PastPredictions().extended(rows, raw, sure, kept).trades
+    trades = PastPredictions().extended(rows, raw, raw.argmax(axis=1), sure, kept).trades
     assert trades.long[0] == pytest.approx(rows.trade[0, LONG])
 
 

@@ -1,5 +1,6 @@
 """Boosters of many windows by worker processes: the same bits, whatever happens to them."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from benchmarks.bench_training import synthetic_rows
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.model import booster
 from freqai_signals.model.artefact import to_bytes
@@ -227,3 +229,31 @@ def test_an_error_in_a_worker_leaves_the_windows_to_whoever_asks(
     train_ahead(tasks(windows(), BoosterStore(tmp_path)), 2)
     assert "it goes on one by one" in caplog.text
     assert "no semaphores" in caplog.text
+
+
+def test_boosters_of_equal_parameters_are_kept_apart(tmp_path: Path) -> None:
+    """Move and direction have one objective: their targets and rows tell them apart."""
+    booster = {"learning_rate": 0.1, "feature_fraction": 0.5, "rounds": 20}
+    alike = {"learning_rate": 0.1, "feature_fraction": 0.5, "rounds": 20}
+    request = Request(make_rows(1500), small({}, booster, direction=alike))
+    alone = to_bytes(train(request))
+    assert to_bytes(train(request, boosters=Boosters(BoosterStore(tmp_path)))) == alone
+    assert to_bytes(train(request, boosters=Boosters(BoosterStore(tmp_path)))) == alone
+
+
+def test_boosters_depend_neither_on_trades_nor_on_who_is_first(
+    tmp_path: Path, nothing_trains: Callable[[], None]
+) -> None:
+    (request, *_) = windows()
+    store = BoosterStore(tmp_path)
+    boosting.fit_window(boosters_ahead(request, True, store))  # type: ignore[arg-type]
+    nothing_trains()
+    other = dataclasses.replace(request.rows, trade=request.rows.trade + 1.0)
+    again = Request(other, request.settings)
+    assert boosting.fit_window(boosters_ahead(again, False, store)).early == ()  # type: ignore[arg-type]
+
+
+def test_rows_of_the_benchmark_train(rows: TrainingRows) -> None:
+    made = synthetic_rows(1500, 20)
+    assert made.trade.shape[1] == rows.trade.shape[1]
+    assert train(Request(made, small())).fit is not None

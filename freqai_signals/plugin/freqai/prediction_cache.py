@@ -54,7 +54,7 @@ class Recipe:
     Attributes
     ----------
     settings
-        All but decisions, sizing and exits count.
+        All but decisions and sizing count.
     pair
         Full name: FreqAI's own file name forgets the quote currency.
     pool
