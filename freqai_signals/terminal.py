@@ -1,6 +1,7 @@
 """The one printer of tables and JSON: what the package's commands show."""
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -216,8 +217,16 @@ def fitting(
 
 
 def print_json(content: Any) -> None:
-    """JSON for programs; without colours in a pipe, never wrapped."""
-    Console(soft_wrap=True).print_json(json.dumps(content, default=str, allow_nan=False))
+    """JSON for programs; without colours in a pipe, never wrapped. Null for what is no number."""
+    Console(soft_wrap=True).print_json(json.dumps(_finite(content), default=str, allow_nan=False))
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def _least(column: TableColumn, rows: Sequence[Mapping[str, Any]]) -> int:

@@ -110,9 +110,10 @@ def test_json_is_whole_in_a_pipe(
     assert json.loads(capsys.readouterr().out) == content
 
 
-def test_json_refuses_what_programs_cannot_read() -> None:
-    with pytest.raises(ValueError, match="JSON"):
-        print_json({"skill": float("nan")})
+def test_json_holds_null_for_what_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"auc": float("nan"), "rows": [1.5, float("inf"), {"none": None}]})
+    found = json.loads(capsys.readouterr().out)
+    assert found == {"auc": None, "rows": [1.5, None, {"none": None}]}
 
 
 def test_times_are_in_utc_wherever_they_come_from() -> None:

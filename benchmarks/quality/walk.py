@@ -24,7 +24,7 @@ from freqai_signals.dataset.pair_tables import Table, training_rows
 from freqai_signals.dataset.rows import TrainingRows, Window
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.promotion import window_serving
-from freqai_signals.report.data.climatology import climatology, volatility_and_time
+from freqai_signals.report.data.climatology import climatology_within, volatility_and_time
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
     EVENT_END_COLUMN,
@@ -246,7 +246,7 @@ def _climatology_step(
     origin = int(table.numbers[0])
     window = _window(variant.settings, test_window[0])
     begin = ONE_CORE()
-    stated = climatology(
+    stated = climatology_within(
         volatility_and_time(candles),
         table.labels[LABEL_COLUMN].to_numpy(np.float64),
         table.labels[EVENT_END_COLUMN].to_numpy(np.float64),

@@ -1,18 +1,22 @@
-"""What the hour and the recent volatility alone say about a class: the least that a model adds to.
+"""What the clock and recent volatility alone say about a class: the least that a model adds to.
 
 A model beats the class prior by knowing that the market is livelier at some hours and after lively
-ones, which needs no model. Class shares by hour of the day and fifth of volatility are the baseline
-that meteorology calls climatology; what a model is worth begins above it.
+ones, which needs no model: a multinomial logistic regression on a few such numbers knows it too.
+Meteorology calls that baseline climatology; what a model is worth begins above it.
 """
 
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from freqai_signals.dataset.features import feature_groups
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.metrics import (
+    Labels,
     MeanTest,
     Probabilities,
     candle_means,
@@ -24,54 +28,56 @@ from freqai_signals.schema import CLASS_COUNT
 from freqai_signals.settings import SignalSettings
 
 SIGNIFICANCE: Final = 0.05
-_FIFTHS: Final = 5
-_HOURS: Final = 24
-# A cell of few rows is drawn to the prior with the weight of this many.
-_PRIOR_ROWS: Final = 50.0
+FITTED_ROWS: Final = 2000
+"""Rows that a regression is fitted on, about: enough for a few numbers."""
+
+_FEWEST_ROWS: Final = 100
+_GROUPS: Final = ("volatility", "calendar")
 
 
-def climatology(past: TrainingRows, rows: TrainingRows, settings: SignalSettings) -> Probabilities:
-    """Class shares of ``past`` in the hour and fifth of volatility of each of the ``rows``.
+def climatology(
+    numbers: NDArray[np.floating], labels: Labels, wanted: NDArray[np.floating]
+) -> Probabilities:
+    """Class probabilities by a logistic regression.
 
     Parameters
     ----------
-    past
-        Rows whose outcomes are known; the fifths are theirs too.
-    rows
-        Rows to predict, with the same features.
-    settings
-        Candle length, and which features are of volatility: the first of them is used, the hour
-        alone without any.
+    numbers, labels
+        Shapes ``(n, k)``, finite, and ``(n,)``: rows whose outcomes are known.
+    wanted
+        Shape ``(m, k)``: rows to state probabilities of.
 
     Returns
     -------
     numpy.ndarray
-        Shape ``(n, 3)``.
+        Shape ``(m, 3)``; the smoothed class shares where a class is missing, rows are fewer than
+        100, there is no number, or one of the row's is not finite.
     """
-    group_of = feature_groups(settings)
-    names = [name for name in past.names if group_of.get(name) == "volatility"]
-    column = past.names.index(names[0]) if names else -1
-    edges = np.empty(0)
-    if names:
-        edges = np.quantile(past.features[:, column], np.arange(1, _FIFTHS) / _FIFTHS)
-
-    def cells(part: TrainingRows) -> NDArray[np.int64]:
-        hour = part.start * settings.candle_seconds // 3600 % _HOURS
-        fifth = np.searchsorted(edges, part.features[:, column], side="right")
-        return np.asarray(hour * _FIFTHS + fifth, dtype=np.int64)
-
-    counts = np.zeros((_HOURS * _FIFTHS, CLASS_COUNT))
-    np.add.at(counts, (cells(past), past.label.astype(np.intp)), 1.0)
-    shares = counts + _PRIOR_ROWS * class_prior(past.label)
-    shares /= shares.sum(axis=1, keepdims=True)
-    return np.asarray(shares[cells(rows)])
+    stated = np.tile(class_prior(labels), (len(wanted), 1))
+    usable = np.isfinite(wanted).all(axis=1)
+    enough = len(labels) >= _FEWEST_ROWS and len(np.unique(labels)) == CLASS_COUNT
+    if not (enough and numbers.shape[1] and usable.any()):
+        return stated
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+    model.fit(numbers, labels)
+    stated[usable] = model.predict_proba(wanted[usable])
+    return stated
 
 
 def gain_over_climatology(
     past: TrainingRows, tail: TrainingRows, calibrated: Probabilities, settings: SignalSettings
 ) -> tuple[float, MeanTest]:
-    """Skill over climatology on the hold-out, and a test of the gain a candle (nats)."""
-    losses = log_losses(tail.label, climatology(past, tail, settings))
+    """Skill over climatology on the hold-out, and a test of the gain a candle (nats).
+
+    Climatology has the features of the groups ``volatility`` and ``calendar``, of ``past`` alone.
+    """
+    group_of = feature_groups(settings)
+    columns = [i for i, name in enumerate(past.names) if group_of.get(name) in _GROUPS]
+    thinned = slice(None, None, max(len(past) // FITTED_ROWS, 1))
+    stated = climatology(
+        past.features[thinned][:, columns], past.label[thinned], tail.features[:, columns]
+    )
+    losses = log_losses(tail.label, stated)
     gains = losses - log_losses(tail.label, calibrated)
     days = (int(tail.start[-1]) - int(tail.start[0]) + 1) / settings.candles_per_day
     skill = float(gains.mean() / losses.mean())

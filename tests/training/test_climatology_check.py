@@ -1,4 +1,4 @@
-"""Class shares by hour and volatility: what they are, and that they come from the past only."""
+"""Climatology: what it knows, and that it comes from the past only."""
 
 from dataclasses import replace
 
@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from freqai_signals.dataset.features import feature_groups
-from freqai_signals.metrics import class_prior, log_loss
-from freqai_signals.training.climatology_check import climatology, gain_over_climatology
+from freqai_signals.metrics import class_prior, log_loss, log_losses
+from freqai_signals.training.climatology_check import (
+    FITTED_ROWS,
+    climatology,
+    gain_over_climatology,
+)
 from tests.registry.gate_rows import make_rows, small_settings
 
 SETTINGS = small_settings()
@@ -23,32 +27,47 @@ def rows(days: int, first: int = 0):  # type: ignore[no-untyped-def]
     return replace(made, names=("%-a", VOLATILITY, "%-c", "%-d"), label=label)
 
 
-def test_it_knows_lively_hours_and_lively_candles() -> None:
+def stated(past, later):  # type: ignore[no-untyped-def]
+    """Of a regression on volatility alone."""
+    return climatology(past.features[:, [1]], past.label, later.features[:, [1]])
+
+
+def test_it_knows_lively_candles() -> None:
     past, later = rows(100), rows(20, 100)
-    found = climatology(past, later, SETTINGS)
+    found = stated(past, later)
     assert found.sum(axis=1) == pytest.approx(1.0)
     prior = np.broadcast_to(class_prior(past.label), found.shape)
-    assert log_loss(later.label, found) < 0.7 * log_loss(later.label, prior)
-    quiet = replace(past, names=("%-a", "%-b", "%-c", "%-d"))
-    by_hour = climatology(quiet, replace(later, names=quiet.names), SETTINGS)
-    assert len(np.unique(by_hour[:, 1])) <= 24
-    assert log_loss(later.label, found) < log_loss(later.label, by_hour)
+    assert log_loss(later.label, found) < 0.95 * log_loss(later.label, prior)
+    unknown = later.features[:3, [1]].copy()
+    unknown[0] = np.nan
+    first, *_ = climatology(past.features[:, [1]], past.label, unknown)
+    np.testing.assert_array_equal(first, class_prior(past.label))
+
+
+def test_without_a_number_or_a_class_it_is_the_prior() -> None:
+    past, later = rows(100), rows(20, 100)
+    for columns, label in (([], past.label), ([1], np.minimum(past.label, 1))):
+        found = climatology(past.features[:, columns], label, later.features[:, columns])
+        np.testing.assert_array_equal(found, np.tile(class_prior(label), (len(later), 1)))
 
 
 def test_outcomes_to_be_predicted_are_not_used() -> None:
     past, later = rows(100), rows(20, 100)
-    other = replace(later, label=np.zeros_like(later.label))
-    np.testing.assert_array_equal(
-        climatology(past, later, SETTINGS), climatology(past, other, SETTINGS)
-    )
-    some = np.arange(len(later)) < 50
-    np.testing.assert_array_equal(
-        climatology(past, later.take(some), SETTINGS), climatology(past, later, SETTINGS)[some]
-    )
+    calibrated = np.tile(class_prior(past.label), (len(later), 1))
+    some = later.take(np.arange(len(later)) < 200)
+    skill, _ = gain_over_climatology(past, some, calibrated[:200], SETTINGS)
+    losses = log_losses(some.label, stated(thinned(past), some))
+    gains = losses - log_losses(some.label, calibrated[:200])
+    assert skill == pytest.approx(gains.mean() / losses.mean())
+
+
+def thinned(past):  # type: ignore[no-untyped-def]
+    return past.take(np.arange(len(past)) % max(len(past) // FITTED_ROWS, 1) == 0)
 
 
 def test_climatology_gains_nothing_over_itself() -> None:
     past, later = rows(100), rows(20, 100)
-    skill, test = gain_over_climatology(past, later, climatology(past, later, SETTINGS), SETTINGS)
-    assert (skill, test.mean) == (0.0, 0.0)
-    assert test.bound(0.05) <= 0
+    own = stated(thinned(past), later)
+    skill, test = gain_over_climatology(past, later, own, SETTINGS)
+    assert (skill, test.mean) == pytest.approx((0.0, 0.0), abs=1e-12)
+    assert test.bound(0.05) <= 1e-9

@@ -34,6 +34,7 @@ from freqai_signals.schema import (
     REALISED_RETURN_COLUMN,
     REASON_COLUMN,
     STRENGTH_COLUMN,
+    TRADE_COST_COLUMN,
     TRUST_COLUMN,
     SignalClass,
 )
@@ -151,6 +152,7 @@ def _observations(run: Run, models: RunModels) -> tuple[pd.DataFrame, pd.DataFra
         if len(rows)
         else pd.Categorical([]),
     }
+    cost = float(run.facts["round_trip_cost"])
     # Decisions begin at -1 (none), categories at 0.
     signal = rows[DECISION_SIGNAL_COLUMN].to_numpy(np.int64) + 1
     predictions = pd.DataFrame(
@@ -162,13 +164,13 @@ def _observations(run: Run, models: RunModels) -> tuple[pd.DataFrame, pd.DataFra
             **{name: rows[name] for name in (*PROBA_COLUMNS, *PRIOR_COLUMNS)},
             "confidence": rows[CONFIDENCE_COLUMN],
             "expected_return": rows[EXPECTED_RETURN_COLUMN],
+            "cost": rows.get(TRADE_COST_COLUMN, cost),
             "signal": pd.Categorical.from_codes(signal, pd.Index(_SIGNALS)),
             "strength": rows[STRENGTH_COLUMN].astype(np.int8),
             "reason": rows[REASON_COLUMN].astype("category"),
             **{name: rows[name] for name in BASELINE_COLUMNS if name in rows},
         }
     )
-    cost = float(run.facts["round_trip_cost"])
     gross = rows[REALISED_RETURN_COLUMN].to_numpy(np.float64)
     # For records of format 1.
     absent = pd.Series(pd.NaT, index=rows.index)

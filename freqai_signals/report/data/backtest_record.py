@@ -125,6 +125,7 @@ class BacktestRecord:
     pairs: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     _files: dict[str, str] = field(default_factory=dict, init=False)
+    _look: list[Look] = field(default_factory=list, init=False)
 
     @classmethod
     def of(
@@ -185,7 +186,11 @@ class BacktestRecord:
         write_atomically(self.folder / RUN_FILE, json.dumps(facts, indent=1).encode())
         if len(self._files) == 1:
             self._forget_earlier()
-            self._count_look(rows)
+        if len(rows) and not self._look:
+            first, last = (int(rows["date"].iloc[place].timestamp()) for place in (0, -1))
+            self._look.append(Look("backtest", first, last))
+            # The folder is signals/reports/IDENTIFIER.
+            add_look(self.folder.parents[2], self._look[0])
 
     def _add_features(self, name: str, frame: pd.DataFrame, features: pd.DataFrame | None) -> None:
         """Features of signals and of a sample as they were, those of all rows as a shift a day."""
@@ -203,12 +208,6 @@ class BacktestRecord:
         write_atomically(self.folder / _features_of(name), feather(kept.reset_index(drop=True)))
         shift = feature_shift(frame.loc[predicted, "date"], features.loc[predicted])
         write_atomically(self.folder / _shift_of(name), feather(shift))
-
-    def _count_look(self, rows: pd.DataFrame) -> None:
-        """Write down that this span was looked at; the folder is signals/reports/IDENTIFIER."""
-        if len(rows):
-            first, last = (int(rows["date"].iloc[place].timestamp()) for place in (0, -1))
-            add_look(self.folder.parents[2], Look("backtest", first, last))
 
     def _forget_earlier(self) -> None:
         """Remove files of an earlier backtest: pairs that this one may not have."""

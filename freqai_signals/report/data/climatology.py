@@ -11,12 +11,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from freqai_signals.dataset.rows import Window
-from freqai_signals.metrics import Labels, Probabilities, class_prior
+from freqai_signals.metrics import Probabilities
 from freqai_signals.schema import (
     CLASS_COUNT,
     EVENT_END_COLUMN,
@@ -24,16 +21,13 @@ from freqai_signals.schema import (
     OUTCOME_COLUMN,
 )
 from freqai_signals.settings import SignalSettings
+from freqai_signals.training.climatology_check import FITTED_ROWS, climatology
 
 SPANS: Final = (12, 72, 288, 2016)
 """Candles over which volatility is taken: an hour, six, a day and a week of five minutes."""
 
 BASELINE_COLUMNS: Final = ("climatology_sell", "climatology_hold", "climatology_buy")
 """What volatility and time alone state, in a backtest's record."""
-
-_FEWEST_ROWS: Final = 100
-_BASELINE_ROWS: Final = 2000
-"""Rows a window that a backtest's regression is fitted on: enough for seven numbers."""
 
 _SMALLEST: Final = 1e-12
 
@@ -67,7 +61,7 @@ def volatility_and_time(candles: pd.DataFrame) -> NDArray[np.float64]:
     )
 
 
-def climatology(
+def climatology_within(
     numbers: NDArray[np.float64],
     labels: NDArray[np.float64],
     event_end: NDArray[np.float64],
@@ -90,22 +84,13 @@ def climatology(
     Returns
     -------
     numpy.ndarray
-        Shape ``(len(wanted), 3)``; the smoothed class shares of the window where a class is missing
-        from it, rows are fewer than 100, or a number is not known yet.
+        Shape ``(len(wanted), 3)``.
     """
     place = np.arange(len(numbers))
     known = np.isfinite(labels) & np.isfinite(event_end) & np.isfinite(numbers).all(axis=1)
     ends = np.where(known, event_end, np.iinfo(np.int32).max).astype(np.int64)
     rows = known & window.holds(place, ends)
-    happened: Labels = labels[rows].astype(np.int8)
-    stated = np.tile(class_prior(happened), (len(wanted), 1))
-    usable = np.isfinite(numbers[wanted]).all(axis=1)
-    if len(happened) < _FEWEST_ROWS or len(np.unique(happened)) < CLASS_COUNT or not usable.any():
-        return stated
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
-    model.fit(numbers[rows], happened)
-    stated[usable] = model.predict_proba(numbers[wanted][usable])
-    return np.asarray(stated)
+    return climatology(numbers[rows], labels[rows].astype(np.int8), numbers[wanted])
 
 
 def climatology_of(frame: pd.DataFrame, settings: SignalSettings) -> Probabilities:
@@ -137,7 +122,9 @@ def climatology_of(frame: pd.DataFrame, settings: SignalSettings) -> Probabiliti
     for first, stop in itertools.pairwise(edges):
         if ids[first] <= 0 or first == 0:
             continue
-        step = max(min(days, first) // _BASELINE_ROWS, 1)
+        step = max(min(days, first) // FITTED_ROWS, 1)
         window = Window(max(first - days, 0), first, settings.label_horizon_candles, step)
-        stated[first:stop] = climatology(numbers, labels, ends, window, np.arange(first, stop))
+        stated[first:stop] = climatology_within(
+            numbers, labels, ends, window, np.arange(first, stop)
+        )
     return stated

@@ -13,7 +13,7 @@ PREDICTION_COLUMNS: Final = (
     *("pair", "date", "model_version", "kind", "trusted", "predicted"),
     *PROBA_COLUMNS,
     *PRIOR_COLUMNS,
-    *("confidence", "expected_return", "signal", "strength", "reason"),
+    *("confidence", "expected_return", "cost", "signal", "strength", "reason"),
 )
 OUTCOME_COLUMNS: Final = (
     *("pair", "date", "model_version", "outcome", "known_at", "gross_return", "net_return"),
@@ -55,13 +55,13 @@ class SignalFrames:
         rows of one kind were acted on as they came: ``backtest`` or ``live``), the predicted class,
         three calibrated probabilities, the class shares of the model's training rows
         (``prior_*``) and, of a backtest, what volatility and time alone state
-        (``climatology_*``), ``confidence``, ``expected_return`` after costs, the emitted ``signal``
-        (``sell``, ``hold``, ``buy`` or empty), its ``strength`` 0 to 3 and the ``reason`` why there
-        was none. Known at the candle's close.
+        (``climatology_*``), ``confidence``, ``expected_return`` after costs and that ``cost``, the
+        emitted ``signal`` (``sell``, ``hold``, ``buy`` or empty), its ``strength`` 0 to 3 and the
+        ``reason`` why there was none. Known at the candle's close.
     outcomes
         The same keys and index where the outcome is known: the class, when it was ``known_at`` (NaT
         in records of versions that did not keep it), ``gross_return`` of the price over the label's
-        event, and ``net_return`` after costs of the predicted action (0 for a hold).
+        event, and ``net_return`` after costs of the trade on the predicted action (0 for a hold).
     signals
         Emitted predictions with what came of them; NaN where that is not known yet.
     trades
@@ -72,8 +72,7 @@ class SignalFrames:
         gate's ``verdict``, and when it predicted first and last.
     feature_groups
         A row per model and group: its share of ``gain`` of the trees, and of ``shap``, mean
-        absolute contribution to the direction of a sample of predicted rows, and its permutation
-        importance ``worth`` from feature selection (NaN where not at hand).
+        absolute contribution to the direction of a sample of predicted rows.
     events
         What happened to models and detectors: ``date``, ``what``, ``subject``, ``detail``.
     drift

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-RESAMPLES: Final = 500
+RESAMPLES: Final = 1000
 FEWEST_BLOCKS: Final = 5
 """With fewer blocks no interval is given: it would be too narrow."""
 
@@ -34,7 +34,7 @@ class DayBlocks:
     """Rows grouped into blocks of consecutive UTC days, over all pairs.
 
     Outcomes of neighbouring candles overlap, pairs move together and calm and lively hours come in
-    a row, so rows of a day hold far less than their number; days are nearly independent.
+    a row, so rows of a day hold far less than their number.
 
     Parameters
     ----------

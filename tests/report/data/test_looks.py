@@ -12,7 +12,7 @@ from freqai_signals.report.data.backtest_frames import run_frames
 from freqai_signals.report.data.backtest_record import BacktestRecord, read_run
 from freqai_signals.report.data.looks import Look, add_look, looks_at, looks_folder, read_looks
 from freqai_signals.report.page.page_data import PageData
-from freqai_signals.report.page.parts.overview_sections import facts_section
+from freqai_signals.report.page.parts.overview_sections import facts_section, verdict_section
 from freqai_signals.schema import LABEL_COLUMN, OUTCOME_COLUMN
 from freqai_signals.settings import SignalSettings
 from tests.report.run_rows import COST, rows_of
@@ -42,6 +42,16 @@ def test_each_backtest_is_one_look_at_the_span_of_its_rows(tmp_path: Path) -> No
     assert [(look.kind, look.first, look.last, look.trials) for look in looks] == [
         ("backtest", JANUARY, JANUARY + 600, 1)
     ] * 2
+
+
+def test_a_first_pair_without_predictions_hides_no_look(tmp_path: Path) -> None:
+    rows = rows_of("BSh", "BSh").drop(columns=OUTCOME_COLUMN)
+    happened = rows_of("BSh", "BSh")
+    made = BacktestRecord(tmp_path / "signals/reports/one", SignalSettings(), COST, "")
+    made.add("A/USDT", rows.assign(model_id=0.0), happened)
+    assert read_looks(tmp_path) == []
+    made.add("B/USDT", rows, happened)
+    assert [look.first for look in read_looks(tmp_path)] == [JANUARY]
 
 
 def test_looks_outlive_models_records_and_results(tmp_path: Path) -> None:
@@ -86,6 +96,10 @@ def test_a_span_that_hyperopt_searched_is_marked_and_every_trial_counts(tmp_path
     facts = dict(section.tables["Facts"].to_numpy().tolist())
     assert facts["looks at this span"] == "51: 1 backtest, 1 hyperopt with 50 trials"
     assert "Hyperopt has searched it" in section.finding
+    edge = verdict_section(data).tables["Verdict"].set_index("question")
+    for question in ("Is there an edge after fees?", "How sure?"):
+        assert edge.loc[question, "state"] == "unknown"
+        assert "hyperopt has searched this span" in edge.loc[question, "detail"]
     elsewhere = looks_at(read_looks(tmp_path), 0, JANUARY - 90 * 86_400)
     assert elsewhere.total == 0
 

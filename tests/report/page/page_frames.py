@@ -43,6 +43,9 @@ def many_days(days: int = 30, seed: int = 0, **columns: Any) -> pd.DataFrame:
     changed = {
         "date": pd.date_range("2024-01-01", periods=count, freq="1h", tz="UTC"),
         **dict(zip(PROBA_COLUMNS, proba.T, strict=True)),
+        "climatology_sell": 0.3,
+        "climatology_hold": 0.4,
+        "climatology_buy": 0.3,
         "confidence": rng.random(count),
         "expected_return": rng.normal(0.0, 0.002, count),
         "label_return": (outcome - 1) * 0.01 + rng.normal(0.0, 0.002, count),

@@ -116,7 +116,7 @@ def return_section(data: PageData, bins: int = 10) -> Section:
     key, title = "returns", "Did trades earn what was predicted?"
     method = (
         "Every trusted buy and sell prediction, in bins of equal size by expected_return: the mean "
-        "predicted return after costs and what acting on it until the label's event ended earned. "
+        "predicted return after costs and what the strategy's trade on it earned. "
         "Signals are those that the rules let through. " + data.blocks_text
     )
     acted = (data.rows["predicted"] != SignalClass.HOLD).to_numpy()

@@ -57,7 +57,10 @@ def fee_section(data: PageData) -> Section:
 
 
 def _candidates(data: PageData) -> pd.DataFrame:
-    """Confident buy and sell predictions: gross return expected and earned, oldest first."""
+    """Confident buy and sell predictions: what their trades were to return before costs, and did.
+
+    Oldest first in each pair.
+    """
     rows = data.rows
     # -1 for a sell, 1 for a buy.
     side = rows["predicted"].to_numpy(np.int64) - int(SignalClass.HOLD)
@@ -67,9 +70,9 @@ def _candidates(data: PageData) -> pd.DataFrame:
         {
             "pair": rows["pair"].cat.codes,
             "date": rows["date"],
-            # Before costs: those of the run are already taken off.
-            "expected": rows["expected_return"] + data.cost,
-            "gross": side * rows["gross_return"].to_numpy(np.float64),
+            # Of the trade before costs: each row's own are already taken off.
+            "expected": rows["expected_return"] + rows["cost"],
+            "gross": rows["net_return"] + rows["cost"],
         }
     )
     chosen: pd.DataFrame = frame[mine]

@@ -89,7 +89,12 @@ def edge_of(data: PageData) -> Edge:
 
 def verdict_section(data: PageData) -> Section:
     """Section 1: five questions, each with a plain answer."""
-    cards = [_calibrated(data), _informed(data), *_edge_cards(edge_of(data))]
+    edge = _edge_cards(edge_of(data))
+    if data.frames.facts.get("hyperopts"):
+        for card in edge[:2]:
+            detail = f"{card['detail']}; no evidence, as hyperopt has searched this span"
+            card |= {"state": UNKNOWN, "detail": detail}
+    cards = [_calibrated(data), _informed(data), *edge]
     finding = " ".join(f"{card['answer']}." for card in cards[:3])
     method = (
         "Probabilities hold if their calibration error is within the noise of so few "
@@ -127,12 +132,12 @@ def _calibrated(data: PageData) -> dict[str, str]:
     error, noise, chance = calibration_error(top, hit, data.blocks)
     too_few = "Too few days to know whether the probabilities hold"
     if not math.isfinite(noise):
-        text = f"Off by {as_percent(error)} on average, over fewer than {FEWEST_BLOCKS} days"
+        text = f"Off by {as_percent(error)} on average, over fewer than {FEWEST_BLOCKS} blocks"
         return _card(question, UNKNOWN, too_few, text)
     detail = (
         f"Off by {as_percent(error)} on average; noise alone gives {as_percent(noise)}, and as "
         f"much in {as_percent(chance, 0)} of cases; "
-        f"{len(data.rows):,} rows on {data.blocks.count} days"
+        f"{len(data.rows):,} rows on {data.days:.0f} days"
     )
     if chance >= 0.05:
         # Of few days even a useless forecast lies within the noise.
@@ -180,7 +185,7 @@ def _edge_cards(edge: Edge) -> list[dict[str, str]]:
     if not math.isfinite(edge.error):
         return [
             _card(question, UNKNOWN, "Too few days to know of an edge", each),
-            _card(sure, UNKNOWN, "Not at all", f"Fewer than {FEWEST_BLOCKS} days with trades"),
+            _card(sure, UNKNOWN, "Not at all", f"Fewer than {FEWEST_BLOCKS} blocks with trades"),
             _card(needed, UNKNOWN, "Unknown", "The spread between days is not known yet"),
         ]
     # The normal posterior of a flat prior.
@@ -230,18 +235,13 @@ def facts_section(data: PageData) -> Section:
         items["fingerprint"] = str(facts["fingerprint"])
     if missing:
         items["not finished"] = f"no rows of {listed(missing, 24)}: the backtest ended before"
-    finding = (
-        f"{counted(len(pairs), 'pair')} over {data.days:.0f} days, "
-        f"{counted(len(data.rows), 'scored prediction')}"
-    )
+    finding = f"{counted(len(pairs), 'pair')} over {data.days:.0f} days, "
+    finding += counted(len(data.rows), "scored prediction")
     finding += f"; {items['not finished']}." if missing else "."
     if looks and looks > 1:
         finding += f" This span was looked at {looks} times, so the best of it is partly luck."
     if facts.get("hyperopts"):
-        finding += (
-            " Hyperopt has searched it: what its parameters earn here is no evidence; backtest a "
-            "span that lies after it."
-        )
+        finding += " Hyperopt has searched it: backtest its parameters on a span after it."
     table = pd.DataFrame({"what": list(items), "value": list(items.values())})
     method = (
         "Looks are all backtests and hyperopt trials whose span overlaps this one, as written down "

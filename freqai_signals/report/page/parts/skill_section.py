@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from freqai_signals.metrics import direction_auc, move_auc
 from freqai_signals.report.page.day_blocks import Interval
 from freqai_signals.report.page.page_data import (
-    TALLY_ROWS,
     Floats,
     PageData,
     as_percent,
@@ -28,6 +27,9 @@ _REGIMES: Final = ("calm", "middle", "lively")
 def skill_of(data: PageData, baseline: Floats, place: NDArray[np.intp], count: int) -> Interval:
     """Skill against a baseline's losses, by bin of rows; 0 equals it, 1 is certainty."""
     loss = data.blocks.sums(data.losses[0], place, count)
+    if not np.isfinite(baseline).all():
+        unknown = np.full(count, np.nan)
+        return Interval(unknown, unknown, unknown, unknown)
     base = data.blocks.sums(baseline, place, count)
     return data.blocks.ratio_of_sums(base - loss, base)
 
@@ -46,9 +48,8 @@ def skill_section(data: PageData) -> Section:
         "Skill is 1 − log loss / log loss of a baseline: 0 knows no more than the baseline, 1 is "
         "certainty. The prior is the class shares of each model's training window; climatology is "
         "a logistic regression on seven numbers of the pair (volatility over four spans, hour, "
-        "weekend), fitted on the candles of that window. Where a record does not hold it, as a "
-        "ledger, it is the pair's class shares at this hour on earlier days, with "
-        f"{TALLY_ROWS:.0f} rows of prior. Error: standard error. Noise: what the calibration error "
+        "weekend), fitted on the candles of that window; a ledger does not hold it. Error: "
+        "standard error. Noise: what the calibration error "
         "(ece, of the top probability) of a perfect forecast would be. Regime: thirds of P(move). "
         "Side: whether buy or sell was likelier. " + data.blocks_text
     )

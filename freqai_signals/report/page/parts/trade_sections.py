@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from freqai_signals.report.page.day_blocks import DayBlocks
 from freqai_signals.report.page.page_data import PageData, as_basis_points, as_percent, counted
 from freqai_signals.report.page.parts.page_section import Section, absent
 from freqai_signals.report.sharpe import (
@@ -232,7 +233,8 @@ def threshold_returns(data: PageData) -> pd.DataFrame | None:
     divided by that threshold's rows.
     """
     acted = (data.rows["predicted"] != SignalClass.HOLD).to_numpy()
-    if data.blocks.count < 2 * _BLOCKS or not acted.any():
+    daily = DayBlocks(data.rows["date"])
+    if daily.count < 2 * _BLOCKS or not acted.any():
         return None
     net = data.rows["net_return"].to_numpy(np.float64)
     confidence = data.rows["confidence"].to_numpy(np.float64)
@@ -240,7 +242,7 @@ def threshold_returns(data: PageData) -> pd.DataFrame | None:
     for limit in _LIMITS:
         mine = acted & (confidence >= limit)
         if mine.any():
-            found[limit] = data.blocks.sums(np.where(mine, net, 0.0))[:, 0] / mine.sum()
+            found[limit] = daily.sums(np.where(mine, net, 0.0))[:, 0] / mine.sum()
     table = pd.DataFrame(found)
     return table if len(table.columns) > 1 and (table.std() > 0).all() else None
 
