@@ -65,6 +65,19 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
             )
             setattr(self, name, parameter)
 
+    def ft_bot_start(self, **kwargs: Any) -> None:
+        """Start; exits of a parameter file are not those whose trades the model has learned."""
+        super().ft_bot_start(**kwargs)
+        learned, used = self.signal_settings.exits, self._settings_now().exits
+        before = learned.model_dump()
+        changed = {key: value for key, value in used.model_dump().items() if value != before[key]}
+        if changed:
+            given = ", ".join(f"{key} = {value}" for key, value in changed.items())
+            logger.warning(
+                "hyperopt's parameter file changes %s, but the expected return was learned from "
+                "trades with the config's exits: copy them to freqai.signals.exits", given,
+            )  # fmt: skip
+
     @property
     def protections(self) -> list[dict[str, Any]]:
         """Pause a pair after a stop, and everything after a bad day."""

@@ -89,6 +89,18 @@ def test_report_counts_tiers_by_the_thresholds_that_hyperopt_found(
     assert sum(counted) > 0
 
 
+def test_exits_of_a_parameter_file_are_named_as_not_learned(
+    bench: Bench, user_data_of_first_run: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    strategy = bench.backtest(user_data_of_first_run).strategy
+    caplog.clear()
+    strategy.ft_bot_start()
+    assert "parameter file" not in caplog.text
+    strategy.stop_multiple.value, strategy.opposite_confidence.value = 2.0, 0.8
+    strategy.ft_bot_start()
+    assert "changes opposite_confidence = 0.8, stop_multiple = 2.0" in caplog.text
+
+
 def test_one_model_a_window_serves_the_whole_pool(first_run: Run) -> None:
     ids = [set(first_run.predictions(pair)["model_id"]) for pair in PAIRS]
     assert ids[0] == ids[1]

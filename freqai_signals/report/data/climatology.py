@@ -122,9 +122,15 @@ def climatology_of(frame: pd.DataFrame, settings: SignalSettings) -> Probabiliti
     for first, stop in itertools.pairwise(edges):
         if ids[first] <= 0 or first == 0:
             continue
-        step = max(min(days, first) // FITTED_ROWS, 1)
-        window = Window(max(first - days, 0), first, settings.label_horizon_candles, step)
+        # A year of one-day windows would look at the whole frame 365 times.
+        low = max(first - days, 0)
+        part = slice(low, stop)
+        step = max((first - low) // FITTED_ROWS, 1)
         stated[first:stop] = climatology_within(
-            numbers, labels, ends, window, np.arange(first, stop)
+            numbers[part],
+            labels[part],
+            ends[part] - low,
+            Window(0, first - low, settings.label_horizon_candles, step),
+            np.arange(first - low, stop - low),
         )
     return stated
