@@ -138,7 +138,9 @@ def _start(
 ) -> tuple[int, str]:
     """Number and hash behind which the rows begin: 0, or the root that older ones ended with."""
     query = select(CHAIN_HEADS.c.pruned).where(CHAIN_HEADS.c.bot == bot)
-    pruned = _place(connection.execute(query).scalar() or 0)
+    head = connection.execute(query).first()
+    # Not `or 0`: an empty text in its place is an edit too.
+    pruned = 0 if head is None else _place(head.pruned)
     hashes = dict(roots.values())
     return (pruned, hashes.get(pruned, "")) if pruned else (0, "")
 
