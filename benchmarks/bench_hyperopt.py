@@ -31,7 +31,7 @@ SETS: Final[list[dict[str, float]]] = [
     {},
     {"minimum_confidence": 0.8},
     {"expected_value_margin": 0.001, "opposite_confidence": 0.5},
-    {"minimum_confidence": 0.95, "repeat_window_candles": 12, "maximum_share": 0.3},
+    {"minimum_confidence": 0.95, "repeat_window_candles": 12},
 ]
 """Parameter values of the epochs, besides the defaults."""
 

@@ -131,7 +131,6 @@ class Reason(StrEnum):
     UNSURE_HOLD = "unsure_hold"
     REPEAT = "repeat"
     COOLDOWN = "cooldown"
-    SHARE = "share"
 
 
 REASON_CODES: Final = {
@@ -143,7 +142,6 @@ REASON_CODES: Final = {
     str(Reason.UNSURE_HOLD): 6,
     str(Reason.REPEAT): 7,
     str(Reason.COOLDOWN): 8,
-    str(Reason.SHARE): 9,
     "warning": 10,
     "drift": 10,
     "halted": 10,

@@ -510,7 +510,13 @@ def test_a_horizon_that_leaves_a_window_few_rows_is_refused(pool: str, lines: in
 OLD_DEFAULTS = {
     "ensemble": {"snapshots": 0, "decay": 0.5, "linear_weight": 0.0},
     "labels": {"ensemble_kinds": [], "ensemble_horizons_candles": []},
-    "decision": {"score_share": None, "score_window_days": 60, "lively_window_days": None},
+    "decision": {
+        "score_share": None,
+        "score_window_days": 60,
+        "lively_window_days": None,
+        "maximum_share": 0.1,
+        "maximum_share_window_candles": 288,
+    },
     "selection": {"methods": ["duplicates", "clusters"], "correlation": 0.8},
     "tuning": {"coarse_step": 4},
     "exits": {"negative_expected_value": False},
@@ -519,7 +525,13 @@ OLD_DEFAULTS = {
 SWITCHED_ON = {
     "ensemble": {"snapshots": 2, "decay": 0.9, "linear_weight": 0.2},
     "labels": {"ensemble_kinds": ["fixed"], "ensemble_horizons_candles": [4]},
-    "decision": {"score_share": 0.03, "score_window_days": 30, "lively_window_days": 60},
+    "decision": {
+        "score_share": 0.03,
+        "score_window_days": 30,
+        "lively_window_days": 60,
+        "maximum_share": 0.01,
+        "maximum_share_window_candles": 1000,
+    },
     "selection": {"methods": ["groups"], "correlation": 0.9},
     "tuning": {"coarse_step": 2},
     "exits": {"negative_expected_value": True},

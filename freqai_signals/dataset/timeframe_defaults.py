@@ -108,7 +108,6 @@ def _values(timeframe: str, most_candles: int) -> dict[str, Any]:
         "model": {"row_step": _row_step(horizon, day)},
         "decision": {
             "repeat_window_candles": max(horizon // 4, 1),
-            "maximum_share_window_candles": window,
             "resync_candles": window,
         },
     }

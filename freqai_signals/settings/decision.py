@@ -30,10 +30,10 @@ class DecisionSettings(Section):
     """When a prediction becomes a signal; values are fractions or counts of candles.
 
     A signal needs ``minimum_confidence`` and at least the ``weak`` tier. From
-    ``reference_confidence`` up, repeats and the share are counted exactly; keep it fixed while
-    comparing thresholds, then raising one never adds a signal (see ``signals.rate_limits``). The
-    memory of emitted signals is reset every ``resync_candles``, counted from 1970. After a stop a
-    pair pauses for ``cooldown_candles``, with freqtrade's StoplossGuard for at least one candle.
+    ``reference_confidence`` up, repeats are counted exactly; keep it fixed while comparing
+    thresholds, then raising one never adds a signal (see ``signals.repeats``). The memory of
+    emitted signals is reset every ``resync_candles``, counted from 1970. After a stop a pair pauses
+    for ``cooldown_candles``, with freqtrade's StoplossGuard for at least one candle.
     """
 
     affects: ClassVar[Effect] = "nothing"
@@ -47,8 +47,7 @@ class DecisionSettings(Section):
     minimum_confidence: Fraction = 0.90
     """Confidence that a buy or sell needs."""
     reference_confidence: Fraction = 0.90
-    """Confidence from which repeats and shares are counted exactly; keep it while thresholds are
-    compared."""
+    """Confidence from which repeats are counted exactly; keep it while thresholds are compared."""
     hold_confidence: Fraction = 0.85
     """Confidence from which a predicted hold is a signal to do nothing."""
     expected_value_rule: bool = True
@@ -61,10 +60,6 @@ class DecisionSettings(Section):
     """Unless it is so much more confident."""
     cooldown_candles: Annotated[int, Field(ge=0, le=100_000)] = 0
     """Pause of a pair after its stop; 0 is one candle, by freqtrade's StoplossGuard [candles]."""
-    maximum_share: Annotated[float, Field(gt=0, le=1)] = 0.10
-    """Candles acted on, at most [fraction]."""
-    maximum_share_window_candles: Annotated[int, Field(ge=1, le=100_000)] = 288
-    """Within so many candles [candles]."""
     resync_candles: Annotated[int, Field(ge=1, le=1_000_000)] = 288
     """Memory of emitted signals is reset so often, counted from 1970 [candles]."""
 
@@ -73,23 +68,12 @@ class DecisionSettings(Section):
         """Confidence that a signal needs: the higher of the minimum and the weak tier."""
         return max(self.minimum_confidence, self.weak)
 
-    @property
-    def most_signals(self) -> int:
-        """Maximum number of signals within the window of the share."""
-        # The product may lie just below an integer.
-        return int(self.maximum_share * self.maximum_share_window_candles + 1e-9)
-
     @model_validator(mode="after")
     def _tiers_are_ordered(self) -> "DecisionSettings":
         if not self.weak <= self.medium <= self.strong:
             raise ValueError(
                 f"tiers must satisfy weak <= medium <= strong, got weak={self.weak}, "
                 f"medium={self.medium}, strong={self.strong}"
-            )
-        if self.most_signals < 1:
-            raise ValueError(
-                f"maximum_share={self.maximum_share} of maximum_share_window_candles="
-                f"{self.maximum_share_window_candles} is less than one signal; raise either"
             )
         return self
 

@@ -24,6 +24,8 @@ REMOVED: Final[Mapping[str, str]] = {
     "selection.correlation": "choosing features by permuted clusters of columns",
     "tuning.coarse_step": "scoring parameters on few rows first",
     "exits.negative_expected_value": "leaving on any opposite prediction (opposite_confidence 0)",
+    "decision.maximum_share": "acting on a limited share of candles",
+    "decision.maximum_share_window_candles": "acting on a limited share of candles",
     "decision.lively_window_days": "acting on lively pairs only, a rule of the futures-1h profile,",
 }
 """Key under ``freqai.signals`` to what it did; a section comes after its keys."""

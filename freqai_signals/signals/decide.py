@@ -70,7 +70,7 @@ def decide(
         ``signal_tag``      ``buy_strong``, ``sell_weak``, ``hold``; empty without signal
         ==================  ====================================================================
 
-        Row *t* uses candles up to the close of *t*; :mod:`~freqai_signals.signals.rate_limits`
+        Row *t* uses candles up to the close of *t*; :mod:`~freqai_signals.signals.repeats`
         defines how many at most.
     """
     read = read or read_frame(frame, context.candle_seconds)

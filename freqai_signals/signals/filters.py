@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from freqai_signals.schema import Reason, SignalClass
 from freqai_signals.settings import DecisionSettings
 from freqai_signals.signals.predictions import Mask, Predictions
-from freqai_signals.signals.rate_limits import new_signals, within_share
+from freqai_signals.signals.repeats import new_signals
 
 Reasons = NDArray[np.object_]
 
@@ -103,7 +103,7 @@ class SureHold:
 
 @dataclass(frozen=True)
 class NoRepeat:
-    """The signal is new, according to :func:`~freqai_signals.signals.rate_limits.new_signals`."""
+    """The signal is new, according to :func:`~freqai_signals.signals.repeats.new_signals`."""
 
     new: Mask
     reason = Reason.REPEAT
@@ -137,24 +137,10 @@ class Cooldown:
         return np.asarray(~rows.directional | (past == 0) | (since >= self.candles))
 
 
-@dataclass(frozen=True)
-class MaximumShare:
-    """The coverage, the share of recent candles acted on, stays below its maximum."""
-
-    settings: DecisionSettings
-    new: Mask
-    reason = Reason.SHARE
-
-    def allows(self, rows: Predictions) -> Mask:
-        """Holds, and rows within the maximum."""
-        return within_share(rows, self.new, self.settings)
-
-
 def rules(
     rows: Predictions, settings: DecisionSettings, stops: tuple[int, ...] = ()
 ) -> tuple[Rule, ...]:
     """All enabled rules for these rows, in the order in which they are applied."""
-    new = new_signals(rows, settings)
     expected_value = (ProvenEdge(), ExpectedValue(settings.expected_value_margin))
     return (
         TrustedRow(),
@@ -162,9 +148,8 @@ def rules(
         *(expected_value if settings.expected_value_rule else ()),
         MinimumConfidence(settings.lowest_confidence),
         SureHold(settings.hold_confidence),
-        NoRepeat(new),
+        NoRepeat(new_signals(rows, settings)),
         Cooldown(settings.cooldown_candles, stops),
-        MaximumShare(settings, new),
     )
 
 

@@ -47,7 +47,7 @@ def apply_health_limits(
     """Remove the signals that the restrictions do not allow; none is ever added.
 
     A higher threshold leaves exactly the signals of the lower one that reach it (see
-    ``signals.rate_limits``), so this equals deciding again with the higher threshold, and rows
+    ``signals.repeats``), so this equals deciding again with the higher threshold, and rows
     from before ``since`` keep their decisions.
 
     Parameters

@@ -42,7 +42,7 @@ class Thresholds:
     tier. A barrier at the upper end of its range is disabled, so that a search can disable it.
 
     ``reference_confidence`` is not optimised and stays as configured for every minimum: only then
-    does raising a threshold never add a signal (see ``signals.rate_limits``). With a minimum below
+    does raising a threshold never add a signal (see ``signals.repeats``). With a minimum below
     it, a slightly more confident signal may follow a weaker one within the repeat window; above it,
     a signal may be a repeat of one that was too weak to be emitted.
     """
@@ -56,7 +56,6 @@ class Thresholds:
         "repeat_window_candles": Limits(0, 48, "buy", integer=True),
         "repeat_confidence_step": Limits(0.0, 0.3, "buy"),
         "cooldown_candles": Limits(0, 96, "buy", integer=True),
-        "maximum_share": Limits(0.01, 0.5, "buy"),
         "opposite_confidence": Limits(0.0, 1.0, "sell"),
         "stop_multiple": Limits(0.5, 6.0, "sell", 2),
         "profit_multiple": Limits(0.5, 6.0, "sell", 2),

@@ -28,7 +28,6 @@ def test_values_of_every_timeframe_can_work_together(timeframe: str) -> None:
     assert invalid_combinations(settings) == []
     assert settings.label_horizon_candles >= 4
     assert gcd(settings.model.row_step, settings.candles_per_day) == 1
-    assert settings.decision.most_signals >= 1
     # Ten windows of rows for one pair at least, or a pool's pairs make up for it at 1d.
     rows = settings.train_period_days * settings.candles_per_day // settings.model.row_step
     assert rows >= 2 * settings.validation.min_rows

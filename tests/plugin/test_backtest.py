@@ -138,7 +138,7 @@ def test_an_analysis_after_a_simulation_sees_all_candles(
 
 @pytest.mark.parametrize(
     "path_and_value",
-    [("decision__weak", 0.6), ("decision__maximum_share", 0.5), ("sizing__method", "kelly")],
+    [("decision__weak", 0.6), ("decision__minimum_confidence", 0.5), ("sizing__method", "kelly")],
     ids=lambda pair: pair[0],
 )
 def test_settings_of_decisions_and_stakes_keep_predictions(

@@ -28,7 +28,7 @@ HORIZON = 8
 STOPPED = {"trailing_stop_loss", "stop_loss"}
 FEE = 0.001
 
-MANY = {"expected_value_rule": False, "repeat_window_candles": 0, "maximum_share": 1.0}
+MANY = {"expected_value_rule": False, "repeat_window_candles": 0}
 
 Trades = Callable[..., pd.DataFrame]
 

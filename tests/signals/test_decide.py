@@ -18,12 +18,12 @@ from freqai_signals.signals.predictions import PredictionReader, Predictions
 
 Frames = Callable[..., pd.DataFrame]
 CONTEXT = PairContext(candle_seconds=300)
-ROOMY = DecisionSettings(maximum_share=1.0)
+SHIPPED = DecisionSettings()
 FIRST_CANDLE = 288 * 20_000
 
 
 def reasons(
-    frame: pd.DataFrame, settings: DecisionSettings = ROOMY, stops: Sequence[int] = ()
+    frame: pd.DataFrame, settings: DecisionSettings = SHIPPED, stops: Sequence[int] = ()
 ) -> str:
     """Comma-separated reasons; ``+`` where a signal was emitted."""
     table = decide(frame, settings, PairContext(300, tuple(stops)))
@@ -32,12 +32,8 @@ def reasons(
 
 
 def memory_candles(settings: DecisionSettings) -> int:
-    """Candles before a row that its decision may depend on, according to ``rate_limits``."""
-    return (
-        2 * settings.resync_candles
-        + settings.maximum_share_window_candles
-        + settings.repeat_window_candles
-    )
+    """Candles before a row that its decision may depend on, according to ``repeats``."""
+    return settings.resync_candles + settings.repeat_window_candles
 
 
 # By hand
@@ -45,7 +41,7 @@ def memory_candles(settings: DecisionSettings) -> int:
 
 def test_columns_and_index_are_those_documented(predictions: Frames) -> None:
     frame = predictions("BSHh").set_index(pd.Index([7, 8, 9, 11]))
-    table = decide(frame, ROOMY, CONTEXT)
+    table = decide(frame, SHIPPED, CONTEXT)
     assert tuple(table.columns) == DECISION_COLUMNS
     assert list(table.index) == [7, 8, 9, 11]
     assert list(table["signal"]) == [2, 0, 1, NO_SIGNAL]
@@ -61,7 +57,7 @@ def test_shipped_memory_fits_a_live_frame() -> None:
 
 def test_strength_follows_the_tiers(predictions: Frames) -> None:
     frame = predictions("BSBS", confidence=[0.90, 0.97, 0.99, 0.98])
-    settings = ROOMY.model_copy(update={"repeat_window_candles": 0})
+    settings = SHIPPED.model_copy(update={"repeat_window_candles": 0})
     table = decide(frame, settings, CONTEXT)
     assert list(table["signal_tag"]) == ["buy_weak", "sell_medium", "buy_strong", "sell_medium"]
 
@@ -143,20 +139,12 @@ def test_repeat_is_suppressed_across_the_start_of_a_block(predictions: Frames) -
 
 
 def test_cooldown_lets_a_trade_open_again_after_its_candles(predictions: Frames) -> None:
-    settings = DecisionSettings(cooldown_candles=2, repeat_window_candles=0, maximum_share=1.0)
+    settings = DecisionSettings(cooldown_candles=2, repeat_window_candles=0)
     frame = predictions("BBBBBH")
     assert reasons(frame, settings) == "+,+,+,+,+,+"
     stopped = reasons(frame, settings, stops=[FIRST_CANDLE + 1])
     assert stopped == "+,cooldown,cooldown,+,+,+"
     assert reasons(frame, settings, stops=[FIRST_CANDLE - 9]) == "+,+,+,+,+,+"
-
-
-def test_share_of_recent_candles_is_limited(predictions: Frames) -> None:
-    settings = DecisionSettings(
-        repeat_window_candles=0, maximum_share=0.5, maximum_share_window_candles=4
-    )
-    assert reasons(predictions("BBBBBBB"), settings) == "+,+,share,share,+,+,share"
-    assert reasons(predictions("BShBS"), settings) == "+,+,,share,+"
 
 
 def test_first_rule_that_rejects_gives_the_reason(predictions: Frames) -> None:
@@ -190,7 +178,7 @@ def test_first_rule_that_rejects_gives_the_reason(predictions: Frames) -> None:
 def test_invalid_row_abstains(predictions: Frames, column: str, value: object) -> None:
     frame = predictions("SBS")
     frame.loc[1, column] = value
-    table = decide(frame, ROOMY, CONTEXT)
+    table = decide(frame, SHIPPED, CONTEXT)
     assert list(table["reject_reason"]) == ["", "untrusted", "repeat"]
     assert table["signal"].iloc[1] == NO_SIGNAL
 
@@ -202,7 +190,7 @@ def test_row_whose_date_is_not_later_abstains(predictions: Frames) -> None:
 
 @pytest.mark.parametrize("column", ["date", *MODEL_COLUMNS, TRUST_COLUMN])
 def test_missing_column_abstains_everywhere(predictions: Frames, column: str) -> None:
-    table = decide(predictions("BS").drop(columns=column), ROOMY, CONTEXT)
+    table = decide(predictions("BS").drop(columns=column), SHIPPED, CONTEXT)
     assert list(table["reject_reason"]) == ["missing_columns"] * 2
     assert (table["signal"] == NO_SIGNAL).all()
 
@@ -214,7 +202,7 @@ def test_text_where_numbers_belong_abstains(predictions: Frames) -> None:
 
 
 def test_empty_frame_gives_an_empty_table(predictions: Frames) -> None:
-    table = decide(predictions("B").iloc[:0], ROOMY, CONTEXT)
+    table = decide(predictions("B").iloc[:0], SHIPPED, CONTEXT)
     assert len(table) == 0
     assert tuple(table.columns) == DECISION_COLUMNS
 
@@ -222,7 +210,7 @@ def test_empty_frame_gives_an_empty_table(predictions: Frames) -> None:
 def test_frame_is_left_untouched(predictions: Frames) -> None:
     frame = predictions("BSHh")
     before = frame.copy()
-    decide(frame, ROOMY, CONTEXT)
+    decide(frame, SHIPPED, CONTEXT)
     pd.testing.assert_frame_equal(frame, before)
 
 
@@ -234,7 +222,6 @@ fractions = st.integers(0, 100).map(lambda percent: percent / 100)
 @st.composite
 def any_settings(draw: st.DrawFn) -> DecisionSettings:
     weak, medium, strong = sorted(draw(st.tuples(fractions, fractions, fractions)))
-    window = draw(st.integers(4, 300))
     return DecisionSettings(
         weak=weak * 0.9,
         medium=medium,
@@ -247,8 +234,6 @@ def any_settings(draw: st.DrawFn) -> DecisionSettings:
         repeat_window_candles=draw(st.integers(0, 60)),
         repeat_confidence_step=draw(st.sampled_from([0.0, 0.02, 0.1, 0.5])),
         cooldown_candles=draw(st.integers(0, 10)),
-        maximum_share=draw(st.floats(1.01 / window, 1.0)),
-        maximum_share_window_candles=window,
         resync_candles=draw(st.integers(1, 300)),
     )
 
@@ -307,7 +292,7 @@ def test_live_frame_decides_like_the_backtest(
     many_predictions: Frames, seed: int, cut: int, live: int
 ) -> None:
     frame = many_predictions(3500, seed)
-    settings = DecisionSettings(expected_value_rule=seed % 2 == 0, maximum_share=0.03)
+    settings = DecisionSettings(expected_value_rule=seed % 2 == 0)
     full = decide(frame, settings, CONTEXT).iloc[cut : cut + live]
     alone = decide(frame.iloc[cut : cut + live], settings, CONTEXT)
     same = slice(memory_candles(settings), None)
@@ -328,17 +313,13 @@ def test_memory_is_bounded_for_all_settings(
 @given(
     cut=st.integers(1, 900),
     repeat=st.integers(0, 20),
-    most=st.integers(1, 40),
-    window=st.integers(40, 288),
     resync=st.integers(30, 288),
 )
 def test_endless_run_of_one_signal_is_forgotten_too(
-    predictions: Frames, cut: int, repeat: int, most: int, window: int, resync: int
+    predictions: Frames, cut: int, repeat: int, resync: int
 ) -> None:
     settings = DecisionSettings(
         repeat_window_candles=repeat,
-        maximum_share=(most + 0.5) / window if most < window else 1.0,
-        maximum_share_window_candles=window,
         resync_candles=resync,
     )
     frame = predictions("B" * (cut + memory_candles(settings) + 300))
@@ -369,19 +350,11 @@ def test_limits_hold_exactly_from_the_reference_on(
     frame = many_predictions(800, seed)
     emitted = decide(frame, settings, CONTEXT)["signal"].to_numpy()
     candle = (frame["date"].to_numpy(dtype="datetime64[s]").astype(np.int64)) // 300
-    assert most_in_a_window(candle[emitted % 2 == 0], settings) <= settings.most_signals
     for kind in (0, 2):
         own = emitted == kind
         times, confidence = candle[own], frame["confidence"].to_numpy()[own]
         near = np.diff(times) <= settings.repeat_window_candles
         assert (np.diff(confidence) >= settings.repeat_confidence_step - 1e-6)[near].all()
-
-
-def most_in_a_window(
-    times: "np.ndarray[tuple[int], np.dtype[np.int64]]", settings: DecisionSettings
-) -> int:
-    start = np.searchsorted(times, times - settings.maximum_share_window_candles + 1)
-    return int((np.arange(len(times)) - start + 1).max(initial=0))
 
 
 @given(seed=st.integers(0, 10**6), noise=st.integers(0, 10**6))

@@ -67,7 +67,7 @@ def test_expected_value_rule_is_absent_when_switched_off(predictions: Frames) ->
     codes = [rule.reason for rule in rules(rows, DecisionSettings())]
     assert codes == [
         "untrusted", "no_direction", "unproven_edge", "no_edge", "low_confidence", "unsure_hold",
-        "repeat", "cooldown", "share",
+        "repeat", "cooldown",
     ]  # fmt: skip
     left = [code for code in codes if code not in ("unproven_edge", "no_edge")]
     assert [rule.reason for rule in rules(rows, off)] == left

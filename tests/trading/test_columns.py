@@ -83,12 +83,11 @@ def test_raising_a_threshold_never_adds_an_entry(
 ) -> None:
     frame = predictions(*table)
     low, high = sorted((one, other))
-    share = {"maximum_share": 0.2, "maximum_share_window_candles": 20}
 
     def entered(minimum: float, least: float) -> set[tuple[int, int]]:
         decision = DecisionSettings(
             weak=minimum, medium=1.0, strong=1.0, minimum_confidence=minimum,
-            expected_value_margin=least, **share,
+            expected_value_margin=least,
         )  # fmt: skip
         columns = entry_columns(decide(frame, decision, PairContext(SECONDS)), can_short=True)
         sides = columns[["enter_long", "enter_short"]].to_numpy()

@@ -14,7 +14,7 @@ FOUNDING = SignalSettings(decision=DecisionSettings(**FOUNDING_PRESET["decision"
 CUSTOM = SignalSettings(
     decision=DecisionSettings(
         weak=0.812345, medium=0.912345, strong=0.998765, minimum_confidence=0.934567,
-        expected_value_margin=0.000123456, maximum_share=1.0, repeat_window_candles=600,
+        expected_value_margin=0.000123456, repeat_window_candles=600,
     ),
     exits=ExitSettings(stop_multiple=None, profit_multiple=12.3456, opposite_confidence=1 / 3),
 )  # fmt: skip

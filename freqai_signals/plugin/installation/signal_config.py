@@ -165,7 +165,6 @@ def _freqai(settings: SignalSettings, mode: str) -> dict[str, Any]:
             "model": {"row_step": settings.model.row_step},
             "decision": {
                 "repeat_window_candles": decision.repeat_window_candles,
-                "maximum_share_window_candles": decision.maximum_share_window_candles,
                 "resync_candles": decision.resync_candles,
             },
         },

@@ -1,4 +1,4 @@
-"""Repeats and share against a literal implementation of the rules, row by row."""
+"""Repeats against a literal implementation of the rule, row by row."""
 
 from collections.abc import Callable
 from unittest.mock import patch
@@ -10,19 +10,15 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from freqai_signals.settings import DecisionSettings
-from freqai_signals.signals import rate_limits
+from freqai_signals.signals import repeats
 from freqai_signals.signals.predictions import Mask, Predictions, read_predictions
-from freqai_signals.signals.rate_limits import (
-    HOLD_REFERENCE,
-    new_signals,
-    within_share,
-)
+from freqai_signals.signals.repeats import HOLD_REFERENCE, new_signals
 
 Frames = Callable[..., pd.DataFrame]
 
 
 class Words:
-    """The rules of the module's docstring, in quadratic time."""
+    """The rule of the module's docstring, in quadratic time."""
 
     def __init__(self, rows: Predictions, settings: DecisionSettings) -> None:
         self.rows, self.settings = rows, settings
@@ -70,26 +66,12 @@ class Words:
             and self.score[i] < self.score[j] + step
         )
 
-    def room(self, new: Mask) -> Mask:
-        kept = np.ones(len(self.rows), dtype=np.bool_)
-        directional = new & (self.rows.signal != 1)
-        for i in np.flatnonzero(directional):
-            counted = 0
-            for j in np.flatnonzero(directional[:i]):
-                age = self.rows.candle[i] - self.rows.candle[j]
-                recent = age < self.settings.maximum_share_window_candles
-                emitted = kept[j] or self.block[i] != self.block[j]
-                counted += bool(recent and emitted and self.peer(j, i))
-            kept[i] = counted < self.settings.most_signals
-        return kept
-
 
 fractions = st.sampled_from([0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95])
 
 
 @st.composite
 def any_settings(draw: st.DrawFn) -> DecisionSettings:
-    window = draw(st.integers(5, 100))
     return DecisionSettings(
         weak=draw(fractions),
         minimum_confidence=draw(fractions),
@@ -99,8 +81,6 @@ def any_settings(draw: st.DrawFn) -> DecisionSettings:
         expected_value_margin=draw(st.sampled_from([-0.01, -0.001, 0.0, 0.001])),
         repeat_window_candles=draw(st.integers(0, 30)),
         repeat_confidence_step=draw(st.sampled_from([0.0, 0.02, 0.1])),
-        maximum_share=draw(st.floats(1.01 / window, 1)),
-        maximum_share_window_candles=window,
         resync_candles=draw(st.integers(1, 80)),
     )
 
@@ -109,13 +89,10 @@ def any_settings(draw: st.DrawFn) -> DecisionSettings:
     seed=st.integers(0, 10**6), settings=any_settings(), pairs=st.sampled_from([1, 40, 500, 2**22])
 )
 @effort(max_examples=200)
-def test_both_rules_equal_their_definition(
+def test_repeats_equal_their_definition(
     many_predictions: Frames, seed: int, settings: DecisionSettings, pairs: int
 ) -> None:
     rows = read_predictions(many_predictions(120, seed), 300)
-    words = Words(rows, settings)
-    with patch.object(rate_limits, "_MAX_COMPARISONS", pairs):
+    with patch.object(repeats, "_MAX_COMPARISONS", pairs):
         new = new_signals(rows, settings)
-        room = within_share(rows, new, settings)
-    np.testing.assert_array_equal(new, words.new())
-    np.testing.assert_array_equal(room, words.room(new))
+    np.testing.assert_array_equal(new, Words(rows, settings).new())
