@@ -8,9 +8,10 @@ from typing import Final
 
 from freqai_signals.live.alerts import (
     NORMAL,
+    Ahead,
     Alert,
     Alerts,
-    ahead_alert,
+    ahead_alerts,
     level_alert,
     model_alert,
 )
@@ -118,7 +119,7 @@ class Notices:
 
     def due(
         self, now: int, watches: Mapping[str, LiveWatch], pairs: Collection[str],
-        ahead: Collection[str],
+        ahead: Ahead,
     ) -> list[str]:  # fmt: skip
         """Messages for what has changed, with the bot's name and the time.
 
@@ -131,7 +132,7 @@ class Notices:
         pairs
             That are traded.
         ahead
-            Those of which the exchange has shown a candle from after ``now``.
+            What is ahead of the exchange's time.
         """
         if not self._restored:
             sent = self._ledger.counter("alerts")
@@ -143,7 +144,7 @@ class Notices:
         ]
         alerts += [_model_alert(scope, event) for scope, event in self._models.events.items()]
         alerts += [_registry_alert(*found) for found in self._models.problems.items()]
-        alerts += [ahead_alert(pair, pair in ahead) for pair in pairs]
+        alerts += ahead_alerts(pairs, ahead)
         alerts += self._ledger.alerts()
         changed = self._alerts.update(now // self._settings.candle_seconds - 1, alerts)
         if changed:

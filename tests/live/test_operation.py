@@ -14,6 +14,7 @@ import pytest
 from freqai_signals.drift.sequential import QualityDay
 from freqai_signals.ledger.ledger import Entry, Ledger
 from freqai_signals.ledger.reader import LedgerReader
+from freqai_signals.live.alerts import Ahead
 from freqai_signals.live.health import Health, Level
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
@@ -398,11 +399,21 @@ def test_a_row_from_a_candle_ahead_of_its_time_holds_up_nothing(start: Start) ->
 
 def test_candles_ahead_of_the_clock_are_told_once(start: Start) -> None:
     bot = start()
-    texts = [bot.operation.alerts(FIRST * HOUR, [PAIR], [PAIR]) for _ in range(2)]
+    texts = [bot.operation.alerts(FIRST * HOUR, [PAIR], Ahead(frozenset({PAIR}))) for _ in range(2)]
     assert [[text.partition(" UTC: ")[2] for text in part] for part in texts] == [
         ["candles P0/USDT: ahead of the clock (left out; the exchange or this machine's clock is "
          "wrong)"], [],
     ]  # fmt: skip
+
+
+def test_a_clock_that_is_ahead_of_the_exchange_is_told_once(start: Start) -> None:
+    bot = start()
+    texts = [
+        bot.operation.alerts(FIRST * HOUR, [PAIR], Ahead(seconds=seconds))
+        for seconds in (4.0, 1200.0, 1210.0)
+    ]
+    assert [len(part) for part in texts] == [0, 1, 0]
+    assert "clock: ahead of the exchange (by 1200 s, open candles are left out)" in texts[1][0]
 
 
 def test_a_ledger_that_is_away_stops_nothing(start: Start, tmp_path: Path) -> None:

@@ -16,12 +16,11 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
-from freqai_signals.dataset.candles import closed, extended
+from freqai_signals.dataset.candles import closed, extended, utc_now
 from freqai_signals.files import write_atomically
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin.freqai import prediction_journal
 from freqai_signals.plugin.freqai.data_kitchen import SignalDataKitchen
-from freqai_signals.plugin.freqai.future_candles import utc_now
 from freqai_signals.plugin.freqai.state_files import with_columns
 from freqai_signals.schema import MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.signals.outputs import window_facts
