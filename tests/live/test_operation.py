@@ -296,22 +296,23 @@ def test_level_restrains_asks_for_training_and_survives_a_restart(start: Start) 
     assert again.alerts(FIRST + 5)[0].startswith(f"level {PAIR}: halted (")
 
 
-def test_a_failed_test_of_live_quality_halts_until_another_model_serves(start: Start) -> None:
+def test_a_failed_test_of_live_quality_halts_until_a_later_model_serves(start: Start) -> None:
     bot = start(with_section("gate", where="never"))
     version = bot.operation.promote(PAIR, model_of(0), window(0)).card.version
     bot.candle(FIRST)
-    # The two newest days are judged again, and have no rows here.
-    last = FIRST // 24 - 1
+    # Both models are trained on sixty days, the second one from the ninth day on.
     bot.operation._tested["pool"].days = [
-        QualityDay(last - 2 + i, version, 1.0 - i / 2, 0.0) for i in range(3)
+        QualityDay(62 + i, version, 1.0 - i / 2, 0.0) for i in range(3)
     ]
     assert bot.candle(FIRST + 1).blocked == "halted"
     assert bot.operation.wants_training(PAIR)
     texts = bot.alerts(FIRST + 1)
     halted = f"level {PAIR}: halted (live skill: half of what it was"
     assert any(halted in text for text in texts), texts
+    bot.operation.promote(PAIR, model_of(0, seed=1), window(0, seed=1))
+    assert bot.candle(FIRST + 2).blocked == "halted", "it was trained before the alarm too"
     bot.operation.promote(PAIR, model_of(8), window(8))
-    assert bot.candle(FIRST + 2).blocked == ""
+    assert bot.candle(FIRST + 3).blocked == ""
     assert bot.operation._pairs[PAIR].watch.health.level == Level.WARNING
 
 
