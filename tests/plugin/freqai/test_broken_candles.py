@@ -110,4 +110,6 @@ def test_downloaded_candles_without_a_price_train_nothing() -> None:
 
 
 def test_another_exchange_class_is_left_alone() -> None:
-    mark_broken_candles(object.__new__(type("Bare", (), {})), 60)
+    other = object.__new__(type("Bare", (), {}))
+    mark_broken_candles(other, 60)
+    assert not {"_process_ohlcv_df", "get_historic_ohlcv"} & set(dir(other))
