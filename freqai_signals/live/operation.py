@@ -213,7 +213,9 @@ class LiveOperation:
         seconds, traded = int(now), tuple(pairs)
         watches = self._watches(traded)
         self._safely(lambda: self.notices.beat(seconds, watches, traded, schedule or {}), None)
-        return self._safely(lambda: self._alerts_due(seconds, traded, ahead or Ahead()), [])
+        none: list[str] = []
+        texts = self._safely(lambda: self._alerts_due(seconds, traded, ahead or Ahead()), none)
+        return texts + self._safely(lambda: self.notices.summary(seconds, watches), none)
 
     def close(self) -> None:
         """Write waiting rows and close the database."""
@@ -225,10 +227,9 @@ class LiveOperation:
         try:
             return work()
         except Exception as error:
-            text = repr(error)
             # The same error at every candle would bury the rest of the log.
-            if text not in self._logged:
-                self._logged.add(text)
+            if repr(error) not in self._logged:
+                self._logged.add(repr(error))
                 logger.exception("Error in live monitoring; trading continues: %s", error)
             return otherwise
 
@@ -293,8 +294,7 @@ class LiveOperation:
     def _judge_silence(self, pair: str, watch: LiveWatch, candle: int) -> None:
         # freqtrade asks for decisions at new candles only: where none arrives, nothing else looks.
         if watch.candle and candle - watch.candle >= self._settings.drift.stale_candles:
-            quality = self._pair(pair).tested.states(watch.version)
-            events = watch.judge_silence(candle, quality)
+            events = watch.judge_silence(candle, self._pair(pair).tested.states(watch.version))
             if events.rows:
                 health = self._ledger.counters({f"health {pair}": watch.health.to_json()})
                 self._ledger.write([events, health])

@@ -486,6 +486,31 @@ def test_the_day_is_summarised_once_after_midnight_if_asked_for(start: Start) ->
     assert not [text for text in later if "summary" in text]
 
 
+def test_a_summary_that_fails_takes_no_alert_with_it_and_waits_an_hour(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    midnight, asked = (FIRST // 24 + 1) * 24, []
+    bot = start(with_section("alerts", daily_summary=True))
+    bot.alerts(midnight - 2)
+    bot.settle()
+
+    def fails(*_: object) -> str:
+        asked.append(1)
+        raise KeyError("column")
+
+    monkeypatch.setattr("freqai_signals.live.notices.daily_summary", fails)
+    bot.operation.promote(PAIR, model_of(0), window(0))
+    (text,) = bot.alerts(midnight)
+    assert text.startswith("model ")
+    second = (midnight + 1) * HOUR + 10
+    for later in (0, 60, 3500):
+        assert bot.operation.alerts(second + later, [PAIR]) == []
+    assert len(asked) == 1
+    monkeypatch.undo()
+    (text,) = bot.operation.alerts(second + 3700, [PAIR])
+    assert "daily summary" in text
+
+
 def test_switched_off_sections_do_nothing(start: Start, tmp_path: Path) -> None:
     settings = with_section("ledger", enabled=False)
     drift = settings.drift.model_copy(update={"enabled": False})
