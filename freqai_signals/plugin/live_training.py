@@ -132,7 +132,7 @@ class LiveTraining(IFreqaiModel):
         """Pairs with which a pair shares its model."""
         # Also pairs outside the pool: where pairlists left no pair of it, they train its models.
         joined = set() if self.signal_settings.model.pool == "pair" else self._checked
-        return {*self._pool(pair), *joined} & self.dd.pair_dict.keys()
+        return {p for p in {*self._pool(pair), *joined} if p in self.dd.pair_dict}
 
     def _trained(self, pair: str) -> int:
         """When a pair's model was trained, seconds since 1970; 0 if it has none."""
