@@ -79,7 +79,7 @@ def add_status(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from freqai_signals.live.status.screen import print_check, print_details, print_screen
-    from freqai_signals.terminal import print_json, table_console
+    from freqai_signals.terminal import print_json, table_console, time_text
 
     if arguments.watch is not None and arguments.watch < 1:
         arguments.usage_error(f"--watch must be at least 1 second, got {arguments.watch:g}")
@@ -98,8 +98,14 @@ def _run(arguments: argparse.Namespace) -> int:
             print_details(found)
         if arguments.watch is None:
             return 0
-        time.sleep(arguments.watch)
-        found = _found(arguments, where)
+        while True:
+            time.sleep(arguments.watch)
+            try:
+                found = _found(arguments, where)
+                break
+            # Whoever watches wants to see the end of a trouble too.
+            except (ValueError, OSError) as error:
+                table_console().print(f"{time_text(int(time.time()))}: {error}", markup=False)
 
 
 def _found(arguments: argparse.Namespace, where: Locations) -> dict[str, Any]:

@@ -10,6 +10,11 @@ import pandas as pd
 from freqai_signals.settings import SignalSettings
 
 
+def utc_now() -> pd.Timestamp:
+    """Time of the clock."""
+    return pd.Timestamp.now("UTC")
+
+
 def closed(frame: pd.DataFrame, now: pd.Timestamp, candle_seconds: int) -> pd.DataFrame:
     """The frame; where its last candle has not even begun, the candles that have closed by now.
 

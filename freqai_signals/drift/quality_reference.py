@@ -57,13 +57,6 @@ class QualityReference:
     direction_spread: float
     direction_limit: float
 
-    @property
-    def detection_days(self) -> dict[str, float]:
-        """Mean days until a model that only knows the prior, or has it inverted, is found."""
-        skill = 2 * self.skill_limit * self.skill_spread / self.skill_mean
-        direction = self.direction_limit * self.direction_spread / self.direction_mean
-        return {"skill": skill, "direction": direction}
-
 
 def candle_values(
     candle: NDArray[np.int64], label: NDArray[np.int8], proba: Values, prior: Values

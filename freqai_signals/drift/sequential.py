@@ -42,12 +42,15 @@ class QualityDay:
         The model that predicted the day's last candle.
     skill, direction
         What the day adds to each sum, as a share of its limit; 0 where the test is not possible.
+    trained
+        Day up to which that model had been trained.
     """
 
     day: int
     version: str
     skill: float
     direction: float
+    trained: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,14 @@ class QualityState:
     level: float = 0.0
     alarm: bool = False
     since: int = 0
+
+    def is_over(self, trained: int) -> bool:
+        """Whether the alarm is no longer about what serves: that saw a whole day after it.
+
+        An alarm is found a horizon after its day. Where models are trained daily each one is
+        another one than yesterday's, and one trained meanwhile would end it before it acted.
+        """
+        return self.alarm and trained > self.since + 1
 
 
 def quality_day(
@@ -110,18 +121,17 @@ def running_states(days: Iterable[QualityDay]) -> Iterator[dict[str, QualityStat
     """State of both tests after each of a sequence of days, oldest first.
 
     The sums go on over changes of the model, since each day is measured against its own model's
-    hold-out; after an alarm another model begins at 0. An alarm ends when half of its sum is gone.
+    hold-out; a model that was trained beyond an alarm's day begins at 0, see
+    :meth:`QualityState.is_over`. An alarm also ends when half of its sum is gone.
     """
     states = dict.fromkeys(_TESTS, QualityState())
-    version = ""
     for day in days:
         for name, before in states.items():
-            state = QualityState() if before.alarm and day.version != version else before
+            state = QualityState() if before.is_over(day.trained) else before
             level = min(max(state.level + getattr(day, name), 0.0), 1.0)
             alarm = level >= (0.5 if state.alarm else 1.0)
             since = (state.since if state.alarm else day.day) if alarm else 0
             states[name] = QualityState(level, alarm, since)
-        version = day.version
         yield dict(states)
 
 

@@ -168,7 +168,7 @@ class Ledger:
             )
             .order_by(PREDICTIONS.c.candle)
         )
-        return self._frame(query)
+        return self.frame(query)
 
     def outcomes(self, pair: str, model_version: str, since: int = 0) -> list[dict[str, Any]]:
         """Rows of ``outcomes`` of a pair and model, of any bot; oldest first."""
@@ -206,7 +206,7 @@ class Ledger:
             )
             .order_by(PREDICTIONS.c.candle, PREDICTIONS.c.pair)
         )
-        return self._frame(query.where(PREDICTIONS.c.pair == pair) if pair else query)
+        return self.frame(query.where(PREDICTIONS.c.pair == pair) if pair else query)
 
     def judged(
         self, models: Collection[str], since: int, until: int, pair: str = ""
@@ -240,19 +240,19 @@ class Ledger:
             )
             .order_by(PREDICTIONS.c.candle, PREDICTIONS.c.pair)
         )  # fmt: skip
-        return self._frame(query.where(PREDICTIONS.c.pair == pair) if pair else query)
+        return self.frame(query.where(PREDICTIONS.c.pair == pair) if pair else query)
 
     def rows(self, table: str, since: int = 0) -> pd.DataFrame:
         """All rows of a table since a candle or, without one, a time of recording."""
         chosen = METADATA.tables[table]
         time_column = chosen.c.get("candle", chosen.c.get("recorded"))
         query = select(chosen).order_by(*chosen.primary_key.columns)
-        return self._frame(query if time_column is None else query.where(time_column >= since))
+        return self.frame(query if time_column is None else query.where(time_column >= since))
 
     def signals(self) -> pd.DataFrame:
         """Emitted signals, oldest first, without the records."""
         names = ("bot", "pair", "candle", "signal", "strength", "confidence")
-        return self._frame(select(*(SIGNALS.c[name] for name in names)).order_by(SIGNALS.c.candle))
+        return self.frame(select(*(SIGNALS.c[name] for name in names)).order_by(SIGNALS.c.candle))
 
     def levels(self) -> dict[str, str]:
         """Newest recorded level of each pair."""
@@ -270,7 +270,8 @@ class Ledger:
         with self._reading.connect() as connection:
             return str(connection.execute(query).scalar() or "")
 
-    def _frame(self, query: Any) -> pd.DataFrame:
+    def frame(self, query: Any) -> pd.DataFrame:
+        """Rows of a query of SQLAlchemy's."""
         with self._reading.connect() as connection:
             result = connection.execute(query)
             return pd.DataFrame(result.fetchall(), columns=list(result.keys()))

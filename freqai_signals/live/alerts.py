@@ -14,6 +14,7 @@ from freqai_signals.settings import AlertSettings, DriftSettings
 
 NORMAL: Final = "ok"
 _NAMED_PAIRS: Final = 3
+_CLOCK_SECONDS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,22 @@ class Alert:
     detail: str = ""
     follows: str = ""
     at_once: bool = False
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What is ahead of the exchange's time.
+
+    Attributes
+    ----------
+    pairs
+        Those of which the exchange has shown a candle that has not begun.
+    seconds
+        By which this machine's clock is ahead.
+    """
+
+    pairs: frozenset[str] = frozenset()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -139,12 +156,21 @@ def model_alert(scope: str, version: str, event: str, reason: str) -> Alert:
     )
 
 
-def ahead_alert(pair: str, is_ahead: bool) -> Alert:
-    """State of a pair's candles against the clock."""
-    if not is_ahead:
-        return Alert("candles", pair, NORMAL, 0)
+def ahead_alerts(pairs: Iterable[str], ahead: Ahead) -> list[Alert]:
+    """State of the pairs' candles and of this machine's clock against the exchange's time."""
+    if ahead.seconds <= _CLOCK_SECONDS:
+        found = [Alert("clock", "", NORMAL, 0)]
+    else:
+        why = f"by {ahead.seconds:.0f} s, open candles are left out"
+        follows = "no trade is opened on candles that are old by this clock; put it right (NTP)"
+        found = [Alert("clock", "", "ahead of the exchange", 1, why, follows)]
     why = "left out; the exchange or this machine's clock is wrong"
-    return Alert("candles", pair, "ahead of the clock", 1, why)
+    return found + [
+        Alert("candles", pair, "ahead of the clock", 1, why)
+        if pair in ahead.pairs
+        else Alert("candles", pair, NORMAL, 0)
+        for pair in pairs
+    ]
 
 
 def ledger_alert(problem: str, waiting: int, lost: int) -> Alert:

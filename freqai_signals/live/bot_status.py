@@ -14,6 +14,7 @@ import pandas as pd
 from freqai_signals.ledger.ledger import Ledger
 from freqai_signals.ledger.live_quality import live_quality, rolling_quality
 from freqai_signals.ledger.sql_tables import CHAIN_ROOTS
+from freqai_signals.ledger.sums import loss_sums
 from freqai_signals.live.events import clock_text, history, pair_health
 from freqai_signals.live.status.daily_summary import skill_text, skill_with_error
 from freqai_signals.live.status.heartbeat import Heartbeat, heartbeats
@@ -56,14 +57,14 @@ def status(
     now, places = int(time.time()), {place.resolve() for place in (registry.parent, *folders)}
     newest = ledger.newest_candle()
     since = int((newest or now) - days * _DAY)
-    scored = ledger.scored(since)
+    scored, sums = ledger.scored(since), loss_sums(ledger, since)
     found = live_quality(scored)
     rows = ledger.rows("predictions", since)
     scopes, health = Registry(registry), pair_health(ledger, drift or DriftSettings())
     beats = [beat for place in sorted(places) for beat in heartbeats(place)]
     serving = [_serving(scope, ledger, now) for scope in scopes.scopes()]
     files = _left_files(places)
-    skill, error = skill_with_error(scored)
+    skill, error = skill_with_error(sums)
     return {
         "days": days,
         "newest_candle": clock_text(newest) if newest else "",
@@ -74,7 +75,7 @@ def status(
         ],
         "skill": skill if np.isfinite(skill) else None,
         "skill_error": error if np.isfinite(error) else None,
-        "skill_text": skill_text(scored),
+        "skill_text": skill_text(sums),
         "levels": ledger.levels() | {item["pair"]: item["level"] for item in health},
         "health": health,
         "signals": _signals(ledger, [(item["bot"], item["pair"]) for item in health]),

@@ -129,7 +129,8 @@ def renewed(health: Health, candle: int) -> Health:
     """Level after a change of the model: at most a warning until its own rows are scored."""
     if health.level <= Level.WARNING:
         return health
-    return Health(Level.WARNING, candle, candle, -1, ("a new model serves",))
+    # This candle is judged yet: an alarm that is about the new model too must not pause for one.
+    return Health(Level.WARNING, candle - 1, candle, -1, ("a new model serves",))
 
 
 def until(health: Health, candle: int) -> Health:

@@ -8,9 +8,10 @@ from typing import Final
 
 from freqai_signals.live.alerts import (
     NORMAL,
+    Ahead,
     Alert,
     Alerts,
-    ahead_alert,
+    ahead_alerts,
     level_alert,
     model_alert,
 )
@@ -26,6 +27,7 @@ from freqai_signals.terminal import span_text, time_text
 logger = logging.getLogger(__name__)
 
 _DAY: Final = 86_400
+_HOUR: Final = 3600
 
 
 class Notices:
@@ -59,6 +61,7 @@ class Notices:
         self._restored = False
         self._once: deque[str] = deque(maxlen=100)
         self._summary_day: int | None = None
+        self._summary_tried = -_HOUR
 
     def add(self, text: str) -> None:
         """Send a text with the next messages, whatever was sent before; the log has it now."""
@@ -118,7 +121,7 @@ class Notices:
 
     def due(
         self, now: int, watches: Mapping[str, LiveWatch], pairs: Collection[str],
-        ahead: Collection[str],
+        ahead: Ahead,
     ) -> list[str]:  # fmt: skip
         """Messages for what has changed, with the bot's name and the time.
 
@@ -131,7 +134,7 @@ class Notices:
         pairs
             That are traded.
         ahead
-            Those of which the exchange has shown a candle from after ``now``.
+            What is ahead of the exchange's time.
         """
         if not self._restored:
             sent = self._ledger.counter("alerts")
@@ -143,27 +146,31 @@ class Notices:
         ]
         alerts += [_model_alert(scope, event) for scope, event in self._models.events.items()]
         alerts += [_registry_alert(*found) for found in self._models.problems.items()]
-        alerts += [ahead_alert(pair, pair in ahead) for pair in pairs]
+        alerts += ahead_alerts(pairs, ahead)
         alerts += self._ledger.alerts()
         changed = self._alerts.update(now // self._settings.candle_seconds - 1, alerts)
         if changed:
             self._ledger.write([self._ledger.counters({"alerts": self._alerts.to_json()})])
         once = [self._once.popleft() for _ in range(len(self._once))]
-        texts = [*once, *changed, *self._summary(now, watches)]
-        return [for_chat(stamped(self._name, now, text)) for text in texts if self._is_sent]
+        return self._stamped(now, [*once, *changed])
 
-    @property
-    def _is_sent(self) -> bool:
-        return self._settings.alerts.enabled
-
-    def _summary(self, now: int, watches: Mapping[str, LiveWatch]) -> list[str]:
-        """The summary of yesterday, once, at the first loop of a day (UTC)."""
-        today = now // _DAY
-        if (
-            not (self._settings.alerts.daily_summary and self._is_sent)
-            or today == self._summary_day
-        ):
+    def _stamped(self, now: int, texts: list[str]) -> list[str]:
+        if not self._settings.alerts.enabled:
             return []
+        return [for_chat(stamped(self._name, now, text)) for text in texts]
+
+    def summary(self, now: int, watches: Mapping[str, LiveWatch]) -> list[str]:
+        """The summary of yesterday, once, at the first loop of a day (UTC).
+
+        Apart from :meth:`due`: what fails here must take no alert with it.
+        """
+        today = now // _DAY
+        if not self._settings.alerts.daily_summary or today == self._summary_day:
+            return []
+        # Where it fails, trying at every loop would keep the ledger from the pairs.
+        if 0 <= now - self._summary_tried < _HOUR:
+            return []
+        self._summary_tried = now
         kept = self._ledger.counter("summary")
         if kept is None:
             return []
@@ -177,12 +184,11 @@ class Notices:
                 lambda ledger: daily_summary(ledger, bot, today - 1, levels, serving), ""
             )
             if not text:
-                # The next loop asks again.
                 return []
             texts.append(text)
-        self._summary_day = today
+        self._summary_day, self._summary_tried = today, -_HOUR
         self._ledger.write([self._ledger.counters({"summary": str(today)})])
-        return texts
+        return self._stamped(now, texts)
 
 
 def _model_alert(scope: str, event: ModelEvent) -> Alert:

@@ -7,7 +7,7 @@ once, and trading continues with what was known before.
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from freqai_signals.dataset.candles import closed
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.ledger.ledger import Entry
 from freqai_signals.ledger.sql_tables import DRIFT_EVENTS, TRAINING
+from freqai_signals.live.alerts import Ahead
 from freqai_signals.live.decision_log import LiveRecord
 from freqai_signals.live.health import action_of
 from freqai_signals.live.ledger_client import LiveLedger
@@ -193,7 +194,7 @@ class LiveOperation:
         return self._safely(lambda: self._wants_training(pair), False)
 
     def alerts(
-        self, now: float, pairs: Iterable[str], ahead: Collection[str] = (),
+        self, now: float, pairs: Iterable[str], ahead: Ahead | None = None,
         schedule: Mapping[str, int] | None = None,
     ) -> list[str]:  # fmt: skip
         """Leave a sign of life; messages for the operator.
@@ -205,14 +206,16 @@ class LiveOperation:
         pairs
             Those that the bot trades now.
         ahead
-            Those of which the exchange has shown a candle from after ``now``.
+            What is ahead of the exchange's time.
         schedule
             When models are trained next and expire, as a heartbeat names these.
         """
         seconds, traded = int(now), tuple(pairs)
         watches = self._watches(traded)
         self._safely(lambda: self.notices.beat(seconds, watches, traded, schedule or {}), None)
-        return self._safely(lambda: self._alerts_due(seconds, traded, ahead), [])
+        none: list[str] = []
+        texts = self._safely(lambda: self._alerts_due(seconds, traded, ahead or Ahead()), none)
+        return texts + self._safely(lambda: self.notices.summary(seconds, watches), none)
 
     def close(self) -> None:
         """Write waiting rows and close the database."""
@@ -224,10 +227,9 @@ class LiveOperation:
         try:
             return work()
         except Exception as error:
-            text = repr(error)
             # The same error at every candle would bury the rest of the log.
-            if text not in self._logged:
-                self._logged.add(text)
+            if repr(error) not in self._logged:
+                self._logged.add(repr(error))
                 logger.exception("Error in live monitoring; trading continues: %s", error)
             return otherwise
 
@@ -280,12 +282,11 @@ class LiveOperation:
             self._pairs[pair] = made
         return self._pairs[pair]
 
-    def _alerts_due(self, now: int, pairs: tuple[str, ...], ahead: Collection[str]) -> list[str]:
+    def _alerts_due(self, now: int, pairs: tuple[str, ...], ahead: Ahead) -> list[str]:
         candle = now // self._settings.candle_seconds - 1
-        watches = self._watches(pairs)
-        for pair, watch in watches.items():
+        for pair, watch in self._watches(pairs).items():
             self._judge_silence(pair, watch, candle)
-        return self.notices.due(now, watches, pairs, ahead)
+        return self.notices.due(now, self._watches(pairs), pairs, ahead)
 
     def _watches(self, pairs: tuple[str, ...]) -> dict[str, LiveWatch]:
         return {pair: self._pairs[pair].watch for pair in pairs if pair in self._pairs}
@@ -293,8 +294,7 @@ class LiveOperation:
     def _judge_silence(self, pair: str, watch: LiveWatch, candle: int) -> None:
         # freqtrade asks for decisions at new candles only: where none arrives, nothing else looks.
         if watch.candle and candle - watch.candle >= self._settings.drift.stale_candles:
-            quality = self._pair(pair).tested.states(watch.version)
-            events = watch.judge_silence(candle, quality)
+            events = watch.judge_silence(candle, self._pair(pair).tested.states(watch.version))
             if events.rows:
                 health = self._ledger.counters({f"health {pair}": watch.health.to_json()})
                 self._ledger.write([events, health])

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, replace
 from functools import partial
 from typing import Any, Final
 
@@ -55,6 +55,8 @@ class PoolQuality:
         self._settings = settings
         self._ledger = ledger
         self._references: dict[str, QualityReference] = {}
+        # Of each version the last day on which it served, and the one up to which it was trained.
+        self._models: dict[str, tuple[int, int]] = {}
         self._restored = False
         self._looked = -1
         self._noted = ""
@@ -76,11 +78,10 @@ class PoolQuality:
         if not (self._settings.drift.enabled and self._ledger.enabled):
             return []
         self._note(model)
+        # At every candle, since models may take turns between two looks.
+        self._remember(model, candle)
         if candle // every == self._looked or not self._restore():
             return []
-        reference = model.drift.quality if model is not None and model.drift else None
-        if model is not None and reference is not None:
-            self._references[model.card.version] = reference
         last = (candle + 1 - self._settings.label_horizon_candles) // self._settings.candles_per_day
         # Also where the ledger is away: asking at every candle would keep it from the pairs.
         self._looked = candle // every
@@ -88,8 +89,7 @@ class PoolQuality:
         if days is None:
             return []
         self.days = days
-        used = {day.version for day in days[-_OPEN_DAYS:]} | {model.card.version if model else ""}
-        self._references = {name: r for name, r in self._references.items() if name in used}
+        self._forget(candle)
         text = self._to_json()
         if text == self._stored:
             return []
@@ -97,16 +97,37 @@ class PoolQuality:
         return [self._ledger.counters({f"quality {self._scope}": text})]
 
     def states(self, version: str) -> tuple[DriftState, ...]:
-        """State of each test, for health; an alarm about another model than ``version`` is over."""
-        if not self.days or self.days[-1].version != version:
+        """State of each test, for health; see :meth:`QualityState.is_over` for ``version``."""
+        if not self.days or version not in self._models:
             return ()
+        _, trained = self._models[version]
         # Every pair asks at every candle, and the days change once a day.
         if self._summed is not self.days:
             self._summed, self._states = self.days, states_after(self.days)
         return tuple(
-            DriftState(f"live {name}", state.alarm, _detail(name, state.since))
+            DriftState(
+                f"live {name}",
+                state.alarm and not state.is_over(trained),
+                _detail(name, state.since),
+            )
             for name, state in self._states.items()
         )
+
+    def _remember(self, model: SignalModel | None, candle: int) -> None:
+        if model is None:
+            return
+        version, per_day = model.card.version, self._settings.candles_per_day
+        self._models[version] = (candle // per_day, model.trained_until // per_day)
+        if model.drift is not None and model.drift.quality is not None:
+            self._references[version] = model.drift.quality
+
+    def _forget(self, candle: int) -> None:
+        """Drop models of which no day will be judged again."""
+        again = [day.day for day in self.days[-_OPEN_DAYS:]]
+        # A day is judged a horizon after its end.
+        oldest = min([candle // self._settings.candles_per_day - _OPEN_DAYS - 2, *again])
+        self._models = {name: m for name, m in self._models.items() if m[0] >= oldest}
+        self._references = {n: r for n, r in self._references.items() if n in self._models}
 
     def _note(self, model: SignalModel | None) -> None:
         """Log once a model what cannot be tested."""
@@ -134,13 +155,13 @@ class PoolQuality:
     def _judged(self, last: int) -> list[QualityDay] | None:
         """All days up to ``last``, the newest ones judged again; None if the ledger is away."""
         kept = [day for day in self.days[:-_OPEN_DAYS] if day.day <= last]
-        again = [day.day for day in self.days[-_OPEN_DAYS:] if day.day <= last]
+        before = {day.day: day for day in self.days[-_OPEN_DAYS:] if day.day <= last}
         # While a bot is away for longer it predicts nothing.
-        first = max(last - _FIRST_DAYS, *again, -1) + 1
+        first = max(last - _FIRST_DAYS, *before, -1) + 1
         per_day, seconds = self._settings.candles_per_day, self._settings.candle_seconds
         pair = "" if self._settings.model.pool == "whitelist" else self._scope
         versions = sorted(self._references)
-        for day in (*again, *range(first, last + 1)):
+        for day in (*before, *range(first, last + 1)):
             since, until = (number * per_day * seconds for number in (day, day + 1))
             # A day at a time: all of them at once could take longer than a bot waits for.
             rows = self._ledger.ask(
@@ -151,23 +172,32 @@ class PoolQuality:
             rows = rows.assign(number=rows["candle"].to_numpy(np.int64) // seconds)
             values = {str(v): _values(part) for v, part in rows.groupby("model_version")}
             judged = quality_day(day, values, self._references, per_day)
-            kept += [judged] if judged is not None else []
+            if judged is not None:
+                _, trained = self._models.get(judged.version, (0, 0))
+                kept.append(replace(judged, trained=trained))
+            elif day in before:
+                kept.append(before[day])
         return kept[-_KEPT_DAYS:]
 
     def _to_json(self) -> str:
         references = {name: asdict(found) for name, found in self._references.items()}
-        return json.dumps({"days": [astuple(d) for d in self.days], "references": references})
+        days = [astuple(day) for day in self.days]
+        return json.dumps({"days": days, "references": references, "models": self._models})
 
     def _from_json(self, text: str) -> None:
         given: Mapping[str, Any] = json.loads(text)
         self.days = [
-            QualityDay(int(day), str(version), float(skill), float(direction))
-            for day, version, skill, direction in given["days"]
+            QualityDay(int(day), str(version), float(skill), float(direction), *map(int, trained))
+            for day, version, skill, direction, *trained in given["days"]
         ]
         references = {
             str(name): QualityReference(**values) for name, values in given["references"].items()
         }
-        self._references = references | self._references
+        models = {
+            str(name): (int(served), int(trained))
+            for name, (served, trained) in given.get("models", {}).items()
+        }
+        self._references, self._models = references | self._references, models | self._models
 
 
 def _values(rows: pd.DataFrame) -> pd.DataFrame:

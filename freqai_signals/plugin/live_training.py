@@ -1,7 +1,6 @@
 """A running bot's trainings: one model for the whole pool, whichever pair FreqAI asks for."""
 
 import logging
-import time
 from collections.abc import Collection
 from typing import Any
 
@@ -92,9 +91,11 @@ class LiveTraining(IFreqaiModel):
     ) -> None:
         """Predict the newest candle also where FreqAI only fills its table of predictions."""
         only_fills = pair not in self.dd.model_return_values
-        super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
+        # What FreqAI was told is 0 for a pair that is due; its model is no older for that.
+        trained = self._trained(pair)
+        super().build_strategy_return_arrays(dataframe, dk, pair, trained)
         if only_fills:
-            super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
+            super().build_strategy_return_arrays(dataframe, dk, pair, trained)
         # Predictions must survive a kill: repeats and shares of signals are counted on it.
         self.dd.store_predictions(pair, self.strategy.dp.current_whitelist())
 
@@ -105,13 +106,14 @@ class LiveTraining(IFreqaiModel):
         """When a pair is due: reuse the pool's newest model, or train the next one for all."""
         SignalDataKitchen.adopt(dk)
         pool = self._pool(pair)
-        latest, model = self._newest(pair)
-        own, now = self.dd.get_pair_dict_info(pair)[1], new_trained_timerange.stopts
+        latest, now = self._newest(pair), new_trained_timerange.stopts
+        model = self.dd.served(latest.pair) if latest else None
         patience = 3600 * self.freqai_info["live_retrain_hours"]
         if (
             latest is None
             or model is None
-            or next_step(own, latest, now, patience) is RetrainStep.TRAIN
+            or latest.time <= self.dd.due.get(pair, 0)
+            or next_step(self._trained(pair), latest, now, patience) is RetrainStep.TRAIN
         ):
             # Not a decorator: hyperopt pickles this class, and one would hold a generator.
             with low_priority():
@@ -122,43 +124,50 @@ class LiveTraining(IFreqaiModel):
             logger.info("%s: %s, none is trained", pair, _at_hand(model))
         self._serve(pair, model, trained, dk)
 
-    def _newest(self, pair: str) -> tuple[Trained | None, SignalModel | None]:
-        """Whose model is the newest that may serve a pair, and that model if it can be read."""
-        # Also of pairs outside the pool: where pairlists left no pair of it, they train its models.
+    def _newest(self, pair: str) -> Trained | None:
+        """Whose model is the newest that may serve a pair."""
+        return newest({name: self._trained(name) for name in self._sharing(pair)})
+
+    def _sharing(self, pair: str) -> set[str]:
+        """Pairs with which a pair shares its model."""
+        # Also pairs outside the pool: where pairlists left no pair of it, they train its models.
         joined = set() if self.signal_settings.model.pool == "pair" else self._checked
-        known = [p for p in {*self._pool(pair), *joined} if p in self.dd.pair_dict]
-        latest = newest({p: self.dd.get_pair_dict_info(p)[1] for p in known})
-        return latest, self.dd.served(latest.pair) if latest else None
+        return {p for p in {*self._pool(pair), *joined} if p in self.dd.pair_dict}
+
+    def _trained(self, pair: str) -> int:
+        """When a pair's model was trained, seconds since 1970; 0 if it has none."""
+        entry = self.dd.pair_dict.get(pair)
+        return int(entry["trained_timestamp"]) if entry else 0
 
     def _serve_at_once(self, pair: str, dk: FreqaiDataKitchen) -> None:
         """A pair that joins is served by the pool's model, without waiting for FreqAI's queue.
 
         So is one that comes back after so long that what it had has expired.
         """
-        own = self.dd.get_pair_dict_info(pair)[1]
+        own = self._trained(pair)
         if own and not dk.check_if_model_expired(own):
             return
-        latest, model = self._newest(pair)
-        if latest is not None and latest.time <= own:
+        latest = self._newest(pair)
+        # The model is read last: this is asked at every candle of a pair whose model has expired.
+        if latest is None or latest.time <= own:
             return
-        if latest is not None and model is not None:
+        model = self.dd.served(latest.pair)
+        if model is not None:
             logger.info("%s joins; the pool's model serves it: %s", pair, model.card.version)
             self._serve(pair, model, latest.time, dk)
 
     def retrain_early(self, pair: str) -> None:
         """Make the pool's models due now; FreqAI's thread trains one, the other pairs adopt it."""
-        due = int(time.time() - 3600 * self.freqai_info["live_retrain_hours"]) - 1
-        for name in self._pool(pair):
-            entry = self.dd.pair_dict.get(name)
-            if entry is not None:
-                entry["trained_timestamp"] = min(entry["trained_timestamp"], due)
+        latest = self._newest(pair)
+        if latest is not None:
+            self.dd.due.update(dict.fromkeys(self._sharing(pair), latest.time))
 
     def schedule(self, pairs: Collection[str]) -> dict[str, int]:
         """When models are trained next and expire, seconds since 1970; the earliest of all pairs.
 
         0 where FreqAI plans neither.
         """
-        trained = [self.dd.get_pair_dict_info(p)[1] for p in pairs if p in self.dd.pair_dict]
+        trained = map(self._trained, pairs)
         first = min((moment for moment in trained if moment), default=0)
         if not first:
             return {}
@@ -208,6 +217,8 @@ class LiveTraining(IFreqaiModel):
         self.dd.save_data(model, pair, dk)
         store_importances(model, self._plotted_features, dk)
         self.dd.pair_dict[pair]["trained_timestamp"] = trained
+        if trained > self.dd.due.get(pair, trained):
+            del self.dd.due[pair]
         inputs = all_inputs(self.full_path, pair, self._recipe(pair).parts())
         write_atomically(self.full_path / INPUTS_FILE, inputs.encode())
         self.dd.save_drawer_to_disk()
@@ -222,7 +233,7 @@ class LiveTraining(IFreqaiModel):
         names = {pair, *pool_pairs(self.signal_settings, self.config)} - self._checked
         self._checked |= names
         for name in sorted(names):
-            if self.dd.get_pair_dict_info(name)[1]:
+            if self._trained(name):
                 parts = self._recipe(name).parts()
                 self.dd.keep_model_unless(name, changed_inputs(self.full_path, name, parts))
 

@@ -13,6 +13,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
+from freqai_signals.dataset.candles import utc_now
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.model.signing import installation_key
@@ -24,7 +25,6 @@ from freqai_signals.plugin.freqai.data_kitchen import (
     keep_nothing_of_training,
     store_importances,
 )
-from freqai_signals.plugin.freqai.future_candles import utc_now
 from freqai_signals.plugin.freqai.prediction_cache import PredictionCache
 from freqai_signals.plugin.freqai.stale_files import remove_surplus
 from freqai_signals.plugin.freqai.state_files import (

@@ -20,7 +20,7 @@ from freqai_signals.dataset.pair_tables import PairTables, add_labels, row_memor
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.plugin.exchange_facts import listed_fee
 from freqai_signals.plugin.freqai.broken_candles import mark_broken_candles
-from freqai_signals.plugin.freqai.future_candles import drop_future_candles
+from freqai_signals.plugin.freqai.exchange_clock import clock_of
 from freqai_signals.plugin.pool import freqai_config, run_pool, using_config
 from freqai_signals.plugin.startup import checked_settings, count_hyperopt
 from freqai_signals.report.data.backtest_record import BacktestRecord
@@ -109,7 +109,7 @@ class SignalColumns(IStrategy):
         """Start afresh: a backtest's report is its own. Refuses a model that is not ours."""
         if self._is_live:
             # Before the first candle comes: FreqAI downloads what it trains on at its start.
-            mark_broken_candles(self.dp._exchange)
+            mark_broken_candles(self.dp._exchange, self._candle_seconds)
         super().ft_bot_start(**kwargs)
         self._report = None
         self.digests = CandleDigests(self.training_candles)
@@ -279,7 +279,7 @@ class SignalColumns(IStrategy):
         """Send the operator what has changed."""
         if self._is_live:
             operation: LiveOperation = self.freqai.operation
-            ahead = drop_future_candles(self.dp._exchange, pd.Timestamp(current_time))
+            ahead = clock_of(self.dp._exchange, self._candle_seconds).ahead
             whitelist = self.dp.current_whitelist()
             now, schedule = current_time.timestamp(), self.freqai.schedule(whitelist)
             for text in operation.alerts(now, whitelist, ahead, schedule):

@@ -61,6 +61,10 @@ def ledger_is_reachable(situation: Situation) -> Iterator[Finding]:
     settings, folder = situation.settings.ledger, situation.user_data
     if not settings.enabled:
         yield warning("ledger: switched off", "nothing of what the bot says is kept or scored")
+        if situation.settings.alerts.daily_summary:
+            yield warning("freqai.signals.alerts.daily_summary: no summary without a ledger",
+                          "it is made from the ledger's rows",
+                          "set freqai.signals.ledger.enabled to true")  # fmt: skip
         return
     if not settings.url or settings.url.startswith("sqlite"):
         file = None if folder is None else folder / "signals"

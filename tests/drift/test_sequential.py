@@ -159,18 +159,21 @@ def test_part_of_a_day_is_not_judged(values: dict[str, pd.DataFrame]) -> None:
     assert quality_day(0, values, {"v": REFERENCE}, DAY) is None
 
 
-def bad(day: int, version: str = "v", skill: float = 0.4) -> QualityDay:
-    return QualityDay(day, version, skill, 0.0)
+def bad(day: int, version: str = "v", skill: float = 0.4, trained: int = 0) -> QualityDay:
+    return QualityDay(day, version, skill, 0.0, trained)
 
 
-def test_an_alarm_ends_with_half_of_its_sum_or_with_its_model() -> None:
+def test_an_alarm_ends_with_half_of_its_sum_or_with_a_model_trained_beyond_it() -> None:
     days = [bad(0), bad(1), bad(2)]
     assert states_after(days)["skill"].alarm
     assert states_after(days)["skill"].since == 2
     assert not states_after(days)["direction"].alarm
     assert states_after([*days, bad(3, skill=-0.4)])["skill"].alarm
     assert not states_after([*days, bad(3, skill=-0.6)])["skill"].alarm
-    assert states_after([*days, bad(3, "w")])["skill"].level == pytest.approx(0.4)
+    assert states_after([*days, bad(4, "w", trained=4)])["skill"].level == pytest.approx(0.4)
+    # Without a whole day after the alarm's, as every next day's last model where one is trained
+    # daily.
+    assert states_after([*days, bad(3, "w", trained=3)])["skill"].alarm
     # Without an alarm the sum goes on: a bot that trains every week must not forget.
     assert states_after([bad(0), bad(1, "w"), bad(2, "x")])["skill"].alarm
 

@@ -172,7 +172,7 @@ def test_a_candle_of_any_values_is_whole_or_without_volume(
     exchange, ticks = Offline(), [tick(number) for number in range(10)]
     for number, column, value in changes:
         ticks[number][column] = value
-    mark_broken_candles(exchange)
+    mark_broken_candles(exchange, 60)
     frame = arrives(exchange, [list(one) for one in ticks])
     assert len(frame) == 10
     for number, one in enumerate(ticks):

@@ -231,3 +231,25 @@ def test_rolling_quality_shows_how_it_went_over_time(
     assert found[-1]["skill"] < 0 < found[0]["skill"]
     assert main([*command, "--details"]) == 0
     assert "over time" in capsys.readouterr().out
+
+
+def test_watching_goes_on_where_the_ledger_cannot_be_read_for_a_while(
+    ledger: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away, naps = ledger.with_name("away"), []
+
+    def sleep(_seconds: float) -> None:
+        naps.append(1)
+        if len(naps) == 1:
+            ledger.rename(away)
+            ledger.write_text("no database, but as long as one is: " + "x" * 100)
+        elif len(naps) == 3:
+            away.rename(ledger)
+        elif len(naps) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("freqai_signals.commands.status.time.sleep", sleep)
+    main(["status", "--ledger", str(ledger), "--registry", "/none", "--watch", "5"])
+    told = capsys.readouterr().out
+    assert told.count("file is not a database") == 2
+    assert told.count("live skill, last 7 days") == 2

@@ -14,6 +14,7 @@ import pytest
 from freqai_signals.drift.sequential import QualityDay
 from freqai_signals.ledger.ledger import Entry, Ledger
 from freqai_signals.ledger.reader import LedgerReader
+from freqai_signals.live.alerts import Ahead
 from freqai_signals.live.health import Health, Level
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
@@ -295,22 +296,23 @@ def test_level_restrains_asks_for_training_and_survives_a_restart(start: Start) 
     assert again.alerts(FIRST + 5)[0].startswith(f"level {PAIR}: halted (")
 
 
-def test_a_failed_test_of_live_quality_halts_until_another_model_serves(start: Start) -> None:
+def test_a_failed_test_of_live_quality_halts_until_a_later_model_serves(start: Start) -> None:
     bot = start(with_section("gate", where="never"))
     version = bot.operation.promote(PAIR, model_of(0), window(0)).card.version
     bot.candle(FIRST)
-    # The two newest days are judged again, and have no rows here.
-    last = FIRST // 24 - 1
+    # Both models are trained on sixty days, the second one from the ninth day on.
     bot.operation._tested["pool"].days = [
-        QualityDay(last - 2 + i, version, 1.0 - i / 2, 0.0) for i in range(3)
+        QualityDay(62 + i, version, 1.0 - i / 2, 0.0) for i in range(3)
     ]
     assert bot.candle(FIRST + 1).blocked == "halted"
     assert bot.operation.wants_training(PAIR)
     texts = bot.alerts(FIRST + 1)
     halted = f"level {PAIR}: halted (live skill: half of what it was"
     assert any(halted in text for text in texts), texts
+    bot.operation.promote(PAIR, model_of(0, seed=1), window(0, seed=1))
+    assert bot.candle(FIRST + 2).blocked == "halted", "it was trained before the alarm too"
     bot.operation.promote(PAIR, model_of(8), window(8))
-    assert bot.candle(FIRST + 2).blocked == ""
+    assert bot.candle(FIRST + 3).blocked == ""
     assert bot.operation._pairs[PAIR].watch.health.level == Level.WARNING
 
 
@@ -398,11 +400,21 @@ def test_a_row_from_a_candle_ahead_of_its_time_holds_up_nothing(start: Start) ->
 
 def test_candles_ahead_of_the_clock_are_told_once(start: Start) -> None:
     bot = start()
-    texts = [bot.operation.alerts(FIRST * HOUR, [PAIR], [PAIR]) for _ in range(2)]
+    texts = [bot.operation.alerts(FIRST * HOUR, [PAIR], Ahead(frozenset({PAIR}))) for _ in range(2)]
     assert [[text.partition(" UTC: ")[2] for text in part] for part in texts] == [
         ["candles P0/USDT: ahead of the clock (left out; the exchange or this machine's clock is "
          "wrong)"], [],
     ]  # fmt: skip
+
+
+def test_a_clock_that_is_ahead_of_the_exchange_is_told_once(start: Start) -> None:
+    bot = start()
+    texts = [
+        bot.operation.alerts(FIRST * HOUR, [PAIR], Ahead(seconds=seconds))
+        for seconds in (4.0, 1200.0, 1210.0)
+    ]
+    assert [len(part) for part in texts] == [0, 1, 0]
+    assert "clock: ahead of the exchange (by 1200 s, open candles are left out)" in texts[1][0]
 
 
 def test_a_ledger_that_is_away_stops_nothing(start: Start, tmp_path: Path) -> None:
@@ -472,6 +484,31 @@ def test_the_day_is_summarised_once_after_midnight_if_asked_for(start: Start) ->
     again = start(with_section("alerts", daily_summary=True))
     later = [*bot.alerts(midnight + 1), *again.alerts(midnight + 2), *start().alerts(midnight + 26)]
     assert not [text for text in later if "summary" in text]
+
+
+def test_a_summary_that_fails_takes_no_alert_with_it_and_waits_an_hour(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    midnight, asked = (FIRST // 24 + 1) * 24, []
+    bot = start(with_section("alerts", daily_summary=True))
+    bot.alerts(midnight - 2)
+    bot.settle()
+
+    def fails(*_: object) -> str:
+        asked.append(1)
+        raise KeyError("column")
+
+    monkeypatch.setattr("freqai_signals.live.notices.daily_summary", fails)
+    bot.operation.promote(PAIR, model_of(0), window(0))
+    (text,) = bot.alerts(midnight)
+    assert text.startswith("model ")
+    second = (midnight + 1) * HOUR + 10
+    for later in (0, 60, 3500):
+        assert bot.operation.alerts(second + later, [PAIR]) == []
+    assert len(asked) == 1
+    monkeypatch.undo()
+    (text,) = bot.operation.alerts(second + 3700, [PAIR])
+    assert "daily summary" in text
 
 
 def test_switched_off_sections_do_nothing(start: Start, tmp_path: Path) -> None:

@@ -114,7 +114,105 @@ def test_a_model_that_holds_has_no_alarm_and_one_that_does_not_has(
     run(tested, ledger, model, TRAINED + 20, TRAINED + 41)
     assert "live skill" in alarms(tested, model)
     assert "found on 1970-08-" in tested.states(model.card.version)[0].detail
-    assert alarms(tested, replace(model, card=replace(model.card, version="later"))) == []
+    # Trained before the alarm it is no better; one that was trained beyond it begins anew.
+    for trained, detectors in ((TRAINED, ["live skill"]), (TRAINED + 41, [])):
+        other = version_of(model, f"until {trained}", trained * PER_DAY)
+        tested.update(other, (TRAINED + 41) * PER_DAY)
+        assert alarms(tested, other)[:1] == detectors
+
+
+def version_of(model: SignalModel, version: str, until: int) -> SignalModel:
+    return replace(model, card=replace(model.card, version=version), trained_until=until)
+
+
+def turns(model: SignalModel, hours: int, at: int) -> Callable[[int], SignalModel]:
+    """Which model serves at a candle: every so many hours another one, trained until then."""
+    made: dict[int, SignalModel] = {}
+
+    def serving(candle: int) -> SignalModel:
+        number = (candle - at) // hours
+        return made.setdefault(number, version_of(model, f"v{number}", number * hours + at))
+
+    return serving
+
+
+def served(entries: list[Entry], serving: Callable[[int], SignalModel]) -> list[Entry]:
+    return [
+        Entry(entry.table, [
+            {**row, "model_version": serving(row["candle"] // HOUR).card.version}
+            for row in entry.rows
+        ])
+        for entry in entries
+    ]  # fmt: skip
+
+
+def candle_by_candle(
+    tested: PoolQuality, ledger: LiveLedger, serving: Callable[[int], SignalModel], days: range
+) -> PoolQuality:
+    """A bot's life, with a restart every third day."""
+    for candle in range(days.start * PER_DAY, days.stop * PER_DAY):
+        found = tested.update(serving(candle), candle)
+        if found:
+            ledger.write(found)
+        if candle % (3 * PER_DAY) == 0:
+            assert ledger.flush(PATIENCE)
+            tested = pool(ledger)
+            tested.update(serving(candle), candle)
+    return tested
+
+
+@pytest.mark.parametrize(("hours", "at"), [(168, 18), (24, 6), (8, 3)])
+def test_every_day_is_judged_however_often_models_change(
+    client: Client, url: str, model: SignalModel, hours: int, at: int
+) -> None:
+    serving, ledger = turns(model, hours, TRAINED * PER_DAY + at), client()
+    Ledger(url).write(served(outcomes(model, 20), serving))
+    tested = candle_by_candle(pool(ledger), ledger, serving, range(TRAINED, TRAINED + 21))
+    assert [day.day - TRAINED for day in tested.days] == list(range(20))
+    # All versions are one model here, so what a day adds depends on none of them.
+    Ledger(url).write(outcomes(model, 20))
+    other = client("steady")
+    steady = run(pool(other), other, model, TRAINED, TRAINED + 21)
+    assert [day.skill for day in tested.days] == pytest.approx([d.skill for d in steady.days])
+    assert len(tested._references) <= 2 + 6 * PER_DAY // hours, "old ones are forgotten"
+
+
+@pytest.mark.parametrize(("hours", "at"), [(24, 18), (24, 2), (8, 18)])
+def test_an_alarm_acts_where_models_are_trained_daily(
+    client: Client, url: str, model: SignalModel, hours: int, at: int
+) -> None:
+    serving, ledger = turns(model, hours, TRAINED * PER_DAY + at), client()
+    Ledger(url).write(served(outcomes(model, 20, kind="prior"), serving))
+    tested, first = pool(ledger), 0
+    for candle in range(TRAINED * PER_DAY, (TRAINED + 20) * PER_DAY):
+        now = serving(candle)
+        tested.update(now, candle)
+        if alarms(tested, now):
+            first = candle
+            break
+    assert first % PER_DAY in (2, 3), "once the day's outcomes are known"
+    over = next(
+        c
+        for c in range(first, first + 48)
+        if serving(c).trained_until // PER_DAY > first // PER_DAY
+    )
+    for candle in range(first, over + 1):
+        tested.update(serving(candle), candle)
+        assert bool(alarms(tested, serving(candle))) == (candle < over)
+
+
+def test_a_day_whose_rows_are_gone_keeps_what_it_was(
+    client: Client, url: str, model: SignalModel
+) -> None:
+    ledger = client()
+    Ledger(url).write(outcomes(model, 4))
+    tested = run(pool(ledger), ledger, model, TRAINED, TRAINED + 5)
+    before = list(tested.days)
+    assert len(before) == 4
+    tested._references.clear()
+    other = version_of(model, "other", 0)
+    run(tested, ledger, other, TRAINED + 5, TRAINED + 8)
+    assert tested.days == before
 
 
 def test_a_restart_changes_nothing(client: Client, url: str, model: SignalModel) -> None:

@@ -139,16 +139,17 @@ def test_levels_act(live_bench: Bench, tmp_path: Path, level: Level) -> None:
     shown = frame["confidence_threshold"].iloc[-1]
     assert shown == pytest.approx(asked + (0.02 if level >= Level.WARNING else 0.0))
     assert frame["drift_level"].iloc[-1] == level
-    again = bot.freqai.dd.pair_dict[PAIR]["trained_timestamp"]
-    assert (again < timestamp) == (level >= Level.DRIFT)
+    dd = bot.freqai.dd
+    assert (dd.get_pair_dict_info(PAIR)[1] < timestamp) == (level >= Level.DRIFT)
+    assert dd.pair_dict[PAIR]["trained_timestamp"] == timestamp, "its model is no older"
     if level is Level.HALTED:
         assert not frame[["enter_long"]].to_numpy().any()
         assert "exit_long" in frame
     if level >= Level.DRIFT:
         bot.train()
         candle(bot)
-        again = bot.freqai.dd.pair_dict[PAIR]["trained_timestamp"]
-        assert again >= timestamp, "one drift, one training"
+        assert dd.pair_dict[PAIR]["trained_timestamp"] > timestamp
+        assert dd.get_pair_dict_info(PAIR)[1] > timestamp, "one drift, one training"
 
 
 def test_a_warning_asks_for_more_than_the_tuned_confidence(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from freqtrade.enums import CandleType
 
 from freqai_signals.plugin.freqai.state_files import HISTORY_FILE
 from freqai_signals.plugin.freqai.thread_priority import (
@@ -154,6 +155,16 @@ def test_a_training_leaves_the_interpreter_to_the_bot_that_decides(bot: Bot) -> 
     assert max(intervals) == pytest.approx(SWITCH_SECONDS, abs=1e-5)
 
 
+def test_a_bot_takes_no_open_candle_for_a_closed_one(bot: Bot) -> None:
+    """It has freqtrade's exchange cut what comes; the rest is in ``test_open_candles``."""
+    length, first = 900_000, 900_000 * 1_000_000
+    ticks = [[first + number * length, 1.0, 1.0, 1.0, 1.0, 9.0] for number in (0, 1, 2, 96)]
+    frame = bot.strategy.dp._exchange._process_ohlcv_df(
+        "XRP/USDT", "15m", CandleType.SPOT, ticks, False, True, first + 2 * length + length // 2
+    )
+    assert len(frame) == 2
+
+
 def test_a_pair_that_joins_gets_its_turn(bot: Bot) -> None:
     bot.freqai.train_queue.clear()
     bot.predict(bot.candles("ETH/USDT"), "ETH/USDT")
@@ -177,10 +188,14 @@ def test_a_pair_that_joins_a_restarted_bot_is_predicted_by_the_pools_present_mod
     assert f"joined: {NEW_PAIR}; left: none" in caplog.text
     assert f"{NEW_PAIR} joins; the pool's model serves it" in caplog.text
     assert "is not used" not in caplog.text
+    planned = more.freqai.schedule(pool)
     more.freqai.retrain_early(PAIR)
+    assert more.freqai.schedule(pool) == planned, "what serves is no older"
     card = more.train().card
     assert card.pairs == tuple(pool)
     assert card.parent == version
+    assert {more.train(pair).card.version for pair in pool[1:]} == {card.version}
+    assert not more.freqai.dd.due, "one request, one training"
 
 
 def test_a_pair_that_leaves_a_pool_of_three_does_not_stop_the_others(

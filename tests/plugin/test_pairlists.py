@@ -15,6 +15,7 @@ from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 
 from freqai_signals.config import POOL_FILE
 from freqai_signals.ledger.ledger import Ledger
+from freqai_signals.plugin.freqai.exchange_clock import clock_of
 from freqai_signals.sandbox.exchange.app import create_exchange
 from freqai_signals.sandbox.exchange.clock import Clock, wall_clock_ms
 from freqai_signals.sandbox.exchange.server import serving
@@ -46,8 +47,8 @@ class Market:
 
     @property
     def newest(self) -> pd.Timestamp:
-        """What freqtrade takes for closed by the real clock."""
-        return self.now.floor("15min")
+        """The candle that closed last by the exchange's clock, which the real one is ahead of."""
+        return self.now.floor("15min") - CANDLE
 
 
 @pytest.fixture
@@ -90,8 +91,10 @@ class RunningBot(Bot):
         """The next candle closes; pair to whether its prediction may be acted on."""
         self.market.now += CANDLE
         # By the real clock nothing would be due yet.
-        self.strategy.dp._exchange._klines.clear()
-        self.strategy.dp._exchange._pairs_last_refresh_time.clear()
+        exchange = self.strategy.dp._exchange
+        exchange._klines.clear()
+        exchange._pairs_last_refresh_time.clear()
+        clock_of(exchange, 900)._asked = -1
         self.pairlists.refresh_pairlist()
         pairs = self.pairlists.whitelist
         dp = self.strategy.dp
@@ -274,6 +277,23 @@ def test_a_pair_that_nobody_knew_at_start_is_served_then_trains(
     own = rows[(rows["pair"] == new) & (rows["model_version"] != "none")]
     marks = own.sort_values("candle").groupby("model_version", sort=False)["new_pair"].unique()
     assert [mark.tolist() for mark in marks] == [[1], [0]]
+
+
+def test_a_training_before_the_schedule_happens_though_a_pair_has_joined(
+    bench: Bench, market: Market, tmp_path: Path
+) -> None:
+    """What serves the pair that joined is the pool's newest model: no reason to adopt it again."""
+    volume = VOLUME | {"exchange__pair_whitelist": ["BTC/USDT"]}
+    bot = RunningBot.start(bench, market, tmp_path / "user", **volume)
+    (new,) = {*FOUR} - {*bot.pool}
+    bot.candle()
+    first = bot.train(bot.pool[0]).card.version
+    bot.pairlists.blacklist.append(bot.pool[0])
+    assert bot.candle()[new] == 1
+    bot.freqai.retrain_early(bot.pool[1])
+    second = bot.train(bot.pool[1]).card.version
+    assert second != first
+    assert bot.train(new).card.version == second
 
 
 def test_a_coin_listed_yesterday_abstains_and_stops_nobody(

@@ -39,6 +39,12 @@ def test_a_ledger_url_that_cannot_work_is_an_error(url: str) -> None:
     assert problem.startswith("freqai.signals.ledger.url")
 
 
+def test_a_daily_summary_without_a_ledger_is_a_warning() -> None:
+    signals: dict[str, Any] = {"ledger": {"enabled": False}, "alerts": {"daily_summary": True}}
+    _, finding = ledger_is_reachable(situation(config_of("A/USDT", freqai__signals=signals)))
+    assert "no summary without a ledger" in finding.what
+
+
 def test_a_ledger_that_is_away_is_a_warning() -> None:
     away = situation(ledger("postgresql+psycopg://u@127.0.0.1:9/l"))
     assert not away.settings_problems

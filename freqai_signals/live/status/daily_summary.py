@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals.ledger.ledger import Ledger
+from freqai_signals.ledger.sums import loss_sums, signal_counts
 from freqai_signals.live.health import Level
-from freqai_signals.metrics import candle_means, mean_test
+from freqai_signals.metrics import mean_test
 
 _DAY: Final = 86_400
 _WEEK: Final = 7
 
 
-def skill_with_error(scored: pd.DataFrame) -> tuple[float, float]:
+def skill_with_error(sums: pd.DataFrame) -> tuple[float, float]:
     """Live skill against the class prior and its standard error, fractions; NaN without rows.
 
     The error allows for serial dependence (:func:`~freqai_signals.metrics.mean_test`); it is
@@ -23,25 +24,25 @@ def skill_with_error(scored: pd.DataFrame) -> tuple[float, float]:
 
     Parameters
     ----------
-    scored
-        Rows of :meth:`~freqai_signals.ledger.ledger.Ledger.scored`.
+    sums
+        Of :func:`~freqai_signals.ledger.sums.loss_sums`.
     """
-    if scored.empty:
+    if sums.empty:
         return float("nan"), float("nan")
-    gain = (scored["prior_loss"] - scored["loss"]).to_numpy(np.float64)
-    candle = scored["candle"].to_numpy(np.int64)
-    prior = float(scored["prior_loss"].astype(float).mean())
-    test = mean_test(candle_means(candle, gain), float(np.ptp(candle)) / _DAY)
-    return test.mean / prior, test.standard_error / prior
+    rows, loss, prior = (sums[n].to_numpy(np.float64) for n in ("rows", "loss", "prior_loss"))
+    # By candle: pairs of one candle are not independent.
+    test = mean_test((prior - loss) / rows, float(np.ptp(sums["candle"])) / _DAY)
+    mean = float(prior.sum() / rows.sum())
+    return test.mean / mean, test.standard_error / mean
 
 
-def skill_text(scored: pd.DataFrame) -> str:
+def skill_text(sums: pd.DataFrame) -> str:
     """The same for people."""
-    if scored.empty:
+    if sums.empty:
         return "no live row is scored yet"
-    skill, error = skill_with_error(scored)
+    skill, error = skill_with_error(sums)
     about = f" ± {100 * error:.1f} %" if np.isfinite(error) else " (too few days for its error)"
-    return f"{100 * skill:+.1f} %{about} on {len(scored)} live rows"
+    return f"{100 * skill:+.1f} %{about} on {sums['rows'].sum()} live rows"
 
 
 def daily_summary(
@@ -63,10 +64,8 @@ def daily_summary(
         Versions that serve now.
     """
     start = day * _DAY
-    signals, found = ledger.signals(), ledger.scored(start - (_WEEK - 1) * _DAY)
-    signals = signals[(signals["bot"] == bot) & (signals["candle"] // _DAY == day)]
-    kinds = Counter(signals["signal"])
-    week = found[found["bot"] == bot]
+    kinds = Counter(signal_counts(ledger, bot, start, start + _DAY))
+    week = loss_sums(ledger, start - (_WEEK - 1) * _DAY, bot)
     counts = Counter(str(level) for level in levels.values())
     shown = ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
     return (

@@ -16,12 +16,11 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
-from freqai_signals.dataset.candles import closed, extended
+from freqai_signals.dataset.candles import closed, extended, utc_now
 from freqai_signals.files import write_atomically
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin.freqai import prediction_journal
 from freqai_signals.plugin.freqai.data_kitchen import SignalDataKitchen
-from freqai_signals.plugin.freqai.future_candles import utc_now
 from freqai_signals.plugin.freqai.state_files import with_columns
 from freqai_signals.schema import MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.signals.outputs import window_facts
@@ -47,22 +46,29 @@ class SignalDataDrawer(FreqaiDataDrawer):
     """Pairs to the first candle of theirs that is in no file yet."""
     _written: set[str]
     """Pairs of which a file holds all other candles."""
+    due: dict[str, int]
+    """Pairs that are trained before the schedule, to the time that their next model is later than.
+
+    Apart from when they were trained, on which expiry and the choice of the newest model rest.
+    """
 
     @classmethod
     def adopt(cls, data_drawer: FreqaiDataDrawer) -> None:
         """Turn the drawer that FreqAI has made, and the predictions it has read, into ours."""
         # FreqAI makes its drawer itself and offers no hook; all state is in the instance.
         data_drawer.__class__ = cls
-        data_drawer._pairs_to_store, data_drawer._unstored, data_drawer._unwritten = (
-            set(),
-            set(),
-            {},
-        )
+        data_drawer._pairs_to_store, data_drawer._unstored = set(), set()
+        data_drawer._unwritten, data_drawer.due = {}, {}
         data_drawer._take_in_journal()
         columns = [f"{name}{kind}" for name in MODEL_COLUMNS for kind in ("", "_mean", "_std")]
         wanted = {**dict.fromkeys((*columns, TRUST_COLUMN), 0.0), **window_facts(None)}
         for pair, history in data_drawer.historic_predictions.items():
             data_drawer.historic_predictions[pair] = with_columns(history, wanted)
+
+    def get_pair_dict_info(self, pair: str) -> tuple[str, int]:
+        """By what FreqAI decides whether to train; a pair that is due was never trained."""
+        name, trained = super().get_pair_dict_info(pair)
+        return name, 0 if pair in self.due else trained
 
     def served(self, pair: str) -> SignalModel | None:
         """The model that FreqAI has stored for a pair; None if there is none or it is damaged."""

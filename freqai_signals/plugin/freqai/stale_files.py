@@ -1,16 +1,19 @@
 """What earlier backtests left and can be made again, kept below a size."""
 
 import logging
+import time
 from pathlib import Path
 from typing import Final
 
 from freqai_signals.files import keep_newest
+from freqai_signals.report.data.backtest_record import RUN_FILE
 from freqai_signals.settings import SignalSettings
 
 logger = logging.getLogger(__name__)
 
 _PREDICTIONS: Final = "backtesting_predictions"
 _MEGABYTE: Final = 1_000_000
+_DAY: Final = 86_400
 
 
 def remove_surplus(models: Path, reports: Path, settings: SignalSettings) -> None:
@@ -32,7 +35,9 @@ def remove_surplus(models: Path, reports: Path, settings: SignalSettings) -> Non
     cached = [
         (path, path.with_suffix(".fingerprint.json")) for path in predictions.glob("*.feather")
     ]
-    records = [[*folder.iterdir()] for folder in reports.glob("*") if folder.is_dir()]
+    # Nothing but records: the folder may hold what somebody else has put there.
+    found = [[*file.parent.iterdir()] for file in reports.glob(f"*/{RUN_FILE}")]
+    records = [group for group in found if all(map(_is_left_alone, group))]
     limits = settings.storage
     for name, groups, most in (
         ("cached predictions", cached, limits.prediction_megabytes),
@@ -46,3 +51,11 @@ def remove_surplus(models: Path, reports: Path, settings: SignalSettings) -> Non
         if removed:
             megabytes = removed / _MEGABYTE
             logger.info("Removed %.1f MB of the oldest %s (storage)", megabytes, name)
+
+
+def _is_left_alone(path: Path) -> bool:
+    """Whether this is a file that nobody has written for a day; another backtest may run now."""
+    try:
+        return path.is_file() and time.time() - path.stat().st_mtime > _DAY
+    except OSError:
+        return False

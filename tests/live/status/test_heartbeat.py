@@ -89,3 +89,12 @@ def test_a_damaged_file_is_none(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     assert read_heartbeat(path) is None
     assert heartbeats(tmp_path) == []
+
+
+def test_a_disk_that_takes_no_sign_of_life_hides_no_gap(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "signals").write_text("no folder")
+    file = HeartbeatFile(tmp_path, "bot", "my bot", 300)
+    assert [file.beat(NOW + seconds, (), {}) for seconds in (0, 60, 7200)] == [0, 0, NOW + 60]
+    assert caplog.text.count("cannot be written") == 1

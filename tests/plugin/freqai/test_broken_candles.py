@@ -71,7 +71,7 @@ def test_a_candle_without_a_price_has_no_volume(
     wrong: list[tuple[int, Any]], is_newest: bool, is_first_answer: bool
 ) -> None:
     exchange = Offline()
-    mark_broken_candles(exchange)
+    mark_broken_candles(exchange, 60)
     ticks = [tick(0), tick(1), tick(2, *wrong), *([] if is_newest else [tick(3)])]
     if not is_first_answer:
         arrives(exchange, ticks[:2])
@@ -91,8 +91,8 @@ def test_without_the_mark_nobody_could_tell() -> None:
 def test_whole_candles_stay_what_they_are() -> None:
     ticks = [tick(number) for number in range(5)]
     marked, plain = Offline(), Offline()
-    mark_broken_candles(marked)
-    mark_broken_candles(marked)
+    mark_broken_candles(marked, 60)
+    mark_broken_candles(marked, 60)
     pd.testing.assert_frame_equal(arrives(marked, ticks), arrives(plain, ticks))
     assert whole_ticks(ticks) == ticks
     rates = [[0, 0.0001], [MINUTE, None]]
@@ -103,11 +103,13 @@ def test_whole_candles_stay_what_they_are() -> None:
 def test_downloaded_candles_without_a_price_train_nothing() -> None:
     exchange = Offline()
     exchange.loaded = [tick(0), tick(1, (4, None)), tick(2)]
-    mark_broken_candles(exchange)
+    mark_broken_candles(exchange, 60)
     frame = exchange.get_historic_ohlcv("BTC/USDT", "1m")
     assert frame["volume"].tolist() == [100.0, 0.0, 100.0]
     assert np.isnan(frame.loc[1, "close"])
 
 
 def test_another_exchange_class_is_left_alone() -> None:
-    mark_broken_candles(object.__new__(type("Bare", (), {})))
+    other = object.__new__(type("Bare", (), {}))
+    mark_broken_candles(other, 60)
+    assert not {"_process_ohlcv_df", "get_historic_ohlcv"} & set(dir(other))

@@ -45,6 +45,22 @@ def test_the_oldest_records_of_backtests_go_whole(tmp_path: Path) -> None:
     assert not list((reports / "old").iterdir())
 
 
+def test_nothing_goes_but_records_that_nobody_writes(tmp_path: Path) -> None:
+    reports = tmp_path / "reports"
+    kept = [
+        file(reports / "notes" / "mine.txt", 3, age=99),
+        file(reports / "shared" / "run.json", 3, age=99),
+        file(reports / "shared" / "below" / "mine.txt", 3, age=99),
+        file(reports / "running" / "run.json", 3, age=99),
+        reports / "running" / "rows.feather",
+    ]
+    kept[-1].write_bytes(b"x" * 3 * MEGABYTE)
+    old = file(reports / "old" / "run.json", 20, age=1)
+    remove_surplus(tmp_path / "none", reports, settings(report_megabytes=13))
+    assert not old.exists()
+    assert all(path.is_file() for path in kept)
+
+
 def test_what_fits_stays_and_nothing_is_no_problem(tmp_path: Path) -> None:
     kept = file(tmp_path / "reports" / "one" / "run.json", 5, age=1)
     remove_surplus(tmp_path / "none", tmp_path / "reports", settings())
