@@ -32,11 +32,17 @@ _SHOWN: Final = 3
 
 @dataclass(frozen=True)
 class Check:
-    """Result of one check: its name, whether it passed, and the numbers."""
+    """Result of one check: its name, whether it passed, the numbers, and whether it was judged."""
 
     name: str
     passed: bool
     detail: str
+    judged: bool = True
+
+    def __str__(self) -> str:
+        """One line for whoever reads the result."""
+        verdict = "FAILED" if not self.passed else "Passed" if self.judged else "Not judged"
+        return f"{verdict}: {self.name} ({self.detail})"
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,10 @@ class CheckContext:
     def away(self, first: float, last: float) -> float:
         """Seconds between two times in which the bot did not run, or slept."""
         return _overlap(self.incidents.away, first, last)
+
+    def excused(self, first: float, last: float) -> float:
+        """Seconds between two times in which the exchange was down, or the bot away, or both."""
+        return _overlap((*self.incidents.outages, *self.incidents.away), first, last)
 
 
 def no_crash(exit_status: int, log: str, ours: Collection[str]) -> Check:
@@ -130,7 +140,7 @@ def no_missed_exit(
         opened = _seconds(trade["open_date"])
         closed = _seconds(trade["close_date"]) if trade["close_date"] else context.stop
         due = _due(trade, opened, signals, context)
-        late = closed - due - context.down(due, closed) - context.away(due, closed)
+        late = closed - due - context.excused(due, closed)
         if due < closed and late > _EXIT_CANDLES * context.candle_seconds:
             wrong.append(f"{trade['pair']} trade {trade['id']} {late / 60:.0f} min late")
     closed_ones = sum(1 for trade in trades if trade["close_date"])
@@ -218,7 +228,7 @@ def flat_memory(memory: Sequence[tuple[float, float]]) -> Check:
     hours = memory[-1][0] if memory else 0.0
     detail = f"at most {largest:.0f} MB, {slope:+.2f} MB per market hour"
     if hours < LEAST_HOURS:
-        return Check("flat memory", True, f"{detail}; too short to judge")
+        return Check("flat memory", True, f"{detail}; {hours:.1f} h are too short", judged=False)
     passed = slope <= MOST_GROWTH * largest
     return Check("flat memory", passed, f"{detail} (allowed {MOST_GROWTH * largest:.2f})")
 
@@ -243,9 +253,12 @@ def memory_slope(memory: Sequence[tuple[float, float]]) -> float:
 
 
 def _overlap(spans: Sequence[tuple[int, int]], first: float, last: float) -> float:
-    """Seconds of a time that spans, in ms, cover."""
-    seconds = ((start / 1000, stop / 1000) for start, stop in spans)
-    return sum(max(0.0, min(last, stop) - max(first, start)) for start, stop in seconds)
+    """Seconds of a time that spans, in ms, cover; what several cover counts once."""
+    covered = 0.0
+    for start, stop in sorted((start / 1000, stop / 1000) for start, stop in spans):
+        covered += max(0.0, min(last, stop) - max(first, start))
+        first = max(first, min(last, stop))
+    return covered
 
 
 def _due(
