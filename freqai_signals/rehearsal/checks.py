@@ -69,14 +69,6 @@ class CheckContext:
     horizon: int | None
     incidents: Incidents
 
-    def down(self, first: float, last: float) -> float:
-        """Seconds between two times in which the exchange was down."""
-        return _overlap(self.incidents.outages, first, last)
-
-    def away(self, first: float, last: float) -> float:
-        """Seconds between two times in which the bot did not run, or slept."""
-        return _overlap(self.incidents.away, first, last)
-
     def excused(self, first: float, last: float) -> float:
         """Seconds between two times in which the exchange was down, or the bot away, or both."""
         return _overlap((*self.incidents.outages, *self.incidents.away), first, last)
@@ -285,8 +277,8 @@ def _cause(key: tuple[str, int], context: CheckContext) -> str:
     causes = {
         _NOT_LISTED: any(start <= 1000 * close < stop for start, stop in absent),
         "missing candle": 1000 * candle in incidents.unserved(pair),
-        "exchange down": context.down(close - 1, after),
-        "bot away": context.away(close - 1, after),
+        "exchange down": _overlap(incidents.outages, close - 1, after),
+        "bot away": _overlap(incidents.away, close - 1, after),
         "ledger removed": any(1000 * candle <= at < 1000 * after for at in incidents.removed),
         "late candle": any(
             start <= 1000 * after and 1000 * close < stop for _, start, stop, _ in late

@@ -13,15 +13,13 @@ import pandas as pd
 
 from freqai_signals.config import settings_from_config
 from freqai_signals.files import merged_config
-from freqai_signals.ledger.damage import sqlite_file
-from freqai_signals.ledger.database import ledger_url
 from freqai_signals.ledger.ledger import Ledger
 from freqai_signals.ledger.proof.verification import verify
 from freqai_signals.live.decision_log import LiveRow
 from freqai_signals.rehearsal.bot import log_of, record_of
 from freqai_signals.rehearsal.checks import Check
 from freqai_signals.rehearsal.incidents import Incidents
-from freqai_signals.rehearsal.ledger_view import ledger_files
+from freqai_signals.rehearsal.ledger_view import ledger_urls
 from freqai_signals.rehearsal.outcome import Outcome, judged
 from freqai_signals.rehearsal.soak.plan import Injection, allowed_ms
 from freqai_signals.rehearsal.soak.soak_record import SoakRecord
@@ -186,7 +184,7 @@ def aftermaths(
     trusted = _true_times([row.written for row in rows if row.trust == 1], record.run.incidents)
     kept = _true_times(recorded, record.run.incidents)
     notes = {note.number: note for note in record.notes}
-    warned = [(moment, text) for moment, text in _warnings(log)]
+    warned = _warnings(log)
     begins = sorted(note.began for note in record.notes)
     found = []
     for item in record.plan:
@@ -198,7 +196,6 @@ def aftermaths(
         later = [began for began in begins if began > note.began]
         until = (later[0] if later else record.run.stop_ms) / 1000
         texts = [text for moment, text in warned if note.began / 1000 <= moment < until]
-        summary = f"{len(texts)}: {texts[0][:100]}" if texts else ""
         found.append(
             Aftermath(
                 item=item,
@@ -208,7 +205,7 @@ def aftermaths(
                 decided=_minutes_after(decided, end),
                 trusted=_minutes_after(trusted, end),
                 recorded=_minutes_after(kept, end),
-                log=summary,
+                log=f"{len(texts)}: {texts[0][:100]}" if texts else "",
             )
         )
     return tuple(found)
@@ -260,7 +257,7 @@ def no_dead_thread(
 def ledger_stands(folder: Path, settings: SignalSettings) -> Check:
     """Whether the chain of hashes of every ledger that the bot wrote is whole."""
     rows, problems = 0, []
-    urls = _ledgers(folder, settings)
+    urls = ledger_urls(settings, folder / "user_data")
     for url in urls:
         with closing(Ledger(url, read_only=True)) as ledger:
             found = verify(ledger)
@@ -272,17 +269,9 @@ def ledger_stands(folder: Path, settings: SignalSettings) -> Check:
     return Check("chain of the ledger", not problems, "; ".join([detail, *problems[:3]]))
 
 
-def _ledgers(folder: Path, settings: SignalSettings) -> list[str]:
-    url = ledger_url(settings.ledger, folder / "user_data")
-    file = sqlite_file(url)
-    if file is None:
-        return [url]
-    return [f"sqlite:///{path}" for path in ledger_files(file, folder / "user_data")]
-
-
 def _recorded(folder: Path, settings: SignalSettings) -> list[int]:
     times: list[int] = []
-    for url in _ledgers(folder, settings):
+    for url in ledger_urls(settings, folder / "user_data"):
         with closing(Ledger(url, read_only=True)) as ledger:
             times += [int(time) for time in ledger.rows("predictions")["recorded"]]
     return times

@@ -19,7 +19,9 @@ def print_soak(found: SoakOutcome, console: Console | None = None) -> None:
     listed = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
     print_line(f"Injected with seed {found.record.seed}: {listed}", console)
     print_outcome(found.outcome, console)
-    print_line(f"Soak: {'Passed' if found.passed else 'FAILED'}", console)
+    left = ", ".join(check.name for check in found.outcome.checks if not check.judged)
+    verdict = "Passed" if found.passed else "FAILED"
+    print_line(f"Soak: {verdict}{f'; not judged: {left}' if left else ''}", console)
     if not found.passed:
         part = "what went before the failures" if found.suspects else "all of it"
         print_line(f"To repeat {part}:", console)
