@@ -16,11 +16,13 @@ import pytest
 
 from freqai_signals.ledger.ledger import Ledger
 from freqai_signals.live.decision_log import LiveRow
+from freqai_signals.rehearsal.checks import Check
 from freqai_signals.rehearsal.incidents import Incidents
 from freqai_signals.rehearsal.run_record import RunRecord
 from freqai_signals.rehearsal.scenario import load_candles
 from freqai_signals.rehearsal.soak.aftermath import (
     Aftermath,
+    SoakOutcome,
     aftermaths,
     never_ended,
     no_dead_thread,
@@ -38,6 +40,7 @@ from freqai_signals.rehearsal.soak.plan import (
 )
 from freqai_signals.rehearsal.soak.small_disk import SmallDisk
 from freqai_signals.rehearsal.soak.soak_record import Note, SoakRecord
+from freqai_signals.rehearsal.soak.soak_summary import print_soak
 from freqai_signals.sandbox.exchange.faults import Faults
 from freqai_signals.sandbox.market.market_files import Market
 from freqai_signals.settings import SignalSettings
@@ -343,6 +346,18 @@ def test_a_bot_that_cannot_start_is_not_started_for_ever(
     assert len(life.crashes) == starts
 
 
+def test_the_bot_ends_though_something_cannot_be_put_right(
+    injector: Injector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = item(Kind.OUTAGE)
+    life = _Life(injector, [entry])
+    life._begin_due(entry.start)
+    monkeypatch.delattr(Injector, "_show_exchange")
+    with pytest.raises(AttributeError):
+        life.finish()
+    assert injector.bot.done == [("end",)]  # type: ignore[attr-defined]
+
+
 # The verdict
 
 
@@ -431,6 +446,25 @@ def test_a_bot_that_ended_by_itself_fails_whatever_its_exit_status(status: int) 
     assert never_ended(kept).passed
     check = never_ended(replace(kept, crashes=((SPAN[0], status),)))
     assert str(check) == f"FAILED: never ended by itself (1 times, exit status {status})"
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_the_last_lines_name_what_was_not_judged_and_repeat_a_failure(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    passed: bool,
+) -> None:
+    monkeypatch.setattr("freqai_signals.rehearsal.soak.soak_summary.print_outcome", print)
+    checks = (Check("no crash", passed, ""), Check("flat memory", True, "", judged=False))
+    judged: Any = SimpleNamespace(checks=checks, passed=passed, folder=tmp_path)
+    refused = Aftermath(item(Kind.FORCE_ENTRY), SPAN[0], "a trade is open", False, 1, 1, 1, "")
+    made = replace(refused, item=item(Kind.KILL), injected=True)
+    print_soak(SoakOutcome(judged, record(refused.item, made.item), (refused, made), (2,)))
+    printed = capsys.readouterr().out
+    assert "Injected with seed 0: 1 kill\n" in printed
+    assert f"Soak: {'Passed' if passed else 'FAILED'}; not judged: flat memory\n" in printed
+    assert ("--only 2" in printed) == (not passed)
 
 
 def test_what_went_before_a_failure_is_repeated(tmp_path: Path) -> None:

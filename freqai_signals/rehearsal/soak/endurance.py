@@ -126,14 +126,16 @@ class _Life:
                 time.sleep(_POLL_SECONDS)
 
     def finish(self) -> None:
-        """Put all right and end the bot."""
-        for _, item in self._ending:
-            self.injector.end(item)
-        self._ending = []
-        self.injector.release_ledger()
-        self.injector.disk.free()
-        if self._bot.is_running():
-            self._status = self._bot.end()
+        """Put all right and end the bot, even if something cannot be put right."""
+        try:
+            for _, item in self._ending:
+                self.injector.end(item)
+            self._ending = []
+            self.injector.release_ledger()
+            self.injector.disk.free()
+        finally:
+            if self._bot.is_running():
+                self._status = self._bot.end()
 
     def incidents(self, planned: Incidents) -> Incidents:
         """What was planned of the candles, with what happened."""
