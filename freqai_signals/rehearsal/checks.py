@@ -136,11 +136,8 @@ def no_missed_exit(
         if due < closed and late > _EXIT_CANDLES * context.candle_seconds:
             wrong.append(f"{trade['pair']} trade {trade['id']} {late / 60:.0f} min late")
     closed_ones = sum(1 for trade in trades if trade["close_date"])
-    return Check(
-        "no missed exit",
-        not wrong,
-        f"{closed_ones} of {len(trades)} trades closed{_listed(wrong)}",
-    )
+    detail = f"{closed_ones} of {len(trades)} trades closed{_listed(wrong)}"
+    return Check("no missed exit", not wrong, detail)
 
 
 def no_lost_row(
@@ -260,10 +257,12 @@ def _due(
     context: CheckContext,
 ) -> float:
     """Latest time at which horizon or signals close a trade."""
-    name = f"{trade['pair']} short" if trade["is_short"] else trade["pair"]
-    times = [float(time) for time in signals.get(name, ()) if time > opened]
+    name, candle = f"{trade['pair']}{' short' * trade['is_short']}", context.candle_seconds
+    given = [float(time) for time in signals.get(name, ()) if time > opened]
+    # It holds for a candle; whoever was away in that time finds the next candle's in its place.
+    times = [time for time in given if not context.excused(time, time + candle)]
     if context.horizon is not None:
-        times.append(opened + context.horizon * context.candle_seconds)
+        times.append(opened + context.horizon * candle)
     return min(times, default=float("inf"))
 
 

@@ -90,6 +90,13 @@ def test_a_trade_leaves_on_a_signal_that_the_bot_had() -> None:
     assert not no_missed_exit([short], {f"{PAIR} short": told[PAIR]}, SCENE).passed
 
 
+def test_a_signal_is_gone_after_an_outage_that_began_before_anyone_could_act() -> None:
+    for minute, kept in ((58, True), (54, False)):
+        told = {PAIR: [START + 3600 + 60 * minute]}
+        found = no_missed_exit([trade(1, "01:40:00", "03:35:00")], told, SCENE)
+        assert found.passed == kept, minute
+
+
 def ledger(*candles: int, kind: str = "live") -> pd.DataFrame:
     return pd.DataFrame({"pair": PAIR, "candle": [START + 300 * i for i in candles], "kind": kind})
 

@@ -5,6 +5,7 @@ reading it must need nothing of the bot, which may be dead or hung.
 """
 
 import json
+import logging
 import os
 import platform
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ import psutil
 from freqai_signals.files import write_atomically
 from freqai_signals.registry.versions import slug
 from freqai_signals.terminal import span_text, time_text
+
+logger = logging.getLogger(__name__)
 
 BEAT_SECONDS: Final = 30
 SILENT_SECONDS: Final = 300
@@ -123,6 +126,7 @@ class HeartbeatFile:
         pid, created = os.getpid(), int(psutil.Process().create_time())
         self._last = Heartbeat(bot, name, pid, created, platform.node(), 0, 0, candle_seconds)
         self._loop = 0
+        self._unwritten = False
 
     def beat(self, now: int, pairs: tuple[str, ...], facts: Mapping[str, Any]) -> int:
         """Note that the loop runs.
@@ -160,8 +164,16 @@ class HeartbeatFile:
 
     def _write(self, beat: Heartbeat) -> None:
         self._last = beat
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._path, json.dumps(asdict(beat)).encode())
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._path, json.dumps(asdict(beat)).encode())
+        except OSError as error:
+            # Told once: on a full disk this is so at every beat.
+            if not self._unwritten:
+                logger.warning("%s cannot be written; the bot goes on: %s", self._path, error)
+            self._unwritten = True
+        else:
+            self._unwritten = False
 
 
 def read_heartbeat(path: Path) -> Heartbeat | None:
