@@ -24,6 +24,7 @@ from freqai_signals.rehearsal.soak.aftermath import (
     Aftermath,
     SoakOutcome,
     aftermaths,
+    failure_times,
     never_ended,
     no_dead_thread,
     suspects,
@@ -484,6 +485,13 @@ def test_what_went_before_a_failure_is_repeated(tmp_path: Path) -> None:
         "--datadir 'my candles' --only 1 3"
     )
     assert "--only" not in kept.reproduction(tmp_path)
+
+
+def test_a_candle_that_was_decided_again_fails_when_it_was_decided() -> None:
+    kept = replace(record(item(Kind.KILL)), crashes=((SPAN[0], 1),))
+    again, other = row(130), replace(row(20), pair="other")
+    times = failure_times(kept, [row(15), other, again], {(again.pair, again.date)})
+    assert times == [SPAN[0] + 15 * 60_000, SPAN[0] + 130 * 60_000, SPAN[0]]
 
 
 def test_the_record_comes_back_as_it_was(tmp_path: Path) -> None:

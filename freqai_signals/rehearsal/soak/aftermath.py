@@ -2,14 +2,12 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
-
-import pandas as pd
 
 from freqai_signals.config import settings_from_config
 from freqai_signals.files import merged_config
@@ -111,26 +109,30 @@ def judged_soak(folder: Path) -> SoakOutcome:
     """
     record, found = SoakRecord.read(folder), judged(folder)
     settings = settings_from_config(merged_config((folder / "config.json",)))
-    followed = aftermaths(
-        record, list(record_of(folder).rows()), _recorded(folder, settings), log_of(folder)
-    )
+    rows = list(record_of(folder).rows())
+    followed = aftermaths(record, rows, _recorded(folder, settings), log_of(folder))
     allowed = allowed_ms(1000 * settings.candle_seconds, record.run.speed)
     checks = (
         never_ended(record),
         no_dead_thread(record, followed, log_of(folder), allowed),
         ledger_stands(folder, settings),
     )
-    closes = [
-        pd.Timestamp(item.date).timestamp() + settings.candle_seconds
-        for item in found.parity.mismatches
-    ]
-    failures = [*(1000 * close for close in closes), *(time for time, _ in record.crashes)]
-    return SoakOutcome(
-        replace(found, checks=(*found.checks, *checks)),
-        record,
-        followed,
-        suspects(record, followed, failures, allowed),
-    )
+    wrong = {(item.pair, item.date) for item in found.parity.mismatches}
+    found = replace(found, checks=(*found.checks, *checks))
+    suspected = suspects(record, followed, failure_times(record, rows, wrong), allowed)
+    return SoakOutcome(found, record, followed, suspected)
+
+
+def failure_times(
+    record: SoakRecord, rows: Sequence[LiveRow], wrong: Collection[tuple[str, str]]
+) -> list[float]:
+    """Times (ms) at which the bot ended by itself, or decided one of these pairs and candles.
+
+    It may decide a candle again hours later, after a config reload within a gap.
+    """
+    times = [row.written for row in rows if (row.pair, row.date) in wrong]
+    decided = [1000 * time for time in _true_times(times, record.run.incidents)]
+    return [*decided, *(time for time, _ in record.crashes)]
 
 
 def suspects(
@@ -262,9 +264,7 @@ def ledger_stands(folder: Path, settings: SignalSettings) -> Check:
         with closing(Ledger(url, read_only=True)) as ledger:
             found = verify(ledger)
         rows += found.rows
-        problems += [
-            f"{item['bot']} {item['number']}: {item['problem']}" for item in found.problems
-        ]
+        problems += [f"{one['bot']} {one['number']}: {one['problem']}" for one in found.problems]
     detail = f"{rows} rows in {len(urls)} ledgers"
     return Check("chain of the ledger", not problems, "; ".join([detail, *problems[:3]]))
 
