@@ -101,7 +101,7 @@ ui-check: $(INSTALLED) ## pictures of FreqUI over a backtest in a real browser: 
 	@test -f "$(FREQUI)/package.json" || { echo 'FREQUI= must name a folder with the source of FreqUI' >&2; exit 2; }
 	test -d "$(FREQUI)/dist" || (cd "$(FREQUI)" && npm install --no-audit --no-fund && npm run build)
 	$(BIN)/python -m benchmarks.ui_check --dist "$(FREQUI)/dist" --timerange $(TIMERANGE) \
-		$(if $(DATADIR),--datadir $(DATADIR)) $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
+		$(if $(DATADIR),--datadir "$(DATADIR)") $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
 consume: $(INSTALLED) ## a second dry run that trades on the columns of `make trade`, without a model
 	$(RUN) freqai-signals credentials
@@ -115,8 +115,8 @@ rehearse: $(INSTALLED) ## the bot on accelerated time, DAYS= at SPEED= (above 1 
 		$(if $(DATADIR),--datadir "$(DATADIR)") $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
 soak: $(INSTALLED) ## the bot left alone for HOURS= (24) of the market while all goes wrong that SEED= draws; needs faketime
-	$(RUN) freqai-signals soak --hours $(or $(HOURS),24) $(if $(SEED),--seed $(SEED)) --speed $(if $(filter file,$(origin SPEED)),120,$(SPEED)) \
-		$(if $(DATADIR),--datadir $(DATADIR)) $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
+	$(RUN) freqai-signals soak $(if $(filter file,$(origin CONFIG)),,--config $(CONFIG)) --hours $(or $(HOURS),24) $(if $(SEED),--seed $(SEED)) --speed $(if $(filter file,$(origin SPEED)),120,$(SPEED)) \
+		$(if $(DATADIR),--datadir "$(DATADIR)") $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
 report: $(INSTALLED) ## the signal report of the last backtest
 	$(RUN) freqai-signals report $(ARGS)

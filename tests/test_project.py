@@ -203,6 +203,14 @@ def test_backtest_passes_its_options_on(repo: Path) -> None:
     assert "freqai-signals report --since" in plan.splitlines()[-1]
 
 
+def test_a_soak_passes_its_config_on_only_where_one_is_named(repo: Path) -> None:
+    named = run("make", "-n", "soak", "CONFIG=a.json b.json", "DATADIR=my candles", cwd=repo)
+    assert "freqai-signals soak --config a.json b.json --hours 24" in named
+    assert '--datadir "my candles"' in named
+    # config.soak.json goes on top of the default one.
+    assert "--config" not in run("make", "-n", "soak", cwd=repo)
+
+
 def test_ci_script_is_executable(repo: Path) -> None:
     assert os.access(repo / ".ci" / "run", os.X_OK)
 

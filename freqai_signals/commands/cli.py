@@ -41,10 +41,6 @@ and the status is 2.
 """
 
 
-_FORMER: Final[Mapping[str, str]] = {"search": "hyperopt"}
-"""Names before 0.2 that still work."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand and return its exit status.
 
@@ -59,8 +55,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         The subcommand's status; 2 for wrong use.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    # Only the first word: later ones may be arguments of that name.
-    words[:1] = [_FORMER.get(name, name) for name in words[:1]]
     own, command = _split(words)
     parser = _parser(own[:1])
     arguments, unknown = parser.parse_known_args(own, argparse.Namespace(command=command))

@@ -22,6 +22,18 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "freqai-signals rehearse --config config.json --days 1 --speed 40",
         "freqai-signals rehearse --config config.json --faults 0.05 --incidents",
     ),
+    "soak": (
+        "freqai-signals soak --hours 24 --seed 1",
+        "freqai-signals soak --config config.json config.soak.json --hours 48",
+    ),
+    "settings": (
+        "freqai-signals settings decision",
+        "freqai-signals settings labels.k --config config.json",
+    ),
+    "init": (
+        "freqai-signals init --userdir user_data --dry-run",
+        "freqai-signals init --userdir user_data --pairs BTC/USDT ETH/USDT --examples",
+    ),
     "hyperopt": ("freqai-signals hyperopt",),
     "models list": ("freqai-signals models list", "freqai-signals models list --json"),
     "models show": (

@@ -2,6 +2,7 @@
 
 import argparse
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,17 +29,26 @@ def add_rehearse(commands: "argparse._SubParsersAction[Any]") -> None:
     )
     parser.add_argument("--days", type=float, default=1.0, help="market days (default: 1)")
     parser.add_argument("--speed", type=float, default=60.0, help="times the clock (default: 60)")
-    add_run_options(parser, "rehearsals")
+    add_run_options(parser, "rehearsals", faults=0.0)
     _add_error_options(parser)
     parser.add_argument(
         "--again", type=Path, metavar="DIR", help="evaluate the finished rehearsal in DIR, run none"
     )
-    _add_code_options(parser)
     parser.set_defaults(run=_run, usage_error=parser.error)
 
 
-def add_run_options(parser: argparse.ArgumentParser, folder: str) -> None:
-    """Configs, candles, pairs and beginning of a run, and the folder of ``--userdir`` for it."""
+def add_run_options(parser: argparse.ArgumentParser, folder: str, faults: float) -> None:
+    """What every run of the bot takes.
+
+    Parameters
+    ----------
+    parser
+        Of the subcommand.
+    folder
+        Name of the folder in ``--userdir`` that holds its runs.
+    faults
+        Default share of requests that fail.
+    """
     add_locations(parser, several=True)
     parser.add_argument(
         "--datadir", type=Path, metavar="DIR", help="candles (default: the simulated market)"
@@ -53,24 +63,24 @@ def add_run_options(parser: argparse.ArgumentParser, folder: str) -> None:
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help=f"default: {folder}/<now> in --userdir"
     )
+    parser.add_argument(
+        "--faults",
+        type=float,
+        default=faults,
+        metavar="SHARE",
+        help=f"share of requests that fail or are slow (default: {faults:g})",
+    )
+    _add_code_options(parser)
 
 
 def _add_error_options(parser: argparse.ArgumentParser) -> None:
     """What goes wrong on purpose."""
-    parser.add_argument(
-        "--faults",
-        type=float,
-        default=0.0,
-        metavar="SHARE",
-        help="share of requests that fail or are slow (default: 0)",
-    )
     parser.add_argument(
         "--rotate", type=int, default=0, metavar="COUNT",
         help="trade that many pairs at a time, every hour others of the whitelist (default: all)",
     )  # fmt: skip
     parser.add_argument(
         "--incidents",
-        "--mishaps",  # its name before 0.2
         action="store_true",
         help="every day an hour's outage, a gap, missing and late candles",
     )
@@ -104,21 +114,35 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _request(arguments: argparse.Namespace) -> "Rehearsal":
-    from freqai_signals.rehearsal.bot import MODEL, STRATEGY
-    from freqai_signals.rehearsal.scenario import Rehearsal
-
     if not arguments.days > 0:
         arguments.usage_error("--days must be above 0")
     if not arguments.speed >= 1:
         arguments.usage_error("--speed must be at least 1")
     if arguments.rotate < 0:
         arguments.usage_error("--rotate must not be negative")
+    return replace(
+        rehearsal_of(arguments, arguments.days, "rehearsals"),
+        incidents=arguments.incidents,
+        rotate=arguments.rotate,
+    )
+
+
+def rehearsal_of(arguments: argparse.Namespace, days: float, folder: str) -> "Rehearsal":
+    """What the options of :func:`add_run_options` ask for; the folder's name as there.
+
+    Raises
+    ------
+    ValueError
+        If there is no config.
+    """
+    from freqai_signals.rehearsal.bot import MODEL, STRATEGY
+    from freqai_signals.rehearsal.scenario import Rehearsal
+
     if not 0 <= arguments.faults < 1:
         arguments.usage_error("--faults is a share below 1")
     now, where = dt.datetime.now(dt.UTC), locations(arguments)
     if not where.configs:
-        raise ValueError("no config to rehearse; name one with --config, or its folder: --userdir")
-    folder = arguments.folder or where.userdir / "rehearsals" / f"{now:%Y%m%dT%H%M%S}"
+        raise ValueError("no config to run; name one with --config, or its folder: --userdir")
     strategy = arguments.strategy or STRATEGY
     installed = (where.userdir / "strategies", where.userdir / "freqaimodels")
     strategies = _first_with(f"{strategy}.py", installed[0], Path("strategies"))
@@ -126,16 +150,14 @@ def _request(arguments: argparse.Namespace) -> "Rehearsal":
     start = arguments.start
     return Rehearsal(
         config=where.configs,
-        folder=folder,
-        days=arguments.days,
+        folder=arguments.folder or where.userdir / folder / f"{now:%Y%m%dT%H%M%S}",
+        days=days,
         speed=arguments.speed,
         datadir=arguments.datadir,
         pairs=tuple(arguments.pairs),
         # Without a zone it is UTC, as candles are.
         start=None if start is None else start.replace(tzinfo=start.tzinfo or dt.UTC),
         faults=arguments.faults,
-        incidents=arguments.incidents,
-        rotate=arguments.rotate,
         code=(arguments.strategy_path or strategies, arguments.freqaimodel_path or models),
         strategy=strategy,
     )

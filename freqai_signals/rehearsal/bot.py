@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -61,6 +60,11 @@ class RehearsedBot:
         Freqtrade's options that name config, strategy and model.
     variables
         More environment variables for the bot.
+
+    Attributes
+    ----------
+    ahead_ms
+        By how much the running bot's clock is ahead of the exchange's.
     """
 
     folder: Path
@@ -76,7 +80,7 @@ class RehearsedBot:
         self.folder = self.folder.resolve()
         (self.folder / "user_data" / "data").mkdir(parents=True, exist_ok=True)
         self._time_file = self.folder / "time"
-        self._ahead_ms = 0
+        self.ahead_ms = 0
         self._library = faketime_library() if self.clock.speed != 1 else None
         if self.clock.speed != 1 and self._library is None:
             raise ValueError(NO_FAKETIME)
@@ -99,7 +103,7 @@ class RehearsedBot:
         bot += ["--db-url", f"sqlite:///{self.folder / 'trades.sqlite'}"]
         if self._library is not None:
             # A lead over the exchange ends with the process that had it.
-            self._ahead_ms = 0
+            self.ahead_ms = 0
             show_time(self._time_file, self.clock(), self.clock.speed)
             bot = accelerated(bot, self._time_file, self._library)
         # The supervisor ends the bot should this process be killed.
@@ -114,12 +118,12 @@ class RehearsedBot:
 
         With 0 it follows a jump of the exchange's. The bot reads the new time within a second.
         """
-        self._ahead_ms += int(hours * 3_600_000)
-        show_time(self._time_file, self.clock() + self._ahead_ms, self.clock.speed)
+        self.ahead_ms += int(hours * 3_600_000)
+        show_time(self._time_file, self.clock() + self.ahead_ms, self.clock.speed)
 
     def follow(self) -> None:
         """Put the clock of the running bot back to the exchange's."""
-        self._ahead_ms = 0
+        self.ahead_ms = 0
         self.jump(0)
 
     def end(self, number: int = signal.SIGTERM) -> int:
@@ -151,14 +155,6 @@ class RehearsedBot:
             with suppress(psutil.Error):
                 total += process.memory_info().rss
         return total
-
-    def wait_until(self, time_ms: int, poll_seconds: float = 0.2) -> bool:
-        """Wait for a time of the rehearsal's clock; False if the bot ended before."""
-        while self.clock() < time_ms:
-            if not self.is_running():
-                return False
-            time.sleep(poll_seconds)
-        return True
 
     def seed(self, pair: str, candles: pd.DataFrame, timeframe: str) -> None:
         """Store candles from before the start where the bot would download them to."""

@@ -32,11 +32,17 @@ _SHOWN: Final = 3
 
 @dataclass(frozen=True)
 class Check:
-    """Result of one check: its name, whether it passed, and the numbers."""
+    """Result of one check: its name, whether it passed, the numbers, and whether it was judged."""
 
     name: str
     passed: bool
     detail: str
+    judged: bool = True
+
+    def __str__(self) -> str:
+        """One line for whoever reads the result."""
+        verdict = "FAILED" if not self.passed else "Passed" if self.judged else "Not judged"
+        return f"{verdict}: {self.name} ({self.detail})"
 
 
 @dataclass(frozen=True)
@@ -63,13 +69,9 @@ class CheckContext:
     horizon: int | None
     incidents: Incidents
 
-    def down(self, first: float, last: float) -> float:
-        """Seconds between two times in which the exchange was down."""
-        return _overlap(self.incidents.outages, first, last)
-
-    def away(self, first: float, last: float) -> float:
-        """Seconds between two times in which the bot did not run, or slept."""
-        return _overlap(self.incidents.away, first, last)
+    def excused(self, first: float, last: float) -> float:
+        """Seconds between two times in which the exchange was down, or the bot away, or both."""
+        return _overlap((*self.incidents.outages, *self.incidents.away), first, last)
 
 
 def no_crash(exit_status: int, log: str, ours: Collection[str]) -> Check:
@@ -130,15 +132,12 @@ def no_missed_exit(
         opened = _seconds(trade["open_date"])
         closed = _seconds(trade["close_date"]) if trade["close_date"] else context.stop
         due = _due(trade, opened, signals, context)
-        late = closed - due - context.down(due, closed) - context.away(due, closed)
+        late = closed - due - context.excused(due, closed)
         if due < closed and late > _EXIT_CANDLES * context.candle_seconds:
             wrong.append(f"{trade['pair']} trade {trade['id']} {late / 60:.0f} min late")
     closed_ones = sum(1 for trade in trades if trade["close_date"])
-    return Check(
-        "no missed exit",
-        not wrong,
-        f"{closed_ones} of {len(trades)} trades closed{_listed(wrong)}",
-    )
+    detail = f"{closed_ones} of {len(trades)} trades closed{_listed(wrong)}"
+    return Check("no missed exit", not wrong, detail)
 
 
 def no_lost_row(
@@ -218,7 +217,7 @@ def flat_memory(memory: Sequence[tuple[float, float]]) -> Check:
     hours = memory[-1][0] if memory else 0.0
     detail = f"at most {largest:.0f} MB, {slope:+.2f} MB per market hour"
     if hours < LEAST_HOURS:
-        return Check("flat memory", True, f"{detail}; too short to judge")
+        return Check("flat memory", True, f"{detail}; {hours:.1f} h are too short", judged=False)
     passed = slope <= MOST_GROWTH * largest
     return Check("flat memory", passed, f"{detail} (allowed {MOST_GROWTH * largest:.2f})")
 
@@ -243,9 +242,12 @@ def memory_slope(memory: Sequence[tuple[float, float]]) -> float:
 
 
 def _overlap(spans: Sequence[tuple[int, int]], first: float, last: float) -> float:
-    """Seconds of a time that spans, in ms, cover."""
-    seconds = ((start / 1000, stop / 1000) for start, stop in spans)
-    return sum(max(0.0, min(last, stop) - max(first, start)) for start, stop in seconds)
+    """Seconds of a time that spans, in ms, cover; what several cover counts once."""
+    covered = 0.0
+    for start, stop in sorted((start / 1000, stop / 1000) for start, stop in spans):
+        covered += max(0.0, min(last, stop) - max(first, start))
+        first = max(first, min(last, stop))
+    return covered
 
 
 def _due(
@@ -255,10 +257,12 @@ def _due(
     context: CheckContext,
 ) -> float:
     """Latest time at which horizon or signals close a trade."""
-    name = f"{trade['pair']} short" if trade["is_short"] else trade["pair"]
-    times = [float(time) for time in signals.get(name, ()) if time > opened]
+    name, candle = f"{trade['pair']}{' short' * trade['is_short']}", context.candle_seconds
+    given = [float(time) for time in signals.get(name, ()) if time > opened]
+    # It holds for a candle; whoever was away in that time finds the next candle's in its place.
+    times = [time for time in given if not context.excused(time, time + candle)]
     if context.horizon is not None:
-        times.append(opened + context.horizon * context.candle_seconds)
+        times.append(opened + context.horizon * candle)
     return min(times, default=float("inf"))
 
 
@@ -272,8 +276,8 @@ def _cause(key: tuple[str, int], context: CheckContext) -> str:
     causes = {
         _NOT_LISTED: any(start <= 1000 * close < stop for start, stop in absent),
         "missing candle": 1000 * candle in incidents.unserved(pair),
-        "exchange down": context.down(close - 1, after),
-        "bot away": context.away(close - 1, after),
+        "exchange down": _overlap(incidents.outages, close - 1, after),
+        "bot away": _overlap(incidents.away, close - 1, after),
         "ledger removed": any(1000 * candle <= at < 1000 * after for at in incidents.removed),
         "late candle": any(
             start <= 1000 * after and 1000 * close < stop for _, start, stop, _ in late

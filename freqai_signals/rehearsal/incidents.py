@@ -51,15 +51,13 @@ class Incidents:
         unpriced = [at for name, at, kind in self.spoiled if name == pair and kind in UNPRICED]
         return [*self.missing.get(pair, ()), *unpriced]
 
-    def is_open(self, closes_ms: int, decided_ms: int, candle_ms: int) -> bool:
-        """Whether the bot may have fetched a candle that it decided before it had closed.
+    def lead(self, shown_ms: float) -> int:
+        """By how much (ms) the bot's clock may have been ahead when it showed this time.
 
-        To a bot whose clock is ahead an open candle looks like a closed one. It fetches the candles
-        of all pairs first, so one that closed less than a candle before counts too.
+        Once it was put right it showed such times again; they count as early here as well.
         """
-        return any(
-            start <= decided_ms - by <= stop and closes_ms > decided_ms - by - candle_ms
-            for start, stop, by in self.ahead
+        return max(
+            (by for start, stop, by in self.ahead if start + by <= shown_ms < stop + by), default=0
         )
 
     def begin(self, faults: Faults) -> None:

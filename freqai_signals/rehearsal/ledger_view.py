@@ -61,14 +61,9 @@ class LedgerView:
         """The ledger of a bot's data folder; None if it is switched off."""
         if not settings.ledger.enabled:
             return None
-        url = ledger_url(settings.ledger, user_data)
-        file = sqlite_file(url)
-        names = [url]
-        if file is not None:
-            names = [f"sqlite:///{path}" for path in ledger_files(file, user_data)]
         predictions, events = [pd.DataFrame(columns=PREDICTIONS.columns.keys())], [pd.DataFrame()]
-        for name in names:
-            with closing(Ledger(name, read_only=True)) as ledger:
+        for url in ledger_urls(settings, user_data):
+            with closing(Ledger(url, read_only=True)) as ledger:
                 predictions.append(ledger.rows("predictions"))
                 events.append(ledger.rows("drift_events"))
         return cls(_joined(predictions), _joined(events))
@@ -120,15 +115,19 @@ class LedgerView:
         return kept[0] == "none" and bool(levels) and levels[-1] != str(Level.OK)
 
 
-def ledger_files(file: Path, user_data: Path) -> list[Path]:
-    """SQLite files of a bot's ledger, oldest first: those that were removed, and the present one.
+def ledger_urls(settings: SignalSettings, user_data: Path) -> list[str]:
+    """A bot's ledgers, oldest first: SQLite files that were removed, and the present one.
 
     A rehearsal moves what it removes to ``removed``, numbered.
     """
+    url = ledger_url(settings.ledger, user_data)
+    file = sqlite_file(url)
+    if file is None:
+        return [url]
     removed = sorted(
         user_data.glob(f"removed/*/{file.name}"), key=lambda path: int(path.parent.name[:4])
     )
-    return [path for path in (*removed, file) if path.is_file()]
+    return [f"sqlite:///{path}" for path in (*removed, file) if path.is_file()]
 
 
 def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:

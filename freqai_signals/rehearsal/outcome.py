@@ -1,7 +1,7 @@
 """Result of a rehearsal, from its decision log, ledger and trades."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +25,7 @@ from freqai_signals.rehearsal.checks import (
     no_missed_exit,
 )
 from freqai_signals.rehearsal.ledger_view import LedgerView
-from freqai_signals.rehearsal.parity import History, Mismatch, Parity, compare
+from freqai_signals.rehearsal.parity import History, Parity, compare
 from freqai_signals.rehearsal.run_record import RunRecord, tuned_settings
 from freqai_signals.rehearsal.scenario import load_candles
 from freqai_signals.schema import LABEL_COLUMN, OUTCOME_COLUMN, REALISED_RETURN_COLUMN
@@ -108,7 +108,8 @@ def outcome(
     rows, differences = view.applied(recorded, models.number) if view else (recorded, [])
     own_rules = run.strategy != STRATEGY
     history = History(candles, settings, _stops(trades, settings), models, own_rules, market)
-    parity = _compared(rows, history, differences, _unclosed(recorded, run, settings))
+    parity = compare(rows, history)
+    parity = replace(parity, mismatches=(*differences, *parity.mismatches))
     costs = {row.pair: row.cost for row in rows}
     frames = {
         pair: _with_outcomes(frame, candles[pair], settings, costs[pair])
@@ -143,31 +144,6 @@ def outcome(
         checks=tuple(checks),
         folder=folder,
     )
-
-
-def _compared(
-    rows: Sequence[LiveRow],
-    history: History,
-    differences: Sequence[Mismatch],
-    unclosed: set[tuple[str, str]],
-) -> Parity:
-    """Parity, without candles that were decided too early by a wrong clock."""
-    parity = compare(rows, history)
-    kept = [item for item in parity.mismatches if (item.pair, item.date) not in unclosed]
-    return replace(parity, mismatches=(*differences, *kept), unclosed=len(unclosed))
-
-
-def _unclosed(
-    rows: list[LiveRow], run: RunRecord, settings: SignalSettings
-) -> set[tuple[str, str]]:
-    """Pair and date of candles that a bot with a wrong clock decided before they had closed."""
-    found = set()
-    for row in rows:
-        closes = int(pd.Timestamp(row.date).timestamp()) + settings.candle_seconds
-        candle_ms = 1000 * settings.candle_seconds
-        if run.incidents.is_open(1000 * closes, int(1000 * row.written), candle_ms):
-            found.add((row.pair, row.date))
-    return found
 
 
 class _Models:

@@ -66,9 +66,6 @@ class Parity:
         Every value that differs.
     expected
         Pair to the frame from the history: candles, model columns, decisions.
-    unclosed
-        Candles whose values are not compared: by the exchange's clock they were open when a bot
-        whose clock was ahead decided them.
     """
 
     candles: int
@@ -76,7 +73,6 @@ class Parity:
     models: int
     mismatches: tuple[Mismatch, ...]
     expected: Mapping[str, pd.DataFrame]
-    unclosed: int = 0
 
     @property
     def share(self) -> float:
@@ -91,7 +87,6 @@ class Parity:
             "predicted": self.predicted,
             "models": self.models,
             "share": self.share,
-            "unclosed": self.unclosed,
             "causes": dict(Counter(item.cause for item in self.mismatches)),
             "mismatches": [asdict(item) for item in self.mismatches],
         }

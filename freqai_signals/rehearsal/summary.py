@@ -26,7 +26,7 @@ def print_outcome(outcome: Outcome, console: Console | None = None) -> None:
     print_table("Trades", _trades(outcome), console)
     print_table("Signals", _signals(outcome), console)
     print_table("Quality on candles whose outcome is known", _quality(outcome), console)
-    lines = (*_running(outcome), *_checks(outcome), *_parity(outcome))
+    lines = (*_running(outcome), *map(str, outcome.checks), *_parity(outcome))
     for line in (*lines, f"All files: {outcome.folder}"):
         print_line(line, console)
 
@@ -84,13 +84,6 @@ def _running(outcome: Outcome) -> list[str]:
     return lines
 
 
-def _checks(outcome: Outcome) -> list[str]:
-    return [
-        f"{'Passed' if check.passed else 'FAILED'}: {check.name} ({check.detail})"
-        for check in outcome.checks
-    ]
-
-
 def _parity(outcome: Outcome) -> list[str]:
     parity = outcome.parity
     failed = "FAILED: " if parity.mismatches else ""
@@ -98,11 +91,6 @@ def _parity(outcome: Outcome) -> list[str]:
         f"{failed}Parity: {100 * parity.share:.2f} % of {parity.candles} live candles equal the "
         f"history ({parity.predicted} predicted, {parity.models} models)"
     ]
-    if parity.unclosed:
-        lines.append(
-            f"Not compared: {parity.unclosed} candles that were still open, decided while the "
-            "bot's clock was ahead"
-        )
     for item in parity.mismatches[:_MOST_MISMATCHES]:
         lines.append(
             f"  {item.pair} {item.date} {item.column}: live {item.live}, history {item.expected} "

@@ -5,13 +5,13 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from freqtrade.commands.arguments import Arguments
 
 from freqai_signals.commands.cli import SUBCOMMANDS, main
 from freqai_signals.commands.locations import Locations, add_locations, ledger_location, locations
-from freqai_signals.rehearsal.scenario import Rehearsal
 
 AWAY = ("market", "sandbox")
 """Commands about the sandbox, which has no user's folder."""
@@ -170,7 +170,7 @@ def test_a_named_config_that_is_missing_ends_every_command(
     run: Callable[..., tuple[int, str]],
 ) -> None:
     for words in ("report", "status", "models list", "hyperopt", "tune", "credentials", "settings",
-                  "init", "rehearse", "ledger verify"):  # fmt: skip
+                  "init", "rehearse", "soak", "ledger verify"):  # fmt: skip
         command = words.split()
         status, said = run(*command, "--config", "absent.json")
         assert (status, "there is no such config file" in said) == (2, True), command
@@ -178,32 +178,32 @@ def test_a_named_config_that_is_missing_ends_every_command(
 
 
 @pytest.mark.parametrize("installed", [True, False])
+@pytest.mark.parametrize(("command", "folder"), [("rehearse", "rehearsals"), ("soak", "soaks")])
 def test_a_rehearsal_runs_the_users_own_classes(
-    here: Path, monkeypatch: pytest.MonkeyPatch, installed: bool
+    here: Path, monkeypatch: pytest.MonkeyPatch, installed: bool, command: str, folder: str
 ) -> None:
-    """After ``init`` they lie in the user's folder; in a checkout beside its config."""
-    requests: list[Rehearsal] = []
+    requests: list[Any] = []
 
-    def rehearsed(request: Rehearsal, notify: object) -> None:
+    def rehearsed(request: Any, notify: object) -> None:
         requests.append(request)
         raise ValueError("enough")
 
     monkeypatch.setattr("freqai_signals.rehearsal.execution.rehearse", rehearsed)
+    monkeypatch.setattr("freqai_signals.rehearsal.soak.endurance.soak", rehearsed)
     named = config(here / "u" / "config.json")
     for file in ("strategies/Mine.py", "freqaimodels/LightGBMSignalClassifier.py"):
         (here / "u" / file).parent.mkdir(parents=True)
         if installed:
             (here / "u" / file).touch()
-    assert main(["rehearse", "--userdir", str(here / "u"), "--strategy", "Mine"]) == 2
+    words = [command, "--userdir", str(here / "u"), "--strategy", "Mine"]
+    assert main(words) == 2
+    assert main([*words, "--strategy-path", "s", "--freqaimodel-path", "m"]) == 2
+    request, paths = (getattr(found, "rehearsal", found) for found in requests)
     own = (here / "u" / "strategies", here / "u" / "freqaimodels")
-    (request,) = requests
     assert request.code == (own if installed else (Path("strategies"), Path("freqai_models")))
+    assert paths.code == (Path("s"), Path("m"))
     assert request.config == (named,)
-    assert request.folder.parent == here / "u" / "rehearsals"
-
-
-def test_the_name_of_hyperopt_before_0_2_still_works(run: Callable[..., tuple[int, str]]) -> None:
-    assert run("search") == run("hyperopt")
+    assert request.folder.parent == here / "u" / folder
 
 
 def test_what_init_writes_is_found_without_being_named(

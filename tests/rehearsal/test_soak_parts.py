@@ -1,28 +1,47 @@
-"""Parts of a soak: its plan, what it injects, its verdict, and how a failure is made smaller."""
+"""Parts of a soak: its plan, what it injects, its verdict, and how a failure is repeated."""
 
+import io
 import os
 import sqlite3
 from dataclasses import replace
+from email.message import Message
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.error import HTTPError
 
 import pandas as pd
 import pytest
 
 from freqai_signals.ledger.ledger import Ledger
 from freqai_signals.live.decision_log import LiveRow
+from freqai_signals.rehearsal.checks import Check
 from freqai_signals.rehearsal.incidents import Incidents
 from freqai_signals.rehearsal.run_record import RunRecord
 from freqai_signals.rehearsal.scenario import load_candles
-from freqai_signals.rehearsal.soak.aftermath import aftermaths, no_dead_thread
-from freqai_signals.rehearsal.soak.bot_api import NotNow
+from freqai_signals.rehearsal.soak.aftermath import (
+    Aftermath,
+    SoakOutcome,
+    aftermaths,
+    failure_times,
+    never_ended,
+    no_dead_thread,
+    suspects,
+)
+from freqai_signals.rehearsal.soak.bot_api import BotApi, NotNow, Refused
+from freqai_signals.rehearsal.soak.endurance import _Life
 from freqai_signals.rehearsal.soak.injection import Injector
-from freqai_signals.rehearsal.soak.plan import Injection, Kind, candle_incidents, draw_plan
-from freqai_signals.rehearsal.soak.shrinking import smallest
+from freqai_signals.rehearsal.soak.plan import (
+    Injection,
+    Kind,
+    allowed_ms,
+    candle_incidents,
+    draw_plan,
+)
 from freqai_signals.rehearsal.soak.small_disk import SmallDisk
 from freqai_signals.rehearsal.soak.soak_record import Note, SoakRecord
+from freqai_signals.rehearsal.soak.soak_summary import print_soak
 from freqai_signals.sandbox.exchange.faults import Faults
 from freqai_signals.sandbox.market.market_files import Market
 from freqai_signals.settings import SignalSettings
@@ -32,26 +51,31 @@ from tests.rehearsal.conftest import PAIRS
 CANDLE = 300_000
 DAY = 86_400_000
 SPAN = (20_000 * DAY, 20_003 * DAY)
+SPEED = 60.0
+ALLOWED = allowed_ms(CANDLE, SPEED)
 
 
 # The plan
 
 
 def test_the_same_seed_gives_the_same_plan_and_a_longer_one_begins_alike() -> None:
-    plan = draw_plan(PAIRS, SPAN, CANDLE, seed=3)
-    assert plan == draw_plan(PAIRS, SPAN, CANDLE, seed=3)
-    assert plan != draw_plan(PAIRS, SPAN, CANDLE, seed=4)
-    longer = draw_plan(PAIRS, (SPAN[0], SPAN[1] + DAY), CANDLE, seed=3)
+    plan = draw_plan(PAIRS, SPAN, CANDLE, SPEED, seed=3)
+    assert plan == draw_plan(PAIRS, SPAN, CANDLE, SPEED, seed=3)
+    assert plan != draw_plan(PAIRS, SPAN, CANDLE, SPEED, seed=4)
+    longer = draw_plan(PAIRS, (SPAN[0], SPAN[1] + DAY), CANDLE, SPEED, seed=3)
     assert longer[: len(plan)] == plan
-    assert draw_plan(PAIRS, SPAN, CANDLE, 3, only=[5, 9]) == (plan[4], plan[8])
+    assert draw_plan(PAIRS, SPAN, CANDLE, SPEED, 3, only=[5, 9]) == (plan[4], plan[8])
+    with pytest.raises(ValueError, match=r"none of number \[0, 999\]"):
+        draw_plan(PAIRS, SPAN, CANDLE, SPEED, 3, only=[5, 999, 0])
 
 
-def test_every_kind_comes_in_each_round_and_all_has_time_to_be_judged() -> None:
-    plan = draw_plan(PAIRS, SPAN, CANDLE, seed=0)
+@pytest.mark.parametrize("speed", [10.0, 120.0])
+def test_every_kind_comes_in_each_round_and_all_has_time_to_be_judged(speed: float) -> None:
+    plan = draw_plan(PAIRS, SPAN, CANDLE, speed, seed=0)
     assert {item.kind for item in plan[: len(Kind)]} == set(Kind)
     assert [item.number for item in plan] == list(range(1, len(plan) + 1))
     assert all(SPAN[0] + 8 * CANDLE <= item.start for item in plan)
-    assert all(item.stop <= SPAN[1] - 16 * CANDLE for item in plan)
+    assert all(item.stop <= SPAN[1] - allowed_ms(CANDLE, speed) for item in plan)
     for one, after in pairwise(plan):
         assert after.start > (one.stop if one.kind == Kind.SLEEP else one.start)
 
@@ -89,8 +113,8 @@ class StillBot:
     """A bot that notes what is done to it."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.done, self.running = folder, [], True
-        self.clock = Time()
+        self.folder, self.done, self.running, self.process = folder, [], True, None
+        self.clock, self.ahead_ms, self.log = Time(), 0, "the strategy was not found"
         self.record = SimpleNamespace(path=folder / "record.jsonl")
 
     def __getattr__(self, name: str) -> Any:
@@ -98,6 +122,14 @@ class StillBot:
 
     def is_running(self) -> bool:
         return self.running
+
+    def jump(self, hours: float) -> None:
+        self.done.append(("jump", hours))
+        self.ahead_ms += int(hours * 3_600_000)
+
+    def follow(self) -> None:
+        self.done.append(("follow",))
+        self.ahead_ms = 0
 
     def kill(self) -> None:
         self.running = False
@@ -142,12 +174,26 @@ def test_the_exchange_is_put_right_only_when_the_last_of_a_kind_ends(injector: I
     assert (faults.down, faults.share, faults.ahead, set(faults.late_ms)) == (
         True, 0.5, {"A"}, {"A"},
     )  # fmt: skip
+    injector.bot.clock.now += CANDLE  # type: ignore[attr-defined]
     injector.end(first)
     assert faults.down
     for one in (second, item(Kind.REQUESTS), item(Kind.AHEAD), item(Kind.LATE)):
         injector.end(one)
     assert (faults.down, faults.share, faults.ahead, faults.late_ms) == (False, 0.05, set(), {})
-    assert len(injector.outages) == 2
+    assert injector.outages == [(SPAN[0], SPAN[0] + CANDLE)] * 2
+
+
+def test_an_outage_is_known_from_when_it_began(injector: Injector) -> None:
+    """Which may be later than planned, while others are tried again and again."""
+    bot: Any = injector.bot
+    late = replace(item(Kind.LATE), pair="B")
+    for moment, act in ((7, injector.begin), (9, injector.end)):
+        bot.clock.now = SPAN[0] + moment * CANDLE
+        for one in (item(Kind.OUTAGE), late):
+            act(one)
+    began, ended = SPAN[0] + 7 * CANDLE, SPAN[0] + 9 * CANDLE
+    assert injector.outages == [(began, ended)]
+    assert injector.late == [("B", began, ended, int(0.3 * CANDLE))]
 
 
 def test_a_killed_bot_is_away_until_it_decides_again(injector: Injector) -> None:
@@ -177,18 +223,26 @@ def test_sleep_moves_all_clocks_and_a_wrong_clock_only_the_bots(injector: Inject
     assert bot.done[1:] == [("jump", 1.0), ("follow",)]
 
 
-def test_an_open_candle_is_one_only_while_the_clock_is_ahead() -> None:
-    minute = 60_000
-    incidents = Incidents(ahead=((0, 100 * minute, 30 * minute),))
-
-    def is_open(closes: int, decided: int) -> bool:
-        return incidents.is_open(closes * minute, decided * minute, 5 * minute)
-
-    assert is_open(60, 61)
-    assert is_open(60, 94), "fetched with the others, before it had closed"
-    assert not is_open(60, 95)
-    assert not is_open(200, 201)
-    assert not Incidents().is_open(60 * minute, 61 * minute, 5 * minute)
+def test_spans_of_a_wrong_clock_have_the_lead_that_was_in_force(injector: Injector) -> None:
+    """Two that overlap add up; whoever starts has the right time."""
+    bot: Any = injector.bot
+    first, second = item(Kind.CLOCK, candles=2), replace(item(Kind.CLOCK, candles=3), number=2)
+    steps: list[Any] = [
+        lambda: injector.begin(first),
+        lambda: injector.begin(second),
+        lambda: injector.end(first),
+        lambda: setattr(bot, "ahead_ms", 0),
+        lambda: injector.end(second),
+    ]
+    for candle, step in enumerate(steps):
+        bot.clock.now = SPAN[0] + candle * CANDLE
+        step()
+        injector.observe()
+    noticed = 2 * 60_000
+    assert injector.ahead == [
+        (SPAN[0], SPAN[0] + CANDLE + noticed, 2 * CANDLE),
+        (SPAN[0] + CANDLE, SPAN[0] + 3 * CANDLE + noticed, 5 * CANDLE),
+    ]
 
 
 def test_a_held_ledger_takes_no_row_until_it_is_released(injector: Injector) -> None:
@@ -214,33 +268,104 @@ def test_a_removed_folder_is_kept_for_the_judgement(injector: Injector) -> None:
     kept = injector.bot.folder / "user_data" / "removed" / "0012-signals" / "ledger.sqlite"
     assert kept.is_file()
     assert injector.removed == [SPAN[0]]
-    assert injector.begin(item(Kind.REMOVE, 0, detail="models")).startswith("not injected")
+    with pytest.raises(Refused, match="there is none"):
+        injector.begin(item(Kind.REMOVE, 0, detail="models"))
 
 
-def test_a_small_disk_is_full_and_free_and_keeps_what_lies_on_it(tmp_path: Path) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> SmallDisk:
     disk = SmallDisk(tmp_path / "disk", megabytes=2)
+    with disk:
+        pass
     if disk.refusal:
         pytest.skip(f"mounting is not allowed here: {disk.refusal}")
-    try:
+    return disk
+
+
+def test_a_small_disk_is_full_and_free_and_keeps_what_lies_on_it(small_disk: SmallDisk) -> None:
+    with small_disk as disk:
         (disk.folder / "kept").write_text("kept")
         disk.fill()
         with pytest.raises(OSError, match="No space"):
             (disk.folder / "more").write_bytes(os.urandom(5000))
         disk.free()
         (disk.folder / "more").write_bytes(os.urandom(5000))
-    finally:
-        disk.settle()
     assert (disk.folder / "kept").read_text() == "kept"
     assert not os.path.ismount(disk.folder)
+
+
+def test_a_small_disk_is_gone_whatever_is_raised_and_hides_no_files(small_disk: SmallDisk) -> None:
+    def fail() -> None:
+        with small_disk as disk:
+            (disk.folder / "kept").write_text("kept")
+            assert os.path.ismount(disk.folder)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not os.path.ismount(small_disk.folder)
+    with pytest.raises(ValueError, match="is not empty"), small_disk:
+        pass
+    assert not os.path.ismount(small_disk.folder)
+
+
+def test_a_refusal_of_the_bot_is_no_injection(
+    injector: Injector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*words: Any, **more: Any) -> Any:
+        raise HTTPError("", 502, "", Message(), io.BytesIO(b"a trade is open"))
+
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    injector.api = BotApi()
+    entry = item(Kind.FORCE_ENTRY, candles=0)
+    life = _Life(injector, [entry])
+    life._begin_due(entry.start)
+    (note,) = life.notes
+    assert (note.injected, note.answer) == (False, "not injected: a trade is open")
+    (found,) = aftermaths(record(entry, notes=(note,)), [], [], "")
+    assert not found.injected
+
+
+@pytest.mark.parametrize(
+    ("decisions", "starts", "reason"),
+    [([""], 1, "before its first decision"), (["a", "ab", "ab", "ab"], 4, "3 times in a row")],
+)
+def test_a_bot_that_cannot_start_is_not_started_for_ever(
+    injector: Injector, decisions: list[str], starts: int, reason: str
+) -> None:
+    bot: Any = injector.bot
+    life = _Life(injector, ())
+
+    def end_again_and_again() -> None:
+        for text in [*decisions, *decisions[-1:] * 9]:
+            bot.running = False
+            bot.record.path.write_text(text)
+            life._watch(SPAN[0])
+
+    with pytest.raises(ValueError, match=rf"{reason}(.|\n)*the strategy was not found"):
+        end_again_and_again()
+    assert len(life.crashes) == starts
+
+
+def test_the_bot_ends_though_something_cannot_be_put_right(
+    injector: Injector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = item(Kind.OUTAGE)
+    life = _Life(injector, [entry])
+    life._begin_due(entry.start)
+    monkeypatch.delattr(Injector, "_show_exchange")
+    with pytest.raises(AttributeError):
+        life.finish()
+    assert injector.bot.done == [("end",)]  # type: ignore[attr-defined]
 
 
 # The verdict
 
 
 def record(*plan: Injection, notes: tuple[Note, ...] | None = None) -> SoakRecord:
-    run = RunRecord("", 0, *SPAN, 60.0, Incidents(), {}, 0, ())
+    run = RunRecord("", 0, *SPAN, SPEED, Incidents(), {}, 0, ())
     made = tuple(Note(item.number, item.start, "") for item in plan)
-    return SoakRecord(run, 0, plan, made if notes is None else notes, ())
+    return SoakRecord(run, 0, plan, made if notes is None else notes)
 
 
 def row(minutes: float, trust: int = 1) -> LiveRow:
@@ -280,9 +405,93 @@ def test_a_thread_that_does_nothing_any_more_is_dead(
 ) -> None:
     kept = record(item(Kind.KILL))
     times = [int(SPAN[0] / 1000) + 60 * minute for minute in recorded]
-    check = no_dead_thread(kept, aftermaths(kept, rows, times, log), log, 300)
+    check = no_dead_thread(kept, aftermaths(kept, rows, times, log), log, ALLOWED)
     assert check.passed == (not problem)
     assert problem in check.detail
+
+
+def test_what_was_decided_under_a_clock_that_was_ahead_is_no_sign_of_life() -> None:
+    """Its time lies after the end, though it was before; then nothing comes for days."""
+    clock = item(Kind.CLOCK, candles=4)
+    kept = record(clock)
+    start, minutes = SPAN[0], 60_000
+    ahead = Incidents(ahead=((start, start + 22 * minutes, 20 * minutes),))
+    kept = replace(kept, run=replace(kept.run, incidents=ahead))
+    rows = [row(25), row(30), row(35)]
+    times = [int(row.written) for row in rows]
+    check = no_dead_thread(kept, aftermaths(kept, rows, times, ""), "", ALLOWED)
+    assert not check.passed
+    assert "3 problems: not decided" in check.detail
+    again = [*rows, row(46)]
+    (found,) = aftermaths(kept, again, [*times, int(again[-1].written)], "")
+    assert (found.decided, found.trusted, found.recorded) == (26.0, 26.0, 26.0)
+    assert no_dead_thread(kept, (found,), "", ALLOWED).passed
+
+
+def test_what_ends_too_late_to_be_judged_is_counted() -> None:
+    early, late = item(Kind.KILL), replace(item(Kind.KILL), number=2)
+    notes = (Note(1, SPAN[0], ""), Note(2, SPAN[1] - ALLOWED, ""))
+    kept = record(early, late, notes=notes)
+    rows, times = [row(30)], [int(SPAN[0] / 1000) + 60 * 30]
+    check = no_dead_thread(kept, aftermaths(kept, rows, times, ""), "", ALLOWED)
+    assert str(check).startswith("Passed: no dead thread")
+    assert "; 1 not judged" in str(check)
+    kept = record(late, notes=notes[1:])
+    check = no_dead_thread(kept, aftermaths(kept, rows, times, ""), "", ALLOWED)
+    assert str(check).startswith("Not judged: no dead thread")
+
+
+@pytest.mark.parametrize("status", [0, 130, 1])
+def test_a_bot_that_ended_by_itself_fails_whatever_its_exit_status(status: int) -> None:
+    kept = record(item(Kind.KILL))
+    assert never_ended(kept).passed
+    check = never_ended(replace(kept, crashes=((SPAN[0], status),)))
+    assert str(check) == f"FAILED: never ended by itself (1 times, exit status {status})"
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_the_last_lines_name_what_was_not_judged_and_repeat_a_failure(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    passed: bool,
+) -> None:
+    monkeypatch.setattr("freqai_signals.rehearsal.soak.soak_summary.print_outcome", print)
+    checks = (Check("no crash", passed, ""), Check("flat memory", True, "", judged=False))
+    judged: Any = SimpleNamespace(checks=checks, passed=passed, folder=tmp_path)
+    refused = Aftermath(item(Kind.FORCE_ENTRY), SPAN[0], "a trade is open", False, 1, 1, 1, "")
+    made = replace(refused, item=item(Kind.KILL), injected=True)
+    print_soak(SoakOutcome(judged, record(refused.item, made.item), (refused, made), (2,)))
+    printed = capsys.readouterr().out
+    assert "Injected with seed 0: 1 kill\n" in printed
+    assert f"Soak: {'Passed' if passed else 'FAILED'}; not judged: flat memory\n" in printed
+    assert ("--only 2" in printed) == (not passed)
+
+
+def test_what_went_before_a_failure_is_repeated(tmp_path: Path) -> None:
+    hours = [replace(item(Kind.OUTAGE), number=n, start=SPAN[0] + n * DAY // 4,
+                     stop=SPAN[0] + n * DAY // 4 + CANDLE) for n in (1, 2, 3)]  # fmt: skip
+    kept = record(*hours)
+    kept = replace(kept, command=("--seed", "3", "--pairs", "BTC/USDT", "--datadir", "my candles"))
+    followed = [
+        Aftermath(one, one.start, "", True, 1.0, 1.0, float(n == 2) * 999, "")
+        for n, one in enumerate(hours)
+    ]
+    found = suspects(kept, followed, [hours[0].stop + ALLOWED], ALLOWED)
+    assert found == (1, 3)
+    told = kept.reproduction(tmp_path, found)
+    assert told == (
+        f"freqai-signals soak --config {tmp_path}/config.json --seed 3 --pairs BTC/USDT "
+        "--datadir 'my candles' --only 1 3"
+    )
+    assert "--only" not in kept.reproduction(tmp_path)
+
+
+def test_a_candle_that_was_decided_again_fails_when_it_was_decided() -> None:
+    kept = replace(record(item(Kind.KILL)), crashes=((SPAN[0], 1),))
+    again, other = row(130), replace(row(20), pair="other")
+    times = failure_times(kept, [row(15), other, again], {(again.pair, again.date)})
+    assert times == [SPAN[0] + 15 * 60_000, SPAN[0] + 130 * 60_000, SPAN[0]]
 
 
 def test_the_record_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -298,46 +507,17 @@ def test_the_record_comes_back_as_it_was(tmp_path: Path) -> None:
         0,
         (),
     )
-    kept = SoakRecord(run, 4, draw_plan(PAIRS, SPAN, CANDLE, 4), (Note(1, 5, "x"),), ((3, 1),))
+    kept = SoakRecord(
+        run=run,
+        seed=4,
+        plan=draw_plan(PAIRS, SPAN, CANDLE, SPEED, 4),
+        notes=(Note(1, 5, "x", injected=False),),
+        crashes=((3, 1),),
+        only=(1, 2),
+        command=("--seed", "4"),
+    )
     kept.write(tmp_path)
     assert SoakRecord.read(tmp_path) == kept
     (tmp_path / "soak.json").unlink()
     with pytest.raises(ValueError, match="no soak"):
         SoakRecord.read(tmp_path)
-
-
-# A smaller failure
-
-
-def outcome_of(failing: set[int], pair: set[int], runs: list[tuple[int, ...]]) -> Any:
-    def run(only: tuple[int, ...]) -> Any:
-        runs.append(only)
-        fails = bool(failing & set(only)) or (bool(pair) and pair <= set(only))
-        checks = [SimpleNamespace(name="no crash", passed=not fails)]
-        parity = SimpleNamespace(mismatches=())
-        return SimpleNamespace(outcome=SimpleNamespace(checks=checks, parity=parity))
-
-    return run
-
-
-@pytest.mark.parametrize(
-    ("failing", "pair", "expected"),
-    [({13}, set(), (13,)), ({1}, set(), (1,)), (set(), {3, 14}, (3, 14))],
-)
-def test_a_failure_shrinks_to_the_injections_that_it_needs(
-    failing: set[int], pair: set[int], expected: tuple[int, ...]
-) -> None:
-    runs: list[tuple[int, ...]] = []
-    told: list[str] = []
-    found = smallest(
-        range(1, 17), frozenset({"no crash"}), outcome_of(failing, pair, runs), told.append
-    )
-    assert found == expected
-    assert len(told) == len(runs)
-    assert len(runs) <= (8 if failing else 18)
-
-
-def test_a_failure_of_another_check_is_not_the_one_that_is_sought() -> None:
-    run = outcome_of({1, 2, 3, 4}, set(), [])
-    kept = smallest([1, 2, 3, 4], frozenset({"parity"}), run, lambda _: None)
-    assert kept == (1, 2, 3, 4)

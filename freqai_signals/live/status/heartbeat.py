@@ -126,7 +126,7 @@ class HeartbeatFile:
         pid, created = os.getpid(), int(psutil.Process().create_time())
         self._last = Heartbeat(bot, name, pid, created, platform.node(), 0, 0, candle_seconds)
         self._loop = 0
-        self._fails = False
+        self._unwritten = False
 
     def beat(self, now: int, pairs: tuple[str, ...], facts: Mapping[str, Any]) -> int:
         """Note that the loop runs.
@@ -168,12 +168,12 @@ class HeartbeatFile:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self._path, json.dumps(asdict(beat)).encode())
         except OSError as error:
-            # Raised, it would take the message about a gap with it.
-            if not self._fails:
-                logger.warning("The sign of life %s cannot be written: %s", self._path, error)
-            self._fails = True
-            return
-        self._fails = False
+            # Told once: on a full disk this is so at every beat.
+            if not self._unwritten:
+                logger.warning("%s cannot be written; the bot goes on: %s", self._path, error)
+            self._unwritten = True
+        else:
+            self._unwritten = False
 
 
 def read_heartbeat(path: Path) -> Heartbeat | None:

@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,20 +11,18 @@ from typing import Final
 
 from freqai_signals.config import settings_from_config
 from freqai_signals.files import merged_config
-from freqai_signals.ledger.damage import sqlite_file
-from freqai_signals.ledger.database import ledger_url
 from freqai_signals.ledger.ledger import Ledger
 from freqai_signals.ledger.proof.verification import verify
 from freqai_signals.live.decision_log import LiveRow
 from freqai_signals.rehearsal.bot import log_of, record_of
-from freqai_signals.rehearsal.checks import LAST_SECONDS, Check
-from freqai_signals.rehearsal.ledger_view import ledger_files
+from freqai_signals.rehearsal.checks import Check
+from freqai_signals.rehearsal.incidents import Incidents
+from freqai_signals.rehearsal.ledger_view import ledger_urls
 from freqai_signals.rehearsal.outcome import Outcome, judged
-from freqai_signals.rehearsal.soak.plan import Injection
+from freqai_signals.rehearsal.soak.plan import Injection, allowed_ms
 from freqai_signals.rehearsal.soak.soak_record import SoakRecord
 from freqai_signals.settings import SignalSettings
 
-_ALLOWED_CANDLES: Final = 14
 _THREAD_ERROR: Final = re.compile(r"^Exception in thread \S+", re.M)
 _LOG_LINE: Final = re.compile(
     r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ - \S+ - (WARNING|ERROR|CRITICAL) - (.*)"
@@ -44,6 +42,8 @@ class Aftermath:
         When it did, ms of market time; None if it never did.
     answer
         What answered then.
+    injected
+        Whether it was not refused.
     decided, trusted, recorded
         Minutes of market time from its end to the next decision, to the next prediction that the
         bot trusted, and to the next row that was written to the ledger; infinite without any.
@@ -54,19 +54,44 @@ class Aftermath:
     item: Injection
     began: int | None
     answer: str
+    injected: bool
     decided: float
     trusted: float
     recorded: float
     log: str
 
+    @property
+    def end(self) -> float:
+        """When it ended, ms of market time; never if it did not begin."""
+        return _NEVER if self.began is None else self.began + self.item.stop - self.item.start
+
+    def overdue(self, allowed: float) -> list[str]:
+        """What the bot did not do again within this time (ms)."""
+        names = ("decided", "trusted", "recorded")
+        return [name for name in names if getattr(self, name) > allowed / 60_000]
+
 
 @dataclass(frozen=True)
 class SoakOutcome:
-    """Result of a soak: that of a rehearsal with more checks, and what followed."""
+    """Result of a soak.
+
+    Attributes
+    ----------
+    outcome
+        That of a rehearsal, with more checks.
+    record
+        What was planned and what happened.
+    followed
+        What followed each injection.
+    suspects
+        Numbers of the injections in whose aftermath something failed whose time is known: a candle
+        unlike the history's, a bot that ended by itself or did not work again.
+    """
 
     outcome: Outcome
     record: SoakRecord
     followed: tuple[Aftermath, ...]
+    suspects: tuple[int, ...]
 
     @property
     def passed(self) -> bool:
@@ -84,14 +109,61 @@ def judged_soak(folder: Path) -> SoakOutcome:
     """
     record, found = SoakRecord.read(folder), judged(folder)
     settings = settings_from_config(merged_config((folder / "config.json",)))
-    followed = aftermaths(
-        record, list(record_of(folder).rows()), _recorded(folder, settings), log_of(folder)
-    )
+    rows = list(record_of(folder).rows())
+    followed = aftermaths(record, rows, _recorded(folder, settings), log_of(folder))
+    allowed = allowed_ms(1000 * settings.candle_seconds, record.run.speed)
     checks = (
-        no_dead_thread(record, followed, log_of(folder), settings.candle_seconds),
+        never_ended(record),
+        no_dead_thread(record, followed, log_of(folder), allowed),
         ledger_stands(folder, settings),
     )
-    return SoakOutcome(replace(found, checks=(*found.checks, *checks)), record, followed)
+    wrong = {(item.pair, item.date) for item in found.parity.mismatches}
+    found = replace(found, checks=(*found.checks, *checks))
+    suspected = suspects(record, followed, failure_times(record, rows, wrong), allowed)
+    return SoakOutcome(found, record, followed, suspected)
+
+
+def failure_times(
+    record: SoakRecord, rows: Sequence[LiveRow], wrong: Collection[tuple[str, str]]
+) -> list[float]:
+    """Times (ms) at which the bot ended by itself, or decided one of these pairs and candles.
+
+    It may decide a candle again hours later, after a config reload within a gap.
+    """
+    times = [row.written for row in rows if (row.pair, row.date) in wrong]
+    decided = [1000 * time for time in _true_times(times, record.run.incidents)]
+    return [*decided, *(time for time, _ in record.crashes)]
+
+
+def suspects(
+    record: SoakRecord, followed: Sequence[Aftermath], failures: Sequence[float], allowed: float
+) -> tuple[int, ...]:
+    """Numbers of the injections that may have caused a failure.
+
+    Parameters
+    ----------
+    record
+        Of the soak.
+    followed
+        What followed each injection.
+    failures
+        Times of failures, ms of market time.
+    allowed
+        Length of an aftermath in ms.
+    """
+    return tuple(
+        item.item.number
+        for item in followed
+        if item.began is not None
+        and (
+            any(item.began <= time <= item.end + allowed for time in failures)
+            or (_is_judged(record, item, allowed) and item.overdue(allowed))
+        )
+    )
+
+
+def _is_judged(record: SoakRecord, item: Aftermath, allowed: float) -> bool:
+    return item.end + allowed <= record.run.stop_ms
 
 
 def aftermaths(
@@ -110,87 +182,107 @@ def aftermaths(
     log
         The bot's.
     """
-    decided = sorted(row.written for row in rows)
-    trusted = sorted(row.written for row in rows if row.trust == 1)
-    kept = sorted(recorded)
+    decided = _true_times([row.written for row in rows], record.run.incidents)
+    trusted = _true_times([row.written for row in rows if row.trust == 1], record.run.incidents)
+    kept = _true_times(recorded, record.run.incidents)
     notes = {note.number: note for note in record.notes}
-    warned = [(moment, text) for moment, text in _warnings(log)]
+    warned = _warnings(log)
     begins = sorted(note.began for note in record.notes)
     found = []
     for item in record.plan:
         note = notes.get(item.number)
         if note is None:
-            found.append(Aftermath(item, None, "never began", _NEVER, _NEVER, _NEVER, ""))
+            found.append(Aftermath(item, None, "never began", False, _NEVER, _NEVER, _NEVER, ""))
             continue
         end = (note.began + item.stop - item.start) / 1000
         later = [began for began in begins if began > note.began]
         until = (later[0] if later else record.run.stop_ms) / 1000
         texts = [text for moment, text in warned if note.began / 1000 <= moment < until]
-        summary = f"{len(texts)}: {texts[0][:100]}" if texts else ""
-        after = [_minutes_after(series, end) for series in (decided, trusted, kept)]
         found.append(
-            Aftermath(item, note.began, note.answer, after[0], after[1], after[2], summary)
+            Aftermath(
+                item=item,
+                began=note.began,
+                answer=note.answer,
+                injected=note.injected,
+                decided=_minutes_after(decided, end),
+                trusted=_minutes_after(trusted, end),
+                recorded=_minutes_after(kept, end),
+                log=f"{len(texts)}: {texts[0][:100]}" if texts else "",
+            )
         )
     return tuple(found)
 
 
+def never_ended(record: SoakRecord) -> Check:
+    """Whether the bot ended only when it was asked to, or killed."""
+    statuses = ", ".join(str(status) for _, status in record.crashes)
+    detail = f"{len(record.crashes)} times{f', exit status {statuses}' if statuses else ''}"
+    return Check("never ended by itself", not record.crashes, detail)
+
+
 def no_dead_thread(
-    record: SoakRecord, followed: Sequence[Aftermath], log: str, candle_seconds: int
+    record: SoakRecord, followed: Sequence[Aftermath], log: str, allowed: float
 ) -> Check:
     """Whether after each injection the bot decided, trusted a model and wrote rows again.
 
-    The threads that decide, train and write show by their work that they live. Fourteen candles are
-    allowed, or two minutes of the wall clock, in which a bot starts and trains.
+    The threads that decide, train and write show by their work that they live.
+
+    Parameters
+    ----------
+    record
+        Of the soak.
+    followed
+        What followed each injection.
+    log
+        The bot's.
+    allowed
+        Market time (ms) until it must work; what ends later than that before the end, or never
+        began, is not judged.
     """
-    allowed = max(_ALLOWED_CANDLES * candle_seconds, 2 * LAST_SECONDS * record.run.speed) / 60
     wrong = [f"{name} ended by an error" for name in _THREAD_ERROR.findall(log)]
-    for item in followed:
-        end = (item.began or 0) / 60_000 + (item.item.stop - item.item.start) / 60_000
-        if item.began is None or end + allowed > record.run.stop_ms / 60_000:
-            continue
-        for name in ("decided", "trusted", "recorded"):
-            if getattr(item, name) > allowed:
-                wrong.append(
-                    f"not {name} within {allowed:.0f} min of {item.item.number} {item.item.kind}"
-                )
-    slowest = max((item.trusted for item in followed if item.trusted < _NEVER), default=0.0)
-    detail = (
-        f"after each injection decided, trusted and recorded again, after {slowest:.0f} min at most"
-    )
+    judged_ones = [item for item in followed if _is_judged(record, item, allowed)]
+    for item in judged_ones:
+        for name in item.overdue(allowed):
+            wrong.append(
+                f"not {name} within {allowed / 60_000:.0f} min of {item.item.number} "
+                f"{item.item.kind}"
+            )
+    slowest = max((item.trusted for item in judged_ones), default=0.0)
+    detail = f"decided, trusted and recorded again at most {slowest:.0f} min after each injection"
     if wrong:
         detail = f"{len(wrong)} problems: {'; '.join(wrong[:3])}"
-    return Check("no dead thread", not wrong, detail)
+    left = len(followed) - len(judged_ones)
+    detail += f"; {left} not judged" if left else ""
+    return Check("no dead thread", not wrong, detail, judged=bool(judged_ones))
 
 
 def ledger_stands(folder: Path, settings: SignalSettings) -> Check:
     """Whether the chain of hashes of every ledger that the bot wrote is whole."""
     rows, problems = 0, []
-    urls = _ledgers(folder, settings)
+    urls = ledger_urls(settings, folder / "user_data")
     for url in urls:
         with closing(Ledger(url, read_only=True)) as ledger:
             found = verify(ledger)
         rows += found.rows
-        problems += [
-            f"{item['bot']} {item['number']}: {item['problem']}" for item in found.problems
-        ]
+        problems += [f"{one['bot']} {one['number']}: {one['problem']}" for one in found.problems]
     detail = f"{rows} rows in {len(urls)} ledgers"
     return Check("chain of the ledger", not problems, "; ".join([detail, *problems[:3]]))
 
 
-def _ledgers(folder: Path, settings: SignalSettings) -> list[str]:
-    url = ledger_url(settings.ledger, folder / "user_data")
-    file = sqlite_file(url)
-    if file is None:
-        return [url]
-    return [f"sqlite:///{path}" for path in ledger_files(file, folder / "user_data")]
-
-
 def _recorded(folder: Path, settings: SignalSettings) -> list[int]:
     times: list[int] = []
-    for url in _ledgers(folder, settings):
+    for url in ledger_urls(settings, folder / "user_data"):
         with closing(Ledger(url, read_only=True)) as ledger:
             times += [int(time) for time in ledger.rows("predictions")["recorded"]]
     return times
+
+
+def _true_times(shown: Sequence[float], incidents: Incidents) -> list[float]:
+    """Times of the exchange, in order, of what the bot's own clock dated.
+
+    A clock that was ahead would make what was done under it look like what followed.
+    """
+    return sorted(time - incidents.lead(1000 * time) / 1000 for time in shown)
 
 
 def _minutes_after(times: Sequence[float], end: float) -> float:

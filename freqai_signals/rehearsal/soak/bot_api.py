@@ -18,6 +18,10 @@ class NotNow(Exception):
     """The bot, or what is to be injected, cannot be reached at this moment."""
 
 
+class Refused(Exception):
+    """The bot, or the system, does not do what is to be injected."""
+
+
 def _free_port() -> int:
     with socket.socket() as listener:
         listener.bind((_HOST, 0))
@@ -66,7 +70,7 @@ class BotApi:
         return self._ask("POST", "forceenter", {"pair": pair, "side": "long"})
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> str:
-        """What the bot answers, in short; NotNow if it does not."""
+        """What the bot answers, in short; NotNow if it does not, Refused if it will not."""
         data = json.dumps(body).encode() if body is not None else b""
         request = urllib.request.Request(
             f"http://{_HOST}:{self.port}/api/v1/{path}", data=data, method=method
@@ -78,6 +82,6 @@ class BotApi:
             with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
                 return str(answer.read(200).decode(errors="replace"))
         except HTTPError as error:
-            return f"refused: {error.read(160).decode(errors='replace')}"
+            raise Refused(error.read(160).decode(errors="replace")) from error
         except OSError as error:
             raise NotNow(f"the bot's API does not answer ({error})") from error

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 from freqai_signals.ledger.damage import sqlite_file
 from freqai_signals.ledger.database import open_engine
 from freqai_signals.rehearsal.bot import RehearsedBot
-from freqai_signals.rehearsal.soak.bot_api import BotApi, NotNow
+from freqai_signals.rehearsal.soak.bot_api import BotApi, NotNow, Refused
 from freqai_signals.rehearsal.soak.plan import Injection, Kind
 from freqai_signals.rehearsal.soak.small_disk import SmallDisk
 from freqai_signals.sandbox.exchange.faults import Faults
@@ -22,6 +22,8 @@ _BURST: Final = 0.5
 _STARTING_SPEED: Final = 6.0
 _HOUR_MS: Final = 3_600_000
 _LATE_SHARE: Final = 0.3
+# A running process reads the time that it is shown once a second.
+_NOTICED_MS: Final = 2000
 LEDGER_FOLDER: Final = "signals"
 
 
@@ -48,7 +50,8 @@ class Injector:
     late
         Spans in which a pair's candles came late.
     ahead
-        Spans in which the bot's clock was ahead, and by how much (ms).
+        Spans in which the bot's clock was ahead, and by how much (ms); of the last one the end is
+        not known yet while it is ahead.
     removed
         Moments at which the ledger's folder was removed.
     """
@@ -69,9 +72,11 @@ class Injector:
 
     def __post_init__(self) -> None:
         """Remember how the exchange is when nothing is wrong."""
+        self._late_ms = int(_LATE_SHARE * self.candle_ms)
         self._usual_share = self.faults.share
         self._usual_speed = self.bot.clock.speed
-        self._active: list[Injection] = []
+        self._active: dict[Injection, int] = {}
+        self._lead = 0
         self._lock: tuple[Engine, Connection] | None = None
         self._record_size = 0
 
@@ -82,6 +87,8 @@ class Injector:
         ------
         NotNow
             If it cannot be done at this moment.
+        Refused
+            If it cannot be done at all.
         """
         starts: Mapping[Kind, Callable[[Injection], str]] = {
             Kind.KILL: self._kill,
@@ -98,43 +105,45 @@ class Injector:
         }
         begin = starts.get(item.kind)
         answer = begin(item) if begin is not None else ""
-        self._active.append(item)
+        self._active[item] = self.bot.clock()
         self._show_exchange()
+        self._note_lead()
         return _in_short(answer)
 
     def end(self, item: Injection) -> None:
         """Put it right."""
-        self._active.remove(item)
+        began, now = self._active.pop(item), self.bot.clock()
         if item.kind == Kind.KILL:
             self.start_again()
-        elif item.kind == Kind.CLOCK:
-            lasted, now = item.stop - item.start, self.bot.clock()
-            self.ahead.append((now - lasted - self.candle_ms, now + self.candle_ms, lasted))
-            if not self._is_active(Kind.CLOCK):
-                self.bot.follow()
-                self.leave()
+        elif item.kind == Kind.CLOCK and not self._is_active(Kind.CLOCK):
+            self.bot.follow()
+            self.leave()
         elif item.kind == Kind.DISK and not self._is_active(Kind.DISK):
             self.disk.free()
         elif item.kind == Kind.LEDGER and not self._is_active(Kind.LEDGER):
             self.release_ledger()
         elif item.kind == Kind.BLACKLIST:
             # Whoever started again meanwhile knows of no blacklist.
-            with suppress(NotNow):
+            with suppress(NotNow, Refused):
                 self.api.unblock(item.pair)
         elif item.kind == Kind.OUTAGE:
-            self.outages.append((item.start, self.bot.clock()))
+            self.outages.append((began, now))
+        elif item.kind == Kind.LATE:
+            self.late.append((item.pair, began, now, self._late_ms))
         self._show_exchange()
+        self._note_lead()
 
     def observe(self) -> None:
-        """Notice that the bot decides again."""
-        if self.is_away and _size(self.bot.record.path) > self._record_size:
+        """Notice that the bot decides again, and by how much its clock is ahead."""
+        self._note_lead()
+        if self.is_away and file_size(self.bot.record.path) > self._record_size:
             self.is_away = False
             self.away[-1] = (self.away[-1][0], self.bot.clock())
             self._run_at(self._usual_speed)
 
     def leave(self, since: int | None = None) -> None:
         """The bot is away from now on, or since then, until it decides again."""
-        self._record_size = _size(self.bot.record.path)
+        self._record_size = file_size(self.bot.record.path)
         if not self.is_away:
             now = self.bot.clock() if since is None else since
             # What was decided in the last moment may not have been acted on.
@@ -149,6 +158,16 @@ class Injector:
             # Importing takes a machine what it takes, which is hours of a market that runs fast.
             self.bot.clock.run_at(min(self._usual_speed, _STARTING_SPEED))
             self.bot.start()
+
+    def _note_lead(self) -> None:
+        lead, now = self.bot.ahead_ms, self.bot.clock()
+        if lead != self._lead:
+            if self._lead:
+                until = now + int(_NOTICED_MS * self.bot.clock.speed)
+                self.ahead[-1] = (self.ahead[-1][0], until, self._lead)
+            if lead:
+                self.ahead.append((now, now, lead))
+            self._lead = lead
 
     def _run_at(self, speed: float) -> None:
         if speed != self.bot.clock.speed:
@@ -166,14 +185,8 @@ class Injector:
     def _show_exchange(self) -> None:
         self.faults.down = self._is_active(Kind.OUTAGE)
         self.faults.share = _BURST if self._is_active(Kind.REQUESTS) else self._usual_share
-        late = [item for item in self._active if item.kind == Kind.LATE]
-        by = int(_LATE_SHARE * self.candle_ms)
-        self.faults.late_ms = {item.pair: by for item in late}
-        self.late += [
-            span
-            for item in late
-            if (span := (item.pair, item.start, item.stop, by)) not in self.late
-        ]
+        late = [item.pair for item in self._active if item.kind == Kind.LATE]
+        self.faults.late_ms = dict.fromkeys(late, self._late_ms)
         self.faults.ahead = {item.pair for item in self._active if item.kind == Kind.AHEAD}
 
     def _is_active(self, kind: Kind) -> bool:
@@ -209,7 +222,7 @@ class Injector:
 
     def _fill(self, item: Injection) -> str:
         if self.disk.refusal:
-            return f"not injected: {self.disk.refusal}"
+            raise Refused(self.disk.refusal)
         self.disk.fill()
         return ""
 
@@ -237,7 +250,7 @@ class Injector:
         user_data = self.bot.folder / "user_data"
         folder = user_data / item.detail
         if not folder.is_dir():
-            return "not injected: there is none"
+            raise Refused("there is none")
         kept = user_data / "removed" / f"{item.number:04d}-{folder.name}"
         kept.parent.mkdir(exist_ok=True)
         folder.rename(kept)
@@ -246,7 +259,8 @@ class Injector:
         return item.detail
 
 
-def _size(path: Path) -> int:
+def file_size(path: Path) -> int:
+    """Bytes, 0 if there is none."""
     return path.stat().st_size if path.is_file() else 0
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from freqai_signals.rehearsal.checks import LAST_SECONDS
 from freqai_signals.rehearsal.incidents import Incidents
 from freqai_signals.sandbox.exchange.faults import SPOILINGS
 
@@ -52,9 +53,9 @@ _CANDLES: Final[dict[Kind, tuple[int, int]]] = {
 """Shortest and longest duration of a kind, in candles; the others last no time."""
 
 _GAP_CANDLES: Final = (2, 6)
-FIRST_CANDLES: Final = 8
-LAST_CANDLES: Final = 16
-"""Candles at the beginning and at the end in which nothing begins, so that all can be judged."""
+_FIRST_CANDLES: Final = 8
+_ALLOWED_CANDLES: Final = 14
+_SPARE_CANDLES: Final = 2
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,19 @@ class Injection:
     detail: str = ""
 
 
+def allowed_ms(candle_ms: int, speed: float) -> int:
+    """Market time after an injection in which the bot must work again.
+
+    Fourteen candles, or two minutes of the wall clock, in which a bot starts and trains.
+    """
+    return max(_ALLOWED_CANDLES * candle_ms, int(2000 * LAST_SECONDS * speed))
+
+
 def draw_plan(
     pairs: Sequence[str],
     span: tuple[int, int],
     candle_ms: int,
+    speed: float,
     seed: int,
     only: Collection[int] = (),
 ) -> tuple[Injection, ...]:
@@ -102,14 +112,23 @@ def draw_plan(
         Market time, ms since 1970.
     candle_ms
         Length of a candle.
+    speed
+        Times the clock; all ends early enough to be judged.
     seed
         The same plan comes from the same seed, pairs and beginning, however long it is.
     only
         Numbers of those that are wanted; empty wants all.
+
+    Raises
+    ------
+    ValueError
+        If a wanted one is not in the plan.
     """
     draw = random.Random(seed)
     found: list[Injection] = []
-    now, last = span[0] + FIRST_CANDLES * candle_ms, span[1] - LAST_CANDLES * candle_ms
+    now = span[0] + _FIRST_CANDLES * candle_ms
+    # What cannot begin at once begins a little later.
+    last = span[1] - allowed_ms(candle_ms, speed) - _SPARE_CANDLES * candle_ms
     while True:
         for kind in draw.sample(list(Kind), len(Kind)):
             low, high = _CANDLES.get(kind, (0, 0))
@@ -117,11 +136,18 @@ def draw_plan(
             pair = draw.choice(pairs)
             detail = {Kind.SPOILED: draw.choice(SPOILINGS), Kind.REMOVE: draw.choice(FOLDERS)}
             if stop > last:
-                return tuple(item for item in found if not only or item.number in only)
+                return _wanted(found, only)
             item = Injection(len(found) + 1, kind, now, stop, pair, str(detail.get(kind, "")))
             found.append(item)
             gap = draw.randint(*_GAP_CANDLES) * candle_ms + draw.randrange(candle_ms)
             now = gap + (stop if kind == Kind.SLEEP else now)
+
+
+def _wanted(plan: Sequence[Injection], only: Collection[int]) -> tuple[Injection, ...]:
+    unknown = sorted({*only} - {item.number for item in plan})
+    if unknown:
+        raise ValueError(f"the plan has {len(plan)} injections, none of number {unknown}")
+    return tuple(item for item in plan if not only or item.number in only)
 
 
 def candle_incidents(plan: Sequence[Injection], candle_ms: int) -> Incidents:

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 _FILLER: Final = "filler"
@@ -11,12 +12,14 @@ _BLOCK: Final = b"\0" * 65_536
 
 
 class SmallDisk:
-    """A file system in memory, mounted on a folder; needs the right to mount.
+    """A file system in memory, mounted on a folder while within; needs the right to mount.
+
+    At the end all is copied to the disk below; the folder holds the same as before.
 
     Parameters
     ----------
     folder
-        Made if need be, and empty.
+        Made if need be; one that is not empty is refused with a ValueError.
     megabytes
         Its size.
 
@@ -28,14 +31,19 @@ class SmallDisk:
     """
 
     def __init__(self, folder: Path, megabytes: int = 512) -> None:
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+        self.folder, self.megabytes, self.refusal = folder, megabytes, ""
+
+    def __enter__(self) -> "SmallDisk":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if any(self.folder.iterdir()):
+            raise ValueError(f"{self.folder} is not empty; name another --folder")
+        options = ["-t", "tmpfs", "-o", f"size={self.megabytes}m", "tmpfs", str(self.folder)]
         try:
             done = subprocess.run(["mount", *options], capture_output=True, text=True, check=False)
             self.refusal = done.stderr.strip()
         except OSError as error:
             self.refusal = str(error)
+        return self
 
     def fill(self) -> None:
         """Leave no byte."""
@@ -49,8 +57,12 @@ class SmallDisk:
         """Give back what was filled."""
         (self.folder / _FILLER).unlink(missing_ok=True)
 
-    def settle(self) -> None:
-        """Copy all to the disk below and unmount; the folder holds the same as before."""
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self.refusal:
             return
         self.free()

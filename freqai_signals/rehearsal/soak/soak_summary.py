@@ -15,16 +15,17 @@ def print_soak(found: SoakOutcome, console: Console | None = None) -> None:
     """What was injected and what followed, then what a rehearsal prints."""
     console = console or table_console()
     print_table("Injected, and what followed", [_row(item) for item in found.followed], console)
-    counts = Counter(
-        str(item.item.kind) for item in found.followed if not item.answer.startswith("n")
-    )
+    counts = Counter(str(item.item.kind) for item in found.followed if item.injected)
     listed = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
     print_line(f"Injected with seed {found.record.seed}: {listed}", console)
     print_outcome(found.outcome, console)
-    verdict = (
-        "Passed" if found.passed else "FAILED; freqai-signals soak --shrink repeats less of it"
-    )
-    print_line(f"Soak: {verdict}", console)
+    left = ", ".join(check.name for check in found.outcome.checks if not check.judged)
+    verdict = "Passed" if found.passed else "FAILED"
+    print_line(f"Soak: {verdict}{f'; not judged: {left}' if left else ''}", console)
+    if not found.passed:
+        part = "what went before the failures" if found.suspects else "all of it"
+        print_line(f"To repeat {part}:", console)
+        print_line(found.record.reproduction(found.outcome.folder, found.suspects), console)
 
 
 def _row(item: Aftermath) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Signs of life of bots that live, were stopped, killed, or hang."""
 
+import errno
 import os
 import platform
 import subprocess
@@ -42,6 +43,24 @@ def test_it_is_written_at_most_every_half_minute(file: HeartbeatFile, tmp_path: 
     assert (found.pid, found.host) == (os.getpid(), platform.node())
     # Whole or not at all: nothing temporary stays behind.
     assert len(list((tmp_path / "signals").iterdir())) == 1
+
+
+def test_a_full_disk_is_told_once_without_a_traceback(
+    file: HeartbeatFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("freqai_signals.live.status.heartbeat.write_atomically", full)
+        for second in range(0, 3 * BEAT_SECONDS, BEAT_SECONDS):
+            file.beat(NOW + second, (), {})
+    (told,) = caplog.records
+    assert "cannot be written; the bot goes on: [Errno 28] No space" in told.getMessage()
+    assert not told.exc_info
+    file.beat(NOW + 3 * BEAT_SECONDS, (), {})
+    assert only(tmp_path).time == NOW + 3 * BEAT_SECONDS
 
 
 def test_a_stopped_bot_is_not_dead(file: HeartbeatFile, tmp_path: Path) -> None:
