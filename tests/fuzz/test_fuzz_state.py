@@ -68,6 +68,7 @@ def whole(scratch: Path) -> Path:
 @example(table="predictions", place=21, value=b"\x00")
 @example(table="predictions", place=1, value=2**62)
 @example(table="chain_heads", place=4, value="q")
+@example(table="chain_heads", place=4, value=b"")
 @example(table="chain_replaced", place=1, value="q")
 def test_any_edit_of_any_cell_is_found_and_stops_no_export(
     scratch: Path, whole: Path, table: str, place: int, value: Any

@@ -138,7 +138,8 @@ def _start(
 ) -> tuple[int, str]:
     """Number and hash behind which the rows begin: 0, or the root that older ones ended with."""
     query = select(CHAIN_HEADS.c.pruned).where(CHAIN_HEADS.c.bot == bot)
-    pruned = _place(connection.execute(query).scalar() or 0)
+    stored = connection.execute(query).scalar()
+    pruned = 0 if stored is None else _place(stored)
     hashes = dict(roots.values())
     return (pruned, hashes.get(pruned, "")) if pruned else (0, "")
 

@@ -51,9 +51,7 @@ def test_a_stopped_bot_is_not_dead(file: HeartbeatFile, tmp_path: Path) -> None:
     assert "stopped at 2023-11-14 22:13 UTC" in only(tmp_path).sentence(NOW + 90_000)
 
 
-def test_a_bot_that_runs_again_after_its_end_is_alive(
-    file: HeartbeatFile, tmp_path: Path
-) -> None:
+def test_a_bot_that_runs_again_after_its_end_is_alive(file: HeartbeatFile, tmp_path: Path) -> None:
     file.beat(NOW, (), {})
     file.end(NOW + 3)
     file.beat(NOW + 60, (), {})
