@@ -95,6 +95,19 @@ def test_a_window_of_a_run_has_the_rows_that_it_has_alone(
     assert len(list(tmp_path.iterdir())) == mapped
 
 
+@pytest.mark.parametrize("mapped", [True, False])
+def test_pairs_are_numbered_anew_where_the_first_one_has_no_rows(
+    hooks: Hooks, window: Window, tmp_path: Path, mapped: bool
+) -> None:
+    hooks.candles["BTC/USDT"] = hooks.candles["BTC/USDT"].iloc[1400:].reset_index(drop=True)
+    tables, pairs = PairTables(300, tmp_path if mapped else None), ("BTC/USDT", "ETH/USDT")
+    run = windows_of(window)
+    rows = tables.run_rows(pairs, hooks, run[0], run)
+    assert rows.pairs == ("ETH/USDT",)
+    assert set(rows.pair) == {0}
+    assert same(rows, training_rows({p: tables.table(p, hooks) for p in pairs}, run[0]))
+
+
 def test_a_later_candle_changes_no_row_of_an_earlier_window(
     hooks: Hooks, window: Window, tmp_path: Path
 ) -> None:

@@ -36,6 +36,10 @@ def test_prices_without_a_spread_show_next_to_none() -> None:
     assert mean_spread(spread_squares(candles, np.arange(len(candles)), DAY)) < 0.0001
 
 
+def test_squares_that_average_below_zero_are_no_spread() -> None:
+    assert mean_spread(np.array([-4e-8, 1e-8])) == 0.0
+
+
 def test_a_row_knows_the_day_before_and_nothing_later() -> None:
     candles = traded(4, 0.001)
     numbers = np.arange(len(candles)) + 40 * DAY

@@ -100,5 +100,12 @@ def test_an_opposite_row_closes_a_trade_where_its_own_would_have_opened() -> Non
     assert short == pytest.approx([-0.05, -0.04, -0.03, -0.02])
 
 
+def test_an_opposite_row_at_the_end_of_a_trade_changes_nothing() -> None:
+    trades = np.array([[100.0, 0.05, -0.05, 2, 2], [101.0, 0.04, -0.04, 6, 6]])
+    opposite = np.array([False, True])
+    long, short = closed_by_opposite(np.array([0, 2]), trades, opposite, opposite)
+    assert (long[0], short[0]) == (0.05, -0.05)
+
+
 def test_columns_are_named_once() -> None:
     assert tuple(trade_outcomes(walk(20), np.full(20, 0.01), 2, EXITS)) == TRADE_COLUMNS

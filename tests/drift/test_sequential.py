@@ -102,6 +102,17 @@ def test_a_longer_holdout_gives_a_lower_limit() -> None:
     assert quality_reference(values, 1) == long
 
 
+def test_only_whole_days_make_a_reference() -> None:
+    candles = days_of(np.random.default_rng(1), 60 * DAY, 0.08, 1.0)
+    found = quality_reference(candles[:-2], DAY)
+    assert found is not None
+    assert found.days == 59
+
+
+def test_the_false_alarms_that_are_promised() -> None:
+    assert FALSE_ALARMS_A_YEAR == 0.5
+
+
 def test_candle_values_by_hand() -> None:
     proba = np.array([[0.2, 0.4, 0.4], [0.4, 0.4, 0.2], [0.1, 0.8, 0.1]])
     prior = np.tile([0.25, 0.5, 0.25], (3, 1))

@@ -37,7 +37,7 @@ from freqai_signals.sandbox.exchange.clock import Clock
 from freqai_signals.settings import SignalSettings
 from freqai_signals.settings.ledger_url import url_problem
 from tests.ledger.ledger_rows import prediction, sqlite_url
-from tests.model.test_artefact import SMALL_FILE, members_of
+from tests.model.test_artefact import SMALL_FILE, members_of, refused_or_whole
 from tests.registry.gate_rows import model_of
 from tests.waiting import PATIENCE
 
@@ -157,7 +157,7 @@ def test_a_file_with_other_bytes_in_it_is_refused_by_name(
     data = bytearray(SMALL_FILE)
     for place, new in edits:
         data[place : place + len(new)] = new
-    refused_or_built(bytes(data))
+    refused_or_whole(bytes(data))
 
 
 @given(name=st.sampled_from(["card.json", "model.json"]), key=st.integers(0, 60), value=odd_values)

@@ -133,3 +133,4 @@ def test_an_outcome_counts_once(model: SignalModel, settings: SignalSettings) ->
     }  # fmt: skip
     assert watch.update_outcomes(Entry("outcomes", [row]), []).rows == [row]
     assert watch.update_outcomes(Entry("outcomes", [row]), [row]).rows == []
+    assert len(watch._resolved) == 1

@@ -187,13 +187,20 @@ def test_extremes_that_hold_less_than_the_middle_get_their_own_slope() -> None:
 
 @pytest.mark.parametrize("true", [0.0, -0.5])
 def test_a_slope_within_its_error_of_zero_is_no_direction(true: float) -> None:
-    found = direction_slopes(history_of(20_000, true, seed=3), 0.45, 1.0)
+    # Of this seed a true slope of 0 is fitted as half its error, and not as the bound of 0.
+    history = history_of(20_000, true, seed=4)
+    found = direction_slopes(history, 0.45, 1.0)
     assert (found.inner, found.outer) == (0.0, 0.0)
-    equal = fit_calibrator(drawn(60, 1.0), history_of(20_000, true, seed=3),
-                           calibration("direction_shrink"))  # fmt: skip
+    equal = fit_calibrator(drawn(60, 1.0), history, calibration("direction_shrink"))
     assert not equal.has_direction
     after = equal(drawn(200, 1.0).raw)
     assert (after[:, 0] == after[:, 2]).all()
+
+
+def test_too_few_blocks_have_one_slope_and_an_error_without_end() -> None:
+    found = direction_slopes(history_of(9, -2.0), 0.45, 1.0)
+    assert found.inner == found.outer > 0
+    assert found.error == math.inf
 
 
 def test_outcomes_of_one_block_are_one_observation() -> None:

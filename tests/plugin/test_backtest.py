@@ -1,5 +1,6 @@
 """A short backtest by freqtrade itself: contract columns, cache, leaks, windows that abstain."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -173,6 +174,28 @@ def test_trap_10_a_changed_setting_does_not_reuse_predictions_and_is_named(
     assert not run.said("Reusing cached predictions")
     before, after = (each.predictions()[COLUMNS] for each in (first_run, run))
     assert not before.equals(after)
+
+
+def test_changed_exits_do_not_reuse_predictions(bench: Bench, user_data_of_first_run: Path) -> None:
+    """Unlike the rest of a decision they change what a trade is worth, though no class."""
+    config = small_config(freqai__signals__exits__stop_multiple=2.0)
+    run = bench.backtest(user_data_of_first_run, config)
+    assert len(run.said("are not reused, changed since", "setting exits")) == 4
+    assert not run.said("Reusing cached predictions")
+
+
+def test_a_backtest_begins_by_removing_predictions_beyond_their_size(
+    bench: Bench, user_data_of_first_run: Path
+) -> None:
+    (folder,) = user_data_of_first_run.glob("models/*/backtesting_predictions")
+    old = folder / "x.feather"
+    old.write_bytes(bytes(20_000_000))
+    os.utime(old, (0, 0))
+    run = bench.backtest(
+        user_data_of_first_run, small_config(freqai__signals__storage__prediction_megabytes=10)
+    )
+    assert not old.exists()
+    assert len(run.said("Reusing cached predictions")) == 4
 
 
 def test_trap_10_freqais_own_check_would_reuse_them(first_run: Run) -> None:

@@ -11,8 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from freqai_signals.report.data.backtest_record import RUN_FILE, read_run
+from freqai_signals.schema import Reason
 from tests.conftest import real_candles
 from tests.plugin.conftest import REPO
 
@@ -24,6 +27,10 @@ MODEL = (
     "--freqaimodel-path",
     str(REPO / "freqai_models"),
 )
+FUTURES = (
+    "backtesting", "--config", "config.futures.json", "--timerange", "20240201-20240501",
+    "--cache", "none",
+)  # fmt: skip
 SIXTY_DAYS = ("--timerange", "20240105-20240305")
 
 pytestmark = pytest.mark.slow
@@ -125,19 +132,20 @@ def test_hyperopt_in_two_workers_is_picked_up_by_the_next_backtest(
         assert f"Strategy Parameter: {name} = {value}" in used
 
 
-@pytest.mark.skipif(
+needs_futures = pytest.mark.skipif(
     not (FUTURES_CANDLES / "futures").is_dir(), reason="needs candles of futures beside the project"
 )
+
+
+@needs_futures
 def test_futures_go_both_ways_with_funding_and_stops(freqtrade: Freqtrade, userdir: Path) -> None:
     # Real candles prove no edge, so nothing would be traded.
     unproven = userdir / "unproven.json"
     rule = {"freqai": {"signals": {"decision": {"expected_value_rule": False}}}}
     unproven.write_text(json.dumps(rule))
     output = freqtrade(
-        "backtesting", "--config", "config.futures.json", "--config", str(unproven),
-        "--timerange", "20240201-20240501",
-        "--cache", "none", sandbox=("--datadir", str(FUTURES_CANDLES)),
-    )  # fmt: skip
+        *FUTURES, "--config", str(unproven), sandbox=("--datadir", str(FUTURES_CANDLES))
+    )
     assert "Isolated Futures" in output
     found = results(userdir)
     assert found["pairlist"] == ["BTC/USDT:USDT", "ETH/USDT:USDT"]
@@ -155,3 +163,25 @@ def test_futures_go_both_ways_with_funding_and_stops(freqtrade: Freqtrade, userd
     text = subprocess.run(report, cwd=REPO, capture_output=True, text=True, check=True).stdout
     (skill,) = (s for s in json.loads(text)["page"]["sections"] if s["key"] == "skill")
     assert all(pair in json.dumps(skill["tables"]) for pair in ("BTC/USDT:USDT", "ETH/USDT:USDT"))
+
+
+@needs_futures
+def test_shipped_futures_trade_only_what_is_worth_more_than_it_costs(
+    freqtrade: Freqtrade, userdir: Path
+) -> None:
+    """On real candles, as the config stands: perhaps nothing."""
+    freqtrade(*FUTURES, sandbox=("--datadir", str(FUTURES_CANDLES)))
+    found = results(userdir)
+    assert found["pairlist"] == ["BTC/USDT:USDT", "ETH/USDT:USDT"]
+    (folder,) = {path.parent for path in (userdir / "signals" / "reports").rglob(RUN_FILE)}
+    rows = read_run(folder).pairs
+    expected = {pair: frame.set_index("date")["expected_return"] for pair, frame in rows.items()}
+    assert list(expected) == found["pairlist"]
+    decided = pd.concat(rows.values())
+    decided = decided[(decided["do_predict"] == 1) & (decided["signal_strength"] > 0)]
+    assert (decided["expected_return"] > 0).all()
+    for trade in found["trades"]:
+        closed = pd.Timestamp(trade["open_date"]) - pd.Timedelta(minutes=5)
+        assert expected[trade["pair"]][closed] > 0
+    # The rule is what refuses the others.
+    assert (pd.concat(rows.values())["reject_reason"] == Reason.NO_EDGE).any()

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,14 @@ from freqtrade.strategy import IStrategy
 from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 
 from freqai_signals.plugin.strategy import LightGBMSignalStrategy
-from freqai_signals.schema import BARRIER_COLUMN
-from freqai_signals.settings import ExitSettings
+from freqai_signals.schema import (
+    BARRIER_COLUMN,
+    PROBA_COLUMNS,
+    RETURN_SCALE_COLUMN,
+    TRADE_COST_COLUMN,
+    VALUE_COLUMNS,
+)
+from freqai_signals.settings import ExitSettings, SignalSettings
 from freqai_signals.trading.exits import barrier_prices
 from freqai_signals.trading.thresholds import Thresholds
 from tests.plugin.conftest import PAIRS, Bench, Run, small_config
@@ -346,6 +353,38 @@ def test_kelly_stakes_nothing_without_a_proven_edge(trades: Trades) -> None:
     """A few days of past predictions prove none; fixed stakes do trade on the same signals."""
     assert trades(sizing={"method": "kelly", "kelly_fraction": 0.5}).empty
     assert not trades().empty
+
+
+def kelly_stake(probabilities: tuple[float, float, float], most: float = 1e9, **more: str) -> float:
+    """Asked of a strategy with one decided row: a wallet of 1000, twofold leverage."""
+    values = {
+        **dict(zip(PROBA_COLUMNS, probabilities, strict=True)),
+        **dict(zip(VALUE_COLUMNS, (1.0, 2.0, 2.0), strict=True)),
+        RETURN_SCALE_COLUMN: 0.01, TRADE_COST_COLUMN: 0.002,
+    }  # fmt: skip
+    sizing = {"method": "kelly", "kelly_fraction": 0.02, "maximum_stake_share": 1.0}
+    decided = SimpleNamespace(
+        signal_settings=SignalSettings.model_validate({"sizing": sizing}),
+        timeframe="15m",
+        dp=SimpleNamespace(get_analyzed_dataframe=lambda *_: (pd.DataFrame([values]), None)),
+        wallets=SimpleNamespace(get_total_stake_amount=lambda: 1000.0),
+    )
+    return LightGBMSignalStrategy.custom_stake_amount(
+        decided, pair="BTC/USDT", proposed_stake=77.0, min_stake=None, max_stake=most,
+        leverage=2.0, **({"side": "long"} | more),
+    )  # fmt: skip
+
+
+def test_kelly_stakes_what_the_row_expects_over_what_it_risks() -> None:
+    buy, sell = (0.1, 0.2, 0.7), (0.7, 0.2, 0.1)
+    # A margin of .6 on a scale of 1 %, with a move of .8; then less the round trip of 0.2 %.
+    gross = 0.6 * 0.01
+    square = 2 * (0.8 + 0.8**2) * 0.01**2 - 2 * 0.002 * gross + 0.002**2
+    wanted = 0.02 * (gross - 0.002) / square / 2 * 1000
+    assert kelly_stake(buy) == pytest.approx(wanted)
+    assert kelly_stake(sell, side="short") == pytest.approx(wanted)
+    assert kelly_stake(buy, most=50.0) == 50.0
+    assert kelly_stake(buy, side="short") == kelly_stake(sell) == 0.0
 
 
 # How freqtrade sees it

@@ -37,6 +37,12 @@ def line_of(text: str, begin: str) -> list[str]:
     return next(row for row in rows if row and row[0] == begin)
 
 
+def headers_of(text: str) -> list[list[str]]:
+    """Column names of each table."""
+    lines = (line for line in text.splitlines() if line.startswith("┃"))
+    return [[cell.strip() for cell in line.split("┃")[1:-1]] for line in lines]
+
+
 def test_every_table_is_printed_after_the_verdict() -> None:
     lines = printed(A=many_days()).splitlines()
     assert lines[:2] == ["Title", "The verdict."]
@@ -95,3 +101,6 @@ def test_the_docs_show_tables_that_the_report_prints_at_80_columns() -> None:
     titles = [before for before, line in itertools.pairwise(lines) if "┏" in line]
     assert set(titles) <= set(TITLES)
     assert len(titles) >= 4
+    shown, now = headers_of(block), headers_of(printed(80, A=many_days(150)))
+    assert len(shown) >= 4
+    assert all(header in now for header in shown), now

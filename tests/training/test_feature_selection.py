@@ -42,7 +42,7 @@ def test_features_without_gain_are_dropped_and_informative_ones_kept() -> None:
     assert "%-f1" in choice.kept
     assert {"%-f0", "%-copy", "%-alike"} & set(choice.kept)
     assert len(set(choice.kept) & {"%-f2", "%-f3", "%-f4", "%-f5"}) <= 1
-    assert (*choice.kept, *choice.dropped) != wide().names
+    assert choice.kept != wide().names
     assert set(choice.kept) | set(choice.dropped) == set(wide().names)
     assert choice.excess_bound is not None
     assert choice.excess_bound <= 0.02
@@ -108,7 +108,8 @@ def test_selection_is_off_by_default_and_then_has_no_effect() -> None:
 def test_a_model_of_fewer_features_is_stored_and_predicts_from_all_columns() -> None:
     rows = wide()
     model = train(Request(rows, settings()))
-    assert 2 <= len(model.names) < 9
+    # Two that tell something and the copies of one of them; at most one of noise.
+    assert 2 <= len(model.names) <= 5
     assert model.card.features == len(model.names)
     assert model.card.selection["kept"] == len(model.names)
     assert "%-constant" in model.card.selection["dropped"]
@@ -173,6 +174,7 @@ def test_confirming_rows_do_not_choose(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     for each in (rows, wrong):
         choose(each, settings())
+    assert len(seen) == 2
     assert seen[0] == seen[1]
     assert not all(seen[0])
 

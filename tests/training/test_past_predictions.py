@@ -8,6 +8,7 @@ import pytest
 from freqai_signals.dataset.rows import TRADE_FACTS, TrainingRows
 from freqai_signals.dataset.splits import purged_tail
 from freqai_signals.model.artefact import from_bytes, to_bytes
+from freqai_signals.model.trade_value import TradeHistory
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.fit import Request, train
 from freqai_signals.training.past_predictions import (
@@ -109,6 +110,14 @@ def test_the_key_changes_with_trades_and_exits() -> None:
     assert len(keys) == 4
 
 
+def test_the_key_changes_with_the_trades_of_a_previous_model_without_a_key() -> None:
+    rows, before = make_rows(), train(Request(windows()[0], small()))
+    before = dataclasses.replace(before, card=dataclasses.replace(before.card, key=""))
+    other = dataclasses.replace(before, trades=TradeHistory())
+    assert len(before.trades)
+    assert Request(rows, small(), before).key() != Request(rows, small(), other).key()
+
+
 def test_an_opposite_prediction_among_the_rows_closes_a_trade() -> None:
     rows = make_rows(4)
     raw = np.array([[0.1, 0.2, 0.7], [0.7, 0.2, 0.1], [0.1, 0.2, 0.7], [0.2, 0.6, 0.2]])
@@ -120,6 +129,14 @@ def test_an_opposite_prediction_among_the_rows_closes_a_trade() -> None:
     kept = small(exits={"opposite_signal": False})
     trades = PastPredictions().extended(rows, raw, raw.argmax(axis=1), sure, kept).trades
     assert trades.long[0] == pytest.approx(rows.trade[0, LONG])
+
+
+def test_a_trade_is_known_at_the_horizon_and_not_when_its_label_is() -> None:
+    rows = make_rows(4)
+    rows = dataclasses.replace(rows, event_end=rows.start + 1)
+    raw, sure = np.tile([0.1, 0.2, 0.7], (4, 1)), np.full(4, 0.9)
+    trades = PastPredictions().extended(rows, raw, raw.argmax(axis=1), sure, small()).trades
+    np.testing.assert_array_equal(trades.event_end, rows.start + HORIZON)
 
 
 def test_ranks_are_shares_of_smaller_margins() -> None:

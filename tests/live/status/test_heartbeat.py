@@ -70,6 +70,16 @@ def test_a_stopped_bot_is_not_dead(file: HeartbeatFile, tmp_path: Path) -> None:
     assert "stopped at 2023-11-14 22:13 UTC" in only(tmp_path).sentence(NOW + 90_000)
 
 
+def test_a_bot_that_runs_again_after_its_end_is_alive(file: HeartbeatFile, tmp_path: Path) -> None:
+    file.beat(NOW, (), {})
+    file.end(NOW + 3)
+    file.beat(NOW + 60, (), {})
+    assert only(tmp_path).liveness(NOW + 61) is Liveness.ALIVE
+    # A clock that was put back holds up no sign of life.
+    file.beat(NOW - 3600, (), {})
+    assert only(tmp_path).time == NOW - 3600
+
+
 def test_a_loop_that_ran_lately_is_alive_and_later_silent() -> None:
     assert BEAT.liveness(BEAT.time + SILENT_SECONDS) is Liveness.ALIVE
     assert BEAT.liveness(NOW) is Liveness.SILENT

@@ -23,6 +23,7 @@ from freqai_signals.report.page.parts.overview_sections import (
     YES,
     Edge,
     edge_of,
+    facts_section,
     verdict_section,
 )
 from freqai_signals.report.page.parts.reliability_sections import (
@@ -344,6 +345,18 @@ def test_many_noisy_days_are_not_enough_either() -> None:
 def test_few_days_are_not_enough_to_say_anything() -> None:
     cards = verdict_section(data_of(A=many_days(3))).tables["Verdict"]
     assert set(cards["state"]) == {UNKNOWN}
+
+
+# Facts
+
+
+def test_keys_that_did_nothing_are_shown_as_they_stand() -> None:
+    base, facts = data_of(A=many_days(3)), []
+    for ignored in ([], ["freqai.conv_width = [2]: the model is another", "edge: never used"]):
+        table = facts_section(with_trades(base, trades(), ignored=ignored)).tables["Facts"]
+        facts.append(dict(table.to_numpy().tolist()))
+    assert "ignored" not in facts[0]
+    assert facts[1]["ignored"] == "freqai.conv_width = [2]: the model is another; edge: never used"
 
 
 # Trades and luck

@@ -188,9 +188,8 @@ def _edge_cards(edge: Edge) -> list[dict[str, str]]:
             _card(sure, UNKNOWN, "Not at all", f"Fewer than {FEWEST_BLOCKS} blocks with trades"),
             _card(needed, UNKNOWN, "Unknown", "The spread between days is not known yet"),
         ]
-    # The normal posterior of a flat prior.
-    chance = float(norm.cdf(edge.mean / edge.error)) if edge.error > 0 else float("nan")
     ratio = edge.mean / edge.error if edge.error > 0 else float("nan")
+    chance = float(norm.cdf(ratio))  # the normal posterior of a flat prior
     days = edge.days_needed
     enough = days <= edge.days
     return [
@@ -217,7 +216,6 @@ def facts_section(data: PageData) -> Section:
     dates = predictions["date"]
     span = f"{dates.min():%Y-%m-%d} to {dates.max():%Y-%m-%d} UTC" if len(dates) else "none"
     settings = data.settings
-    looks = facts.get("looks")
     missing = [pair for pair in facts.get("pairs", ()) if pair not in pairs]
     items: dict[str, str] = {
         "source": _source(facts),
@@ -233,12 +231,14 @@ def facts_section(data: PageData) -> Section:
     }
     if facts.get("fingerprint"):
         items["fingerprint"] = str(facts["fingerprint"])
+    if facts.get("ignored"):
+        items["ignored"] = "; ".join(facts["ignored"])
     if missing:
         items["not finished"] = f"no rows of {listed(missing, 24)}: the backtest ended before"
     finding = f"{counted(len(pairs), 'pair')} over {data.days:.0f} days, "
     finding += counted(len(data.rows), "scored prediction")
     finding += f"; {items['not finished']}." if missing else "."
-    if looks and looks > 1:
+    if (looks := facts.get("looks") or 0) > 1:
         finding += f" This span was looked at {looks} times, so the best of it is partly luck."
     if facts.get("hyperopts"):
         finding += " Hyperopt has searched it: backtest its parameters on a span after it."
