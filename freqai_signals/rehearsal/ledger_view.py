@@ -76,13 +76,17 @@ class LedgerView:
         Parameters
         ----------
         live
-            Rows of the decision log.
+            Rows of the decision log, in the order of writing. A bot that starts again within a gap
+            decides the candle before it once more, maybe with a newer model, and writes no second
+            row: of a candle's rows the last one with the ledger's model counts, else the last.
         number
             Leading 48 bits of the key of the model of a version; 0 where it is gone.
         """
         rows, differences = [], []
-        for row in live:
-            entry = self._rows.get((row.pair, int(pd.Timestamp(row.date).timestamp())))
+        for (pair, candle), decided in _by_candle(live).items():
+            entry = self._rows.get((pair, candle))
+            same = [row for row in decided if entry and _predicted_by(row, entry)]
+            row = (same or decided)[-1]
             if entry is None:
                 differences.append(Mismatch(row.pair, row.date, "row", "decided", "", _NO_ROW))
                 rows.append(row)
@@ -99,8 +103,7 @@ class LedgerView:
             # Written so that NaN counts as a difference.
             if not abs(row.values[name] - float(entry[column])) <= TOLERANCE
         ]
-        # A version ends with ten digits of the key, the log holds twelve.
-        if row.model and not entry["model_version"].endswith(f"-{row.model:012x}"[:11]):
+        if row.model and not _predicted_by(row, entry):
             found.append(("model_version", f"{row.model:012x}", entry["model_version"]))
         signal = "none" if row.signal < 0 else SignalClass(row.signal).name.lower()
         decided, kept = (signal, row.reason), (entry["signal"], entry["reason"])
@@ -128,6 +131,21 @@ def ledger_urls(settings: SignalSettings, user_data: Path) -> list[str]:
         user_data.glob(f"removed/*/{file.name}"), key=lambda path: int(path.parent.name[:4])
     )
     return [f"sqlite:///{path}" for path in (*removed, file) if path.is_file()]
+
+
+def _by_candle(live: Iterable[LiveRow]) -> dict[tuple[str, int], list[LiveRow]]:
+    found: dict[tuple[str, int], list[LiveRow]] = {}
+    for row in live:
+        candle = int(pd.Timestamp(row.date).timestamp())
+        found.setdefault((row.pair, candle), []).append(row)
+    return found
+
+
+def _predicted_by(row: LiveRow, entry: Mapping[Any, Any]) -> bool:
+    """Whether a row has a model, and the ledger names the same."""
+    # A version ends with ten digits of the key, the log holds twelve.
+    end = f"-{row.model:012x}"[:11]
+    return bool(row.model) and str(entry["model_version"]).endswith(end)
 
 
 def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:

@@ -160,11 +160,7 @@ def compare(live: Iterable[LiveRow], history: History) -> Parity:
 def _expected(
     pair: str, live: Mapping[str, LiveRow], features: FeatureCache, history: History
 ) -> pd.DataFrame:
-    """Model columns and decisions of the live candles, from the full history.
-
-    Marks of extreme scores and volatile candles look back beyond the first live candle: at prices
-    of all candles, but at live scores only, as the bot does.
-    """
+    """Model columns and decisions of the live candles, from the full history."""
     candles = history.candles[pair]
     table = features.compute(pair, candles, lambda name, first: history.candles[name])
     # The bot's own: the fee of its exchange stands in no config.

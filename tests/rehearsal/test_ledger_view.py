@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -83,3 +84,16 @@ def test_a_refused_model_is_named_and_does_not_speak() -> None:
     silent = LiveRow(**{**ROW.__dict__, "model": 0})
     rows, wrong = view(ENTRY).applied([silent], number)
     assert (rows[0].model, wrong) == (0, [])
+
+
+def test_a_candle_decided_again_with_a_later_model_counts_as_the_ledger_has_it() -> None:
+    """After a config reload within a gap a bot decides the candle before it once more."""
+    again = replace(ROW, model=77, written=ROW.written + 6540, values={**VALUES, "confidence": 0.5})
+    assert view(ENTRY).applied([ROW, again], number) == ([ROW], [])
+    # Where no row has the ledger's model, the last one is told.
+    rows, wrong = view(ENTRY).applied([again], number)
+    assert {item.column for item in wrong} == {"confidence", "model_version"}
+    # A restart within the candle decides it again with the same model: then the later row counts.
+    changed = replace(ROW, written=ROW.written + 60, values={**VALUES, "proba_buy": 0.1})
+    _, wrong = view(ENTRY).applied([ROW, changed], number)
+    assert [item.column for item in wrong] == ["proba_buy"]
