@@ -91,7 +91,7 @@ def test_a_candle_decided_again_with_a_later_model_counts_as_the_ledger_has_it()
     again = replace(ROW, model=77, written=ROW.written + 6540, values={**VALUES, "confidence": 0.5})
     assert view(ENTRY).applied([ROW, again], number) == ([ROW], [])
     # Where no row has the ledger's model, the last one is told.
-    rows, wrong = view(ENTRY).applied([again], number)
+    _, wrong = view(ENTRY).applied([again], number)
     assert {item.column for item in wrong} == {"confidence", "model_version"}
     # A restart within the candle decides it again with the same model: then the later row counts.
     changed = replace(ROW, written=ROW.written + 60, values={**VALUES, "proba_buy": 0.1})
