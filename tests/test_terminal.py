@@ -11,6 +11,7 @@ from rich.table import Table
 from freqai_signals.terminal import (
     TableColumn,
     fitting,
+    print_entries,
     print_json,
     print_table,
     table_console,
@@ -72,6 +73,30 @@ def test_numbers_and_names_are_never_cut(width: int) -> None:
     assert "…" not in text
     assert "1,234,567" in text
     assert "BTC/USDT" in text
+
+
+ID = "20230217T0820-8bdeebf47e"
+
+
+@pytest.mark.parametrize("width", [120, 80, 60])
+def test_an_id_within_a_text_can_be_copied_at_any_width(width: int) -> None:
+    rows = [{"about": "freqai-signals/pool", "what": f"registered {ID}",
+             "why": "accepted, since it is better than the class shares"}]  # fmt: skip
+    text = StringIO()
+    console = Console(file=text, width=width)
+    print_table("Events", rows, console)
+    print_entries("Events", [("2023-02-17 10:44", " ".join(rows[0].values()))], console)
+    assert text.getvalue().count(ID) == 2
+
+
+def test_entries_hang_behind_their_heads_within_the_width() -> None:
+    text = StringIO()
+    console = Console(file=text, width=40)
+    print_entries("Events", [("10:44", "[/b] one two three four five six seven")], console)
+    print_entries("More", [], console)
+    assert text.getvalue().splitlines() == [
+        "Events", "  10:44  [/b] one two three four five", "         six seven", "More: none",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("width", [160, 80, 60, 50])
