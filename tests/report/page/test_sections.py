@@ -227,7 +227,7 @@ def test_emitted_signals_are_counted_by_pair_and_strength() -> None:
     counts = ["signals", "hold", "weak", "medium", "strong"]
     assert rows.loc["A/USDT", counts].tolist() == [3, 1, 1, 0, 1]
     assert rows.loc["A/USDT", ["last signal", "last confidence"]].tolist() == ["sell", 0.99]
-    assert str(rows.loc["A/USDT", "last"]) == "2024-01-01 00:10:00+00:00"
+    assert str(rows.loc["A/USDT", "last (UTC)"]) == "2024-01-01 00:10:00+00:00"
     assert rows.loc["B/USDT", counts].tolist() == [0] * 5
 
 

@@ -104,7 +104,8 @@ def drift_section(data: PageData) -> Section:
         "that day: population stability index over the bins that the model keeps of its training "
         "rows, divided by what 5 % of that window's own three-day stretches exceed, mean over "
         "pairs. So 1 of one feature and pair is seldom; a running bot's monitor computes the "
-        "same. Nothing later is known to it; days with holes are empty. Shown are "
+        "same. Nothing later is known to it; empty are days with holes, and features that the "
+        "model of the day does not watch. Shown are "
         f"the {_MOST_FEATURES} features whose shift went highest."
     )
     drift = data.frames.drift
