@@ -205,7 +205,7 @@ def progress(title: str, total: int) -> Iterator[Callable[[float], None]]:
     total
         Number of steps; yields a function that adds so many steps, or a part of one.
     """
-    console = Console(stderr=True)
+    console = _error_console()
     if console.is_terminal:
         columns = (TextColumn("{task.description}"), BarColumn(),
                    TextColumn("{task.completed:.0f} of {task.total:.0f}"),
@@ -224,6 +224,18 @@ def progress(title: str, total: int) -> Iterator[Callable[[float], None]]:
             notify(f"{title}: {done:.0f} of {total}, {max(left, 0.0):.0f} s left")
 
     yield step
+
+
+def _error_console() -> Console:
+    """Standard error; freqtrade's console of it where freqtrade runs.
+
+    Bars of two consoles are drawn over each other, those of one below each other: since rich 14.1,
+    which keeps a stack of them.
+    """
+    theirs = getattr(sys.modules.get("freqtrade.loggers"), "error_console", None)
+    if isinstance(theirs, Console) and hasattr(theirs, "_live_stack"):
+        return theirs
+    return Console(stderr=True)
 
 
 def fitting(

@@ -1,11 +1,13 @@
 """One printer: tables that fit, words that are no markup, times that say UTC."""
 
 import json
+import re
 from datetime import datetime, timedelta, timezone
 from io import StringIO
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from freqai_signals.terminal import (
@@ -14,6 +16,7 @@ from freqai_signals.terminal import (
     print_entries,
     print_json,
     print_table,
+    progress,
     table_console,
     utc_text,
 )
@@ -139,6 +142,18 @@ def test_json_holds_null_for_what_is_no_number(capsys: pytest.CaptureFixture[str
     print_json({"auc": float("nan"), "rows": [1.5, float("inf"), {"none": None}]})
     found = json.loads(capsys.readouterr().out)
     assert found == {"auc": None, "rows": [1.5, None, {"none": None}]}
+
+
+def test_a_bar_within_one_of_freqtrade_stands_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(file=(shown := StringIO()), force_terminal=True, width=80)
+    monkeypatch.setattr("freqtrade.loggers.error_console", console)
+    with Progress(console=console) as theirs:
+        theirs.add_task("analyze", total=4)
+        with progress("Training windows", 2) as advance:
+            advance(1)
+            theirs.refresh()
+    frames = re.sub(r"\x1b\[[\d;]*m", "", shown.getvalue()).split("\x1b[1A")
+    assert any(re.search(r"analyze (?s:.*)\nTraining windows .*1 of 2", frame) for frame in frames)
 
 
 def test_times_are_in_utc_wherever_they_come_from() -> None:
