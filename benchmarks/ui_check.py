@@ -1,6 +1,7 @@
-"""FreqUI over a backtest in a real browser: pictures, and whether all that it draws is there.
+"""FreqUI over a backtest or a running bot in a real browser: pictures, and whether all is there.
 
-``make ui-check FREQUI=DIR`` builds FreqUI from its public source in DIR and runs this. Nothing of
+``make ui-check FREQUI=DIR`` builds FreqUI from its public source in DIR and runs this; with
+``--bot CREDENTIALS`` it looks at a bot that runs, for example that of ``make trade``. Nothing of
 FreqUI comes into the project or into freqtrade's own folder: its built files and freqtrade's API
 are served together on a free port of 127.0.0.1.
 """
@@ -57,6 +58,12 @@ async def freqtrade(arguments: argparse.Namespace, folder: Path) -> AsyncIterato
 
 
 @contextlib.asynccontextmanager
+async def running(arguments: argparse.Namespace, _: Path) -> AsyncIterator[dict[str, Any]]:
+    """The API's settings of a bot that runs already."""
+    yield json.loads(arguments.bot.read_text())["api_server"]
+
+
+@contextlib.asynccontextmanager
 async def one_address(dist: Path, api: str) -> AsyncIterator[str]:
     """FreqUI's files and freqtrade's API at one address, as freqtrade serves them."""
     async with ClientSession() as session:
@@ -110,52 +117,66 @@ async def logged_in(url: str, server: dict[str, Any]) -> dict[str, Any]:
     raise TimeoutError("freqtrade's web server did not answer")
 
 
-async def see(page: Page, url: str, login: dict[str, Any], options: argparse.Namespace) -> set[str]:
-    """Open the chart page, take a picture of each theme; columns that are drawn but not there."""
-    for domain in ("Page", "Runtime", "Log", "Network"):
-        await page.call(f"{domain}.enable")
-    await page.size(1600, 1200)
-    await page.call("Page.navigate", url=f"{url}/login")
-    await page.until("document.readyState === 'complete'")
+async def plots_of(url: str, login: dict[str, Any]) -> dict[str, Any]:
+    """What the strategy has FreqUI draw."""
     bearer = {"Authorization": f"Bearer {login['accessToken']}"}
     question = f"{url}/api/v1/plot_config?strategy={STRATEGY}"
     async with ClientSession(headers=bearer) as api, api.get(question) as answer:
-        plots = await answer.json()
-    stored = {
-        "ftAuthLoginInfo": {"ftbot.0": login},
-        # What "gear, from strategy, save" does by hand.
-        "ftPlotConfig": {"plotConfigName": "default", "customPlotConfigs": {"default": plots}},
-    }
+        return dict(await answer.json())
+
+
+async def opened(page: Page, url: str, stored: dict[str, Any]) -> None:
+    """Open the chart page as one finds it who has logged in before and saved plots and theme."""
+    await page.size(1600, 1200)
+    await page.call("Page.navigate", url=f"{url}/login")
+    await page.until("document.readyState === 'complete'")
     for name, value in stored.items():
         await page.ask(f"localStorage.setItem({json.dumps(name)}, {json.dumps(json.dumps(value))})")
     await page.call("Page.navigate", url=f"{url}/graph")
     await page.until(f"document.querySelector('#app')?.__vue_app__ && {DRAWN}")
-    chosen = {"strategy": STRATEGY, "timerange": options.timerange, "selectedTimeframe": "5m"}
-    bot = f"{STORE}('ftbot-wrapper').activeBot"
-    await page.ask(f"Object.assign({STORE}('chartConfig'), {json.dumps(chosen)})")
-    pair = options.pairs[0]
-    await page.ask(f"{bot}.selectedPair = {json.dumps(pair)}")
-    asked = {
-        "pair": pair, "timeframe": "5m", "timerange": options.timerange, "strategy": STRATEGY,
-        "freqaimodel": MODEL, "live_mode": False,
-        "columns": sorted({name for plot in plots["subplots"].values() for name in plot}),
-    }  # fmt: skip
-    await page.ask(f"{bot}.getPairHistory({json.dumps(asked)}).then(() => 1)")
-    await page.until("document.querySelectorAll('canvas').length > 0", 120)
+
+
+async def see(page: Page, url: str, login: dict[str, Any], options: argparse.Namespace) -> set[str]:
+    """Take a picture of the chart in each theme; columns that are drawn but not there."""
+    for domain in ("Page", "Runtime", "Log", "Network"):
+        await page.call(f"{domain}.enable")
+    plots = await plots_of(url, login)
+    wanted = sorted({name for plot in plots["subplots"].values() for name in plot})
+    bot, pair = f"{STORE}('ftbot-wrapper').activeBot", options.pairs[0]
+    asked: dict[str, Any] = {"pair": pair, "timeframe": "5m", "columns": wanted}
+    if options.bot:
+        ask, kept = "getPairCandles", "candleData"
+    else:
+        ask, kept = "getPairHistory", "history"
+        asked |= {"timerange": options.timerange, "strategy": STRATEGY, "freqaimodel": MODEL}
+        asked |= {"live_mode": False}
+    there: list[str] = []
     for theme in ("dark", "light"):
-        dark = json.dumps(theme == "dark")
-        await page.ask(f"document.documentElement.classList.toggle('dark', {dark})")
-        await page.ask(f"{STORE}('uiSettings').currentTheme = '{theme}'")
+        stored = {
+            "ftAuthLoginInfo": {"ftbot.0": login},
+            # What "gear, from strategy, save" does by hand.
+            "ftPlotConfig": {"plotConfigName": "default", "customPlotConfigs": {"default": plots}},
+            # A switch in an open chart leaves half of FreqUI's chart in the other theme.
+            "ftUISettings": {"currentTheme": theme},
+        }
+        await opened(page, url, stored)
+        chosen = {"strategy": STRATEGY, "timerange": options.timerange, "selectedTimeframe": "5m"}
+        await page.ask(f"Object.assign({STORE}('chartConfig'), {json.dumps(chosen)})")
+        await page.ask(f"{bot}.selectedPair = {json.dumps(pair)}")
+        await page.ask(f"{bot}.{ask}({json.dumps(asked)}).then(() => 1)")
+        await page.until("document.querySelectorAll('canvas').length > 0", 120)
         await asyncio.sleep(3)
         await page.picture(options.out / f"{theme}.png")
-    there = await page.ask(f"[...{bot}.history[{json.dumps(f'{pair}__5m')}].data.columns]")
-    return set(asked["columns"]) - set(there)
+        columns = f"{bot}.{kept}[{json.dumps(f'{pair}__5m')}].data.columns"
+        there = await page.ask(f"[...{columns}]")
+    return set(wanted) - set(there)
 
 
 async def check(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        async with freqtrade(options, Path(folder)) as server:
+        started = running if options.bot else freqtrade
+        async with started(options, Path(folder)) as server:
             api = f"http://127.0.0.1:{server['listen_port']}"
             async with one_address(options.dist.resolve(), api) as url, browser() as page:
                 missing = await see(page, url, await logged_in(url, server), options)
@@ -170,12 +191,16 @@ def main() -> int:
     parser.add_argument("--dist", type=Path, required=True, help="FreqUI's built files")
     parser.add_argument("--datadir", help="candles; default: the simulated market")
     parser.add_argument("--pairs", nargs="+", default=["BTC/USDT"])
-    parser.add_argument("--timerange", required=True)
+    parser.add_argument("--timerange", default="", help="of the backtest")
+    parser.add_argument("--bot", type=Path, help="credentials file of a running bot to look at")
     parser.add_argument("--out", type=Path, default=Path("user_data/ui-check"))
     if not chromium():
         parser.error("no Chromium is installed (apt install chromium)")
+    options = parser.parse_args()
+    if not options.bot and not options.timerange:
+        parser.error("give --timerange of a backtest, or --bot")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    return asyncio.run(check(parser.parse_args()))
+    return asyncio.run(check(options))
 
 
 if __name__ == "__main__":

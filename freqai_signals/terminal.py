@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 _WORD: Final = 16
+_LONGEST_ID: Final = 32
+"""Characters of the longest word that is never broken; ids of models have some 25, digests 64."""
+
 _BORDER: Final = 3
 """Characters that a column takes beside its text; the last one takes one more."""
 
@@ -136,7 +140,10 @@ def print_table(
     for column in kept:
         justify: Any = "right" if column.is_number else "left"
         whole = column.is_number or column.keep_whole
-        table.add_column(literal(column.name), justify=justify, no_wrap=whole, overflow="fold")
+        table.add_column(
+            literal(column.name), justify=justify, no_wrap=whole, overflow="fold",
+            min_width=_least(column, rows),
+        )  # fmt: skip
     for row in rows:
         table.add_row(*(literal(row.get(column.name, "")) for column in kept))
     console.print(table)
@@ -144,6 +151,25 @@ def print_table(
     if gone:
         left_out = f"(no room here for {', '.join(gone)}; a wider terminal or a pipe has all)"
         console.print(literal(left_out))
+
+
+def print_entries(
+    title: str, entries: Sequence[tuple[str, object]], console: Console | None = None
+) -> None:
+    """Print texts behind their heads, a hanging paragraph each; no word, so no id, is broken."""
+    console = console or table_console()
+    if not entries:
+        print_line(f"{title}: none", console)
+        return
+    console.print(literal(title), style="bold")
+    indent = max(cell_len(head) for head, _ in entries) + 4
+    for head, text in entries:
+        lines = textwrap.wrap(
+            literal(text).plain, max(console.width - indent, _WORD), break_long_words=False,
+            break_on_hyphens=False,
+        )  # fmt: skip
+        for place, line in enumerate(lines or [""]):
+            print_line(f"  {'' if place else head:<{indent - 2}}{line}".rstrip(), console)
 
 
 def print_line(line: str, console: Console | None = None) -> None:
@@ -179,7 +205,7 @@ def progress(title: str, total: int) -> Iterator[Callable[[float], None]]:
     total
         Number of steps; yields a function that adds so many steps, or a part of one.
     """
-    console = Console(stderr=True)
+    console = _error_console()
     if console.is_terminal:
         columns = (TextColumn("{task.description}"), BarColumn(),
                    TextColumn("{task.completed:.0f} of {task.total:.0f}"),
@@ -200,12 +226,25 @@ def progress(title: str, total: int) -> Iterator[Callable[[float], None]]:
     yield step
 
 
+def _error_console() -> Console:
+    """Standard error; freqtrade's console of it where freqtrade runs.
+
+    Bars of two consoles are drawn over each other, those of one below each other: since rich 14.1,
+    which keeps a stack of them.
+    """
+    theirs = getattr(sys.modules.get("freqtrade.loggers"), "error_console", None)
+    if isinstance(theirs, Console) and hasattr(theirs, "_live_stack"):
+        return theirs
+    return Console(stderr=True)
+
+
 def fitting(
     columns: Sequence[TableColumn], rows: Sequence[Mapping[str, Any]], width: int
 ) -> list[TableColumn] | None:
     """The columns that fit into a width, None if not even those of priority 0 do.
 
-    Words may be broken down to their headline's or 16 characters' width, numbers never.
+    Texts may be broken down to their headline's or 16 characters' width, but no word that could be
+    an id; numbers never.
     """
     kept = list(columns)
     while sum(_least(column, rows) + _BORDER for column in kept) + 1 > width:
@@ -233,7 +272,11 @@ def _least(column: TableColumn, rows: Sequence[Mapping[str, Any]]) -> int:
     head = cell_len(column.name)
     widest = max((cell_len(str(row.get(column.name, ""))) for row in rows), default=0)
     whole = column.is_number or column.keep_whole
-    return max(head, widest if whole else min(widest, _WORD))
+    if whole:
+        return max(head, widest)
+    words = (cell_len(word) for row in rows for word in str(row.get(column.name, "")).split())
+    # An id in two parts cannot be copied.
+    return max(head, min(widest, _WORD), *(n for n in words if n <= _LONGEST_ID), 0)
 
 
 def _print_blocks(

@@ -1,18 +1,22 @@
 """One printer: tables that fit, words that are no markup, times that say UTC."""
 
 import json
+import re
 from datetime import datetime, timedelta, timezone
 from io import StringIO
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from freqai_signals.terminal import (
     TableColumn,
     fitting,
+    print_entries,
     print_json,
     print_table,
+    progress,
     table_console,
     utc_text,
 )
@@ -74,6 +78,30 @@ def test_numbers_and_names_are_never_cut(width: int) -> None:
     assert "BTC/USDT" in text
 
 
+ID = "20230217T0820-8bdeebf47e"
+
+
+@pytest.mark.parametrize("width", [120, 80, 60])
+def test_an_id_within_a_text_can_be_copied_at_any_width(width: int) -> None:
+    rows = [{"about": "freqai-signals/pool", "what": f"registered {ID}",
+             "why": "accepted, since it is better than the class shares"}]  # fmt: skip
+    text = StringIO()
+    console = Console(file=text, width=width)
+    print_table("Events", rows, console)
+    print_entries("Events", [("2023-02-17 10:44", " ".join(rows[0].values()))], console)
+    assert text.getvalue().count(ID) == 2
+
+
+def test_entries_hang_behind_their_heads_within_the_width() -> None:
+    text = StringIO()
+    console = Console(file=text, width=40)
+    print_entries("Events", [("10:44", "[/b] one two three four five six seven")], console)
+    print_entries("More", [], console)
+    assert text.getvalue().splitlines() == [
+        "Events", "  10:44  [/b] one two three four five", "         six seven", "More: none",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("width", [160, 80, 60, 50])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     assert max(map(len, printed(width).splitlines())) <= width
@@ -114,6 +142,18 @@ def test_json_holds_null_for_what_is_no_number(capsys: pytest.CaptureFixture[str
     print_json({"auc": float("nan"), "rows": [1.5, float("inf"), {"none": None}]})
     found = json.loads(capsys.readouterr().out)
     assert found == {"auc": None, "rows": [1.5, None, {"none": None}]}
+
+
+def test_a_bar_within_one_of_freqtrade_stands_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(file=(shown := StringIO()), force_terminal=True, width=80)
+    monkeypatch.setattr("freqtrade.loggers.error_console", console)
+    with Progress(console=console) as theirs:
+        theirs.add_task("analyze", total=4)
+        with progress("Training windows", 2) as advance:
+            advance(1)
+            theirs.refresh()
+    frames = re.sub(r"\x1b\[[\d;]*m", "", shown.getvalue()).split("\x1b[1A")
+    assert any(re.search(r"analyze (?s:.*)\nTraining windows .*1 of 2", frame) for frame in frames)
 
 
 def test_times_are_in_utc_wherever_they_come_from() -> None:

@@ -10,13 +10,28 @@ from typing import TYPE_CHECKING, Any, Final
 from freqai_signals.commands.examples import with_examples
 from freqai_signals.commands.locations import add_locations, locations, registry_location
 from freqai_signals.commands.model_actions import MODEL_ACTIONS, MODEL_OPTIONS
-from freqai_signals.terminal import print_json, print_line, print_table
+from freqai_signals.terminal import (
+    TableColumn,
+    print_entries,
+    print_json,
+    print_line,
+    print_table,
+    utc_text,
+)
 
 if TYPE_CHECKING:
     from freqai_signals.model.card import ModelCard
     from freqai_signals.registry.registry import Registry
     from freqai_signals.registry.versions import Scope
 
+_LISTED: Final = (
+    TableColumn("version", keep_whole=True),
+    TableColumn("", keep_whole=True),
+    TableColumn("data until (UTC)", priority=2, keep_whole=True),
+    TableColumn("skill", priority=1, is_number=True),
+    TableColumn("verdict", keep_whole=True),
+    TableColumn("registered (UTC)", priority=3, keep_whole=True),
+)
 _DAMAGED: Final = 1
 _OLD_DAYS: Final = 7.0
 
@@ -91,14 +106,14 @@ def _list(registry: "Registry", arguments: argparse.Namespace) -> int:
             {
                 "version": item.version,
                 "": _mark(scope, item.version),
-                "data until": item.last[:16],
+                "data until (UTC)": utc_text(item.last)[:16],
                 "skill": f"{item.metrics.get('skill', float('nan')):+.4f}",
                 "verdict": item.verdict or "-",
-                "registered": item.registered[:16],
+                "registered (UTC)": utc_text(item.registered)[:16],
             }
             for item in scope.versions
         ]
-        print_table(scope.name, rows)
+        print_table(scope.name, rows, columns=_LISTED)
     return 0
 
 
@@ -111,16 +126,28 @@ def _show(registry: "Registry", arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(found)
         return 0
-    shown = {k: v for k, v in found.items() if k not in ("metrics", "libraries", "history", "card")}
-    print_table(version.version, [{"": k, "value": v} for k, v in shown.items()])
-    numbers = [{"": k, "value": f"{v:.4f}"} for k, v in version.metrics.items()]
+    times = {name: utc_text(getattr(version, name)) for name in ("registered", "first", "last")}
+    apart = ("metrics", "libraries", "history", "card")
+    shown = {k: times.get(k, v) for k, v in found.items() if k not in apart}
+    print_entries(version.version, list(shown.items()))
+    numbers = [
+        {"": k, "value": f"{v:,.0f}" if k == "rows" else f"{v:.4f}"}
+        for k, v in version.metrics.items()
+    ]
     print_table("Purged validation", numbers)
     print_table("Feature groups", _groups(model.card))
     if model.card.selection:
         facts = [{"": k, "value": v} for k, v in model.card.selection.items()]
         print_table("Feature selection", facts)
-    print_table("History", history)
+    told = [
+        (utc_text(e["at"]), "; ".join(filter(None, (e["action"], e["reason"])))) for e in history
+    ]
+    print_entries("History", told)
     return 0
+
+
+def _told(event: Mapping[str, str]) -> str:
+    return "; ".join(part for part in (event["action"], event["reason"]) if part)
 
 
 def _groups(card: "ModelCard") -> list[dict[str, Any]]:

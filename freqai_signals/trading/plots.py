@@ -44,6 +44,7 @@ SUBPLOTS: Final[dict[str, dict[str, dict[str, str]]]] = {
     "Strength": {
         "Buy strength": {"color": BUY, "type": "bar"},
         "Sell strength": {"color": SELL, "type": "bar"},
+        "Zero": {"color": LINE},
         "Strongest buy": {"color": LINE},
         "Strongest sell": {"color": LINE},
     },
@@ -60,7 +61,8 @@ Names are short and sub-plots few: otherwise the axis labels overlap.
 
 LIVE_SUBPLOTS: Final[dict[str, dict[str, dict[str, str]]]] = {
     "Skill %": {"Live skill": {"color": BUY}, "Zero": {"color": LINE}},
-    "Level": {"Level": {"color": SELL, "type": "bar"}, "Halted": {"color": LINE}},
+    # A line, and the last to be drawn: a bar of level 0 would look like an unknown one.
+    "Level": {"Zero": {"color": LINE}, "Halted": {"color": LINE}, "Level": {"color": SELL}},
 }
 """Sub-plots of what only a running bot knows."""
 

@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from freqai_signals.commands.cli import main
 from freqai_signals.commands.model_actions import MODEL_ACTIONS
@@ -53,6 +56,21 @@ def test_show_tells_card_and_history(run: Any) -> None:
     assert "Purged validation" in shown
     assert "share of gain" in shown
     assert "Feature selection" not in shown
+
+
+def test_times_say_utc_and_ids_are_whole_at_80_columns(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("freqai_signals.terminal.table_console", partial(Console, width=80))
+    listed, shown = run("list")[1], run("show")[1]
+    for out in (listed, shown):
+        assert NEW in out
+        assert "T00:" not in out.replace(NEW, "").replace(OLD, "")
+        assert max(map(len, out.splitlines())) <= 84, "digests of 64 characters stay in one piece"
+    assert "(UTC)" in listed
+    assert " UTC  registered" in shown
+    assert "rows" in shown
+    assert not re.search(r"rows +│ [\d,]+\.", shown)
 
 
 def test_show_tells_what_groups_are_worth_and_what_was_left_out(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from freqai_signals.report.data.backtest_record import Run
+from freqai_signals.report.data.backtest_record import FORMAT, Run
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
     EVENT_END_COLUMN,
@@ -57,6 +57,7 @@ def rows_of(predicted: str, happened: str, **columns: Any) -> pd.DataFrame:
 def run_of(**frames: pd.DataFrame) -> Run:
     """A run with shipped settings whose round trip costs 0.2 %; pairs are named by keyword."""
     facts = {
+        "format": FORMAT,
         "timerange": "20240101-20240201",
         "datadir": "",
         "round_trip_cost": COST,

@@ -74,3 +74,12 @@ def test_a_backtest_has_no_sub_plot_that_could_only_be_empty() -> None:
     assert {"Live skill", "Level"} <= {
         name for plot in plot_config(live=True)["subplots"].values() for name in plot
     }
+
+
+def test_what_can_be_negative_has_a_zero_line_and_a_level_of_0_is_told_from_an_unknown() -> None:
+    plots = plot_config(live=True)["subplots"]
+    for name in ("Return %", "Strength", "Skill %", "Level"):
+        assert "Zero" in plots[name], name
+    # A bar of 0 has no height; a line of it is seen if nothing is drawn over it.
+    assert plots["Level"]["Level"].get("type", "line") == "line"
+    assert list(plots["Level"])[-1] == "Level"

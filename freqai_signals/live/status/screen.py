@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from freqai_signals.ledger.live_quality import LiveQuality
 from freqai_signals.live.status.problems import Severity
-from freqai_signals.terminal import TableColumn, print_line, print_table
+from freqai_signals.terminal import TableColumn, print_entries, print_line, print_table
 
 _FEW_PAIRS: Final = 8
 
@@ -22,12 +22,6 @@ _PROBLEMS: Final = (
     TableColumn("about"),
     TableColumn("what"),
     TableColumn("what to do", priority=1),
-)
-_EVENTS: Final = (
-    TableColumn("time (UTC)", keep_whole=True),
-    TableColumn("about"),
-    TableColumn("what"),
-    TableColumn("why", priority=1),
 )
 
 
@@ -47,7 +41,7 @@ def print_screen(found: Mapping[str, Any]) -> None:
     _print_pairs(found["health"])
     problems = [item | {"what to do": item["remedy"]} for item in found["problems"]]
     print_table("Open problems", problems, columns=_PROBLEMS)
-    print_table("Newest events", _timed(found["history"]), columns=_EVENTS)
+    print_entries("Newest events (UTC)", [_event(item) for item in found["history"]])
 
 
 def print_details(found: Mapping[str, Any]) -> None:
@@ -102,8 +96,9 @@ def _print_pairs(health: Sequence[Mapping[str, str]]) -> None:
         print_line(f"and {len(health) - len(shown)} pairs at level ok")
 
 
-def _timed(history: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    return [{**item, "time (UTC)": item["time"]} for item in history]
+def _event(item: Mapping[str, str]) -> tuple[str, str]:
+    why = f"; {item['why']}" if item["why"] else ""
+    return item["time"], f"{item['about']}: {item['what']}{why}"
 
 
 def _line(item: Mapping[str, Any]) -> dict[str, str]:

@@ -13,10 +13,12 @@ from pydantic import ValidationError
 
 from freqai_signals.config import ignored_keys
 from freqai_signals.files import feather, write_atomically
+from freqai_signals.model.signing import installation_key
 from freqai_signals.report.data.climatology import BASELINE_COLUMNS, climatology_of
-from freqai_signals.report.data.feature_shift import feature_shift
+from freqai_signals.report.data.feature_shift import References, feature_shift, unknown_model
 from freqai_signals.report.data.looks import Look, add_look
-from freqai_signals.report.data.predicted_trades import predicted_trade_returns
+from freqai_signals.report.data.predicted_trades import known_at, predicted_trade_returns
+from freqai_signals.report.model_usage import trained_on
 from freqai_signals.schema import (
     DECISION_SIGNAL_COLUMN,
     EVENT_END_COLUMN,
@@ -40,8 +42,8 @@ _FACTS: Final = (*PRIOR_COLUMNS, MODEL_ID_COLUMN)
 RUN_FILE: Final = "run.json"
 _NEEDED: Final = ("date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS, OUTCOME_COLUMN)
 
-FORMAT: Final = 2
-"""Of a record; 2 added ``known_at``, the shift of features and the list of pairs."""
+FORMAT: Final = 3
+"""Of a record; 2 added ``known_at`` and the list of pairs, 3 the shift against training rows."""
 
 KNOWN_AT_COLUMN: Final = "known_at"
 
@@ -71,8 +73,7 @@ class Run:
         Pair to ``date``, ``sampled`` and the model's features, of the rows that became signals and
         of an even sample of all; empty where they were not kept.
     shifts
-        Pair to ``date`` (days), ``feature`` and ``shift`` of :func:`feature_shift`; empty in
-        records of format 1.
+        Pair to the table of :func:`feature_shift`; empty in records before format 3.
     """
 
     facts: dict[str, Any]
@@ -115,6 +116,8 @@ class BacktestRecord:
         Those of the whole backtest: a record with fewer was not finished.
     ignored
         What of the config did nothing, a line each.
+    reference_of
+        What the model of an id keeps of its training rows; asked once a pair and model.
     """
 
     folder: Path
@@ -124,6 +127,7 @@ class BacktestRecord:
     datadir: str = ""
     pairs: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    reference_of: References = field(default=unknown_model, repr=False)
     _files: dict[str, str] = field(default_factory=dict, init=False)
     _look: list[Look] = field(default_factory=list, init=False)
 
@@ -132,15 +136,17 @@ class BacktestRecord:
         cls, config: Mapping[str, Any], settings: SignalSettings, round_trip_cost: float
     ) -> "BacktestRecord":
         """The record of a backtest with freqtrade's config."""
-        folder = Path(config["user_data_dir"]) / "signals" / "reports"
+        folder = Path(config["user_data_dir"])
+        key = installation_key(folder, settings.registry.sign)
         return cls(
-            folder / config["freqai"]["identifier"],
+            folder / "signals" / "reports" / config["freqai"]["identifier"],
             settings,
             round_trip_cost,
             str(config.get("timerange", "")),
             str(Path(config["datadir"]).resolve()),
             tuple(config["exchange"].get("pair_whitelist", ())),
             ignored_keys(config),
+            trained_on(folder / "signals" / "models", key),
         )
 
     def add(
@@ -168,7 +174,7 @@ class BacktestRecord:
         outcome |= {name: name for name in (EVENT_END_COLUMN, REALISED_RETURN_COLUMN)}
         frame = frame.assign(**{new: labels[name].to_numpy() for new, name in outcome.items()})
         frame[TRADE_RETURN_COLUMN] = predicted_trade_returns(frame, labels, self.settings)
-        frame[KNOWN_AT_COLUMN] = _known_at(frame, self.settings.candle_seconds)
+        frame[KNOWN_AT_COLUMN] = known_at(frame, self.settings.candle_seconds)
         frame[list(BASELINE_COLUMNS)] = climatology_of(frame, self.settings)
         wanted = ["date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS]
         wanted += [OUTCOME_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, KNOWN_AT_COLUMN]
@@ -206,7 +212,8 @@ class BacktestRecord:
         kept.insert(0, "date", frame["date"])
         kept.insert(1, SAMPLED_COLUMN, kept.index.isin(sampled))
         write_atomically(self.folder / _features_of(name), feather(kept.reset_index(drop=True)))
-        shift = feature_shift(frame.loc[predicted, "date"], features.loc[predicted])
+        seconds = self.settings.candle_seconds
+        shift = feature_shift(frame, features.loc[predicted], self.reference_of, seconds)
         write_atomically(self.folder / _shift_of(name), feather(shift))
 
     def _forget_earlier(self) -> None:
@@ -256,17 +263,11 @@ def read_run(folder: Path) -> Run:
     if not files:
         raise RecordMissing(f"{folder / RUN_FILE} names no pair; backtest again")
     frames = {pair: _read(folder / name, _NEEDED) for pair, name in files.items()}
-    run = Run(facts, frames, *(_read_those(folder, files, of) for of in (_features_of, _shift_of)))
+    # Before format 3 the shift was measured against the span of the backtest itself.
+    shifts = _read_those(folder, files, _shift_of) if facts.get("format", 1) >= 3 else {}
+    run = Run(facts, frames, _read_those(folder, files, _features_of), shifts)
     _ = run.settings  # Of another version? Say so before anything is computed.
     return run
-
-
-def _known_at(frame: pd.DataFrame, candle_seconds: int) -> "pd.Series[pd.Timestamp]":
-    """Close of the candle at which each row's outcome was known, NaT where it is not."""
-    dates = pd.to_datetime(frame["date"], utc=True).reset_index(drop=True)
-    ends = frame[EVENT_END_COLUMN].reset_index(drop=True)
-    close = dates.reindex(ends).reset_index(drop=True) + pd.Timedelta(seconds=candle_seconds)
-    return close.set_axis(frame.index)
 
 
 def _features_of(name: str) -> str:

@@ -76,8 +76,9 @@ class SignalFrames:
     events
         What happened to models and detectors: ``date``, ``what``, ``subject``, ``detail``.
     drift
-        A row per day and feature: ``shift``, population stability index of that day's values
-        against those of the whole span, mean over pairs.
+        A row per day and feature: ``shift``, how far the three days up to its end lie from the
+        training window of the model that served that day, mean over pairs: 1 is what 5 % of that
+        window's own three-day stretches exceed. Empty in records before format 3.
     market
         ``date`` (days) and ``buy_and_hold``, mean return of all pairs since the start.
     """

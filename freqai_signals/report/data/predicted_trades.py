@@ -1,4 +1,4 @@
-"""What trades on the predicted classes of a backtest returned, whether or not they were made."""
+"""What trades on the predicted classes of a backtest returned, and when outcomes were known."""
 
 import numpy as np
 import pandas as pd
@@ -6,6 +6,7 @@ import pandas as pd
 from freqai_signals.dataset.trades import closed_by_opposite
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
+    EVENT_END_COLUMN,
     LABEL_COLUMN,
     TRADE_COLUMNS,
     TRUST_COLUMN,
@@ -34,3 +35,11 @@ def predicted_trade_returns(
     is_sell, is_hold = (frame[LABEL_COLUMN] == k for k in (SignalClass.SELL, SignalClass.HOLD))
     gain = np.where(is_hold, 0.0, np.where(is_sell, short, long))
     return pd.Series(gain, index=frame.index)
+
+
+def known_at(frame: pd.DataFrame, candle_seconds: int) -> "pd.Series[pd.Timestamp]":
+    """Close of the candle at which each row's outcome was known, NaT where it is not."""
+    dates = pd.to_datetime(frame["date"], utc=True).reset_index(drop=True)
+    ends = frame[EVENT_END_COLUMN].reset_index(drop=True)
+    close = dates.reindex(ends).reset_index(drop=True) + pd.Timedelta(seconds=candle_seconds)
+    return close.set_axis(frame.index)

@@ -15,7 +15,6 @@ from freqai_signals.report.data.backtest_record import (
     RecordMissing,
     read_run,
 )
-from freqai_signals.report.data.feature_shift import feature_shift
 from freqai_signals.report.data.frames import (
     OUTCOME_COLUMNS,
     PREDICTION_COLUMNS,
@@ -66,7 +65,6 @@ def test_the_frames_come_back_from_disk_with_when_outcomes_were_known(tmp_path: 
         pd.Timestamp("2024-01-01 00:10", tz="UTC"), pd.Timestamp("2024-01-01 00:15", tz="UTC"),
     ]  # fmt: skip
     assert (frames.outcomes["known_at"] > frames.outcomes["date"]).all()
-    assert frames.drift["feature"].unique().tolist() == ["%-a"]
     assert len(load_backtest(tmp_path, "first").predictions) == 3
 
 
@@ -76,10 +74,15 @@ def test_an_older_record_is_read_without_what_it_did_not_keep(tmp_path: Path) ->
     (folder / "run.json").write_text(json.dumps({k: facts[k] for k in facts if k != "format"}))
     file = folder / "BTC_USDT.feather"
     pd.read_feather(file).drop(columns=KNOWN_AT_COLUMN).to_feather(file)
-    (folder / "BTC_USDT.shift.feather").unlink()
+    # What earlier formats kept was measured against the span of the backtest.
+    day = pd.Timestamp("2024-01-01", tz="UTC")
+    shift = pd.DataFrame({"date": [day], "feature": ["%-a"], "shift": [0.5]})
+    shift.to_feather(folder / "BTC_USDT.shift.feather")
     frames = load_backtest(tmp_path)
     assert frames.outcomes["known_at"].isna().all()
     assert len(frames.drift) == 0
+    (folder / "run.json").write_text(json.dumps(facts))
+    assert load_backtest(tmp_path).drift["shift"].tolist() == [0.5]
 
 
 def test_a_newer_record_is_refused_by_name(tmp_path: Path) -> None:
@@ -131,17 +134,3 @@ def test_pairs_that_are_not_there_are_kept_in_the_facts(tmp_path: Path) -> None:
     run = read_run(recorded(tmp_path, rows_of("B", "B")))
     assert run.facts["pairs"] == ["BTC/USDT", "ETH/USDT"]
     assert list(run.frames) == ["BTC/USDT"]
-
-
-def test_the_day_that_differs_has_the_largest_shift() -> None:
-    dates = pd.Series(pd.date_range("2024-01-01", periods=96, freq="1h", tz="UTC"))
-    rng = np.random.default_rng(0)
-    values = rng.normal(size=96) + np.where(dates.dt.day == 3, 5.0, 0.0)
-    table = feature_shift(dates, pd.DataFrame({"a": values, "unknown": np.nan}))
-    assert table["feature"].unique().tolist() == ["a"]
-    assert table.loc[table["shift"].idxmax(), "date"] == pd.Timestamp("2024-01-03", tz="UTC")
-
-
-def test_no_features_are_no_shift() -> None:
-    dates = pd.Series(pd.date_range("2024-01-01", periods=2, freq="1h", tz="UTC"))
-    assert len(feature_shift(dates, pd.DataFrame(index=dates.index))) == 0

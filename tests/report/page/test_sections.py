@@ -1,6 +1,7 @@
 """What the sections compute, on inputs small enough to check by hand."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -227,7 +228,7 @@ def test_emitted_signals_are_counted_by_pair_and_strength() -> None:
     counts = ["signals", "hold", "weak", "medium", "strong"]
     assert rows.loc["A/USDT", counts].tolist() == [3, 1, 1, 0, 1]
     assert rows.loc["A/USDT", ["last signal", "last confidence"]].tolist() == ["sell", 0.99]
-    assert str(rows.loc["A/USDT", "last"]) == "2024-01-01 00:10:00+00:00"
+    assert str(rows.loc["A/USDT", "last (UTC)"]) == "2024-01-01 00:10:00+00:00"
     assert rows.loc["B/USDT", counts].tolist() == [0] * 5
 
 
@@ -413,23 +414,28 @@ def test_missing_candles_and_abstentions_are_told_apart() -> None:
     assert share["A/USDT"].tolist() == [0.5]
 
 
-def test_drift_is_shown_against_each_feature_s_usual_day() -> None:
+def test_drift_is_shown_against_the_training_rows() -> None:
     data = data_of(A=many_days(5))
     days = pd.date_range("2024-01-01", periods=5, freq="D", tz="UTC")
     drift = pd.DataFrame(
         {"date": [*days, *days], "feature": ["%-slow"] * 5 + ["%-calm"] * 5,
-         "shift": [2.0, 2.0, 5.0, 2.0, 2.0] + [0.1] * 5}
+         "shift": [np.nan, 1.9, 5.0, 1.7, 2.0] + [np.nan] + [0.2] * 4}
     )  # fmt: skip
-    moved = PageData(
-        SignalFrames(**(data.frames.__dict__ | {"drift": drift})), SignalSettings(), COST
-    )
-    section = drift_section(moved)
+    section = drift_section(replace(data, frames=replace(data.frames, drift=drift)))
     (table,) = section.tables.values()
-    assert table["slow"].tolist() == [0.0, 0.0, 3.0, 0.0, 0.0]
-    assert "2024-01-03" in section.finding
-    assert "slow" in section.finding
+    assert table["slow"].tolist() == [1.9, 5.0, 1.7, 2.0]
+    # Mean of both features: 1.05, 2.6, 0.95, 1.1.
+    assert "On 3 of 4 days" in section.finding
+    assert "2024-01-03 at 2.60, most of all slow at 5.00" in section.finding
 
 
-def test_frames_without_the_shift_of_features_say_so() -> None:
+def test_a_record_that_measured_drift_otherwise_says_so() -> None:
     data = PageData(frames_of(A=many_days(3)), SignalSettings(), COST)
-    assert "older version" in drift_section(data).missing
+    # Models of tests keep no reference of three-day stretches.
+    assert "three-day stretches" in drift_section(data).missing
+    for facts in ({}, {"format": 2}):
+        known = {name: value for name, value in data.frames.facts.items() if name != "format"}
+        older = replace(data.frames, facts=known | facts)
+        section = drift_section(replace(data, frames=older))
+        assert "older version" in section.missing
+        assert "backtest again" in section.missing

@@ -11,6 +11,7 @@ from freqai_signals.report.page.page_data import (
     PageData,
     as_basis_points,
     as_percent,
+    counted,
 )
 from freqai_signals.report.page.parts.page_section import Section, absent
 from freqai_signals.schema import Reason, SignalClass
@@ -130,7 +131,7 @@ def return_section(data: PageData, bins: int = 10) -> Section:
     slope = _slope(table["predicted"].to_numpy(), table["realised"].to_numpy())
     best = table.iloc[-1]
     finding = (
-        f"Of {len(table)} bins, that with the highest prediction was expected to earn "
+        f"Of {counted(len(table), 'bin')}, that with the highest prediction was expected to earn "
         f"{as_basis_points(best['predicted'])} after costs and earned "
         f"{as_basis_points(best['realised'], best['error'])}"
     )
@@ -216,7 +217,7 @@ def _signals(data: PageData) -> pd.DataFrame:
                 "pair": str(pair),
                 "signals": len(part),
                 **{level.name.lower(): int(counts.get(int(level), 0)) for level in Strength},
-                "last": pd.NaT if last is None else last["date"],
+                "last (UTC)": pd.NaT if last is None else last["date"],
                 "last signal": "" if last is None else str(last["signal"]),
                 "last confidence": float("nan") if last is None else float(last["confidence"]),
             }

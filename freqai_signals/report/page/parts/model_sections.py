@@ -97,44 +97,46 @@ def timeline_section(data: PageData) -> Section:
 
 
 def drift_section(data: PageData) -> Section:
-    """Section 15: shift of features by day."""
+    """Section 15: shift of features by day, against what the model of that day was trained on."""
     key, title = "drift", "Did the inputs drift?"
     method = (
-        "Population stability index of each day's values against those of the whole span, in "
-        "deciles of each pair, mean over pairs; less the feature's median day, because a slow "
-        "feature lies far from the span on every single day. It is hindsight: 0 is a usual "
-        "day, above "
-        f"1 a very unusual one. Shown are the {_MOST_FEATURES} features whose days differ most."
+        "The three days up to each day's end against the training window of the model that served "
+        "that day: population stability index over the bins that the model keeps of its training "
+        "rows, divided by what 5 % of that window's own three-day stretches exceed, mean over "
+        "pairs. So 1 of one feature and pair is seldom; a running bot's monitor computes the "
+        "same. Nothing later is known to it; empty are days with holes, and features that the "
+        "model of the day does not watch. Shown are "
+        f"the {_MOST_FEATURES} features whose shift went highest."
     )
     drift = data.frames.drift
-    if not len(drift):
-        if data.frames.facts.get("source") == "ledger":
-            return _live_drift(data, key, title)
+    if data.frames.facts.get("source") == "ledger":
+        return _live_drift(data, key, title)
+    if int(data.frames.facts.get("format", 1)) < 3:
         why = (
-            "This record was written by an older version, which did not keep the shift of "
-            "features; "
-            "backtest again."
+            "This record was written by an older version, which did not measure the shift of "
+            "features against the training window of the model that served; backtest again."
         )
         return absent(key, title, why, method)
     if data.frames.facts.get("tier"):
         return absent(key, title, "The rows of one tier say nothing of whole days.", method)
     wide = drift.pivot_table(index="date", columns="feature", values="shift")
-    day = data.frames.predictions["date"].dt.floor("D")
-    rows = day.value_counts()
-    # A day of few candles lies far from any span.
-    wide = wide[rows.reindex(wide.index, fill_value=0).to_numpy() >= rows.median() / 2]
-    wide = wide - wide.median()
-    chosen = wide.std().sort_values(ascending=False).index[:_MOST_FEATURES]
-    mean = wide.mean(axis=1)
-    day = mean.idxmax()
-    finding = (
-        f"The day whose inputs were least like the rest is {day:%Y-%m-%d} (index {mean.max():+.2f} "
-        f"over a usual day, mean of all features), most of all in "
-        f"{str(wide.loc[day].idxmax()).removeprefix(FEATURE_PREFIX)}."
-    )
+    if wide.empty:
+        why = (
+            "No model of this run keeps what three-day stretches of its training window looked "
+            "like (that needs twelve of them and a hold-out), or no three days are without holes."
+        )
+        return absent(key, title, why, method)
     wide.columns = [str(name).removeprefix(FEATURE_PREFIX) for name in wide.columns]
-    chosen = [str(name).removeprefix(FEATURE_PREFIX) for name in chosen]
-    shown, word = wide[chosen], "day"
+    mean = wide.mean(axis=1)
+    unusual, most = int((mean > 1).sum()), wide.iloc[int(mean.argmax())]
+    finding = (
+        f"On {unusual} of {counted(len(mean), 'day')} the shift from the serving model's training "
+        "rows was above 1, mean of all features. "
+        f"Furthest was {mean.idxmax():%Y-%m-%d} at {mean.max():.2f}, most of all "
+        f"{most.idxmax()} at {most.max():.2f}."
+    )
+    chosen = wide.max().sort_values(ascending=False, kind="stable").index[:_MOST_FEATURES]
+    shown, word = wide[list(chosen)], "day"
     if len(shown) > _MOST_DAYS:
         shown, word = shown.resample("W").mean(), "week"
     table = shown.rename_axis(word).reset_index()
@@ -144,7 +146,8 @@ def drift_section(data: PageData) -> Section:
 def _live_drift(data: PageData, key: str, title: str) -> Section:
     method = (
         "The running bot compares features, predictions, outcomes and losses with each model's own "
-        "training rows and records when a detector's level changes; shown is how often, by day."
+        "training rows and records when a detector's level changes; shown is how often, by day. "
+        "The ledger holds no features, so their shift by day is on the page of a backtest alone."
     )
     events = data.frames.events
     mine = events[events["what"].str.startswith("drift ")]
