@@ -229,8 +229,13 @@ def _with(command: Sequence[str], added: Mapping[str, str]) -> list[str]:
 
 
 def _freqtrade_options(command: Sequence[str]) -> list[str]:
-    """What follows ``freqtrade`` or ``python -m freqtrade``; empty for another program."""
+    """What follows ``freqtrade`` or ``python -m freqtrade``; empty for another program.
+
+    ``freqai-signals train`` is a backtest too.
+    """
     arguments = list(command)
+    if Path(arguments[0]).name == "freqai-signals" and arguments[1:2] == ["train"]:
+        return ["backtesting", *arguments[2:]]
     if Path(arguments[0]).name == "freqtrade":
         return arguments[1:]
     return arguments[3:] if arguments[1:3] == ["-m", "freqtrade"] else []
