@@ -52,8 +52,8 @@ def assert_backtest_trains_nothing(bench: Bench, first_run: Run, tmp_path: Path)
     assert not run.said("not reused")
     assert_same_predictions(run, first_run)
     # Nor where the predictions have to be made again, or the models as well.
-    for pattern in ("**/backtesting_predictions/*", "**/*.model"):
-        for path in (tmp_path / "user").glob(pattern):
+    for patterns in (["*_prediction.feather"], ["*_prediction.feather", "*.model"]):
+        for path in [path for pattern in patterns for path in run.user_data.rglob(pattern)]:
             path.unlink()
         again = bench.backtest(tmp_path / "user")
         assert not again.said("Reusing cached predictions")
