@@ -205,6 +205,20 @@ class _Future:
         raise TimeoutError
 
 
+def test_a_job_that_ends_its_workers_is_left_with_the_reason(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = BoosterStore(Path("unused"))
+    (job, *_) = jobs_of(window_tasks(store), 1)
+    given_up: Any = _Future()
+    given_up.status = "error"
+    given_up.exception = lambda: RuntimeError("4 workers died while running it")
+    shares: list[float] = []
+    cluster._collect({given_up: job}, dict, shares.append)
+    assert "1 trainings are left to this machine: 4 workers died" in caplog.text
+    assert (shares, store.trained) == ([0.0], 0)
+
+
 def test_without_a_worker_it_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "_PATIENCE_SECONDS", 0.01)
     (job, *_) = jobs_of(window_tasks(BoosterStore(Path("unused"))), 1)

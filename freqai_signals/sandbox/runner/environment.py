@@ -191,6 +191,8 @@ def with_datadir(command: Sequence[str], folder: Path) -> list[str]:
     ['--datadir', 'data']
     >>> with_datadir(["freqtrade", "download-data"], Path("data"))
     ['freqtrade', 'download-data']
+    >>> with_datadir(["freqai-signals", "train"], Path("data"))[-2:]
+    ['--datadir', 'data']
     """
     return _with(command, {"--datadir": str(folder)}) if reads(command) else list(command)
 
