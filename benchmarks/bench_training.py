@@ -158,6 +158,10 @@ def main() -> None:
         title = f"{given.windows} windows on a cluster, seconds"
         tables[title] = over_cluster(windows, counts, given.repeats)
         print_table(title, tables[title])
+        alone_seconds = counts[0] * tables[title][0].seconds
+        for count, timing in zip(counts, tables[title], strict=True):
+            efficiency = alone_seconds / (count * timing.seconds)
+            print(f"{timing.name}: efficiency {efficiency:.2f} on {cores} cores")
     save("training", tables, cores=cores, features=given.features)
 
 
