@@ -44,7 +44,7 @@ STRATEGY := $(CONFIGS) --userdir user_data \
 	--freqaimodel LightGBMSignalClassifier --freqaimodel-path freqai_models
 
 .DEFAULT_GOAL := help
-.PHONY: help install dist lock backtest trade ui ui-check consume rehearse soak report tune hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
+.PHONY: help install dist lock train backtest trade ui ui-check consume rehearse soak report tune hyperopt hyperopt-honest hyperopt-reset lookahead recursive download \
 	test test-slow test-rehearsal test-live fuzz lint format bench bench-memory bench-quality clean
 
 help: ## list the targets and their options
@@ -86,6 +86,10 @@ backtest: $(INSTALLED) ## freqtrade's backtest through our model and strategy, t
 	$(SANDBOX) freqtrade backtesting $(STRATEGY) --cache none --enable-protections \
 		--timerange $(TIMERANGE) $(ARGS) && \
 	$(RUN) freqai-signals report --since $$started --html
+
+train: $(INSTALLED) ## what `make backtest` would train, on a Dask cluster with SCHEDULER=tcp://HOST:PORT
+	$(SANDBOX) freqai-signals train $(STRATEGY) --timerange $(TIMERANGE) \
+		$(if $(SCHEDULER),--scheduler "$(SCHEDULER)") $(ARGS)
 
 trade: $(INSTALLED) ## the bot's dry run over history that is served as if it happened now
 	@$(RUN) freqai-signals credentials --announce > /dev/null

@@ -1,13 +1,17 @@
-"""One training against bare LightGBM on the same matrix, and several windows over workers.
+"""One training against bare LightGBM on the same matrix, and windows over workers and a cluster.
 
 ``python -m benchmarks.bench_training`` or ``make bench``. Processor seconds show what is done
 beside the trees; seconds of the clock, over workers, what a backtest waits for. The boosters are
-the same bits in every row of the second table.
+the same bits in every row of the other tables. Dask's workers are processes of this machine here,
+started before the clock is; what a network costs is not in these seconds.
 """
 
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,9 @@ from freqai_signals.model import booster
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.booster_store import BoosterStore
 from freqai_signals.training.boosting import WindowTask, fit_window
+from freqai_signals.training.cluster import train_on_cluster
 from freqai_signals.training.fit import Request, boosters_ahead, train
+from freqai_signals.training.sent_jobs import worker_versions
 from freqai_signals.training.worker_processes import train_ahead
 
 
@@ -78,23 +84,48 @@ def against_bare(rows: TrainingRows, settings: SignalSettings, repeats: int) -> 
 
 def over_workers(requests: list[Request], workers: list[int], repeats: int) -> list[Timing]:
     """Seconds of the clock for all boosters of the windows, starts of processes included."""
+    return [
+        _timed(f"{count} workers", requests, repeats, lambda tasks, n=count: train_ahead(tasks, n))
+        for count in workers
+    ]
+
+
+def over_cluster(requests: list[Request], workers: list[int], repeats: int) -> list[Timing]:
+    """The same for Dask workers with a thread each; rows are sent to each of them every time."""
+    from distributed import Client, LocalCluster
+
     timings = []
     for count in workers:
-        seconds = []
-        for _ in range(repeats):
-            with tempfile.TemporaryDirectory() as folder:
-                store = BoosterStore(Path(folder))
-                made = [boosters_ahead(request, False, store) for request in requests]
-                tasks = [task for task in made if task is not None]
-                begin = time.perf_counter()
-                train_ahead(tasks, count)
-                for task in tasks:
-                    fit_window(task)
-                seconds.append(time.perf_counter() - begin)
-        total, name = sum(len(request.rows) for request in requests), f"{count} workers"
-        middle = sorted(seconds)[len(seconds) // 2]
-        timings.append(Timing(name, total, middle, min(seconds), max(seconds), repeats))
+        with ExitStack() as stack:
+            made = stack.enter_context(
+                LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None)
+            )
+            stack.enter_context(Client(made)).run(worker_versions)
+            address, name = made.scheduler_address, f"{count} Dask workers"
+
+            def ahead(tasks: list[WindowTask], address: str = address) -> None:
+                train_on_cluster(tasks, address)
+
+            timings.append(_timed(name, requests, repeats, ahead))
     return timings
+
+
+def _timed(
+    name: str, requests: list[Request], repeats: int, ahead: Callable[[list[WindowTask]], object]
+) -> Timing:
+    seconds = []
+    for _ in range(repeats):
+        with tempfile.TemporaryDirectory() as folder:
+            store = BoosterStore(Path(folder))
+            made = [boosters_ahead(request, False, store) for request in requests]
+            tasks = [task for task in made if task is not None]
+            begin = time.perf_counter()
+            ahead(tasks)
+            for task in tasks:
+                fit_window(task)
+            seconds.append(time.perf_counter() - begin)
+    total, middle = sum(len(request.rows) for request in requests), sorted(seconds)[repeats // 2]
+    return Timing(name, total, middle, min(seconds), max(seconds), repeats)
 
 
 def main() -> None:
@@ -121,6 +152,16 @@ def main() -> None:
     title = f"{given.windows} windows, seconds"
     tables[title] = over_workers(windows, counts, given.repeats)
     print_table(title, tables[title])
+    if find_spec("distributed") is None:
+        print('Dask workers are left out: pip install "freqai-signals[cluster]"')
+    else:
+        title = f"{given.windows} windows on a cluster, seconds"
+        tables[title] = over_cluster(windows, counts, given.repeats)
+        print_table(title, tables[title])
+        alone_seconds = counts[0] * tables[title][0].seconds
+        for count, timing in zip(counts, tables[title], strict=True):
+            efficiency = alone_seconds / (count * timing.seconds)
+            print(f"{timing.name}: efficiency {efficiency:.2f} on {cores} cores")
     save("training", tables, cores=cores, features=given.features)
 
 

@@ -29,13 +29,15 @@ SUBCOMMANDS: Final[Mapping[str, str]] = {
     "hyperopt": "freqai_signals.commands.hyperopt:add_hyperopt",
     "models": "freqai_signals.commands.models:add_models",
     "tune": "freqai_signals.commands.tune:add_tune",
+    "train": "freqai_signals.commands.train:add_train",
     "status": "freqai_signals.commands.status:add_status",
     "ledger": "freqai_signals.commands.ledger_proof:add_ledger",
     "doctor": "freqai_signals.commands.doctor:add_doctor",
 }
 """Name of each subcommand and the function that adds its parser, imported only when it is needed.
 
-The parser's default ``run`` takes the parsed arguments and returns the exit status. It raises
+The parser's default ``run`` takes the parsed arguments and returns the exit status; with a default
+``takes_more`` it also gets those that its parser does not know, as ``more``. It raises
 ``ValueError`` or ``OSError`` for what the user can correct; the message goes to standard error
 and the status is 2.
 """
@@ -58,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     own, command = _split(words)
     parser = _parser(own[:1])
     arguments, unknown = parser.parse_known_args(own, argparse.Namespace(command=command))
-    if unknown:
+    arguments.more = unknown
+    if unknown and not getattr(arguments, "takes_more", False):
         hint = f": write {_HINT}" if own[0] == "sandbox" and "--" not in words else ""
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     try:

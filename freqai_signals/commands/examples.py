@@ -57,6 +57,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "freqai-signals tune --config config.json --until 20240105",
         "freqai-signals tune --config config.json --trials 20 --minutes 30",
     ),
+    "train": (
+        "freqai-signals train --config config.json --timerange 20240105-20240305",
+        "freqai-signals train --scheduler tcp://10.0.0.5:8786 --timerange 20240105-20240305",
+    ),
     "ledger": (
         "freqai-signals ledger verify",
         "freqai-signals ledger export --out track-record",

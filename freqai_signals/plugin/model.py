@@ -17,7 +17,11 @@ from freqai_signals.dataset.candles import utc_now
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.model.signing import installation_key
-from freqai_signals.plugin.freqai.backtest_windows import LabelledOnce, WindowModels
+from freqai_signals.plugin.freqai.backtest_windows import (
+    SCHEDULER_KEY,
+    LabelledOnce,
+    WindowModels,
+)
 from freqai_signals.plugin.freqai.data_drawer import SignalDataDrawer
 from freqai_signals.plugin.freqai.data_kitchen import (
     SignalDataKitchen,
@@ -74,7 +78,8 @@ class LightGBMSignalClassifier(LiveTraining):
                 Path(self.full_path), folder / "signals" / "reports", self.signal_settings
             )
         self.strategy: Any = None
-        self.windows = WindowModels(self.store, self.signal_settings)
+        scheduler = config.get(SCHEDULER_KEY, "")
+        self.windows = WindowModels(self.store, self.signal_settings, scheduler)
         self.tuning = Tuning(self.signal_settings, folder, identifier, self._stop_event.is_set)
         self._priority = InferencePriority()
         self._checked: set[str] = set()

@@ -53,19 +53,30 @@ def usable_workers(asked: int | None) -> int:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """Chains of one window that one process trains from the same bins."""
+class Job:
+    """Chains of one window that one process trains from the same bins.
+
+    Attributes
+    ----------
+    task
+        The window; it has a store.
+    chains
+        Seed and place of each.
+    share
+        Part of the window's chains, for a bar.
+    """
 
     task: WindowTask
     chains: tuple[tuple[int, int], ...]
     share: float
 
     def missing(self) -> bool:
+        """Whether a booster of these chains is not in the store."""
         trainer = WindowTrainer(self.task)
         return not all(trainer.is_stored(*chain) for chain in self.chains)
 
 
-def _run(job: _Job, index: int) -> tuple[int, dict[str, str], str]:
+def run_job(job: Job, index: int) -> tuple[int, dict[str, str], str]:
     """In a worker process: train what is missing. Boosters come back only if they are not stored.
 
     Memory that is not there is a result, so that the others go on.
@@ -107,7 +118,7 @@ def train_ahead(tasks: Sequence[WindowTask], workers: int) -> int:
     workers = min(workers, sum(len(task.chains()) for task in tasks), _fitting(tasks, workers))
     if workers < 2:
         return 0
-    jobs = [job for job in _jobs(tasks, workers) if job.missing()]
+    jobs = [job for job in jobs_of(tasks, workers) if job.missing()]
     if not jobs:
         return 0
     count = len({job.task.key for job in jobs})
@@ -130,7 +141,7 @@ def train_ahead(tasks: Sequence[WindowTask], workers: int) -> int:
     return count
 
 
-def _train_all(jobs: list[_Job], workers: int, advance: Callable[[float], None]) -> None:
+def _train_all(jobs: list[Job], workers: int, advance: Callable[[float], None]) -> None:
     """All at a time; if a process ends, the rest again; if one ends again, one by one."""
     left = jobs
     for attempt in ("first", "again"):
@@ -146,14 +157,14 @@ def _train_all(jobs: list[_Job], workers: int, advance: Callable[[float], None])
 
 
 def _side_by_side(
-    jobs: list[_Job], workers: int, advance: Callable[[float], None], backend: str = "loky"
-) -> list[_Job]:
+    jobs: list[Job], workers: int, advance: Callable[[float], None], backend: str = "loky"
+) -> list[Job]:
     """Train jobs at the same time; returns those that were not ended because a process died."""
     pool = joblib.Parallel(n_jobs=workers, backend=backend, return_as="generator_unordered")
     short = []
     try:
         for index, unsaved, problem in pool(
-            joblib.delayed(_run)(job, index) for index, job in enumerate(jobs)
+            joblib.delayed(run_job)(job, index) for index, job in enumerate(jobs)
         ):
             job = jobs[index]
             assert job.task.store is not None
@@ -169,22 +180,22 @@ def _side_by_side(
     return short
 
 
-def _fail(job: _Job, reason: str) -> None:
+def _fail(job: Job, reason: str) -> None:
     store = job.task.store
     assert store is not None
     store.failures[job.task.key] = reason
     logger.warning("A window is not trained and will abstain: %s", reason)
 
 
-def _jobs(tasks: Sequence[WindowTask], workers: int) -> list[_Job]:
+def jobs_of(tasks: Sequence[WindowTask], workers: int) -> list[Job]:
     """A window at a time where that keeps all workers busy, else a chain at a time, longest first.
 
     Chains of one window share its bins only in the same process.
     """
     if len(tasks) % workers == 0 or len(tasks) >= 4 * workers:
-        return [_Job(task, tuple(task.chains()), 1.0) for task in tasks]
+        return [Job(task, tuple(task.chains()), 1.0) for task in tasks]
     single = [
-        (place, _Job(task, ((seed, place),), 1.0 / len(task.chains())))
+        (place, Job(task, ((seed, place),), 1.0 / len(task.chains())))
         for task in tasks
         for seed, place in task.chains()
     ]

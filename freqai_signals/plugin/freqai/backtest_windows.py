@@ -1,9 +1,10 @@
 """A backtest's windows: each model trained once, each pair labelled once."""
 
+import logging
 import time
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,17 @@ from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.promotion import window_serving
 from freqai_signals.schema import LABEL_COLUMN, RETURN_SCALE_COLUMN
 from freqai_signals.settings import SignalSettings
+from freqai_signals.training.cluster import train_on_cluster
 from freqai_signals.training.fit import boosters_ahead
 from freqai_signals.training.model_store import ModelStore
 from freqai_signals.training.request import Request
 from freqai_signals.training.training_times import keep_training_time
 from freqai_signals.training.worker_processes import train_ahead
+
+logger = logging.getLogger(__name__)
+
+SCHEDULER_KEY: Final = "signal_scheduler"
+"""Top-level key of freqtrade's merged config under which ``train`` passes Dask's address on."""
 
 
 class WindowModels:
@@ -29,11 +36,14 @@ class WindowModels:
         Knows whether the very same model was trained before.
     settings
         Those of the gate.
+    scheduler
+        Address of a Dask scheduler whose workers train what is trained ahead; empty for none.
     """
 
-    def __init__(self, store: ModelStore, settings: SignalSettings) -> None:
+    def __init__(self, store: ModelStore, settings: SignalSettings, scheduler: str = "") -> None:
         self._store = store
         self._settings = settings
+        self._scheduler = scheduler
         self._kept: dict[tuple[Hashable, int], tuple[SignalModel, SignalModel]] = {}
         self._ahead: set[Hashable] = set()
 
@@ -99,7 +109,13 @@ class WindowModels:
 
         Not where a search for parameters must come first.
         """
-        if run in self._ahead or self._settings.tuning.when == "stale" or self._store.workers < 2:
+        if run in self._ahead or (self._store.workers < 2 and not self._scheduler):
+            return
+        searched = self._settings.tuning.when == "stale"
+        if self._scheduler and (searched or self._settings.selection.enabled):
+            what = "parameters" if searched else "features"
+            logger.warning("%s are chosen window by window, which no cluster can do", what)
+        if searched:
             return
         self._ahead.add(run)
         has_history = previous is not None and len(previous.history.log_odds) > 0
@@ -108,6 +124,8 @@ class WindowModels:
             is_first = place == 0 and not has_history
             task = boosters_ahead(request(window, None), is_first, self._store.boosters)
             tasks += [task] if task is not None else []
+        if self._scheduler:
+            train_on_cluster(tasks, self._scheduler)
         started = time.perf_counter()
         count = train_ahead(tasks, self._store.workers)
         if count:

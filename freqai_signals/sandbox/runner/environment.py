@@ -191,6 +191,8 @@ def with_datadir(command: Sequence[str], folder: Path) -> list[str]:
     ['--datadir', 'data']
     >>> with_datadir(["freqtrade", "download-data"], Path("data"))
     ['freqtrade', 'download-data']
+    >>> with_datadir(["freqai-signals", "train"], Path("data"))[-2:]
+    ['--datadir', 'data']
     """
     return _with(command, {"--datadir": str(folder)}) if reads(command) else list(command)
 
@@ -229,8 +231,13 @@ def _with(command: Sequence[str], added: Mapping[str, str]) -> list[str]:
 
 
 def _freqtrade_options(command: Sequence[str]) -> list[str]:
-    """What follows ``freqtrade`` or ``python -m freqtrade``; empty for another program."""
+    """What follows ``freqtrade`` or ``python -m freqtrade``; empty for another program.
+
+    ``freqai-signals train`` is a backtest too.
+    """
     arguments = list(command)
+    if Path(arguments[0]).name == "freqai-signals" and arguments[1:2] == ["train"]:
+        return ["backtesting", *arguments[2:]]
     if Path(arguments[0]).name == "freqtrade":
         return arguments[1:]
     return arguments[3:] if arguments[1:3] == ["-m", "freqtrade"] else []
