@@ -40,7 +40,7 @@ MODEL_ACTIONS: Final[Mapping[str, tuple[str, tuple[str, str] | None, tuple[str, 
     ),
     "pin": (
         "serve this version until `unpin`, whatever the gate accepts",
-        ("VERSION", "needed"),
+        ("VERSION", "asked for on a terminal"),
         ("reason",),
     ),
     "unpin": ("let the next accepted model serve again", None, ("reason",)),

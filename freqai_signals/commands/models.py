@@ -1,6 +1,7 @@
 """The subcommand ``models``: list versions and choose which one serves."""
 
 import argparse
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -185,14 +186,32 @@ def _rollback(registry: "Registry", arguments: argparse.Namespace) -> int:
 
 def _pin(registry: "Registry", arguments: argparse.Namespace) -> int:
     scope = _scope(registry, arguments)
-    if not arguments.version:
+    version = _one(arguments)
+    if not version and not arguments.json and sys.stdin.isatty():
+        version = _asked(registry, arguments, scope)
+    if not version:
         advice = f"; {scope.serving} serves now" if scope.serving else ""
         raise ValueError(
             f"models pin needs a VERSION{advice}; `freqai-signals models list` shows all"
         )
-    found = registry.pin(scope.name, _one(arguments), arguments.reason)
+    found = registry.pin(scope.name, version, arguments.reason)
     facts = {"scope": scope.name, "was": scope.serving, "serving": found.version, "pinned": True}
     return _report(arguments, facts, f"{_was_now(facts)}, pinned")
+
+
+def _asked(registry: "Registry", arguments: argparse.Namespace, scope: "Scope") -> str:
+    """A version that is typed in; empty where the input ends."""
+    from rich.prompt import Prompt
+
+    _list(registry, arguments)
+    versions = [item.version for item in scope.versions]
+    try:
+        return Prompt.ask(
+            "Version that serves until `unpin`", choices=versions, show_choices=False,
+            default=scope.serving or None,
+        ) or ""  # fmt: skip
+    except EOFError:
+        return ""
 
 
 def _unpin(registry: "Registry", arguments: argparse.Namespace) -> int:

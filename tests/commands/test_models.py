@@ -1,6 +1,7 @@
 """``freqai-signals models``: every action, as tables and as JSON, and wrong use."""
 
 import dataclasses
+import io
 import json
 import re
 from functools import partial
@@ -116,6 +117,20 @@ def test_pin_names_what_serves_and_needs_a_version(run: Any, registry: Registry)
     assert status == 2
     assert f"models pin needs a VERSION; {NEW} serves now" in err
     assert not registry.scope(NAME).pinned
+
+
+@pytest.mark.parametrize(("typed", "pinned"), [(f"{OLD}\n", OLD), ("nonsense\n\n", NEW), ("", "")])
+def test_on_a_terminal_pin_asks_for_the_version(
+    run: Any, registry: Registry, monkeypatch: pytest.MonkeyPatch, typed: str, pinned: str
+) -> None:
+    terminal = io.StringIO(typed)
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    status, out, _ = run("pin")
+    assert {OLD, NEW} <= set(out.split()), "all versions are shown"
+    scope = registry.scope(NAME)
+    assert (status, scope.pinned) == ((0, True) if pinned else (2, False))
+    assert not pinned or scope.serving == pinned
 
 
 @pytest.mark.parametrize("action", ["list", "show", "rollback", "pin", "unpin", "export"])
