@@ -156,7 +156,7 @@ def cost_of_a_candle(served: Served, settings: SignalSettings) -> Timing:
         number = next(counter)
         row = number % len(rows.label)
         for watched in pairs:
-            watched.update_candle(number * step, rows.features[row], rows.proba[row])
+            watched.update_candle(number * step, rows.features[row])
             watched.update_outcome(number * step, int(rows.label[row]))
             _ = watched.states
 

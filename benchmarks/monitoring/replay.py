@@ -29,7 +29,7 @@ def monitor_alarms(
     used = np.flatnonzero(rows.candle % step == 0)
     for i in used.tolist():
         candle = int(rows.candle[i])
-        watched.update_candle(candle, rows.features[i], rows.proba[i])
+        watched.update_candle(candle, rows.features[i])
         # Known a horizon later, which delays a monitor by as much; its window is the same.
         watched.update_outcome(candle, int(rows.label[i]))
         for state in watched.states:

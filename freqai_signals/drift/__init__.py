@@ -1,1 +1,1 @@
-"""Drift detection: live features, predictions, labels and losses against the training data."""
+"""Drift detection: live features, labels and losses against the training data."""

@@ -1,6 +1,6 @@
 """Binned distributions of columns, and how much a short window of them normally differs.
 
-Feature values, predictions and labels are autocorrelated: a calm week is not drift, so thresholds
+Feature values and labels are autocorrelated: a calm week is not drift, so thresholds
 for independent draws do not apply. The thresholds come from the training data instead, cut into
 windows of the same length as the current window of the live comparison.
 """

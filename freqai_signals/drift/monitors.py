@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freqai_signals.drift.distributions import COMPLETE, DistributionReference
-from freqai_signals.drift.training_reference import DriftReference, prediction_columns
+from freqai_signals.drift.training_reference import DriftReference
 
 
 class Monitor(Protocol):
@@ -125,11 +125,9 @@ class PairDrift:
     def __init__(self, reference: DriftReference | None) -> None:
         self.reference = reference
         self._features: DistributionDrift | NoDrift = NoDrift()
-        self._predictions: DistributionDrift | NoDrift = NoDrift()
         self._labels: DistributionDrift | NoDrift = NoDrift()
         if reference is not None:
             self._features = _distribution_drift(reference.features)
-            self._predictions = _distribution_drift(reference.predictions)
             self._labels = _distribution_drift(reference.labels)
 
     @property
@@ -138,9 +136,7 @@ class PairDrift:
         features = self.reference.features if self.reference is not None else None
         return features.names if features is not None else ()
 
-    def update_candle(
-        self, candle: int, features: NDArray[np.float32], probabilities: NDArray[np.float64]
-    ) -> None:
+    def update_candle(self, candle: int, features: NDArray[np.float32]) -> None:
         """Add a closed candle with a trusted prediction.
 
         Parameters
@@ -149,11 +145,8 @@ class PairDrift:
             Candle number.
         features
             Shape ``(k,)``, values of :attr:`feature_names`.
-        probabilities
-            Shape ``(3,)``.
         """
         self._features.update(candle, features)
-        self._predictions.update(candle, prediction_columns(probabilities[None, :])[0])
 
     def update_outcome(self, candle: int, label: int) -> None:
         """Add an outcome; outcomes arrive in order of their prediction's candle number.
@@ -172,7 +165,6 @@ class PairDrift:
         """State of each monitor."""
         monitors: tuple[tuple[str, Monitor], ...] = (
             ("features", self._features),
-            ("predictions", self._predictions),
             ("labels", self._labels),
         )
         return tuple(DriftState(name, m.drift_detected, m.detail) for name, m in monitors)

@@ -15,14 +15,13 @@ from freqai_signals.drift.quality_reference import (
     candle_values,
     quality_reference,
 )
-from freqai_signals.metrics import margins
-from freqai_signals.schema import LABEL_COLUMN, PROBA_COLUMNS
+from freqai_signals.schema import LABEL_COLUMN
 from freqai_signals.settings import SignalSettings
 
 WINDOW_DAYS: Final = 3
 """Days of live data that are compared with the reference."""
 
-MONITORS: Final = ("features", "predictions", "labels")
+MONITORS: Final = ("features", "labels")
 MAX_FEATURES: Final = 24
 _LABEL_EDGES: Final = np.array([[0.5, 1.5]], dtype=np.float32)
 
@@ -32,7 +31,6 @@ class DriftReference:
     """References of all monitors, and of the test of live quality; None with too few days."""
 
     features: DistributionReference | None
-    predictions: DistributionReference | None
     labels: DistributionReference | None
     quality: QualityReference | None
 
@@ -62,11 +60,9 @@ def drift_reference(
         return None
     window = (WINDOW_DAYS * settings.candles_per_day, settings.model.row_step)
     columns = [rows.names.index(name) for name in monitored]
-    all_rows, tail_rows = (rows.start, rows.pair), (held.start, held.pair)
-    outputs = prediction_columns(held.probabilities)
+    all_rows = (rows.start, rows.pair)
     label = rows.label[:, None].astype(np.float32)
     features = distribution_reference(tuple(monitored), rows.features[:, columns], all_rows, window)
-    predictions = distribution_reference((*PROBA_COLUMNS, "margin"), outputs, tail_rows, window)
     labels = distribution_reference((LABEL_COLUMN,), label, all_rows, window, _LABEL_EDGES)
     prior = np.broadcast_to(held.prior, (len(held), 3))
     proba = held.probabilities.astype(np.float64)
@@ -75,15 +71,9 @@ def drift_reference(
     )
     return DriftReference(
         features,
-        predictions.without_level() if predictions is not None else None,
         labels.without_level() if labels is not None else None,
         quality,
     )
-
-
-def prediction_columns(probabilities: NDArray[Any]) -> NDArray[np.float32]:
-    """Monitored columns of predictions: three probabilities and the margin, shape ``(n, 4)``."""
-    return np.column_stack([probabilities, margins(probabilities)]).astype(np.float32)
 
 
 def to_arrays(reference: DriftReference | None) -> dict[str, NDArray[Any]]:
@@ -101,9 +91,7 @@ def to_arrays(reference: DriftReference | None) -> dict[str, NDArray[Any]]:
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> DriftReference | None:
     """Read the arrays of :func:`to_arrays`; None if there are none."""
-    kinds: dict[str, Any] = dict.fromkeys(
-        ("features", "predictions", "labels"), DistributionReference
-    )
+    kinds: dict[str, Any] = dict.fromkeys(MONITORS, DistributionReference)
     parts: dict[str, Any] = {
         part: _part(arrays, f"drift_{part}_", kind)
         for part, kind in (kinds | {"quality": QualityReference}).items()

@@ -16,7 +16,7 @@ from freqai_signals.ledger.ledger import Entry
 from freqai_signals.ledger.sql_tables import DRIFT_EVENTS, HEALTH
 from freqai_signals.live.health import Evidence, Health, next_health, renewed
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.schema import PROBA_COLUMNS, TRUST_COLUMN
+from freqai_signals.schema import TRUST_COLUMN
 from freqai_signals.settings import SignalSettings
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class LiveWatch:
         self._settings = settings
         self._drift = PairDrift(None)
         self._last_trusted = -1
-        self._observed: list[tuple[SignalModel, pd.DataFrame, pd.DataFrame]] = []
+        self._observed: list[tuple[SignalModel, pd.DataFrame, pd.Series[Any]]] = []
         self._resolved: deque[tuple[int, str]] = deque(maxlen=_REMEMBERED_OUTCOMES)
         self._newest_outcome = 0
 
@@ -77,7 +77,7 @@ class LiveWatch:
     def observe(
         self, model: SignalModel | None, features: pd.DataFrame, outputs: pd.DataFrame
     ) -> None:
-        """Keep inputs and outputs of the newest days until :meth:`update_candles`.
+        """Keep inputs of the newest days until :meth:`update_candles`.
 
         A candle is predicted before it is known to be the newest one, and a bot that starts
         predicts many at once.
@@ -89,7 +89,7 @@ class LiveWatch:
         features
             ``date`` and the model's inputs, oldest first.
         outputs
-            Probabilities and ``do_predict`` of the same rows.
+            ``do_predict`` of the same rows.
         """
         self.model = model
         if model is None or features.empty:
@@ -98,8 +98,8 @@ class LiveWatch:
         monitored = PairDrift(model.drift).feature_names
         names = [name for name in ("date", "volume", *monitored) if name in features]
         self.features = {str(name): value for name, value in features.iloc[-1].items()}
-        predicted = outputs[[*PROBA_COLUMNS, TRUST_COLUMN]].tail(days)
-        self._observed.append((model, features[names].tail(days), predicted))
+        trust = outputs[TRUST_COLUMN].tail(days)
+        self._observed.append((model, features[names].tail(days), trust))
 
     def follow_model(self, candle: int) -> bool:
         """Reset the monitors if another model predicts now; whether it is another one."""
@@ -136,21 +136,20 @@ class LiveWatch:
             # A pair that was never predicted is silent from its first candle on.
             self._last_trusted = candle
         observed, self._observed = self._observed, []
-        for model, features, outputs in observed:
+        for model, features, trust in observed:
             if model is not self.model:
                 continue
             numbers = candle_numbers(features["date"], self._settings.candle_seconds)
             inputs = features.reindex(columns=list(self._drift.feature_names))
             values = inputs.to_numpy(np.float32)
-            proba = outputs[list(PROBA_COLUMNS)].to_numpy(np.float64)
-            trusted = (outputs[TRUST_COLUMN] == 1).to_numpy()
+            trusted = (trust == 1).to_numpy()
             # Candles that fill a hole have no row in training either.
             real = (features["volume"] > 0).to_numpy() if "volume" in features else trusted
             new = (numbers > model.trained_until) & (numbers <= candle)
             for i in np.flatnonzero(new & trusted):
                 self._last_trusted = max(int(numbers[i]), self._last_trusted)
                 if real[i]:
-                    self._drift.update_candle(int(numbers[i]), values[i], proba[i])
+                    self._drift.update_candle(int(numbers[i]), values[i])
 
     def update_outcomes(self, resolved: Entry, stored: Sequence[Mapping[str, Any]]) -> Entry:
         """Compare outcomes with the training data; returns those that are to be written.

@@ -75,7 +75,7 @@ def try_out(model: SignalModel) -> None:
     model.contributions(dict(frame.iloc[0]))
     _try_references(model.fit)
     drift = PairDrift(model.drift)
-    drift.update_candle(0, np.zeros(len(drift.feature_names), np.float32), probabilities[0])
+    drift.update_candle(0, np.zeros(len(drift.feature_names), np.float32))
 
 
 def _try_references(fit: Fit) -> None:

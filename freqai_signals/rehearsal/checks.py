@@ -70,8 +70,9 @@ class CheckContext:
     incidents: Incidents
 
     def excused(self, first: float, last: float) -> float:
-        """Seconds between two times in which the exchange was down, or the bot away, or both."""
-        return _overlap((*self.incidents.outages, *self.incidents.away), first, last)
+        """Seconds without exchange or bot, or in which its clock made all candles outdated."""
+        ahead = [(start, stop) for start, stop, _ in self.incidents.ahead]
+        return _overlap((*self.incidents.outages, *self.incidents.away, *ahead), first, last)
 
 
 def no_crash(exit_status: int, log: str, ours: Collection[str]) -> Check:
@@ -124,8 +125,7 @@ def no_missed_exit(
         Pair to the times (closes of candles) of the bot's own exit signals: for longs under
         ``pair``, for shorts under ``pair short``.
     context
-        Hours without the exchange are not counted, since no exit is possible then; an order may
-        take three candles to be filled.
+        Times in which no exit is possible are not counted; an order may take three candles.
     """
     wrong = []
     for trade in trades:

@@ -76,22 +76,27 @@ class LedgerView:
         Parameters
         ----------
         live
-            Rows of the decision log, in the order of writing. A bot that starts again within a gap
-            decides the candle before it once more, maybe with a newer model, and writes no second
-            row: of a candle's rows the last one with the ledger's model counts, else the last.
+            Rows of the decision log, in the order of writing. A bot that starts again before the
+            next candle decides one once more, maybe with a newer model or a pair's candle that was
+            late, remembers that, and writes no second row: the last row of a candle counts, and
+            the ledger has to hold one of them.
         number
             Leading 48 bits of the key of the model of a version; 0 where it is gone.
         """
         rows, differences = [], []
         for (pair, candle), decided in _by_candle(live).items():
             entry = self._rows.get((pair, candle))
-            same = [row for row in decided if entry and _predicted_by(row, entry)]
-            row = (same or decided)[-1]
+            row = decided[-1]
             if entry is None:
                 differences.append(Mismatch(row.pair, row.date, "row", "decided", "", _NO_ROW))
                 rows.append(row)
                 continue
-            differences += self._differences(row, entry)
+            found = self._differences(row, entry)
+            if found and not all(self._differences(one, entry) for one in decided):
+                # The ledger holds an earlier one, and cannot name the model of this.
+                rows.append(row)
+                continue
+            differences += found
             # The ledger names a model that the gate refused, too; its row predicts nothing.
             rows.append(replace(row, model=number(entry["model_version"])) if row.model else row)
         return rows, differences

@@ -24,6 +24,7 @@ from freqai_signals.rehearsal.checks import (
     no_lost_row,
     no_missed_exit,
 )
+from freqai_signals.rehearsal.incidents import Incidents
 from freqai_signals.rehearsal.ledger_view import LedgerView
 from freqai_signals.rehearsal.parity import History, Parity, compare
 from freqai_signals.rehearsal.run_record import RunRecord, tuned_settings
@@ -130,7 +131,7 @@ def outcome(
     ]
     if not own_rules:
         # Horizon and signals to leave are rules of our strategy.
-        exits = _exit_signals(frames, recorded, settings)
+        exits = _exit_signals(frames, recorded, settings, run.incidents)
         checks.insert(2, no_missed_exit(trades, exits, context))
     if view is not None:
         checks.append(no_lost_row(decided, view.predictions, tuple(candles), context))
@@ -190,18 +191,24 @@ def _stops(trades: list[dict[str, Any]], settings: SignalSettings) -> dict[str, 
 
 
 def _exit_signals(
-    frames: Mapping[str, pd.DataFrame], rows: list[LiveRow], settings: SignalSettings
+    frames: Mapping[str, pd.DataFrame],
+    rows: list[LiveRow],
+    settings: SignalSettings,
+    incidents: Incidents,
 ) -> dict[str, list[int]]:
     """Times at which the bot decided a candle with an exit signal; see ``no_missed_exit``."""
-    written = {(row.pair, row.date): row for row in rows}
+    # Rows bear the time of the bot's clock.
+    written = {
+        (row.pair, row.date): row.written - incidents.lead(1000 * row.written) / 1000
+        for row in rows
+    }
     signals: dict[str, list[int]] = {}
     for pair, frame in frames.items():
         read = read_frame(frame, settings.candle_seconds)
         columns = exit_columns(frame, read, settings.exits)
         for side, name in (("exit_long", pair), ("exit_short", f"{pair} short")):
             dates = frame.loc[columns[side] == 1, "date"].map(lambda date: date.isoformat())
-            times = [written[pair, date].written for date in dates if (pair, date) in written]
-            signals[name] = [int(time) for time in times]
+            signals[name] = [int(written[pair, date]) for date in dates if (pair, date) in written]
     return signals
 
 

@@ -81,7 +81,7 @@ def test_a_reference_of_an_earlier_version_is_not_used() -> None:
     arrays = {k: v for k, v in to_arrays(model.drift).items() if not k.endswith("_level_scale")}
     found = from_arrays(arrays)
     assert found is not None
-    assert found.unmonitored == ("features", "predictions", "labels")
+    assert found.unmonitored == ("features", "labels")
 
 
 def test_limits_are_wider_for_autocorrelated_series() -> None:
@@ -115,17 +115,18 @@ def test_reference_is_stored_with_the_model() -> None:
 
 
 def test_a_short_training_window_is_monitored_in_part() -> None:
-    """Sixty days are enough for a reference of features, the nine of the hold-out for no other."""
+    """Sixty days are enough for references of features and labels, the hold-out for no test."""
     model = train(Request(make_rows(days=60), small_settings()))
     assert model.drift is not None
     assert model.drift.features is not None
     assert model.drift.quality is None
-    assert model.drift.unmonitored == ("predictions", "labels")[: len(model.drift.unmonitored)]
+    assert model.drift.unmonitored == ()
     loaded = from_bytes(to_bytes(model)).drift
     assert loaded is not None
     assert loaded.unmonitored == model.drift.unmonitored
-    few = train(Request(make_rows(days=12), small_settings()))
-    assert few.drift is None or "predictions" in few.drift.unmonitored
+    few = train(Request(make_rows(days=9), small_settings()))
+    assert few.drift is not None
+    assert few.drift.unmonitored == ("features", "labels")
 
 
 def test_calendar_features_are_not_monitored() -> None:

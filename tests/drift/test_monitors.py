@@ -110,7 +110,7 @@ def test_candles_that_training_skips_are_skipped() -> None:
 
 def test_without_a_reference_nothing_is_monitored() -> None:
     watch = PairDrift(None)
-    watch.update_candle(1, np.empty(0, np.float32), np.array([0.2, 0.3, 0.5]))
+    watch.update_candle(1, np.empty(0, np.float32))
     watch.update_outcome(1, 2)
     assert not any(state.drift for state in watch.states)
     assert watch.feature_names == ()

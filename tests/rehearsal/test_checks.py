@@ -5,6 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from freqai_signals.live.decision_log import LiveRow
+from freqai_signals.rehearsal import outcome
 from freqai_signals.rehearsal.checks import (
     CheckContext,
     flat_memory,
@@ -15,6 +17,7 @@ from freqai_signals.rehearsal.checks import (
     no_missed_exit,
 )
 from freqai_signals.rehearsal.incidents import Incidents
+from freqai_signals.settings import SignalSettings
 
 PAIR = "BTC/USDT"
 START = int(pd.Timestamp("2024-01-01", tz="UTC").timestamp())
@@ -95,6 +98,29 @@ def test_a_signal_is_gone_after_an_outage_that_began_before_anyone_could_act() -
         told = {PAIR: [START + 3600 + 60 * minute]}
         found = no_missed_exit([trade(1, "01:40:00", "03:35:00")], told, SCENE)
         assert found.passed == kept, minute
+
+
+def test_freqtrade_acts_on_no_signal_while_the_clock_is_ahead() -> None:
+    told, noon = {PAIR: [START + 12 * 3600]}, 1000 * (START + 12 * 3600)
+    for ahead, kept in (((noon + 60_000, noon + 1_800_000, 4_370_000),), True), ((), False):
+        scene = replace(SCENE, incidents=Incidents(outages=(OUTAGE,), ahead=ahead))
+        found = no_missed_exit([trade(1, "11:30:00", "13:20:00")], told, scene)
+        assert found.passed == kept
+
+
+def test_the_time_of_an_exit_signal_is_the_markets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bot whose clock is an hour ahead decides at 12:15 and writes 13:15."""
+    frame = pd.DataFrame({"date": [pd.Timestamp(START + 12 * 3600, unit="s", tz="UTC")]})
+    given = pd.DataFrame({"exit_long": [1], "exit_short": [0]})
+    monkeypatch.setattr(outcome, "read_frame", lambda *_: None)
+    monkeypatch.setattr(outcome, "exit_columns", lambda *_: given)
+    noon = START + 12 * 3600
+    row = LiveRow(PAIR, frame["date"][0].isoformat(), noon + 4500.0, 1, 1, {}, (), 0.0, 0, "")
+    hour = ((1000 * noon, 1000 * noon + 1_800_000, 3_600_000),)
+    for ahead, time in ((hour, noon + 900), ((), noon + 4500)):
+        incidents = Incidents(ahead=ahead)
+        found = outcome._exit_signals({PAIR: frame}, [row], SignalSettings(), incidents)
+        assert found == {PAIR: [time], f"{PAIR} short": []}
 
 
 def ledger(*candles: int, kind: str = "live") -> pd.DataFrame:

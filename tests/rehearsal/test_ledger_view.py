@@ -86,14 +86,17 @@ def test_a_refused_model_is_named_and_does_not_speak() -> None:
     assert (rows[0].model, wrong) == (0, [])
 
 
-def test_a_candle_decided_again_with_a_later_model_counts_as_the_ledger_has_it() -> None:
+def test_the_last_decision_of_a_candle_counts_and_the_ledger_holds_one_of_them() -> None:
     """After a config reload within a gap a bot decides the candle before it once more."""
     again = replace(ROW, model=77, written=ROW.written + 6540, values={**VALUES, "confidence": 0.5})
-    assert view(ENTRY).applied([ROW, again], number) == ([ROW], [])
-    # Where no row has the ledger's model, the last one is told.
-    _, wrong = view(ENTRY).applied([again], number)
-    assert {item.column for item in wrong} == {"confidence", "model_version"}
-    # A restart within the candle decides it again with the same model: then the later row counts.
-    changed = replace(ROW, written=ROW.written + 60, values={**VALUES, "proba_buy": 0.1})
-    _, wrong = view(ENTRY).applied([ROW, changed], number)
-    assert [item.column for item in wrong] == ["proba_buy"]
+    assert view(ENTRY).applied([ROW, again], number) == ([again], [])
+    # Or it abstained at first, since another pair's candle was late.
+    first = replace(
+        ROW, trust=3, values={**VALUES, "confidence": 0.0}, signal=-1, reason="untrusted"
+    )
+    entry = {**ENTRY, "confidence": 0.0, "signal": "none", "reason": "untrusted"}
+    assert view(entry).applied([first, ROW], number) == ([ROW], [])
+    # Where the ledger holds none of them, the last one is told.
+    for decided in ([again], [first, again]):
+        _, wrong = view(ENTRY).applied(decided, number)
+        assert {item.column for item in wrong} == {"confidence", "model_version"}
