@@ -219,9 +219,11 @@ def _chosen(arguments: argparse.Namespace) -> list[str]:
 
 
 def _command(arguments: argparse.Namespace) -> str:
-    """What makes the same report again, without the paths of this machine."""
+    """What makes the same report again from the same folder; a ledger's URL may hold a password."""
     words = ["freqai-signals report --html"]
     words += ["--live"] if arguments.live else []
+    words += [f"--userdir {arguments.userdir}"] if arguments.userdir else []
+    words += [f"--config {file}" for file in arguments.config or ()]
     for name in ("identifier", "pair", "tier"):
         value = getattr(arguments, name)
         words += [f"--{name} {value}"] if value else []

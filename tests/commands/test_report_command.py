@@ -237,6 +237,14 @@ def test_json_holds_the_page_in_the_form_of_the_schema(tmp_path: Path, capsys: C
     assert json.loads(capsys.readouterr().out) == ReportJson.model_json_schema()
 
 
+def test_the_page_holds_the_command_that_makes_it_again(tmp_path: Path, capsys: Capture) -> None:
+    assert report(backtest(tmp_path), "--pair", "BTC/USDT", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    (row,) = table(found, "reproduce", "Command")
+    again = f"freqai-signals report --html --userdir {tmp_path} --pair BTC/USDT"
+    assert row["command"] == again
+
+
 # A part of it
 
 

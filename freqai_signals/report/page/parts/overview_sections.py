@@ -290,7 +290,7 @@ def reproduce_section(data: PageData, command: str) -> Section:
     finding = (
         f"{len(different)} of {len(table)} settings differ from their defaults"
         + (f": {listed(different['setting'].tolist(), 6)}." if len(different) else ".")
-        + f" Made by `{command}`."
+        + f" Made by: {command}"
     )
     method = (
         "Settings are those of the run; for a ledger, which does not store them, those of the "
