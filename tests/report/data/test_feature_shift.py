@@ -105,7 +105,7 @@ def test_it_is_what_the_monitor_of_a_bot_computes() -> None:
 def test_the_reference_is_the_stored_model_s_own(tmp_path: Path) -> None:
     reference = trained_with(3, 4, 1.0)
     card = ModelCard("v1", key=f"{0xABC:012x}".ljust(64, "0"))
-    model = SignalModel(card, drift=DriftReference(reference, None, None, None))
+    model = SignalModel(card, drift=DriftReference(reference, None, None))
     ModelStore(tmp_path, key=b"k" * 32).save(model)
     found = trained_on(tmp_path, b"k" * 32)(float(0xABC))
     assert found is not None
