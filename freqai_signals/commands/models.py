@@ -140,15 +140,11 @@ def _show(registry: "Registry", arguments: argparse.Namespace) -> int:
     if model.card.selection:
         facts = [{"": k, "value": v} for k, v in model.card.selection.items()]
         print_table("Feature selection", facts)
-    told = [
+    events = [
         (utc_text(e["at"]), "; ".join(filter(None, (e["action"], e["reason"])))) for e in history
     ]
-    print_entries("History", told)
+    print_entries("History", events)
     return 0
-
-
-def _told(event: Mapping[str, str]) -> str:
-    return "; ".join(part for part in (event["action"], event["reason"]) if part)
 
 
 def _groups(card: "ModelCard") -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The subcommand ``report``: what the last backtest's signals, or live ones, were worth."""
 
 import argparse
+import shlex
 import sys
 import webbrowser
 from dataclasses import dataclass, replace
@@ -222,11 +223,9 @@ def _command(arguments: argparse.Namespace) -> str:
     """What makes the same report again from the same folder; a ledger's URL may hold a password."""
     words = ["freqai-signals report --html"]
     words += ["--live"] if arguments.live else []
-    words += [f"--userdir {arguments.userdir}"] if arguments.userdir else []
-    words += [f"--config {file}" for file in arguments.config or ()]
-    for name in ("identifier", "pair", "tier"):
-        value = getattr(arguments, name)
-        words += [f"--{name} {value}"] if value else []
+    given = [("userdir", arguments.userdir), *(("config", c) for c in arguments.config or ())]
+    given += [(name, getattr(arguments, name)) for name in ("identifier", "pair", "tier")]
+    words += [f"--{name} {shlex.quote(str(value))}" for name, value in given if value]
     return " ".join(words)
 
 

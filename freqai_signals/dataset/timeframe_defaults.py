@@ -48,7 +48,7 @@ def timeframe_defaults(timeframe: str, most_candles: int = MOST_CANDLES) -> Sign
     ``train_period_days``     360; 180 at 1m, 720 at 1h, 1,080 from 4h on, for enough rows
     ``volatility_span_days``  a day, at least 24 candles; less where ``most_candles`` asks for it
     ``season_days``           a week; less where ``most_candles`` asks for it
-    repeats, share, resync    a quarter of the horizon; a day, 24 to 288 candles
+    repeats, resync           a quarter of the horizon; a day, 24 to 288 candles
     ========================  =====================================================================
 
     Parameters

@@ -167,10 +167,10 @@ def what_follows(level: Level, settings: DriftSettings) -> str:
     """
     action = action_of(Health(level), settings)
     step = f"signals need a rank {100 * action.confidence_step:g} higher"
-    said = [step] if action.confidence_step and not action.block_entries else []
-    said += ["no entries, exits go on"] if action.block_entries else []
-    said += ["trained before the schedule"] if action.retrain else []
-    return "; ".join(said) or "nothing"
+    steps = [step] if action.confidence_step and not action.block_entries else []
+    steps += ["no entries, exits go on"] if action.block_entries else []
+    steps += ["trained before the schedule"] if action.retrain else []
+    return "; ".join(steps) or "nothing"
 
 
 def _wanted(evidence: Evidence, settings: DriftSettings) -> tuple[Level, tuple[str, ...]]:

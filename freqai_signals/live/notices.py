@@ -165,7 +165,8 @@ class Notices:
         Apart from :meth:`due`: what fails here must take no alert with it.
         """
         today = now // _DAY
-        if not self._settings.alerts.daily_summary or today == self._summary_day:
+        alerts = self._settings.alerts
+        if not (alerts.enabled and alerts.daily_summary) or today == self._summary_day:
             return []
         # Where it fails, trying at every loop would keep the ledger from the pairs.
         if 0 <= now - self._summary_tried < _HOUR:

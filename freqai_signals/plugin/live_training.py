@@ -91,12 +91,12 @@ class LiveTraining(IFreqaiModel):
     ) -> None:
         """Predict the newest candle also where FreqAI only fills its table of predictions."""
         only_fills = pair not in self.dd.model_return_values
-        # What FreqAI was told is 0 for a pair that is due; its model is no older for that.
+        # What FreqAI got is 0 for a pair that is due; its model is no older for that.
         trained = self._trained(pair)
         super().build_strategy_return_arrays(dataframe, dk, pair, trained)
         if only_fills:
             super().build_strategy_return_arrays(dataframe, dk, pair, trained)
-        # Predictions must survive a kill: repeats and shares of signals are counted on it.
+        # Predictions must survive a kill: repeats of signals are counted on it.
         self.dd.store_predictions(pair, self.strategy.dp.current_whitelist())
 
     def extract_data_and_train_model(

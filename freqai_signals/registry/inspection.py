@@ -85,19 +85,6 @@ def export(registry: Registry, name: str, version: str, folder: Path) -> Path:
     return target
 
 
-def read_export(folder: Path) -> SignalModel:
-    """Load what :func:`export` wrote; it predicts bit-identically.
-
-    It may come from elsewhere, so it is tried out in another process first.
-
-    Raises
-    ------
-    ArtefactError
-        If a file is missing, differs from its checksum, or does harm.
-    """
-    return foreign.checked(_archived(folder), str(folder))
-
-
 def verify_path(path: Path) -> list[dict[str, str]]:
     """The same of a model file, or of the folder of an export, wherever it comes from."""
     try:

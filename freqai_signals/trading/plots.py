@@ -1,6 +1,5 @@
 """Columns and sub-plots for charts: percentages with few digits, empty where nothing is known."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -125,12 +124,6 @@ def with_plots(frame: pd.DataFrame, settings: DecisionSettings) -> pd.DataFrame:
         columns["Live skill"] = (100 * frame["live_skill"]).round(1)
         columns["Level"] = frame["drift_level"]
     return frame.assign(**columns)
-
-
-def plotted_columns(names: Sequence[str] = ()) -> set[str]:
-    """Columns that the sub-plots of these names draw, by default all."""
-    known = SUBPLOTS | LIVE_SUBPLOTS
-    return {column for name in names or known for column in known[name]}
 
 
 def _decision_columns(frame: pd.DataFrame) -> dict[str, "pd.Series[Any]"]:

@@ -6,7 +6,7 @@ import pytest
 
 from freqai_signals.schema import REASON_CODES, Reason
 from freqai_signals.settings import DecisionSettings
-from freqai_signals.trading.plots import plot_config, plotted_columns, with_plots
+from freqai_signals.trading.plots import LIVE_SUBPLOTS, SUBPLOTS, plot_config, with_plots
 
 
 @pytest.fixture
@@ -63,9 +63,10 @@ def test_live_skill_that_is_unknown_is_empty(frame: pd.DataFrame) -> None:
 
 
 def test_every_column_of_every_sub_plot_is_made(frame: pd.DataFrame) -> None:
-    assert plotted_columns() <= set(with_plots(frame, DecisionSettings()))
+    drawn = {name for plot in (SUBPLOTS | LIVE_SUBPLOTS).values() for name in plot}
+    assert drawn <= set(with_plots(frame, DecisionSettings()))
     # FreqAI would take a name with a percent sign for a feature, one with an ampersand for a label.
-    assert not [name for name in plotted_columns() if "%" in name or "&" in name]
+    assert not [name for name in drawn if "%" in name or "&" in name]
 
 
 def test_a_backtest_has_no_sub_plot_that_could_only_be_empty() -> None:

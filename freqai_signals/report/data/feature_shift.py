@@ -42,7 +42,7 @@ def feature_shift(
     Returns
     -------
     pandas.DataFrame
-        ``date`` (day), ``feature``, ``model_id``, ``shift``: the population stability index between
+        ``date`` (day), ``feature``, ``shift``: the population stability index between
         the three days up to the day's end and the training rows of the model of that day's last
         prediction, divided by what 5 % of the three-day stretches of that training window exceed.
         NaN where those days have holes. Nothing after the day is known to it.
@@ -68,9 +68,8 @@ def feature_shift(
         shift = _windows_against(reference, counts)[days.get_indexer(served.index)]
         wide = pd.DataFrame(shift, served.index.rename("date"), list(reference.names))
         found.append(wide.melt(ignore_index=False, var_name="feature", value_name="shift"))
-        found[-1].insert(1, MODEL_ID_COLUMN, model_id)
     if not found:
-        return pd.DataFrame({"date": day[:0], "feature": [], MODEL_ID_COLUMN: [], "shift": []})
+        return pd.DataFrame({"date": day[:0], "feature": [], "shift": []})
     return pd.concat(found).sort_values(["date", "feature"]).reset_index()
 
 

@@ -1,4 +1,4 @@
-"""Intervals of ratios by resampling whole days: rows of one day are not independent."""
+"""Intervals of ratios by resampling blocks of days: rows of one day are not independent."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -53,7 +53,6 @@ class DayBlocks:
     def __init__(self, dates: "pd.Series[pd.Timestamp] | pd.DatetimeIndex", block_days: int = 1):
         stamps = pd.DatetimeIndex(dates).as_unit("s").asi8
         found, self.place = np.unique(stamps // (86_400 * block_days), return_inverse=True)
-        self.block_days = block_days
         self.count = len(found)
         # How often each block is in each resample: a resampled sum is then one matrix product.
         draws = np.random.default_rng(_SEED).multinomial(

@@ -96,10 +96,12 @@ def test_a_span_that_hyperopt_searched_is_marked_and_every_trial_counts(tmp_path
     facts = dict(section.tables["Facts"].to_numpy().tolist())
     assert facts["looks at this span"] == "51: 1 backtest, 1 hyperopt with 50 trials"
     assert "Hyperopt has searched it" in section.finding
-    edge = verdict_section(data).tables["Verdict"].set_index("question")
-    for question in ("Is there an edge after fees?", "How sure?"):
+    verdict = verdict_section(data)
+    edge = verdict.tables["Verdict"].set_index("question")
+    for question in ("Is there an edge after fees?", "How sure?", "Days needed to know?"):
         assert edge.loc[question, "state"] == "unknown"
-        assert "hyperopt has searched this span" in edge.loc[question, "detail"]
+        assert "hyperopt has searched this span" in edge.loc[question, "answer"]
+    assert verdict.finding.endswith("Not known, as hyperopt has searched this span.")
     elsewhere = looks_at(read_looks(tmp_path), 0, JANUARY - 90 * 86_400)
     assert elsewhere.total == 0
 

@@ -103,8 +103,9 @@ def drift_section(data: PageData) -> Section:
         "The three days up to each day's end against the training window of the model that served "
         "that day: population stability index over the bins that the model keeps of its training "
         "rows, divided by what 5 % of that window's own three-day stretches exceed, mean over "
-        "pairs. So 1 of one feature and pair is seldom; a running bot's monitor computes the "
-        "same. Nothing later is known to it; empty are days with holes, and features that the "
+        "pairs. So 1 of one feature and pair is seldom. A running bot's monitor computes the same "
+        "once a model has served three days, of trusted candles. Nothing later is known to it; "
+        "empty are days with holes, and features that the "
         "model of the day does not watch. Shown are "
         f"the {_MOST_FEATURES} features whose shift went highest."
     )
@@ -145,7 +146,7 @@ def drift_section(data: PageData) -> Section:
 
 def _live_drift(data: PageData, key: str, title: str) -> Section:
     method = (
-        "The running bot compares features, predictions, outcomes and losses with each model's own "
+        "The running bot compares features, outcomes and losses with each model's own "
         "training rows and records when a detector's level changes; shown is how often, by day. "
         "The ledger holds no features, so their shift by day is on the page of a backtest alone."
     )

@@ -91,9 +91,8 @@ def verdict_section(data: PageData) -> Section:
     """Section 1: five questions, each with a plain answer."""
     edge = _edge_cards(edge_of(data))
     if data.frames.facts.get("hyperopts"):
-        for card in edge[:2]:
-            detail = f"{card['detail']}; no evidence, as hyperopt has searched this span"
-            card |= {"state": UNKNOWN, "detail": detail}
+        unknown = "Not known, as hyperopt has searched this span"
+        edge = [c | {"state": UNKNOWN, "answer": unknown} for c in edge]
     cards = [_calibrated(data), _informed(data), *edge]
     finding = " ".join(f"{card['answer']}." for card in cards[:3])
     method = (

@@ -6,7 +6,6 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from freqai_signals.report.page.day_blocks import DayBlocks
 from freqai_signals.report.page.page_data import PageData, as_basis_points, as_percent, counted
 from freqai_signals.report.page.parts.page_section import Section, absent
 from freqai_signals.report.sharpe import (
@@ -39,8 +38,8 @@ def trade_section(data: PageData) -> Section:
         "freqtrade's closed trades after fees, counted on the day of their close; the "
         "wallet starts "
         "at freqtrade's starting balance. Buy and hold is the mean of all pairs, without fees. "
-        "Lively: P(move) at entry above the median of all scored rows. Errors come from resampling "
-        "whole days. A backtest fills at the candle's price: slippage is not in it."
+        "Lively: P(move) at entry above the median of all scored rows. "
+        f"{data.blocks_text} A backtest fills at the candle's price: slippage is not in it."
     )
     trades = data.frames.trades
     if not len(trades):
@@ -233,8 +232,8 @@ def threshold_returns(data: PageData) -> pd.DataFrame | None:
     divided by that threshold's rows.
     """
     acted = (data.rows["predicted"] != SignalClass.HOLD).to_numpy()
-    daily = DayBlocks(data.rows["date"])
-    if daily.count < 2 * _BLOCKS or not acted.any():
+    day = data.rows["date"].dt.floor("D")
+    if day.nunique() < 2 * _BLOCKS or not acted.any():
         return None
     net = data.rows["net_return"].to_numpy(np.float64)
     confidence = data.rows["confidence"].to_numpy(np.float64)
@@ -242,7 +241,9 @@ def threshold_returns(data: PageData) -> pd.DataFrame | None:
     for limit in _LIMITS:
         mine = acted & (confidence >= limit)
         if mine.any():
-            found[limit] = daily.sums(np.where(mine, net, 0.0))[:, 0] / mine.sum()
+            found[limit] = (
+                pd.Series(np.where(mine, net, 0.0)).groupby(day.to_numpy()).sum() / mine.sum()
+            )
     table = pd.DataFrame(found)
     return table if len(table.columns) > 1 and (table.std() > 0).all() else None
 
