@@ -26,7 +26,7 @@ from freqai_signals.rehearsal.checks import (
 )
 from freqai_signals.rehearsal.incidents import Incidents
 from freqai_signals.rehearsal.ledger_view import LedgerView
-from freqai_signals.rehearsal.parity import History, Parity, compare
+from freqai_signals.rehearsal.parity import ABSTAINING, History, Parity, compare
 from freqai_signals.rehearsal.run_record import RunRecord, tuned_settings
 from freqai_signals.rehearsal.scenario import load_candles
 from freqai_signals.schema import LABEL_COLUMN, OUTCOME_COLUMN, REALISED_RETURN_COLUMN
@@ -197,11 +197,13 @@ def _exit_signals(
     incidents: Incidents,
 ) -> dict[str, list[int]]:
     """Times at which the bot decided a candle with an exit signal; see ``no_missed_exit``."""
-    # Rows bear the time of the bot's clock.
-    written = {
-        (row.pair, row.date): row.written - incidents.lead(1000 * row.written) / 1000
-        for row in rows
-    }
+    written: dict[tuple[str, str], float] = {}
+    for row in rows:
+        if row.trust not in ABSTAINING:
+            # Of a candle decided twice the first decision could be acted on first. Rows bear the
+            # time of the bot's clock.
+            true = row.written - incidents.lead(1000 * row.written) / 1000
+            written.setdefault((row.pair, row.date), true)
     signals: dict[str, list[int]] = {}
     for pair, frame in frames.items():
         read = read_frame(frame, settings.candle_seconds)

@@ -119,7 +119,10 @@ def test_the_time_of_an_exit_signal_is_the_markets(monkeypatch: pytest.MonkeyPat
     hour = ((1000 * noon, 1000 * noon + 1_800_000, 3_600_000),)
     for ahead, time in ((hour, noon + 900), ((), noon + 4500)):
         incidents = Incidents(ahead=ahead)
-        found = outcome._exit_signals({PAIR: frame}, [row], SignalSettings(), incidents)
+        waited = replace(row, written=row.written - 60, trust=3)
+        again = replace(row, written=row.written + 6540)
+        rows = [waited, row, again]
+        found = outcome._exit_signals({PAIR: frame}, rows, SignalSettings(), incidents)
         assert found == {PAIR: [time], f"{PAIR} short": []}
 
 

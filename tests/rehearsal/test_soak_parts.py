@@ -449,6 +449,14 @@ def test_a_bot_that_ended_by_itself_fails_whatever_its_exit_status(status: int) 
     assert str(check) == f"FAILED: never ended by itself (1 times, exit status {status})"
 
 
+@pytest.mark.parametrize(("status", "kept"), [(0, True), (130, True), (1, False), (137, False)])
+def test_a_bot_that_hangs_or_fails_when_asked_to_end_is_told(status: int, kept: bool) -> None:
+    made = record(item(Kind.RESTART))
+    notes = tuple(replace(note, answer=f"exit status {status}") for note in made.notes)
+    assert notes
+    assert never_ended(replace(made, notes=notes)).passed == kept
+
+
 @pytest.mark.parametrize("passed", [True, False])
 def test_the_last_lines_name_what_was_not_judged_and_repeat_a_failure(
     tmp_path: Path,

@@ -214,10 +214,11 @@ def aftermaths(
 
 
 def never_ended(record: SoakRecord) -> Check:
-    """Whether the bot ended only when it was asked to, or killed."""
-    statuses = ", ".join(str(status) for _, status in record.crashes)
-    detail = f"{len(record.crashes)} times{f', exit status {statuses}' if statuses else ''}"
-    return Check("never ended by itself", not record.crashes, detail)
+    """Whether the bot ended only when it was asked to, or killed, and well when it was asked."""
+    found = [f"exit status {status}" for _, status in record.crashes]
+    asked = [note.answer for note in record.notes if note.answer.startswith("exit status")]
+    found += [f"{one} when asked" for one in asked if one.split()[-1] not in ("0", "130")]
+    return Check("never ended by itself", not found, ", ".join([f"{len(found)} times", *found]))
 
 
 def no_dead_thread(
@@ -241,13 +242,12 @@ def no_dead_thread(
     """
     wrong = [f"{name} ended by an error" for name in _THREAD_ERROR.findall(log)]
     judged_ones = [item for item in followed if _is_judged(record, item, allowed)]
-    for item in judged_ones:
-        for name in item.overdue(allowed):
-            wrong.append(
-                f"not {name} within {allowed / 60_000:.0f} min of {item.item.number} "
-                f"{item.item.kind}"
-            )
-    slowest = max((item.trusted for item in judged_ones), default=0.0)
+    wrong += [
+        f"not {name} within {allowed / 60_000:.0f} min of {item.item.number} {item.item.kind}"
+        for item in judged_ones
+        for name in item.overdue(allowed)
+    ]
+    slowest = max((max(i.decided, i.trusted, i.recorded) for i in judged_ones), default=0.0)
     detail = f"decided, trusted and recorded again at most {slowest:.0f} min after each injection"
     if wrong:
         detail = f"{len(wrong)} problems: {'; '.join(wrong[:3])}"
@@ -265,8 +265,8 @@ def ledger_stands(folder: Path, settings: SignalSettings) -> Check:
             found = verify(ledger)
         rows += found.rows
         problems += [f"{one['bot']} {one['number']}: {one['problem']}" for one in found.problems]
-    detail = f"{rows} rows in {len(urls)} ledgers"
-    return Check("chain of the ledger", not problems, "; ".join([detail, *problems[:3]]))
+    text = "; ".join([f"{rows} rows in {len(urls)} ledgers", *problems[:3]])
+    return Check("chain of the ledger", not problems, text, judged=rows > 0)
 
 
 def _recorded(folder: Path, settings: SignalSettings) -> list[int]:

@@ -56,6 +56,8 @@ def soak(request: Soak, notify: Callable[[str], None]) -> SoakOutcome:
     stage = Stage.of(wanted, notify, {"api_server": api.config(), "force_entry_enable": True})
     candle_ms = 1000 * stage.settings.candle_seconds
     plan = draw_plan(stage.pairs, stage.span, candle_ms, wanted.speed, request.seed, request.only)
+    if not plan:
+        raise ValueError("too short: nothing would be injected and judged; give more --hours")
     incidents = candle_incidents(plan, candle_ms)
     notify(f"{len(plan)} injections of seed {request.seed}")
     user_data = wanted.folder / "user_data"

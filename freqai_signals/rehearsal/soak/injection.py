@@ -141,11 +141,11 @@ class Injector:
             self.away[-1] = (self.away[-1][0], self.bot.clock())
             self._run_at(self._usual_speed)
 
-    def leave(self, since: int | None = None) -> None:
-        """The bot is away from now on, or since then, until it decides again."""
+    def leave(self) -> None:
+        """The bot is away from now on, until it decides again."""
         self._record_size = file_size(self.bot.record.path)
         if not self.is_away:
-            now = self.bot.clock() if since is None else since
+            now = self.bot.clock()
             # What was decided in the last moment may not have been acted on.
             self.away.append((now - self.candle_ms, now))
         self.is_away = True
