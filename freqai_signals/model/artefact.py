@@ -204,7 +204,7 @@ def _build(members: Mapping[str, bytes]) -> SignalModel:
     holdout = Holdout(**{name: arrays[f"holdout_{name}"] for name in _HOLDOUT})
     drift = training_reference.from_arrays(arrays)
     trades = TradeHistory(*(arrays[f"trades_{item.name}"] for item in fields(TradeHistory)))
-    until = description["trained_until"]
+    until = int(description["trained_until"])
     return SignalModel(card, names, history, fit, until, holdout, drift, trades)
 
 
@@ -212,7 +212,7 @@ def _build_fit(
     description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], members: Mapping[str, bytes]
 ) -> Fit:
     method, values = description["calibration"]
-    usual, limit = description["places"]
+    usual, limit = map(float, description["places"])
     return Fit(
         heads=_build_heads(description["heads"], members),
         calibrator=Calibrator(method, tuple(tuple(row) for row in values)),
@@ -220,5 +220,5 @@ def _build_fit(
         novelty=NoveltyReference(arrays["centre"], arrays["half_width"], usual, limit),
         prior=arrays["prior"],
         value=TradeValue(*description["value"]),
-        spreads=description["spreads"],
+        spreads={str(pair): float(value) for pair, value in description["spreads"].items()},
     )

@@ -144,9 +144,11 @@ member = st.sampled_from(sorted(members_of(SMALL_FILE)))
 def refused_or_built(data: bytes) -> None:
     message = "BTC.model"
     try:
-        artefact.from_bytes(data, "BTC.model")
+        built = artefact.from_bytes(data, "BTC.model")
     except ArtefactError as error:
         message = str(error)
+    else:
+        assert artefact.to_bytes(built), "what was taken in can be written again"
     assert "BTC.model" in message
 
 
@@ -162,6 +164,8 @@ def test_a_file_with_other_bytes_in_it_is_refused_by_name(
 
 @given(name=st.sampled_from(["card.json", "model.json"]), key=st.integers(0, 60), value=odd_values)
 @example(name="model.json", key=0, value=[[["multiclass", 10**12]]])
+@example(name="model.json", key=4, value=None)
+@example(name="model.json", key=4, value=[[]])
 def test_a_description_with_an_odd_value_is_refused_or_built(
     name: str, key: int, value: Any
 ) -> None:
