@@ -410,6 +410,11 @@ def _read_only(registry: Registry, repo: Path) -> None:
     try:
         said = _output(
             "from tests.registry.test_registry import *\n"
+            # Imports all that is needed: whom root becomes may not be allowed to read the checkout.
+            "with tempfile.TemporaryDirectory() as folder:\n"
+            "    other = Registry(Path(folder) / 'registry')\n"
+            "    other.register(NAME, version(1), serve=True)\n"
+            "    other.load(NAME), other.unpin(NAME)\n"
             "if os.getuid() == 0:\n"
             "    os.setgid(65534); os.setuid(65534)\n"
             "registry = Registry(Path(sys.argv[1]))\n"
