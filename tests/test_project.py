@@ -162,6 +162,8 @@ def test_documented_commands_exist(repo: Path, document: str) -> None:
 
 _FILES_OF_RUNS = (
     "user_data/", "dist/", "benchmarks/results", "models/", "freqaimodels/", "hyperopts/",
+    "signals/installed.json", "signals/registry", "signals/models", "signals/reports",
+    "signals/ledger.sqlite", "signals/features", "signals/mapped", "signals/looks",
     "sandbox/requests.log", "../shared/", "strategies/LightGBMSignalStrategy.json",
 )  # fmt: skip
 """What commands write; everything else that a document names must be there."""
@@ -183,10 +185,7 @@ def test_paths_in_documents_exist(repo: Path, document: str) -> None:
     for file in documents:
         for name in named_paths(file):
             places = (file.parent, repo, repo / "freqai_signals", repo / "freqai_signals/plugin")
-            # The room of that name holds modules, the folder in user_data everything else.
-            is_data = name.startswith("signals/") and not name.endswith(".py")
             is_made = name.startswith(_FILES_OF_RUNS) or re.fullmatch(r"[A-Z]+/[A-Z]+", name)
-            is_made = is_made or is_data
             patterns = (name, f"{name}.py") if not name.endswith("/") else (name,)
             found = [found for place in places for text in patterns for found in place.glob(text)]
             if not is_made and not found:

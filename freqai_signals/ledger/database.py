@@ -1,5 +1,7 @@
 """Open a ledger: connection settings, creation, migration from older versions."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +17,9 @@ from freqai_signals.ledger.sql_tables import METADATA, SCHEMA, VERSION
 from freqai_signals.settings import LedgerSettings
 
 _LOCK_NUMBER: Final = 7_236_411
-_SQLITE_PRAGMAS: Final = ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL")
+_LOCK_SECONDS: Final = 5.0
+_LOCK_PAUSE: Final = 0.01
+_SQLITE_PRAGMAS: Final = (f"busy_timeout = {_LOCK_SECONDS * 1000:.0f}", "synchronous = FULL")
 
 
 class LedgerError(ValueError):
@@ -162,6 +166,25 @@ def _set_up_sqlite(connection: Any, record: Any) -> None:
     _leave_transactions_to_us(connection, record)
     for pragma in _SQLITE_PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
+    _write_ahead(connection)
+
+
+def _write_ahead(connection: Any) -> None:
+    """Switch the file to WAL, which it then keeps.
+
+    SQLite's own timeout does not hold for this: of two connections that open a new file at once,
+    as a bot's reader and writer do, one was told at once that the database is locked.
+    """
+    until = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= until:
+                raise
+            time.sleep(_LOCK_PAUSE)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -53,6 +54,23 @@ def ledger(url: str) -> Iterator[Ledger]:
     opened = Ledger(url)
     yield opened
     opened.close()
+
+
+def test_a_new_file_is_opened_though_another_connection_is_creating_its_tables(
+    tmp_path: Path,
+) -> None:
+    """SQLite refuses the switch to WAL at once then, whatever its timeout."""
+    options: dict[str, Any] = {"isolation_level": None, "check_same_thread": False}
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite", **options)) as other:
+        other.execute("CREATE TABLE anything (a)")
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("SELECT * FROM anything").fetchall()
+        soon = threading.Timer(0.2, other.execute, ["COMMIT"])
+        soon.start()
+        Ledger(sqlite_url(tmp_path)).close()
+        soon.join()
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as again:
+        assert again.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 # Rows

@@ -96,6 +96,8 @@ class Bot:
         """Messages at the close of a candle, without the bot's name and the time."""
         texts = self.operation.alerts((number + 1) * HOUR + 5, [PAIR])
         assert all(text.startswith(f"{BOT} at ") for text in texts)
+        if self.settles:
+            self.settle()
         return [text.partition(" UTC: ")[2] for text in texts]
 
     def ledger(self) -> Ledger:
