@@ -219,7 +219,6 @@ def test_unknown_key_is_refused(signals: dict[str, Any], path: str) -> None:
         ({"labels": {"k": float("nan")}}, "freqai.signals.labels.k"),
         ({"labels": {"k": float("inf")}}, "freqai.signals.labels.k"),
         ({"labels": {"kind": "lucky"}}, "freqai.signals.labels.kind"),
-        ({"labels": {"both_touched": "buy"}}, "freqai.signals.labels.both_touched"),
         ({"labels": None}, "freqai.signals.labels"),
         ({"labels": []}, "freqai.signals.labels"),
         ({"features": {"groups": []}}, "freqai.signals.features.groups"),
@@ -509,7 +508,12 @@ def test_a_horizon_that_leaves_a_window_few_rows_is_refused(pool: str, lines: in
 
 OLD_DEFAULTS = {
     "ensemble": {"snapshots": 0, "decay": 0.5, "linear_weight": 0.0},
-    "labels": {"ensemble_kinds": [], "ensemble_horizons_candles": []},
+    "labels": {
+        "ensemble_kinds": [],
+        "ensemble_horizons_candles": [],
+        "both_touched": "hold",
+    },
+    "drift": {"confidence_step": 0.02},
     "decision": {
         "score_share": None,
         "score_window_days": 60,
@@ -524,7 +528,12 @@ OLD_DEFAULTS = {
 }
 SWITCHED_ON = {
     "ensemble": {"snapshots": 2, "decay": 0.9, "linear_weight": 0.2},
-    "labels": {"ensemble_kinds": ["fixed"], "ensemble_horizons_candles": [4]},
+    "labels": {
+        "ensemble_kinds": ["fixed"],
+        "ensemble_horizons_candles": [4],
+        "both_touched": "lower_first",
+    },
+    "drift": {"confidence_step": 0.1},
     "decision": {
         "score_share": 0.03,
         "score_window_days": 30,

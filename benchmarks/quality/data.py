@@ -115,5 +115,5 @@ def posterior(
     else:
         width = barrier_width(close, rule)[rows]
     if labels.kind == "triple_barrier":
-        return barrier_posterior(state, width, rule.horizon, labels.both_touched)
+        return barrier_posterior(state, width, rule.horizon)
     return horizon_posterior(state, width, rule.horizon)

@@ -23,7 +23,6 @@ from freqai_signals.terminal import print_json, table_console
 if TYPE_CHECKING:
     from freqai_signals.report.data.backtest_record import Run
     from freqai_signals.report.data.frames import SignalFrames
-    from freqai_signals.report.model_usage import RunModels
     from freqai_signals.report.page.parts.page_section import Section
     from freqai_signals.sandbox.posterior.skill_share import SkillShare
     from freqai_signals.settings import SignalSettings
@@ -78,9 +77,6 @@ def add_report(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--schema", action="store_true", help="print the JSON's schema, no report")
     parser.add_argument(
-        "--signals", type=Path, metavar="FILE", help="also write the signals, a JSON line each"
-    )
-    parser.add_argument(
         "--since", type=float, default=0.0, metavar="SECONDS",
         help="refuse a backtest older than this Unix time",
     )  # fmt: skip
@@ -121,7 +117,6 @@ def _check(arguments: argparse.Namespace) -> None:
     """Refuse options that would do nothing."""
     if arguments.live:
         idle = {"--identifier": arguments.identifier, "--since": arguments.since}
-        idle["--signals"] = arguments.signals
     else:
         idle = {"--ledger": arguments.ledger}
     given = [name for name, value in idle.items() if value]
@@ -148,8 +143,6 @@ def _backtest(arguments: argparse.Namespace, where: Locations) -> _Report:
         )
     run = select(run, arguments.pair, arguments.tier)
     models = RunModels(where.userdir / "signals" / "models")
-    if arguments.signals is not None:
-        _write_signals(arguments.signals, run, models)
     with_shap = bool(arguments.html or arguments.open or arguments.json)
     frames = run_frames(run, where.userdir, folder, models, with_shap=with_shap)
     frames = select_trades(frames, arguments.tier)
@@ -253,15 +246,6 @@ def _print(found: _Report, console: Any) -> None:
     print_report(found.sections[1:-1], found.title, console, verdict)
     if found.folder:
         console.print(f"Rows behind this report: {found.folder}", markup=False, soft_wrap=True)
-
-
-def _write_signals(path: Path, run: "Run", models: "RunModels") -> None:
-    from freqai_signals.report.signal_export import signal_records, write_signals
-
-    if not path.resolve().parent.is_dir():
-        raise ValueError(f"--signals {path}: there is no folder {path.parent}; create it first")
-    count = write_signals(path, signal_records(run, models))
-    sys.stderr.write(f"{count} signals written to {path}\n")
 
 
 def _market_notes(run: "Run", share: "SkillShare | None") -> list[str]:

@@ -50,9 +50,8 @@ def make_labels(candles: pd.DataFrame, rule: LabelRule) -> pd.DataFrame:
     candles
         freqtrade's frame without gaps, oldest first: ``high low close volume`` are read.
     rule
-        Kind, horizon and widths. ``both_touched`` covers a candle that reaches both barriers, in
-        unknown order: ``hold`` ends the event at that candle's close; ``lower_first`` assumes the
-        worse, a sell.
+        Kind, horizon and widths. A candle that reaches both barriers, in unknown order, ends the
+        event at its close, as a hold.
 
     Returns
     -------
@@ -153,7 +152,7 @@ class _Events:
 
 def _events(prices: _Prices, width: Array, settings: LabelSettings, horizon: int) -> _Events:
     if settings.kind == "triple_barrier":
-        return _triple_barrier_events(prices, width, horizon, settings.both_touched == "hold")
+        return _triple_barrier_events(prices, width, horizon)
     return _horizon_events(prices, width, horizon)
 
 
@@ -164,9 +163,7 @@ def _horizon_events(prices: _Prices, width: Array, horizon: int) -> _Events:
     return _Events(label, end, realised, _is_known(prices, width, end, realised))
 
 
-def _triple_barrier_events(
-    prices: _Prices, width: Array, horizon: int, both_is_hold: bool
-) -> _Events:
+def _triple_barrier_events(prices: _Prices, width: Array, horizon: int) -> _Events:
     close = prices.close[: len(width)]
     upper, lower = close * (1 + width), close * (1 - width)
     untouched = candles_before_touch(prices.high, prices.low, upper, lower, horizon)
@@ -174,8 +171,7 @@ def _triple_barrier_events(
     end = np.arange(len(width)) + np.minimum(untouched + 1, horizon)
     at_upper = prices.high[end] >= upper
     at_lower = prices.low[end] <= lower
-    buy = at_upper & ~at_lower
-    sell = at_lower & ~at_upper if both_is_hold else at_lower
+    buy, sell = at_upper & ~at_lower, at_lower & ~at_upper
     realised = np.where(buy, width, np.where(sell, -width, _return_at(prices.close, end)))
     return _Events(_classes(buy, sell), end, realised, _is_known(prices, width, end, realised))
 

@@ -95,8 +95,6 @@ class Action:
     ----------
     retrain
         Ask FreqAI to train before its schedule.
-    confidence_step
-        Added to the confidence that a signal needs, a probability.
     block_entries
         No entry, whatever the signal; exits continue.
     reject_reason
@@ -104,7 +102,6 @@ class Action:
     """
 
     retrain: bool
-    confidence_step: float
     block_entries: bool
     reject_reason: str
 
@@ -151,7 +148,6 @@ def action_of(health: Health, settings: DriftSettings) -> Action:
     blocks = health.level >= _from(settings.block_entries_from)
     return Action(
         retrain=health.level >= _from(settings.retrain_from),
-        confidence_step=settings.confidence_step if health.level >= Level.WARNING else 0.0,
         block_entries=blocks,
         reject_reason=str(health.level) if blocks else "",
     )
@@ -166,9 +162,7 @@ def what_follows(level: Level, settings: DriftSettings) -> str:
     'no entries, exits go on; trained before the schedule'
     """
     action = action_of(Health(level), settings)
-    step = f"signals need a rank {100 * action.confidence_step:g} higher"
-    steps = [step] if action.confidence_step and not action.block_entries else []
-    steps += ["no entries, exits go on"] if action.block_entries else []
+    steps = ["no entries, exits go on"] if action.block_entries else []
     steps += ["trained before the schedule"] if action.retrain else []
     return "; ".join(steps) or "nothing"
 

@@ -135,9 +135,9 @@ class LiveOperation:
 
     def limit(
         self, pair: str, frame: pd.DataFrame, decided: pd.DataFrame, kept: pd.DataFrame,
-        cost: float, lowest: float,
-    ) -> tuple[pd.DataFrame, float]:  # fmt: skip
-        """Decisions that the pair's level allows, and the confidence that a signal needs now.
+        cost: float,
+    ) -> pd.DataFrame:  # fmt: skip
+        """Decisions that the pair's level allows.
 
         Parameters
         ----------
@@ -151,13 +151,11 @@ class LiveOperation:
             FreqAI's longer history of the pair, used where it reaches as far as ``frame``.
         cost
             Round-trip cost, a fraction.
-        lowest
-            Confidence that a buy or sell needs by the settings as they are now, tuned or not.
         """
         self.log_decision(pair, frame, decided, cost)
         reaches = len(kept) and kept["date"].iloc[-1] >= frame["date"].iloc[-1]
         limits = self.judge(pair, kept if reaches else frame, cost)
-        return apply_health_limits(decided, frame, limits, lowest), limits.confidence(lowest)
+        return apply_health_limits(decided, frame, limits)
 
     def record(
         self, pair: str, frame: pd.DataFrame, cost: float, send: Callable[[str], Any]
@@ -214,7 +212,7 @@ class LiveOperation:
         watches = self._watches(traded)
         self._safely(lambda: self.notices.beat(seconds, watches, traded, schedule or {}), None)
         none: list[str] = []
-        texts = self._safely(lambda: self._alerts_due(seconds, traded, ahead or Ahead()), none)
+        texts = self._safely(lambda: self._due(seconds, watches, traded, ahead or Ahead()), none)
         return texts + self._safely(lambda: self.notices.summary(seconds, watches), none)
 
     def close(self) -> None:
@@ -282,11 +280,13 @@ class LiveOperation:
             self._pairs[pair] = made
         return self._pairs[pair]
 
-    def _alerts_due(self, now: int, pairs: tuple[str, ...], ahead: Ahead) -> list[str]:
+    def _due(
+        self, now: int, watches: dict[str, LiveWatch], pairs: tuple[str, ...], ahead: Ahead
+    ) -> list[str]:
         candle = now // self._settings.candle_seconds - 1
-        for pair, watch in self._watches(pairs).items():
+        for pair, watch in watches.items():
             self._judge_silence(pair, watch, candle)
-        return self.notices.due(now, self._watches(pairs), pairs, ahead)
+        return self.notices.due(now, watches, pairs, ahead)
 
     def _watches(self, pairs: tuple[str, ...]) -> dict[str, LiveWatch]:
         return {pair: self._pairs[pair].watch for pair in pairs if pair in self._pairs}

@@ -168,7 +168,7 @@ class PairOperation:
         action = action_of(health, settings.drift)
         since = max(health.since, 0) * settings.candle_seconds
         blocked = action.reject_reason if action.block_entries else ""
-        return HealthLimits(action.confidence_step, blocked, since)
+        return HealthLimits(blocked, since)
 
     def record(self, frame: pd.DataFrame, cost: float) -> bool:
         """Write a candle to the ledger; whether its signal has not been sent yet."""

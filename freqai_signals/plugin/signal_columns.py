@@ -246,8 +246,7 @@ class SignalColumns(IStrategy):
         if self._is_live:
             operation, cost = self.freqai.operation, self.round_trip_cost(pair)
             kept = self.training_candles(pair)
-            # Own rules ask for no confidence: nothing but a block takes an entry away.
-            allowed, _ = operation.limit(pair, frame, decided, kept, cost, lowest=-1.0)
+            allowed = operation.limit(pair, frame, decided, kept, cost)
             frame, decided = without_blocked(frame, allowed), allowed
         return frame.assign(**decided)
 

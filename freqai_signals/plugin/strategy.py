@@ -100,15 +100,14 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
             self._reader.for_entries(dataframe),
         )
         decided = decide(dataframe, settings.decision, context, read)
-        lowest = settings.decision.lowest_confidence
         if self._is_live:
             cost, kept = self.round_trip_cost(pair), self.training_candles(pair)
             operation: LiveOperation = self.freqai.operation
-            decided, lowest = operation.limit(pair, dataframe, decided, kept, cost, lowest)
+            decided = operation.limit(pair, dataframe, decided, kept, cost)
         for part in (decided, entry_columns(decided, self.can_short)):
             for name in part:
                 dataframe[name] = part[name]
-        dataframe[THRESHOLD_COLUMN] = lowest
+        dataframe[THRESHOLD_COLUMN] = settings.decision.lowest_confidence
         return dataframe
 
     def advise_entry(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field, field_validator
 
 from freqai_signals.settings.ledger_url import url_problem
-from freqai_signals.settings.section import Effect, Fraction, Section
+from freqai_signals.settings.section import Effect, Section
 
 _FEWEST_DETAIL_DAYS: Final = 30
 
@@ -113,8 +113,7 @@ class LedgerSettings(Section):
 class DriftSettings(Section):
     """Health levels of a pair and their consequences; see ``live.health``.
 
-    From ``warning`` on ``confidence_step`` is added to the confidence that a signal needs. A pair
-    improves a level after ``resume_candles`` without a reason.
+    A pair improves a level after ``resume_candles`` without a reason.
     """
 
     affects: ClassVar[Effect] = "nothing"
@@ -127,8 +126,6 @@ class DriftSettings(Section):
     """Level from which the bot trains before the schedule."""
     block_entries_from: Literal["warning", "drift", "halted", "never"] = "halted"
     """Level from which nothing is entered."""
-    confidence_step: Fraction = 0.02
-    """Added to the confidence that a signal needs, from the level `warning` on."""
     resume_candles: Annotated[int, Field(ge=1, le=1_000_000)] = 144
     """Candles without a reason after which a level improves [candles]."""
 

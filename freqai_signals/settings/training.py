@@ -42,8 +42,6 @@ class LabelSettings(Section):
     """Span of the volatility sigma that scales the barriers [days]."""
     floor: Annotated[float, Field(ge=0, lt=1)] = 0.004
     """Smallest barrier or threshold, and never below the round-trip cost [fraction]."""
-    both_touched: Literal["hold", "lower_first"] = "hold"
-    """Label of a row whose first candle touches both barriers."""
 
 
 class FeatureSettings(Section):

@@ -17,7 +17,6 @@ from freqai_signals.sandbox.market.market_files import Market, ensure_market
 from freqai_signals.sandbox.market.spec import MarketSpec
 from freqai_signals.schema import LABEL_COLUMN, OUTCOME_COLUMN
 from freqai_signals.settings import LabelSettings, SignalSettings
-from freqai_signals.signals.record import SignalRecord
 from tests.ledger.ledger_rows import outcome, predictions, sqlite_url
 from tests.report.run_rows import rows_of
 
@@ -165,26 +164,6 @@ def test_candles_of_another_length_have_no_attainable_skill(
     backtest(tmp_path, datadir=market.folder, settings=hourly)
     assert report(tmp_path, "--json") == 0
     assert json.loads(capsys.readouterr().out)["captured"] is None
-
-
-def test_signals_are_written_as_records_that_can_be_read(tmp_path: Path, capsys: Capture) -> None:
-    path = tmp_path / "signals.jsonl"
-    assert report(backtest(tmp_path), "--signals", str(path), "--json") == 0
-    found = capsys.readouterr()
-    assert table(json.loads(found.out), "rules", "Signals by pair")[0]["signals"] == 60
-    assert found.err == f"60 signals written to {path}\n"
-    records = [SignalRecord.from_json(line) for line in path.read_text().splitlines()]
-    assert len(records) == 60
-    assert {record.signal for record in records} == {"buy"}
-    assert {record.strength for record in records} == {1}
-
-
-def test_signals_into_a_folder_that_is_not_there_are_refused(
-    tmp_path: Path, capsys: Capture
-) -> None:
-    folder = tmp_path / "nowhere"
-    assert report(backtest(tmp_path), "--signals", str(folder / "signals.jsonl")) == 2
-    assert f"there is no folder {folder}; create it first" in capsys.readouterr().err
 
 
 # The page

@@ -210,11 +210,8 @@ def test_both_touched_in_one_candle() -> None:
         quiet_start(100, 99, 80, 99),
     )
 
-    hold = labels_from_row_12(candles, wide_barriers(both_touched="hold"), 3)[0]
-    lower_first = labels_from_row_12(candles, wide_barriers(both_touched="lower_first"), 3)[0]
-
-    assert hold == [HOLD, 14, 0.02]  # ends there, at that candle's close
-    assert lower_first == [SELL, 14, -0.1]
+    # It ends there, at that candle's close.
+    assert labels_from_row_12(candles, wide_barriers(), 3)[0] == [HOLD, 14, 0.02]
 
 
 def test_both_touched_in_different_candles_is_no_tie() -> None:
@@ -222,9 +219,7 @@ def test_both_touched_in_different_candles_is_no_tie() -> None:
         quiet_start(100, 100, 100), quiet_start(100, 120, 100), quiet_start(100, 99, 80)
     )
 
-    for policy in ("hold", "lower_first"):
-        labels = labels_from_row_12(candles, wide_barriers(both_touched=policy), 2)
-        assert labels[0] == [BUY, 13, 0.1]
+    assert labels_from_row_12(candles, wide_barriers(), 2)[0] == [BUY, 13, 0.1]
 
 
 # Against the definition, row by row
@@ -250,7 +245,7 @@ def naive_label(candles: pd.DataFrame, row: int, width: float, horizon: int, set
         if end > row and settings.kind == "triple_barrier":
             up = high >= entry * (1 + width)
             down = low <= entry * (1 - width)
-            if up and down and settings.both_touched == "hold":
+            if up and down:
                 return [HOLD, end, close / entry - 1]
             if up or down:
                 return [SELL, end, -width] if down else [BUY, end, width]
@@ -281,12 +276,9 @@ def dirty_candles(draw: st.DrawFn) -> pd.DataFrame:
     st.sampled_from(KINDS),
     st.sampled_from([0.001, 0.3, 1.0, 3.0]),
     st.integers(1, 20),
-    st.sampled_from(["hold", "lower_first"]),
 )
-def test_labels_equal_the_definition(candles, kind, k, horizon, both_touched) -> None:
-    settings = LabelSettings(
-        kind=kind, k=k, threshold=0.004, floor=0.001, both_touched=both_touched
-    )
+def test_labels_equal_the_definition(candles, kind, k, horizon) -> None:
+    settings = LabelSettings(kind=kind, k=k, threshold=0.004, floor=0.001)
     width = barrier_width(candles["close"].to_numpy(), LabelRule(settings, horizon, DAY))
 
     labels = make_labels(candles, LabelRule(settings, horizon, DAY))

@@ -24,7 +24,7 @@ def test_what_is_normal_from_the_start_is_not_sent(alerts: Alerts) -> None:
 
 def test_a_state_is_sent_once(alerts: Alerts) -> None:
     assert alerts.update(0, [level(Level.WARNING)]) == [
-        "level BTC/USDT: warning; what follows: signals need a rank 2 higher"
+        "level BTC/USDT: warning; what follows: nothing"
     ]
     assert [alerts.update(n, [level(Level.WARNING)]) for n in range(1, 40)] == [[]] * 39
 
@@ -53,7 +53,7 @@ def test_many_pairs_make_one_message(alerts: Alerts) -> None:
     states = [level(Level.DRIFT, f"P{i}/USDT") for i in range(50)]
     assert alerts.update(0, states) == [
         "level 50 pairs (P0/USDT, P1/USDT, P10/USDT and 47 more): drift; what follows: "
-        "signals need a rank 2 higher; trained before the schedule"
+        "trained before the schedule"
     ]
     assert [text.split(";")[0] for text in Alerts(SETTINGS).update(0, states[:2])] == [
         "level P0/USDT: drift", "level P1/USDT: drift",

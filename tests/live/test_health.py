@@ -109,7 +109,6 @@ def test_actions_follow_the_settings(level: Level) -> None:
     assert action.retrain == (level >= Level.DRIFT)
     assert action.block_entries == (level is Level.HALTED)
     assert action.reject_reason == ("halted" if level is Level.HALTED else "")
-    assert action.confidence_step == (0.02 if level >= Level.WARNING else 0.0)
     never = action_of(
         Health(level), DriftSettings(retrain_from="never", block_entries_from="never")
     )

@@ -288,7 +288,6 @@ def test_level_restrains_asks_for_training_and_survives_a_restart(start: Start) 
     again = start(settings)
     health_limits = again.candle(FIRST + 1)
     assert health_limits.blocked == "halted"
-    assert health_limits.confidence_step == settings.drift.confidence_step
     assert again.operation._pair(PAIR).watch.health.level == 3
     asked = [again.operation.wants_training(PAIR)]
     for number in range(FIRST + 2, FIRST + 5):
@@ -347,8 +346,7 @@ def test_a_clock_that_is_ahead_warns_and_holds_nothing_back(start: Start) -> Non
     for _ in range(2):
         bot.alerts(FIRST + 500)
     assert bot.operation._pair(PAIR).watch.health.level == 1
-    step = settings.drift.confidence_step
-    assert bot.candle(FIRST + 1) == HealthLimits(step, since=(FIRST + 1) * HOUR)
+    assert bot.candle(FIRST + 1) == HealthLimits(since=(FIRST + 1) * HOUR)
     for number in range(FIRST + 2, FIRST + 5):
         bot.candle(number)
     assert bot.operation._pair(PAIR).watch.health.level == 0

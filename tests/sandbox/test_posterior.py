@@ -109,16 +109,6 @@ def test_barrier_posterior_is_calibrated_and_its_noise_is_taken_out(market: Mark
     assert corrected == pytest.approx(best, abs=0.01)
 
 
-def test_both_touched_can_count_as_a_loss(market: Market) -> None:
-    state, width, _ = labelled(market, "triple_barrier", step=500)
-    narrow = width / 10
-    hold = barrier_posterior(state, narrow, 1)
-    worse = barrier_posterior(state, narrow, 1, both_touched="lower_first")
-    sell, buy = SignalClass.SELL, SignalClass.BUY
-    assert (worse.proba[:, sell] > hold.proba[:, sell]).all()
-    np.testing.assert_array_equal(worse.proba[:, buy], hold.proba[:, buy])
-
-
 def test_share_compares_a_model_with_the_posterior(market: Market) -> None:
     state, width, truth = labelled(market, "fixed", step=7)
     exact = horizon_posterior(state, width, HORIZON)

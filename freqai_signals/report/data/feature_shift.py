@@ -31,7 +31,8 @@ def feature_shift(
     Parameters
     ----------
     frame
-        ``date`` (openings, UTC) and ``model_id`` of one pair; 0 or NaN where nothing was predicted.
+        ``date`` (openings, UTC) and ``model_id`` of one pair, oldest first; 0 or NaN where nothing
+        was predicted.
     features
         Indexed like ``frame`` or a part of it.
     reference_of
@@ -61,8 +62,10 @@ def feature_shift(
         days = pd.date_range(
             served.index.min() - pd.Timedelta(days=WINDOW_DAYS - 1), served.index.max()
         )
-        mine = known["day"].isin(days).to_numpy() & (number % reference.step == 0)
-        rows = known.loc[mine, [*reference.names, "day"]].dropna()
+        # Found by bisection: with a model a day, looking through all rows took most of the time.
+        span = slice(*known["day"].searchsorted([days[0], days[-1] + pd.Timedelta(days=1)]))
+        mine = number[span] % reference.step == 0
+        rows = known[[*reference.names, "day"]].iloc[span][mine].dropna()
         values = rows[list(reference.names)].to_numpy(np.float32)
         counts = _daily_counts(reference, values, days.get_indexer(rows["day"]), len(days))
         shift = _windows_against(reference, counts)[days.get_indexer(served.index)]

@@ -48,7 +48,6 @@ def barrier_posterior(
     state: LatentState,
     width: Array,
     horizon: int,
-    both_touched: str = "hold",
     sampling: PathSampling = DEFAULT_PATHS,
 ) -> SimulatedPosterior:
     """Class probabilities of the label kind ``triple_barrier``.
@@ -61,8 +60,6 @@ def barrier_posterior(
         Shape ``(n,)``, finite: distance of both barriers as a fraction of the row's close.
     horizon
         Candles to the vertical barrier.
-    both_touched
-        ``hold`` or ``lower_first``, as in the label's settings.
     sampling
         Futures per row, half of them mirror images of the others in direction.
 
@@ -81,7 +78,7 @@ def barrier_posterior(
         block = slice(first, first + _BLOCK_ROWS)
         for half in halves:
             simulation = _Simulation(state.rows(block), sampling.paths // 4, generator)
-            half[block] = simulation.frequencies(width[block], horizon, both_touched == "hold")
+            half[block] = simulation.frequencies(width[block], horizon)
     return SimulatedPosterior(halves.mean(axis=0), halves, sampling.paths)
 
 
@@ -104,7 +101,7 @@ class _Simulation:
         if state.drift_error:
             self._drift = self._drift + state.drift_error * _mirrored(self._normal())
 
-    def frequencies(self, width: Array, horizon: int, both_is_hold: bool) -> Array:
+    def frequencies(self, width: Array, horizon: int) -> Array:
         """Class frequencies per row, shape ``(rows, 3)``."""
         upper, lower = np.log1p(width)[:, None], np.log1p(-width)[:, None]
         open_events = np.ones(self._price.shape, dtype=bool)
@@ -114,7 +111,7 @@ class _Simulation:
             high, low = self._next_candle(seasonal[:, None])
             at_upper, at_lower = high >= upper, low <= lower
             bought |= open_events & at_upper & ~at_lower
-            sold |= open_events & at_lower & ~(at_upper & both_is_hold)
+            sold |= open_events & at_lower & ~at_upper
             open_events &= ~(at_upper | at_lower)
         out = np.empty((len(width), CLASS_COUNT))
         out[:, SignalClass.BUY] = bought.mean(axis=(0, 2))

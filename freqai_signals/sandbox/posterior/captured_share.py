@@ -82,7 +82,7 @@ def _share_of_pair(
     state = latent_state(market, pair, place)
     best: NDArray[np.float64] | SimulatedPosterior
     if rule.settings.kind == "triple_barrier":
-        best = barrier_posterior(state, width, rule.horizon, rule.settings.both_touched)
+        best = barrier_posterior(state, width, rule.horizon)
     else:
         best = horizon_posterior(state, width, rule.horizon)
     return share_of_attainable_skill(

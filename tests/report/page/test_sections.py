@@ -303,20 +303,21 @@ def test_the_usual_fees_and_the_run_s_own_are_marked() -> None:
      (0.001, float("nan"), UNKNOWN)],
 )  # fmt: skip
 def test_an_edge_is_what_chance_does_not_explain(mean: float, error: float, answer: str) -> None:
-    assert Edge("trades", 10, mean, error, 30.0).answer == answer
+    assert Edge("trade", 10, mean, error, 30.0).answer == answer
 
 
 def test_days_needed_grow_with_the_square_of_the_error() -> None:
-    assert Edge("trades", 10, 0.001, 0.001, 30.0).days_needed == pytest.approx(30 * 1.96**2)
-    assert Edge("trades", 10, 0.001, 0.002, 30.0).days_needed == pytest.approx(30 * 1.96**2 * 4)
-    assert np.isnan(Edge("trades", 10, 0.0, 0.002, 30.0).days_needed)
+    assert Edge("trade", 10, 0.001, 0.001, 30.0).days_needed == pytest.approx(30 * 1.96**2)
+    assert Edge("trade", 10, 0.001, 0.002, 30.0).days_needed == pytest.approx(30 * 1.96**2 * 4)
+    assert np.isnan(Edge("trade", 10, 0.0, 0.002, 30.0).days_needed)
 
 
 def test_trades_are_judged_where_there_are_some_signals_where_not() -> None:
     data = data_of(A=many_days())
-    assert edge_of(data).what == "signals"
+    assert edge_of(data).what == "signal"
     one = with_trades(data, trades(("2024-01-02", "buy_weak", 0.01, 1.0)))
-    assert (edge_of(one).what, edge_of(one).count) == ("trades", 1)
+    assert (edge_of(one).what, edge_of(one).count) == ("trade", 1)
+    assert "1 trade" in verdict_section(one).tables["Verdict"]["detail"].iloc[2].split(", ")
 
 
 def test_overconfidence_is_called_by_its_name() -> None:

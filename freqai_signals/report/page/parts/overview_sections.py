@@ -42,7 +42,7 @@ class Edge:
     Attributes
     ----------
     what
-        ``trades`` or ``signals``.
+        ``trade`` or ``signal``.
     count
         How many.
     mean, error
@@ -78,9 +78,9 @@ def edge_of(data: PageData) -> Edge:
     """Of freqtrade's trades, or of the emitted signals where there are none."""
     trades = data.frames.trades
     if len(trades):
-        net, dates, what = trades["net_return"], trades["close_date"], "trades"
+        net, dates, what = trades["net_return"], trades["close_date"], "trade"
     else:
-        net, dates, what = data.signals["net_return"], data.signals["date"], "signals"
+        net, dates, what = data.signals["net_return"], data.signals["date"], "signal"
     if not len(net):
         return Edge(what, 0, float("nan"), float("nan"), data.days)
     found: Interval = data.blocks_of(dates).ratio(net, np.ones(len(net)))
@@ -175,7 +175,8 @@ def _edge_cards(edge: Edge) -> list[dict[str, str]]:
             _card(sure, UNKNOWN, "Not at all", "There is nothing to judge"),
             _card(needed, UNKNOWN, "Unknown", "Without trades no number of days can be given"),
         ]
-    each = f"{as_basis_points(edge.mean, edge.error)} each after costs, {edge.count:,} {edge.what}"
+    number = counted(edge.count, edge.what)
+    each = f"{as_basis_points(edge.mean, edge.error)} each after costs, {number}"
     answers = {
         YES: "There is an edge after fees here",
         NO: "After fees it loses",
