@@ -514,6 +514,7 @@ OLD_DEFAULTS = {
         "both_touched": "hold",
     },
     "drift": {"confidence_step": 0.02},
+    "alerts": {"summarise_from": 3},
     "decision": {
         "score_share": None,
         "score_window_days": 60,
@@ -534,6 +535,7 @@ SWITCHED_ON = {
         "both_touched": "lower_first",
     },
     "drift": {"confidence_step": 0.1},
+    "alerts": {"summarise_from": 5},
     "decision": {
         "score_share": 0.03,
         "score_window_days": 30,

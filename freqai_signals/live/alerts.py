@@ -14,6 +14,7 @@ from freqai_signals.settings import AlertSettings, DriftSettings
 
 NORMAL: Final = "ok"
 _NAMED_PAIRS: Final = 3
+_SUMMARISED_FROM: Final = 3
 _CLOCK_SECONDS: Final = 5
 
 
@@ -133,7 +134,7 @@ class Alerts:
         return cooled or item.severity > sent.severity
 
     def _lines(self, group: Sequence[Alert]) -> list[str]:
-        if len(group) < self.settings.summarise_from:
+        if len(group) < _SUMMARISED_FROM:
             return [_line(item) for item in group]
         pairs = sorted(item.pair for item in group)
         more = f" and {len(pairs) - _NAMED_PAIRS} more" if len(pairs) > _NAMED_PAIRS else ""

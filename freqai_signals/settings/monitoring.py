@@ -133,9 +133,8 @@ class DriftSettings(Section):
 class AlertSettings(Section):
     """How often a message is sent: a repeat after ``cooldown_candles`` at the earliest.
 
-    ``summarise_from`` pairs or more with the same alert become one message. ``every_signal`` sends
-    each emitted signal too, ``daily_summary`` the past day at the first loop after midnight (UTC),
-    from the ledger.
+    ``every_signal`` sends each emitted signal too, ``daily_summary`` the past day at the first loop
+    after midnight (UTC), from the ledger.
     """
 
     affects: ClassVar[Effect] = "nothing"
@@ -144,8 +143,6 @@ class AlertSettings(Section):
     """Whether messages are sent."""
     cooldown_candles: Annotated[int, Field(ge=0, le=1_000_000)] = 72
     """Candles before the same message is repeated [candles]."""
-    summarise_from: Annotated[int, Field(ge=2, le=10_000)] = 3
-    """Pairs with the same alert that become one message."""
     every_signal: bool = False
     """Whether each emitted signal is sent too."""
     daily_summary: bool = False

@@ -24,6 +24,7 @@ REMOVED: Final[Mapping[str, str]] = {
     "selection.methods": "choosing features by permuted groups and clusters of columns",
     "selection.correlation": "choosing features by permuted clusters of columns",
     "tuning.coarse_step": "scoring parameters on few rows first",
+    "alerts.summarise_from": "another number than three pairs for one message",
     "drift.confidence_step": "asking for more confidence after a warning",
     "exits.negative_expected_value": "leaving on any opposite prediction (opposite_confidence 0)",
     "decision.maximum_share": "acting on a limited share of candles",

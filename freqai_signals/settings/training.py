@@ -82,7 +82,7 @@ class ValidationSettings(Section):
     min_class_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     """Rows of each class below which a window abstains [rows]."""
     accuracy_warning: Fraction = 0.55
-    """Accuracy on held-out rows below which the log warns [fraction]."""
+    """Accuracy on held-out rows below which the model's card says so [fraction]."""
 
 
 class ModelSettings(Section):

@@ -6,7 +6,7 @@ from freqai_signals.live.alerts import Alert, Alerts, ledger_alert, level_alert,
 from freqai_signals.live.health import Health, Level
 from freqai_signals.settings import AlertSettings, DriftSettings
 
-SETTINGS = AlertSettings(cooldown_candles=10, summarise_from=3)
+SETTINGS = AlertSettings(cooldown_candles=10)
 
 
 def level(kind: Level, pair: str = "BTC/USDT") -> Alert:
