@@ -347,6 +347,29 @@ def test_a_bot_that_cannot_start_is_not_started_for_ever(
     assert len(life.crashes) == starts
 
 
+def test_a_start_without_markets_is_tried_again_and_is_no_end_of_a_bot_that_ran(
+    injector: Injector,
+) -> None:
+    """freqtrade ends a start whose exchange does not answer, whoever supervises it tries again."""
+    bot: Any = injector.bot
+    bot.log = (
+        "Traceback\nfreqtrade - ERROR - Could not load markets, therefore cannot start. Please"
+    )
+    bot.record.path.write_text("a decision")
+    life = _Life(injector, ())
+    injector.leave()
+    for _ in range(9):
+        bot.running = False
+        life._watch(SPAN[0])
+        assert bot.running
+    assert life.crashes == []
+    bot.record.path.write_text("a decision, and another one")
+    injector.observe()
+    bot.running = False
+    life._watch(SPAN[0])
+    assert len(life.crashes) == 1, "it had decided since"
+
+
 def test_the_bot_ends_though_something_cannot_be_put_right(
     injector: Injector, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ _RETRY_SECONDS: Final = 2.0
 _LONGEST_RETRY_CANDLES: Final = 12
 _MOST_VAIN_STARTS: Final = 3
 _SHOWN_LINES: Final = 15
+_NO_MARKETS: Final = "Could not load markets, therefore cannot start"
 
 
 @dataclass(frozen=True)
@@ -173,10 +174,15 @@ class _Life:
             self._runs = self._bot.process
             self._memory.append([])
         if not self._bot.is_running() and not injector.may_be_down:
-            process = self._bot.process
-            self.crashes.append((now, -1 if process is None else int(process.poll() or 0)))
-            self._give_up()
+            # freqtrade itself ends a start whose exchange names no markets; the next one may do.
+            if not (injector.is_away and _NO_MARKETS in self._end_of_log()):
+                process = self._bot.process
+                self.crashes.append((now, -1 if process is None else int(process.poll() or 0)))
+                self._give_up()
             injector.start_again()
+
+    def _end_of_log(self) -> str:
+        return "\n".join(self._bot.log.splitlines()[-_SHOWN_LINES:])
 
     def _give_up(self) -> None:
         """ValueError if the bot ends again and again, or has never decided anything."""
@@ -186,10 +192,9 @@ class _Life:
         if decided and self._vain < _MOST_VAIN_STARTS:
             return
         when = f"{self._vain} times in a row" if decided else "before its first decision"
-        end = "\n".join(self._bot.log.splitlines()[-_SHOWN_LINES:])
         raise ValueError(
             f"the bot ended by itself {when}, exit status {self.crashes[-1][1]}; the end of its "
-            f"log:\n{end}"
+            f"log:\n{self._end_of_log()}"
         )
 
     def _end_due(self, now: int) -> None:
