@@ -136,7 +136,8 @@ def _tiers(tables: Tables) -> Drawn:
 def _returns(tables: Tables) -> Drawn:
     drawn: Drawn = {}
     for (name, table), colour in zip(tables.items(), (BLUE, GREEN), strict=False):
-        if len(table) < 2 and drawn:
+        # One point has no scale; the table says it.
+        if len(table) < 2:
             continue
         plot = figure(x="predicted net return", y="realised net return")
         ends = [table["predicted"].min(), table["predicted"].max()]
@@ -158,6 +159,8 @@ def _returns(tables: Tables) -> Drawn:
 
 def _fees(tables: Tables) -> Drawn:
     table, marks = tables["By round-trip cost"], tables["Marks"]
+    if not table["trades"].any():
+        return {}
     plot = make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.65, 0.35], vertical_spacing=0.06
     )

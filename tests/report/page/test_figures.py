@@ -66,6 +66,17 @@ def test_one_bin_of_signals_is_told_in_the_table_alone() -> None:
     assert list(figures(Section("returns", "", "", "", {"All": two, "Emitted": two}))) == [
         "All", "Emitted",
     ]  # fmt: skip
+    assert figures(Section("returns", "", "", "", {"All": two[:1], "Emitted": two[:1]})) == {}
+
+
+def test_no_trade_at_any_cost_draws_no_axes() -> None:
+    row = {"cost": 0.001, "net": float("nan"), "low": float("nan"), "high": float("nan")}
+    table = pd.DataFrame([row | {"trades": 0}, row | {"cost": 0.002, "trades": 0}])
+    marks = pd.DataFrame({"who": ["this run"], "cost": [0.002]})
+    tables = {"By round-trip cost": table, "Marks": marks}
+    assert figures(Section("fees", "", "", "", tables)) == {}
+    tables["By round-trip cost"] = table.assign(trades=[1, 0], net=[0.001, float("nan")])
+    assert list(figures(Section("fees", "", "", "", tables))) == ["Net per trade and trades left"]
 
 
 def test_a_missing_section_is_not_drawn() -> None:
