@@ -42,9 +42,9 @@ def add_soak(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from freqai_signals.rehearsal.soak.aftermath import judged_soak
     from freqai_signals.rehearsal.soak.endurance import soak
     from freqai_signals.rehearsal.soak.soak_summary import print_soak
+    from freqai_signals.rehearsal.soak.verdict import judged_soak
 
     found = judged_soak(arguments.again) if arguments.again else soak(_request(arguments), notify)
     print_soak(found)

@@ -43,7 +43,7 @@ class QualityDay:
     skill, direction
         What the day adds to each sum, as a share of its limit; 0 where the test is not possible.
     trained
-        Day up to which that model had been trained.
+        First day that the training of that model had not seen to its end.
     """
 
     day: int
@@ -63,6 +63,8 @@ class QualityState:
 
     def is_over(self, trained: int) -> bool:
         """Whether the alarm is no longer about what serves: that saw a whole day after it.
+
+        ``trained`` is the first day that it did not see whole.
 
         An alarm is found a horizon after its day. Where models are trained daily each one is
         another one than yesterday's, and one trained meanwhile would end it before it acted.

@@ -55,7 +55,7 @@ class PoolQuality:
         self._settings = settings
         self._ledger = ledger
         self._references: dict[str, QualityReference] = {}
-        # Of each version the last day on which it served, and the one up to which it was trained.
+        # Of each version the last day on which it served, and the first that it did not see whole.
         self._models: dict[str, tuple[int, int]] = {}
         self._restored = False
         self._looked = -1
@@ -117,7 +117,7 @@ class PoolQuality:
         if model is None:
             return
         version, per_day = model.card.version, self._settings.candles_per_day
-        self._models[version] = (candle // per_day, model.trained_until // per_day)
+        self._models[version] = (candle // per_day, (model.trained_until + 1) // per_day)
         if model.drift is not None and model.drift.quality is not None:
             self._references[version] = model.drift.quality
 

@@ -51,6 +51,7 @@ class LiveWatch:
         self.health = Health()
         self.version = ""
         self._settings = settings
+        self._before: Health | None = None
         self._drift = PairDrift(None)
         self._last_trusted = -1
         self._observed: list[tuple[SignalModel, pd.DataFrame, pd.Series[Any]]] = []
@@ -106,6 +107,7 @@ class LiveWatch:
         if self.model is None or self.model.card.version == self.version:
             return False
         if self.version:
+            self._before = self._before or self.health
             self.health = renewed(self.health, candle)
         enabled = self._settings.drift.enabled
         self.version = self.model.card.version
@@ -189,16 +191,19 @@ class LiveWatch:
         now
             Number of the candle that should have closed by now, if it is a later one.
         """
-        before, newest = self.health, max(candle, now)
         if not self._settings.drift.enabled:
             return Entry(DRIFT_EVENTS.name, [])
+        # An alarm that is about the new model too goes on: it did not begin with that model.
+        before, self._before = self._before or self.health, None
+        newest = max(candle, now)
         evidence = Evidence(
             drift=self._drift.states,
             quality=quality,
             stale_candles=newest - self._last_trusted if self._last_trusted >= 0 else 0,
         )
-        self.health = next_health(before, candle, evidence, self._settings.drift)
+        self.health = next_health(self.health, candle, evidence, self._settings.drift)
         if self.health.level == before.level:
+            self.health = replace(self.health, since=before.since)
             return Entry(DRIFT_EVENTS.name, [])
         event = {
             "pair": self.pair,

@@ -1,6 +1,5 @@
 """Checks of a finished rehearsal for what a bot must never do."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,15 +17,7 @@ LEAST_HOURS: Final = 6.0
 MOST_GROWTH: Final = 0.005
 """Share of the largest resident size by which the bot may grow in a market hour."""
 
-LAST_SECONDS: Final = 60.0
-"""Seconds of the wall clock before the end: candles in them may lack a decision."""
-
 _EXIT_CANDLES: Final = 3
-_LAST_CANDLES: Final = 3
-_NOT_LISTED: Final = "not in the pairlist"
-_NOT_SERVED: Final = ("missing candle", "exchange down", _NOT_LISTED)
-_UNKNOWABLE: Final = ("ledger removed",)
-"""A ledger that begins anew does not know of candles that nobody has decided yet."""
 _SHOWN: Final = 3
 
 
@@ -72,7 +63,7 @@ class CheckContext:
     def excused(self, first: float, last: float) -> float:
         """Seconds without exchange or bot, or in which its clock made all candles outdated."""
         ahead = [(start, stop) for start, stop, _ in self.incidents.ahead]
-        return _overlap((*self.incidents.outages, *self.incidents.away, *ahead), first, last)
+        return overlap((*self.incidents.outages, *self.incidents.away, *ahead), first, last)
 
 
 def no_crash(exit_status: int, log: str, ours: Collection[str]) -> Check:
@@ -107,7 +98,7 @@ def no_duplicate_entry(trades: Sequence[Mapping[str, Any]]) -> Check:
         for (opened, closed, first), (again, _, second) in pairwise(spans):
             if again < closed or again == opened:
                 wrong.append(f"{pair} trades {first} and {second}")
-    return Check("no duplicate entry", not wrong, f"{len(trades)} trades{_listed(wrong)}")
+    return Check("no duplicate entry", not wrong, f"{len(trades)} trades{listed(wrong)}")
 
 
 def no_missed_exit(
@@ -136,73 +127,8 @@ def no_missed_exit(
         if due < closed and late > _EXIT_CANDLES * context.candle_seconds:
             wrong.append(f"{trade['pair']} trade {trade['id']} {late / 60:.0f} min late")
     closed_ones = sum(1 for trade in trades if trade["close_date"])
-    detail = f"{closed_ones} of {len(trades)} trades closed{_listed(wrong)}"
+    detail = f"{closed_ones} of {len(trades)} trades closed{listed(wrong)}"
     return Check("no missed exit", not wrong, detail)
-
-
-def no_lost_row(
-    decided: Collection[tuple[str, int]],
-    ledger: pd.DataFrame,
-    pairs: Sequence[str],
-    context: CheckContext,
-) -> Check:
-    """Whether every pair was decided to the end, and every candle has its row in the ledger.
-
-    A candle is due from its pair's first decision on until shortly before the end: three candles,
-    or ``LAST_SECONDS`` of the wall clock, if that is more. A candle that was not decided when it
-    closed gets its row with the next decision. After the pair's last decision a missing row is
-    excused only where the exchange did not serve the candle.
-
-    Parameters
-    ----------
-    decided
-        Pair and opening of every candle that the bot decided.
-    ledger
-        Its table of predictions.
-    pairs
-        Whitelist.
-    context
-        Incidents, from which the causes of candles without a live prediction are named.
-    """
-    kinds = {
-        (str(pair), int(candle)): str(kind)
-        for pair, candle, kind in zip(ledger["pair"], ledger["candle"], ledger["kind"], strict=True)
-    }
-    times = {pair: [candle for name, candle in decided if name == pair] for pair in pairs}
-    # The first candle may have been decided late, when its close's pairlist was no more.
-    first = min((candle for _, candle in decided), default=0) + context.candle_seconds
-    always = [(pair, _due_candles([first], context)) for pair in pairs if not times[pair]]
-    wrong = [
-        f"{pair} never decided"
-        for pair, candles in always
-        if not decided or any(_cause((pair, candle), context) != _NOT_LISTED for candle in candles)
-    ]
-    due = [(pair, candle) for pair in pairs for candle in _due_candles(times[pair], context)]
-    gaps = Counter(_cause(key, context) for key in due if kinds.get(key) == "gap")
-    lost, not_served = {key for key in decided if key not in kinds}, Counter[str]()
-    for pair, candle in due:
-        if (pair, candle) not in kinds:
-            cause = _cause((pair, candle), context)
-            if (candle > max(times[pair]) and cause in _NOT_SERVED) or cause in _UNKNOWABLE:
-                not_served[cause] += 1
-            else:
-                lost.add((pair, candle))
-    wrong += [f"{pair} {_date(candle)}" for pair, candle in sorted(lost)]
-    detail = f"{len(due)} candles, {len(decided)} decided"
-    for words, causes in (("not decided live", gaps), ("without a row", not_served)):
-        listed = ", ".join(f"{count} {cause}" for cause, count in sorted(causes.items()))
-        detail += f"; {words}: {listed}" if listed else ""
-    return Check("no lost ledger row", not wrong, detail + _listed(wrong))
-
-
-def _due_candles(decided: Sequence[int], context: CheckContext) -> range:
-    """Openings of the candles for which a pair needs a decision, from its first one on."""
-    if not decided:
-        return range(0)
-    excused = max(_LAST_CANDLES * context.candle_seconds, int(LAST_SECONDS * context.speed))
-    # A candle is decided at its close.
-    end = max(*decided, context.stop - excused - context.candle_seconds)
-    return range(min(decided), end + 1, context.candle_seconds)
 
 
 def flat_memory(memory: Sequence[tuple[float, float]]) -> Check:
@@ -241,7 +167,7 @@ def memory_slope(memory: Sequence[tuple[float, float]]) -> float:
     return float(theilslopes(sizes.to_numpy(), sizes.index.to_numpy(np.float64) / 4)[0])
 
 
-def _overlap(spans: Sequence[tuple[int, int]], first: float, last: float) -> float:
+def overlap(spans: Sequence[tuple[int, int]], first: float, last: float) -> float:
     """Seconds of a time that spans, in ms, cover; what several cover counts once."""
     covered = 0.0
     for start, stop in sorted((start / 1000, stop / 1000) for start, stop in spans):
@@ -266,34 +192,11 @@ def _due(
     return min(times, default=float("inf"))
 
 
-def _cause(key: tuple[str, int], context: CheckContext) -> str:
-    """Why a candle was not decided when it closed."""
-    pair, candle = key
-    close, after = candle + context.candle_seconds, candle + 2 * context.candle_seconds
-    incidents = context.incidents
-    absent = [(start, stop) for name, start, stop in incidents.absent if name == pair]
-    late = [span for span in incidents.late if span[0] == pair]
-    causes = {
-        _NOT_LISTED: any(start <= 1000 * close < stop for start, stop in absent),
-        "missing candle": 1000 * candle in incidents.unserved(pair),
-        "exchange down": _overlap(incidents.outages, close - 1, after),
-        "bot away": _overlap(incidents.away, close - 1, after),
-        "ledger removed": any(1000 * candle <= at < 1000 * after for at in incidents.removed),
-        "late candle": any(
-            start <= 1000 * after and 1000 * close < stop for _, start, stop, _ in late
-        ),
-    }
-    return next((cause for cause, holds in causes.items() if holds), "bot too slow")
-
-
-def _listed(wrong: Sequence[str]) -> str:
+def listed(wrong: Sequence[str]) -> str:
+    """The first problems of a check, as the end of its detail; empty without any."""
     more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
     return f"; {', '.join(wrong[:_SHOWN])}{more}" if wrong else ""
 
 
 def _seconds(date: Any) -> float:
     return pd.Timestamp(date, tz="UTC").timestamp()
-
-
-def _date(seconds: int) -> str:
-    return f"{pd.Timestamp(seconds, unit='s'):%Y-%m-%d %H:%M}"

@@ -12,6 +12,9 @@ _SINGLES: Final = 4
 _GAP_CANDLES: Final = 6
 _LATE_MS: Final = 90_000
 
+NOTICED_MS: Final = 2000
+"""Of the wall clock, in which a running process notices the time that it is shown."""
+
 
 @dataclass(frozen=True)
 class Incidents:
@@ -51,13 +54,19 @@ class Incidents:
         unpriced = [at for name, at, kind in self.spoiled if name == pair and kind in UNPRICED]
         return [*self.missing.get(pair, ()), *unpriced]
 
-    def lead(self, shown_ms: float) -> int:
-        """By how much (ms) the bot's clock may have been ahead when it showed this time.
+    def lead(self, shown_ms: float, earliest_ms: float) -> int:
+        """By how much (ms) the bot's clock was ahead when it showed this time.
 
-        Once it was put right it showed such times again; they count as early here as well.
+        Once it was put right it showed such times again: they are told apart by the true time
+        before which it cannot have been.
         """
         return max(
-            (by for start, stop, by in self.ahead if start + by <= shown_ms < stop + by), default=0
+            (
+                by
+                for start, stop, by in self.ahead
+                if start + by <= shown_ms < stop + by and shown_ms - by >= earliest_ms
+            ),
+            default=0,
         )
 
     def begin(self, faults: Faults) -> None:

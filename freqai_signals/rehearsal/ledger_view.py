@@ -1,6 +1,6 @@
 """The ledger compared with the decision log: models, predictions and decisions of each candle."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -69,36 +69,46 @@ class LedgerView:
         return cls(_joined(predictions), _joined(events))
 
     def applied(
-        self, live: Iterable[LiveRow], number: Callable[[str], int]
+        self,
+        live: Iterable[LiveRow],
+        number: Callable[[str], int],
+        away: Sequence[tuple[int, int]] = (),
     ) -> tuple[list[LiveRow], list[Mismatch]]:
         """Live rows with the model that the ledger names, and every value that differs.
+
+        Rows of a candle that was decided more than once stand one after the other.
 
         Parameters
         ----------
         live
             Rows of the decision log, in the order of writing. A bot that starts again before the
             next candle decides one once more, maybe with a newer model or a pair's candle that was
-            late, remembers that, and writes no second row: the last row of a candle counts, and
-            the ledger has to hold one of them.
+            late, remembers that, and writes no second row: the ledger has to hold one of them.
         number
             Leading 48 bits of the key of the model of a version; 0 where it is gone.
+        away
+            Spans (ms) in which the bot did not run. A kill may take a row that was not written yet;
+            the one that the next start writes for its candle is of another prediction.
         """
         rows, differences = [], []
         for (pair, candle), decided in _by_candle(live).items():
             entry = self._rows.get((pair, candle))
-            row = decided[-1]
             if entry is None:
-                differences.append(Mismatch(row.pair, row.date, "row", "decided", "", _NO_ROW))
-                rows.append(row)
+                differences.append(Mismatch(pair, decided[-1].date, "row", "decided", "", _NO_ROW))
+                rows += decided
                 continue
-            found = self._differences(row, entry)
-            if found and not all(self._differences(one, entry) for one in decided):
-                # The ledger holds an earlier one, and cannot name the model of this.
-                rows.append(row)
-                continue
-            differences += found
-            # The ledger names a model that the gate refused, too; its row predicts nothing.
-            rows.append(replace(row, model=number(entry["model_version"])) if row.model else row)
+            found = [self._differences(one, entry) for one in decided]
+            held = [not wrong for wrong in found]
+            if not any(held) and not _is_later(decided[-1], entry, away):
+                differences += found[-1]
+                held[-1] = True
+            named = number(entry["model_version"])
+            # The ledger names a model that the gate refused, too; its row predicts nothing. It
+            # cannot name the model of a decision that it does not hold.
+            rows += [
+                replace(one, model=named) if one.model and is_held else one
+                for one, is_held in zip(decided, held, strict=True)
+            ]
         return rows, differences
 
     def _differences(self, row: LiveRow, entry: Mapping[Any, Any]) -> list[Mismatch]:
@@ -124,10 +134,12 @@ class LedgerView:
 
 
 def ledger_urls(settings: SignalSettings, user_data: Path) -> list[str]:
-    """A bot's ledgers, oldest first: SQLite files that were removed, and the present one.
+    """A bot's ledgers, oldest first: SQLite files that were removed, and the present one, if any.
 
     A rehearsal moves what it removes to ``removed``, numbered.
     """
+    if not settings.ledger.enabled:
+        return []
     url = ledger_url(settings.ledger, user_data)
     file = sqlite_file(url)
     if file is None:
@@ -144,6 +156,13 @@ def _by_candle(live: Iterable[LiveRow]) -> dict[tuple[str, int], list[LiveRow]]:
         candle = int(pd.Timestamp(row.date).timestamp())
         found.setdefault((row.pair, candle), []).append(row)
     return found
+
+
+def _is_later(row: LiveRow, entry: Mapping[Any, Any], away: Sequence[tuple[int, int]]) -> bool:
+    """Whether the bot was away between a decision and what it wrote for a candle of the past."""
+    return entry["kind"] == Kind.GAP and any(
+        start < 1000 * entry["recorded"] and 1000 * row.written < stop for start, stop in away
+    )
 
 
 def _predicted_by(row: LiveRow, entry: Mapping[Any, Any]) -> bool:

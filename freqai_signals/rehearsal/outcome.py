@@ -21,11 +21,10 @@ from freqai_signals.rehearsal.checks import (
     flat_memory,
     no_crash,
     no_duplicate_entry,
-    no_lost_row,
     no_missed_exit,
 )
-from freqai_signals.rehearsal.incidents import Incidents
 from freqai_signals.rehearsal.ledger_view import LedgerView
+from freqai_signals.rehearsal.lost_rows import no_lost_row
 from freqai_signals.rehearsal.parity import ABSTAINING, History, Parity, compare
 from freqai_signals.rehearsal.run_record import RunRecord, tuned_settings
 from freqai_signals.rehearsal.scenario import load_candles
@@ -75,8 +74,15 @@ class Outcome:
         return equal and all(check.passed for check in self.checks)
 
 
-def judged(folder: Path) -> Outcome:
+def judged(folder: Path, absent: tuple[tuple[str, int, int], ...] = ()) -> Outcome:
     """Check the finished rehearsal of a folder, with the thresholds of its bot.
+
+    Parameters
+    ----------
+    folder
+        Of the rehearsal.
+    absent
+        More spans in which the bot's pairlist left a pair out; see ``Incidents``.
 
     Raises
     ------
@@ -84,6 +90,8 @@ def judged(folder: Path) -> Outcome:
         If there is none.
     """
     run = RunRecord.read(folder)
+    away = (*run.incidents.absent, *absent)
+    run = replace(run, incidents=replace(run.incidents, absent=away))
     config = json.loads((folder / "config.json").read_text())
     settings = tuned_settings(settings_from_config(config), folder)
     pairs = tuple(config["exchange"]["pair_whitelist"])
@@ -106,7 +114,8 @@ def outcome(
     trades = trades_of(folder)
     models = _Models(folder / "user_data")
     view = LedgerView.of(settings, folder / "user_data")
-    rows, differences = view.applied(recorded, models.number) if view else (recorded, [])
+    away = run.incidents.away
+    rows, differences = view.applied(recorded, models.number, away) if view else (recorded, [])
     own_rules = run.strategy != STRATEGY
     history = History(candles, settings, _stops(trades, settings), models, own_rules, market)
     parity = compare(rows, history)
@@ -131,7 +140,7 @@ def outcome(
     ]
     if not own_rules:
         # Horizon and signals to leave are rules of our strategy.
-        exits = _exit_signals(frames, recorded, settings, run.incidents)
+        exits = _exit_signals(frames, recorded, settings, run)
         checks.insert(2, no_missed_exit(trades, exits, context))
     if view is not None:
         checks.append(no_lost_row(decided, view.predictions, tuple(candles), context))
@@ -140,7 +149,7 @@ def outcome(
         parity=parity,
         frames=frames,
         trades=trades,
-        delays=_delays(rows, settings) / run.speed,
+        delays=_delays(recorded, settings, run) / run.speed,
         run=run,
         checks=tuple(checks),
         folder=folder,
@@ -194,7 +203,7 @@ def _exit_signals(
     frames: Mapping[str, pd.DataFrame],
     rows: list[LiveRow],
     settings: SignalSettings,
-    incidents: Incidents,
+    run: RunRecord,
 ) -> dict[str, list[int]]:
     """Times at which the bot decided a candle with an exit signal; see ``no_missed_exit``."""
     written: dict[tuple[str, str], float] = {}
@@ -202,8 +211,8 @@ def _exit_signals(
         if row.trust not in ABSTAINING:
             # Of a candle decided twice the first decision could be acted on first. Rows bear the
             # time of the bot's clock.
-            true = row.written - incidents.lead(1000 * row.written) / 1000
-            written.setdefault((row.pair, row.date), true)
+            closed = pd.Timestamp(row.date).timestamp() + settings.candle_seconds
+            written.setdefault((row.pair, row.date), run.true_time(row.written, closed))
     signals: dict[str, list[int]] = {}
     for pair, frame in frames.items():
         read = read_frame(frame, settings.candle_seconds)
@@ -214,10 +223,19 @@ def _exit_signals(
     return signals
 
 
-def _delays(rows: list[LiveRow], settings: SignalSettings) -> np.ndarray:
-    """Market seconds from a candle's close to its decision."""
+def _delays(rows: list[LiveRow], settings: SignalSettings, run: RunRecord) -> np.ndarray:
+    """Market seconds from a candle's close to its first decision, unless the bot was away."""
+    spans: dict[tuple[str, str], tuple[float, float]] = {}
+    for row in rows:
+        closed = pd.Timestamp(row.date).timestamp() + settings.candle_seconds
+        spans.setdefault((row.pair, row.date), (closed, run.true_time(row.written, closed)))
+    away = run.incidents.away
     return np.array(
-        [row.written - pd.Timestamp(row.date).timestamp() - settings.candle_seconds for row in rows]
+        [
+            decided - closed
+            for closed, decided in spans.values()
+            if not any(start < 1000 * decided and 1000 * closed < stop for start, stop in away)
+        ]
     )
 
 

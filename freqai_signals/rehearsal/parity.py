@@ -127,7 +127,8 @@ def compare(live: Iterable[LiveRow], history: History) -> Parity:
     Parameters
     ----------
     live
-        The bot's rows; the last one of a candle counts.
+        The bot's rows, in the order of writing. Where it decided a candle more than once, each
+        decision is compared; the last one counts for the decisions that follow.
     history
         Candles, settings and models.
 
@@ -137,21 +138,26 @@ def compare(live: Iterable[LiveRow], history: History) -> Parity:
         A candle's reference uses candles up to its close, the row's model (which is the one that
         the ledger names, see ``ledger_view``), and, for the decision, the reference rows before it.
     """
-    rows: dict[str, dict[str, LiveRow]] = {}
+    rows: dict[str, dict[str, list[LiveRow]]] = {}
     for row in live:
-        rows.setdefault(row.pair, {})[row.date] = row
+        rows.setdefault(row.pair, {}).setdefault(row.date, []).append(row)
     market = history.market or tuple(sorted(history.candles))
     features = FeatureCache(history.settings, market)
     mismatches: list[Mismatch] = []
-    expected = {}
+    expected: dict[str, pd.DataFrame] = {}
     for pair, by_date in rows.items():
-        expected[pair] = _expected(pair, by_date, features, history)
-        mismatches += _mismatches(list(by_date.values()), expected[pair], history)
-    recorded = [row for by_date in rows.values() for row in by_date.values()]
+        # The last decisions first, then those before them among the last ones of other candles.
+        for place in range(max(map(len, by_date.values()))):
+            chosen = {date: found[max(-1 - place, -len(found))] for date, found in by_date.items()}
+            frame = _expected(pair, chosen, features, history)
+            expected.setdefault(pair, frame)
+            compared = [chosen[date] for date, found in by_date.items() if place < len(found)]
+            mismatches += _mismatches(compared, frame, history)
+    recorded = [found for by_date in rows.values() for found in by_date.values()]
     return Parity(
         candles=len(recorded),
-        predicted=sum(row.trust == 1 for row in recorded),
-        models=len({row.model for row in recorded} - {0}),
+        predicted=sum(found[-1].trust == 1 for found in recorded),
+        models=len({row.model for found in recorded for row in found} - {0}),
         mismatches=tuple(mismatches),
         expected=expected,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from freqai_signals.rehearsal.bot import STRATEGY
-from freqai_signals.rehearsal.incidents import Incidents
+from freqai_signals.rehearsal.incidents import NOTICED_MS, Incidents
 from freqai_signals.settings import SignalSettings
 from freqai_signals.trading.thresholds import Thresholds
 
@@ -51,6 +51,20 @@ class RunRecord:
     exit_status: int
     memory: tuple[tuple[float, float], ...]
     strategy: str = STRATEGY
+
+    def true_time(self, shown: float, closed: float) -> float:
+        """Time of the exchange of what the bot's own clock dated, seconds since 1970.
+
+        Parameters
+        ----------
+        shown
+            What that clock showed.
+        closed
+            Close of a candle after which it was.
+        """
+        # A bot may be behind the time that it is shown.
+        earliest = 1000 * closed - NOTICED_MS * self.speed
+        return shown - self.incidents.lead(1000 * shown, earliest) / 1000
 
     def write(self, folder: Path) -> None:
         """Write the record into the rehearsal's folder."""

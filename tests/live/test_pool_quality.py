@@ -177,7 +177,7 @@ def test_every_day_is_judged_however_often_models_change(
     assert len(tested._references) <= 2 + 6 * PER_DAY // hours, "old ones are forgotten"
 
 
-@pytest.mark.parametrize(("hours", "at"), [(24, 18), (24, 2), (8, 18)])
+@pytest.mark.parametrize(("hours", "at"), [(24, 18), (24, 2), (24, 23), (8, 18)])
 def test_an_alarm_acts_where_models_are_trained_daily(
     client: Client, url: str, model: SignalModel, hours: int, at: int
 ) -> None:
@@ -194,7 +194,8 @@ def test_an_alarm_acts_where_models_are_trained_daily(
     over = next(
         c
         for c in range(first, first + 48)
-        if serving(c).trained_until // PER_DAY > first // PER_DAY
+        # A training at midnight has seen the whole day before.
+        if (serving(c).trained_until + 1) // PER_DAY > first // PER_DAY
     )
     for candle in range(first, over + 1):
         tested.update(serving(candle), candle)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from freqai_signals.drift.monitors import DriftState
 from freqai_signals.ledger.ledger import Entry
 from freqai_signals.live.health import Health, Level
 from freqai_signals.live.watch import LiveWatch
@@ -85,6 +86,26 @@ def test_a_shift_is_drift_until_a_new_model_and_calm_candles(
     assert levels[-1] is Level.OK
     assert max(levels) is Level.WARNING
     assert events[-1]["level"] == "ok"
+
+
+def test_an_alarm_that_is_about_the_next_model_too_goes_on(
+    model: SignalModel, settings: SignalSettings
+) -> None:
+    """As one that began when it did, and told once."""
+    watch, failed = LiveWatch(PAIR, settings), (DriftState("live skill", True, "lost"),)
+    close(watch, model, LIVE, [0.2, 0.3, 0.5])
+    assert [event["level"] for event in watch.judge(LIVE, failed).rows] == ["halted"]
+    for later in range(1, 5):
+        other = replace(model, card=replace(model.card, version=f"retrained {later}"))
+        close(watch, other, LIVE + later, [0.2, 0.3, 0.5])
+        events = watch.judge(LIVE + later, failed if later < 4 else ()).rows
+        if later < 4:
+            assert events == []
+            assert (watch.health.level, watch.health.since) == (Level.HALTED, LIVE)
+    assert [(event["level"], event["detail"]) for event in events] == [
+        ("warning", "a new model serves")
+    ]
+    assert (watch.health.level, watch.health.since) == (Level.WARNING, LIVE + 4)
 
 
 def test_silence_is_a_warning(model: SignalModel, settings: SignalSettings) -> None:

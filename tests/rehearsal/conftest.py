@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +60,13 @@ def small_config() -> dict[str, Any]:
         "momentum", "volatility", "calendar", "cross_asset",
     ]  # fmt: skip
     return dict(config)
+
+
+def tuned_code(folder: Path) -> tuple[Path, Path]:
+    """Folders of strategy and model, with thresholds that hyperopt found, one of them 0.5."""
+    strategies = folder / "strategies"
+    shutil.copytree(CODE[0], strategies, ignore=shutil.ignore_patterns("*.json"))
+    found = {"buy": {"minimum_confidence": 0.5}, "sell": {"opposite_confidence": 0.5}}
+    content = {"strategy_name": "LightGBMSignalStrategy", "params": found}
+    (strategies / "LightGBMSignalStrategy.json").write_text(json.dumps(content))
+    return strategies, CODE[1]

@@ -13,10 +13,11 @@ from freqai_signals.rehearsal.checks import (
     memory_slope,
     no_crash,
     no_duplicate_entry,
-    no_lost_row,
     no_missed_exit,
 )
 from freqai_signals.rehearsal.incidents import Incidents
+from freqai_signals.rehearsal.lost_rows import no_lost_row
+from freqai_signals.rehearsal.run_record import RunRecord
 from freqai_signals.settings import SignalSettings
 
 PAIR = "BTC/USDT"
@@ -118,12 +119,18 @@ def test_the_time_of_an_exit_signal_is_the_markets(monkeypatch: pytest.MonkeyPat
     row = LiveRow(PAIR, frame["date"][0].isoformat(), noon + 4500.0, 1, 1, {}, (), 0.0, 0, "")
     hour = ((1000 * noon, 1000 * noon + 1_800_000, 3_600_000),)
     for ahead, time in ((hour, noon + 900), ((), noon + 4500)):
-        incidents = Incidents(ahead=ahead)
+        run = RunRecord("", 0, 0, 0, 60.0, Incidents(ahead=ahead), {}, 0, ())
         waited = replace(row, written=row.written - 60, trust=3)
         again = replace(row, written=row.written + 6540)
         rows = [waited, row, again]
-        found = outcome._exit_signals({PAIR: frame}, rows, SignalSettings(), incidents)
+        found = outcome._exit_signals({PAIR: frame}, rows, SignalSettings(), run)
         assert found == {PAIR: [time], f"{PAIR} short": []}
+        # A candle is decided late once, by the market's time, and not when it is decided again.
+        delays = outcome._delays(rows, SignalSettings(), run)
+        assert delays.tolist() == [time - 60 - noon - 300]
+        slept = ((1000 * noon, 1000 * noon + 400_000),)
+        run = replace(run, incidents=replace(run.incidents, away=slept))
+        assert outcome._delays(rows, SignalSettings(), run).size == 0
 
 
 def ledger(*candles: int, kind: str = "live") -> pd.DataFrame:
@@ -196,6 +203,43 @@ def test_a_candle_that_was_found_later_is_told_with_its_cause() -> None:
         assert cause in found.detail
     rows = pd.concat([ledger(23, 36), ledger(*range(24, 36), kind="gap")])
     assert "12 exchange down" in no_lost_row(decided(23, 36), rows, [PAIR], scene).detail
+
+
+@pytest.mark.parametrize(
+    ("candles", "speed", "kept"),
+    [
+        (".sss.", 1.0, True),
+        (".ssss.", 1.0, False),
+        (".ss.ss.", 1.0, True),
+        (".ssmss.", 1.0, False),  # a missing candle between is no sign of life
+        (".ssass.", 1.0, True),  # the bot was away for a candle
+        (".ssssssss.", 40.0, True),  # a minute of the wall clock is eight candles
+        (".sssssssss.", 40.0, False),
+    ],
+)
+def test_a_bot_is_not_slow_for_ever(candles: str, speed: float, kept: bool) -> None:
+    live = [place for place, what in enumerate(candles) if what == "."]
+    gaps = [place for place, what in enumerate(candles) if what != "."]
+    missing = [1000 * (START + 300 * place) for place, what in enumerate(candles) if what == "m"]
+    closed = [
+        1000 * (START + 300 * place + 300) for place, what in enumerate(candles) if what == "a"
+    ]
+    away = tuple((at, at + 1) for at in closed)
+    incidents = Incidents(missing={PAIR: missing}, away=away)
+    scene = replace(SHORT, speed=speed, incidents=incidents)
+    rows = pd.concat([ledger(*live), ledger(*gaps, kind="gap")])
+    found = no_lost_row(decided(*live), rows, [PAIR], scene)
+    assert found.passed == kept
+    told = f"{PAIR} 2024-01-01 00:05 to 2024-01-01 00:{5 * gaps[-1]:02}: {candles.count('s')} "
+    assert (told in found.detail) == (not kept)
+
+
+def test_a_decision_whose_row_a_kill_took_is_no_slowness() -> None:
+    rows = pd.concat([ledger(0, 9), ledger(*range(1, 9), kind="gap")])
+    found = no_lost_row(decided(*range(10)), rows, [PAIR], SHORT)
+    assert found.passed
+    assert "; written again after a restart: 8 decided" in found.detail
+    assert "slow" not in found.detail
 
 
 def test_growing_memory_is_told_and_peaks_are_not_growth() -> None:

@@ -55,6 +55,22 @@ def test_incidents_are_switched_on_and_off_in_time() -> None:
     assert seen == [(False, 0), (True, 0), (True, 90), (True, 90), (False, 90), (False, 0)]
 
 
+def test_a_time_that_the_clock_showed_twice_is_told_apart_by_the_candle() -> None:
+    """Twenty minutes ahead for half an hour, at forty times the clock."""
+    minute = 60_000
+    ahead = Incidents(ahead=((0, 30 * minute, 20 * minute),))
+    run = RunRecord("", 0, 0, HOUR, 40.0, ahead, {}, 0, ())
+    for shown, closed, true in (
+        (27, 5, 7),
+        (27, 25, 27),  # put right, the bot decides the candle that has closed by then
+        (44, 20, 24),
+        (24.5, 5, 4.5),  # a bot is up to two seconds behind the time that it is shown
+        (19, 5, 19),
+        (51, 5, 51),
+    ):
+        assert run.true_time(60.0 * shown, 60.0 * closed) == 60.0 * true
+
+
 def test_a_finished_rehearsal_can_be_read_again(tmp_path: Path) -> None:
     plan = plan_incidents(PAIRS, 0, 24 * HOUR, CANDLE)
     run = RunRecord("candles", 0, 0, 24 * HOUR, 40.0, plan, {"slow": 3}, 0, ((0.0, 1.5),))

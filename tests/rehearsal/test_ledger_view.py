@@ -80,22 +80,46 @@ def test_the_row_of_the_close_counts_and_not_the_one_that_was_found_later() -> N
         assert view(*entries).applied([ROW], number) == ([ROW], [])
 
 
+def test_a_kill_may_take_the_row_of_a_decision() -> None:
+    """Another model serves after it, and the ledger has no word of the one before."""
+    minute = CANDLE + 1800
+    later = {
+        **ENTRY, "kind": "gap", "model_version": "20240101T0100-aaaaaaaaaa", "proba_buy": 0.0,
+        "recorded": minute,
+    }  # fmt: skip
+    entry = LedgerView(pd.DataFrame([later]), NO_EVENTS)
+    for away, kept in (
+        ((), False),
+        (((1000 * (minute - 600), 1000 * (minute - 60)),), True),
+        (((1000 * CANDLE, 1000 * (CANDLE + 300)),), False),
+        (((1000 * (minute + 60), 1000 * (minute + 600)),), False),
+    ):
+        rows, wrong = entry.applied([ROW], number, away)
+        assert (not wrong) == kept
+        assert (rows == [ROW]) == kept
+    live = LedgerView(pd.DataFrame([{**later, "kind": "live"}]), NO_EVENTS)
+    assert live.applied([ROW], number, ((0, 1000 * minute),))[1]
+
+
 def test_a_refused_model_is_named_and_does_not_speak() -> None:
     silent = LiveRow(**{**ROW.__dict__, "model": 0})
     rows, wrong = view(ENTRY).applied([silent], number)
     assert (rows[0].model, wrong) == (0, [])
 
 
-def test_the_last_decision_of_a_candle_counts_and_the_ledger_holds_one_of_them() -> None:
+def test_the_ledger_holds_one_decision_of_a_candle_and_each_is_to_be_compared() -> None:
     """After a config reload within a gap a bot decides the candle before it once more."""
     again = replace(ROW, model=77, written=ROW.written + 6540, values={**VALUES, "confidence": 0.5})
-    assert view(ENTRY).applied([ROW, again], number) == ([again], [])
+    assert view(ENTRY).applied([ROW, again], number) == ([ROW, again], [])
+    # The ledger names the model of the decision that it holds, and of no other.
+    wrong_model = replace(ROW, model=KEY ^ 1)
+    assert view(ENTRY).applied([wrong_model, again], number) == ([ROW, again], [])
     # Or it abstained at first, since another pair's candle was late.
     first = replace(
         ROW, trust=3, values={**VALUES, "confidence": 0.0}, signal=-1, reason="untrusted"
     )
     entry = {**ENTRY, "confidence": 0.0, "signal": "none", "reason": "untrusted"}
-    assert view(entry).applied([first, ROW], number) == ([ROW], [])
+    assert view(entry).applied([first, ROW], number) == ([first, ROW], [])
     # Where the ledger holds none of them, the last one is told.
     for decided in ([again], [first, again]):
         _, wrong = view(ENTRY).applied(decided, number)

@@ -97,6 +97,15 @@ def test_floats_must_agree_to_a_billionth(
         assert bool(parity.mismatches) == wrong
 
 
+def test_each_decision_of_a_candle_is_compared(live: list[LiveRow], history: History) -> None:
+    for changes in ({"reason": "repeat"}, {}):
+        parity = compare([*live[:4], replace(live[4], **changes), *live[4:]], history)
+        assert (parity.candles, parity.models) == (10, 1)
+        assert [(item.date, item.column) for item in parity.mismatches] == [
+            (live[4].date, "reject_reason") for _ in changes
+        ]
+
+
 def test_a_bot_that_had_to_abstain_abstains_in_the_history_too(
     live: list[LiveRow], history: History
 ) -> None:

@@ -20,15 +20,7 @@ from freqai_signals.rehearsal.checks import Check
 from freqai_signals.rehearsal.incidents import Incidents
 from freqai_signals.rehearsal.run_record import RunRecord
 from freqai_signals.rehearsal.scenario import load_candles
-from freqai_signals.rehearsal.soak.aftermath import (
-    Aftermath,
-    SoakOutcome,
-    aftermaths,
-    failure_times,
-    never_ended,
-    no_dead_thread,
-    suspects,
-)
+from freqai_signals.rehearsal.soak.aftermath import Aftermath, Shown, aftermaths
 from freqai_signals.rehearsal.soak.bot_api import BotApi, NotNow, Refused
 from freqai_signals.rehearsal.soak.endurance import _Life
 from freqai_signals.rehearsal.soak.injection import Injector
@@ -42,6 +34,15 @@ from freqai_signals.rehearsal.soak.plan import (
 from freqai_signals.rehearsal.soak.small_disk import SmallDisk
 from freqai_signals.rehearsal.soak.soak_record import Note, SoakRecord
 from freqai_signals.rehearsal.soak.soak_summary import print_soak
+from freqai_signals.rehearsal.soak.verdict import (
+    SoakOutcome,
+    blacklisted,
+    failure_times,
+    ledger_stands,
+    never_ended,
+    no_dead_thread,
+    suspects,
+)
 from freqai_signals.sandbox.exchange.faults import Faults
 from freqai_signals.sandbox.market.market_files import Market
 from freqai_signals.settings import SignalSettings
@@ -49,6 +50,7 @@ from tests.ledger.ledger_rows import predictions, sqlite_url
 from tests.rehearsal.conftest import PAIRS
 
 CANDLE = 300_000
+SECONDS = CANDLE // 1000
 DAY = 86_400_000
 SPAN = (20_000 * DAY, 20_003 * DAY)
 SPEED = 60.0
@@ -223,6 +225,21 @@ def test_sleep_moves_all_clocks_and_a_wrong_clock_only_the_bots(injector: Inject
     assert bot.done[1:] == [("jump", 1.0), ("follow",)]
 
 
+def test_a_pair_leaves_the_blacklist_though_the_bot_answers_late(injector: Injector) -> None:
+    answers = iter([NotNow(""), NotNow(""), None])
+
+    def answer(pair: str) -> None:
+        error = next(answers)
+        if error is not None:
+            raise error
+
+    api: Any = SimpleNamespace(block=lambda pair: "", unblock=answer)
+    injector.api = api
+    injector.begin(item(Kind.BLACKLIST))
+    injector.end(item(Kind.BLACKLIST))
+    assert list(answers) == []
+
+
 def test_spans_of_a_wrong_clock_have_the_lead_that_was_in_force(injector: Injector) -> None:
     """Two that overlap add up; whoever starts has the right time."""
     bot: Any = injector.bot
@@ -322,7 +339,7 @@ def test_a_refusal_of_the_bot_is_no_injection(
     life._begin_due(entry.start)
     (note,) = life.notes
     assert (note.injected, note.answer) == (False, "not injected: a trade is open")
-    (found,) = aftermaths(record(entry, notes=(note,)), [], [], "")
+    (found,) = aftermaths(record(entry, notes=(note,)), [], [], "", SECONDS)
     assert not found.injected
 
 
@@ -391,25 +408,33 @@ def record(*plan: Injection, notes: tuple[Note, ...] | None = None) -> SoakRecor
     return SoakRecord(run, 0, plan, made if notes is None else notes)
 
 
-def row(minutes: float, trust: int = 1) -> LiveRow:
-    written = SPAN[0] / 1000 + 60 * minutes
-    return LiveRow("A", "", written, 1, trust, {}, (), 0.0, -1, "")
+def row(minutes: float, trust: int = 1, closed: float | None = None) -> LiveRow:
+    """Decided at this minute, of a candle that closed then or, if that is given, at that one."""
+    written, closed = SPAN[0] / 1000 + 60 * minutes, minutes if closed is None else closed
+    opened = SPAN[0] / 1000 + 60 * closed - SECONDS
+    date = pd.Timestamp(opened, unit="s", tz="UTC").isoformat()
+    return LiveRow("A", date, written, 1, trust, {}, (), 0.0, -1, "")
+
+
+def shown(*minutes: float) -> Shown:
+    """Rows of the ledger, of candles that closed when they were written."""
+    return [(SPAN[0] / 1000 + 60 * minute,) * 2 for minute in minutes]
 
 
 def test_what_followed_is_counted_from_the_end_of_an_injection() -> None:
     one = item(Kind.OUTAGE, candles=4)
     rows = [row(15), row(22, trust=0), row(31)]
-    recorded = [int(SPAN[0] / 1000) + 60 * 45]
+    recorded = shown(45)
     moment = f"{pd.Timestamp(SPAN[0] + 60_000, unit='ms'):%Y-%m-%d %H:%M:%S}"
     log = (
         "1970-01-01 00:00:01,000 - x - WARNING - long before\n"
         f"{moment},123 - x.y - ERROR - it broke\n"
         "no line of a log\n"
     )
-    (found,) = aftermaths(record(one), rows, recorded, log)
+    (found,) = aftermaths(record(one), rows, recorded, log, SECONDS)
     assert (found.decided, found.trusted, found.recorded) == (2.0, 11.0, 25.0)
     assert found.log == "1: it broke"
-    (never,) = aftermaths(record(one, notes=()), rows, recorded, log)
+    (never,) = aftermaths(record(one, notes=()), rows, recorded, log, SECONDS)
     assert never.began is None
 
 
@@ -427,8 +452,8 @@ def test_a_thread_that_does_nothing_any_more_is_dead(
     rows: list[LiveRow], recorded: list[int], log: str, problem: str
 ) -> None:
     kept = record(item(Kind.KILL))
-    times = [int(SPAN[0] / 1000) + 60 * minute for minute in recorded]
-    check = no_dead_thread(kept, aftermaths(kept, rows, times, log), log, ALLOWED)
+    followed = aftermaths(kept, rows, shown(*recorded), log, SECONDS)
+    check = no_dead_thread(kept, followed, log, ALLOWED)
     assert check.passed == (not problem)
     assert problem in check.detail
 
@@ -440,27 +465,51 @@ def test_what_was_decided_under_a_clock_that_was_ahead_is_no_sign_of_life() -> N
     start, minutes = SPAN[0], 60_000
     ahead = Incidents(ahead=((start, start + 22 * minutes, 20 * minutes),))
     kept = replace(kept, run=replace(kept.run, incidents=ahead))
-    rows = [row(25), row(30), row(35)]
-    times = [int(row.written) for row in rows]
-    check = no_dead_thread(kept, aftermaths(kept, rows, times, ""), "", ALLOWED)
+    rows = [row(25, closed=5), row(30, closed=10), row(35, closed=15)]
+    times = [
+        (row.written, SPAN[0] / 1000 + 60 * closed)
+        for row, closed in zip(rows, (5, 10, 15), strict=True)
+    ]
+    check = no_dead_thread(kept, aftermaths(kept, rows, times, "", SECONDS), "", ALLOWED)
     assert not check.passed
     assert "3 problems: not decided" in check.detail
-    again = [*rows, row(46)]
-    (found,) = aftermaths(kept, again, [*times, int(again[-1].written)], "")
+    again, more = [*rows, row(46)], [*times, *shown(46)]
+    (found,) = aftermaths(kept, again, more, "", SECONDS)
     assert (found.decided, found.trusted, found.recorded) == (26.0, 26.0, 26.0)
     assert no_dead_thread(kept, (found,), "", ALLOWED).passed
+    # Put right, the clock shows the same times once more; a gap's row belongs to what came before.
+    gap = (times[0][0] + 60, SPAN[0] / 1000)
+    (found,) = aftermaths(kept, [*rows, row(26)], [*times, *shown(25), gap], "", SECONDS)
+    assert (found.decided, found.trusted, found.recorded) == (6.0, 6.0, 5.0)
+
+
+def test_a_bot_without_a_ledger_is_judged_by_its_decisions(tmp_path: Path) -> None:
+    kept = record(item(Kind.KILL))
+    followed = aftermaths(kept, [row(30)], None, "", SECONDS)
+    check = no_dead_thread(kept, followed, "", ALLOWED)
+    assert check.passed
+    assert check.detail == "decided and trusted again at most 10 min after each injection"
+    assert not no_dead_thread(kept, aftermaths(kept, [], None, "", SECONDS), "", ALLOWED).passed
+    # What another bot wrote there is none of its own.
+    url = sqlite_url(tmp_path)
+    ledger = Ledger(url)
+    ledger.write([predictions(1)])
+    ledger.close()
+    for enabled in (True, False):
+        settings = SignalSettings.model_validate({"ledger": {"enabled": enabled, "url": url}})
+        assert ledger_stands(tmp_path, settings).judged == enabled
 
 
 def test_what_ends_too_late_to_be_judged_is_counted() -> None:
     early, late = item(Kind.KILL), replace(item(Kind.KILL), number=2)
     notes = (Note(1, SPAN[0], ""), Note(2, SPAN[1] - ALLOWED, ""))
     kept = record(early, late, notes=notes)
-    rows, times = [row(30)], [int(SPAN[0] / 1000) + 60 * 30]
-    check = no_dead_thread(kept, aftermaths(kept, rows, times, ""), "", ALLOWED)
+    rows, times = [row(30)], shown(30)
+    check = no_dead_thread(kept, aftermaths(kept, rows, times, "", SECONDS), "", ALLOWED)
     assert str(check).startswith("Passed: no dead thread")
     assert "; 1 not judged" in str(check)
     kept = record(late, notes=notes[1:])
-    check = no_dead_thread(kept, aftermaths(kept, rows, times, ""), "", ALLOWED)
+    check = no_dead_thread(kept, aftermaths(kept, rows, times, "", SECONDS), "", ALLOWED)
     assert str(check).startswith("Not judged: no dead thread")
 
 
@@ -518,10 +567,20 @@ def test_what_went_before_a_failure_is_repeated(tmp_path: Path) -> None:
     assert "--only" not in kept.reproduction(tmp_path)
 
 
+def test_a_pair_on_the_blacklist_is_not_expected() -> None:
+    block = item(Kind.BLACKLIST, candles=4)
+    (note,) = record(block).notes
+    later = replace(note, began=SPAN[0] + 7)
+    assert blacklisted(record(block, item(Kind.KILL), notes=(later,))) == (
+        ("A", SPAN[0] + 7, SPAN[0] + 7 + 4 * CANDLE),
+    )
+    assert blacklisted(record(block, notes=(replace(note, injected=False),))) == ()
+
+
 def test_a_candle_that_was_decided_again_fails_when_it_was_decided() -> None:
     kept = replace(record(item(Kind.KILL)), crashes=((SPAN[0], 1),))
-    again, other = row(130), replace(row(20), pair="other")
-    times = failure_times(kept, [row(15), other, again], {(again.pair, again.date)})
+    again, other = row(130, closed=15), replace(row(20), pair="other")
+    times = failure_times(kept, [row(15), other, again], {(again.pair, again.date)}, SECONDS)
     assert times == [SPAN[0] + 15 * 60_000, SPAN[0] + 130 * 60_000, SPAN[0]]
 
 

@@ -11,12 +11,12 @@ from freqai_signals.rehearsal.execution import Memory, Stage, time_shown
 from freqai_signals.rehearsal.incidents import Incidents
 from freqai_signals.rehearsal.run_record import RunRecord
 from freqai_signals.rehearsal.scenario import Rehearsal
-from freqai_signals.rehearsal.soak.aftermath import SoakOutcome, judged_soak
 from freqai_signals.rehearsal.soak.bot_api import BotApi, NotNow, Refused
 from freqai_signals.rehearsal.soak.injection import Injector, file_size
 from freqai_signals.rehearsal.soak.plan import Injection, Kind, candle_incidents, draw_plan
 from freqai_signals.rehearsal.soak.small_disk import SmallDisk
 from freqai_signals.rehearsal.soak.soak_record import Note, SoakRecord
+from freqai_signals.rehearsal.soak.verdict import SoakOutcome, judged_soak
 
 _POLL_SECONDS: Final = 0.25
 _RETRY_SECONDS: Final = 2.0

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from freqai_signals.ledger.damage import sqlite_file
 from freqai_signals.ledger.database import open_engine
 from freqai_signals.rehearsal.bot import RehearsedBot
+from freqai_signals.rehearsal.incidents import NOTICED_MS
 from freqai_signals.rehearsal.soak.bot_api import BotApi, NotNow, Refused
 from freqai_signals.rehearsal.soak.plan import Injection, Kind
 from freqai_signals.rehearsal.soak.small_disk import SmallDisk
@@ -22,8 +23,7 @@ _BURST: Final = 0.5
 _STARTING_SPEED: Final = 6.0
 _HOUR_MS: Final = 3_600_000
 _LATE_SHARE: Final = 0.3
-# A running process reads the time that it is shown once a second.
-_NOTICED_MS: Final = 2000
+_TRIES: Final = 3
 LEDGER_FOLDER: Final = "signals"
 
 
@@ -123,9 +123,7 @@ class Injector:
         elif item.kind == Kind.LEDGER and not self._is_active(Kind.LEDGER):
             self.release_ledger()
         elif item.kind == Kind.BLACKLIST:
-            # Whoever started again meanwhile knows of no blacklist.
-            with suppress(NotNow, Refused):
-                self.api.unblock(item.pair)
+            self._unblock(item.pair)
         elif item.kind == Kind.OUTAGE:
             self.outages.append((began, now))
         elif item.kind == Kind.LATE:
@@ -163,7 +161,7 @@ class Injector:
         lead, now = self.bot.ahead_ms, self.bot.clock()
         if lead != self._lead:
             if self._lead:
-                until = now + int(_NOTICED_MS * self.bot.clock.speed)
+                until = now + int(NOTICED_MS * self.bot.clock.speed)
                 self.ahead[-1] = (self.ahead[-1][0], until, self._lead)
             if lead:
                 self.ahead.append((now, now, lead))
@@ -181,6 +179,14 @@ class Injector:
             connection.close()
             engine.dispose()
             self._lock = None
+
+    def _unblock(self, pair: str) -> None:
+        # Whoever starts again meanwhile knows of no blacklist; a busy bot may answer late.
+        for _ in range(_TRIES):
+            with suppress(NotNow):
+                with suppress(Refused):
+                    self.api.unblock(pair)
+                return
 
     def _show_exchange(self) -> None:
         self.faults.down = self._is_active(Kind.OUTAGE)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from freqai_signals.rehearsal.checks import LAST_SECONDS
 from freqai_signals.rehearsal.incidents import Incidents
+from freqai_signals.rehearsal.lost_rows import LAST_SECONDS
 from freqai_signals.sandbox.exchange.faults import SPOILINGS
 
 

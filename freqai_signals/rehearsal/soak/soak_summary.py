@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from freqai_signals.rehearsal.soak.aftermath import Aftermath, SoakOutcome
+from freqai_signals.rehearsal.soak.aftermath import Aftermath
+from freqai_signals.rehearsal.soak.verdict import SoakOutcome
 from freqai_signals.rehearsal.summary import print_outcome
 from freqai_signals.terminal import print_line, print_table, table_console
 
@@ -41,7 +42,7 @@ def _row(item: Aftermath) -> dict[str, str]:
         "answer": item.answer,
         "decided after": _minutes(item.decided),
         "trusted after": _minutes(item.trusted),
-        "recorded after": _minutes(item.recorded),
+        "recorded after": "no ledger" if item.recorded is None else _minutes(item.recorded),
         "log": item.log,
     }
 
