@@ -14,7 +14,6 @@ from freqai_signals.ledger.database import ledger_url
 from freqai_signals.ledger.ledger import Ledger
 from freqai_signals.ledger.sql_tables import PREDICTIONS
 from freqai_signals.live.decision_log import LiveRow
-from freqai_signals.live.health import Level
 from freqai_signals.rehearsal.parity import TOLERANCE, Mismatch
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
@@ -130,7 +129,7 @@ class LedgerView:
         """Whether the pair's level removed the signal after it was decided."""
         candle = int(pd.Timestamp(row.date).timestamp())
         levels = [level for since, level in self._levels.get(row.pair, ()) if since <= candle]
-        return kept[0] == "none" and bool(levels) and levels[-1] != str(Level.OK)
+        return bool(levels) and kept == ("none", levels[-1])
 
 
 def ledger_urls(settings: SignalSettings, user_data: Path) -> list[str]:

@@ -63,9 +63,9 @@ def test_other_values_in_the_ledger_are_told(change: dict[str, Any], column: str
 
 
 def test_a_level_may_take_a_signal_away() -> None:
-    entry = {**ENTRY, "signal": "none", "reason": "low_confidence"}
+    entry = {**ENTRY, "signal": "none", "reason": "halted"}
     for candle, level, kept in (
-        (CANDLE, "warning", True), (CANDLE + 300, "warning", False), (CANDLE, "ok", False),
+        (CANDLE, "halted", True), (CANDLE + 300, "halted", False), (CANDLE, "warning", False),
     ):  # fmt: skip
         events = pd.DataFrame(
             [{"pair": PAIR, "candle": candle, "detector": "health", "level": level}]
