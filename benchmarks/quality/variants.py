@@ -121,7 +121,10 @@ def tried(settings: SignalSettings, words: list[str]) -> Variant:
     for word in words:
         path, _, text = word.partition("=")
         section, _, key = path.partition(".")
-        value = json.loads(text)
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise SystemExit(f"--try takes KEY=JSON, a word each, got {word!r}: {error}") from None
         change[section] = {**change.get(section, {}), key: value} if key else value
     return Variant("ours, " + " ".join(words), changed(settings, change))
 
