@@ -375,10 +375,12 @@ def test_a_start_without_markets_is_tried_again_and_is_no_end_of_a_bot_that_ran(
     bot.record.path.write_text("a decision")
     life = _Life(injector, ())
     injector.leave()
-    for _ in range(9):
+    for start in range(9):
         bot.running = False
-        life._watch(SPAN[0])
-        assert bot.running
+        for minute in range(6):
+            life._watch(SPAN[0] + (6 * start + minute) * 60_000)
+            assert bot.running == (minute == 5), "it is tried five minutes later"
+            assert (bot.clock.speed == 60.0) == (minute < 5), "a start is slow"
     assert life.crashes == []
     bot.record.path.write_text("a decision, and another one")
     injector.observe()

@@ -23,6 +23,7 @@ _RETRY_SECONDS: Final = 2.0
 _LONGEST_RETRY_CANDLES: Final = 12
 _MOST_VAIN_STARTS: Final = 3
 _SHOWN_LINES: Final = 15
+_PAUSE_MS: Final = 5 * 60_000
 _NO_MARKETS: Final = "Could not load markets, therefore cannot start"
 
 
@@ -111,7 +112,7 @@ class _Life:
         self._retry = 0.0
         self._memory: list[list[tuple[float, float]]] = [[]]
         self._runs = self._bot.process
-        self._status, self._vain, self._decided = -1, 0, 0
+        self._status, self._vain, self._decided, self._start_at = -1, 0, 0, 0
 
     def live(self, stop_ms: int) -> None:
         """To the end, whatever happens."""
@@ -173,13 +174,21 @@ class _Life:
         if self._bot.process is not self._runs:
             self._runs = self._bot.process
             self._memory.append([])
-        if not self._bot.is_running() and not injector.may_be_down:
-            # freqtrade itself ends a start whose exchange names no markets; the next one may do.
-            if not (injector.is_away and _NO_MARKETS in self._end_of_log()):
-                process = self._bot.process
-                self.crashes.append((now, -1 if process is None else int(process.poll() or 0)))
-                self._give_up()
-            injector.start_again()
+        if self._bot.is_running():
+            self._start_at = 0
+        elif not injector.may_be_down:
+            if not self._start_at:
+                # freqtrade itself ends a start whose exchange names no markets; a later one may do.
+                if injector.is_away and _NO_MARKETS in self._end_of_log():
+                    injector.wait()
+                    self._start_at = now + _PAUSE_MS
+                else:
+                    process = self._bot.process
+                    self.crashes.append((now, -1 if process is None else int(process.poll() or 0)))
+                    self._give_up()
+            if now >= self._start_at:
+                self._start_at = 0
+                injector.start_again()
 
     def _end_of_log(self) -> str:
         return "\n".join(self._bot.log.splitlines()[-_SHOWN_LINES:])

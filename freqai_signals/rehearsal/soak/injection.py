@@ -157,6 +157,10 @@ class Injector:
             self.bot.clock.run_at(min(self._usual_speed, _STARTING_SPEED))
             self.bot.start()
 
+    def wait(self) -> None:
+        """Let time go on as usual while no bot runs."""
+        self._run_at(self._usual_speed)
+
     def _note_lead(self) -> None:
         lead, now = self.bot.ahead_ms, self.bot.clock()
         if lead != self._lead:
