@@ -15,6 +15,7 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, pool_pairs
+from freqai_signals.dataset.candles import Openings
 from freqai_signals.dataset.features.cache import CandleDigests, FeatureCache, with_features
 from freqai_signals.dataset.pair_tables import PairTables, add_labels, row_memory
 from freqai_signals.live.operation import LiveOperation
@@ -52,7 +53,6 @@ MODEL_HOOKS = (
     "training_candles",
 )
 """Methods of a strategy that shape the model: where one changes, models are trained again."""
-
 
 _SWITCHES = ("process_only_new_candles", "use_exit_signal")
 
@@ -101,6 +101,7 @@ class SignalColumns(IStrategy):
         mapped = Path(config["user_data_dir"]) / "signals" / "mapped"
         self.tables = PairTables(self._candle_seconds, mapped)
         self._costs: dict[str, float] = {}
+        self._openings = Openings()
         self.digests = CandleDigests(self.training_candles)
         self._report: BacktestRecord | None = None
         self._is_counted = False
@@ -152,7 +153,7 @@ class SignalColumns(IStrategy):
         """All features of one pair; none is expanded by FreqAI, none has a pair in its name."""
         # Live, every candle is a new one: nothing that was kept would be asked for again.
         make = self.features.compute if self._is_live else self.features.features
-        return with_features(dataframe, make(metadata["pair"], dataframe, self._candles))
+        return with_features(dataframe, make(metadata["pair"], dataframe, self.pool_candles))
 
     def set_freqai_targets(
         self, dataframe: DataFrame, metadata: dict[str, Any], **kwargs: Any
@@ -189,17 +190,19 @@ class SignalColumns(IStrategy):
 
     def newest_candle(self, pair: str) -> pd.Timestamp | None:
         """Opening of the newest candle that the exchange has shown of a pair."""
-        frame = self.dp.ohlcv(pair, self.timeframe, copy=False)
-        return None if frame.empty else frame["date"].iloc[-1]
+        shown = self._openings.of(pair, self.dp.ohlcv(pair, self.timeframe, copy=False))
+        return shown[1] if shown else None
 
-    def _candles(self, pair: str, first: pd.Timestamp) -> DataFrame:
+    def pool_candles(self, pair: str, first: pd.Timestamp) -> DataFrame:
         """Candles from ``first`` on: live the exchange's if they reach back, else FreqAI's."""
         if not self._is_live:
             return self.training_candles(pair)
         recent = self.dp.ohlcv(pair, self.timeframe, copy=False)
+        shown = self._openings.of(pair, recent)
+        if shown and shown[0] <= first + pd.Timedelta(days=1):
+            return recent
         kept = self.training_candles(pair)
-        reaches = len(recent) and recent["date"].iloc[0] <= first + pd.Timedelta(days=1)
-        return recent if reaches or kept.empty else kept
+        return recent if kept.empty else kept
 
     # Columns. freqtrade's own ``advise_*`` are extended, so that ``populate_*`` stay the user's.
 
@@ -261,7 +264,7 @@ class SignalColumns(IStrategy):
             # Every prediction came from the cache, so no model was trained on this pair's rows.
             labels = SignalColumns.set_freqai_targets(self, dataframe, {"pair": pair})
             recent = predicted_part(dataframe, self.startup_candle_count)
-            features = self.features.compute(pair, recent, self._candles)
+            features = self.features.compute(pair, recent, self.pool_candles)
         else:
             labels, features = made.labels, made.features
         self._report.add(pair, dataframe, labels, features)
