@@ -173,6 +173,11 @@ class PredictionReader:
         self._last = ref(frame), read
         return read
 
+    def follow(self, frame: pd.DataFrame, decided: pd.DataFrame) -> None:
+        """Keep what was read of a frame for the one that its entries made of it."""
+        if self._last is not None and self._last[0]() is frame:
+            self._last = ref(decided), self._last[1]
+
     def for_exits(self, frame: pd.DataFrame) -> FramePredictions:
         """The result kept from the entries if this is the same frame object, else a new one."""
         last, self._last = self._last, None
