@@ -45,7 +45,7 @@ def log_returns(close: Array, candles: int = 1) -> Array:
 def rolling_mean(values: Array, window: int) -> Array:
     """Mean of the last ``window`` rows."""
     if values.ndim == 2:
-        return _newest(values, window).mean(axis=0, keepdims=True)
+        return np.asarray(_newest(values, window).mean(axis=0, keepdims=True), dtype=np.float64)
     return np.asarray(pd.Series(values).rolling(window).mean(), dtype=np.float64)
 
 
@@ -61,21 +61,21 @@ def earlier_means(values: Array, window: int, candles: Sequence[int]) -> list[Ar
 def rolling_std(values: Array, window: int) -> Array:
     """Standard deviation (population) of the last ``window`` rows."""
     if values.ndim == 2:
-        return _newest(values, window).std(axis=0, keepdims=True)
+        return np.asarray(_newest(values, window).std(axis=0, keepdims=True), dtype=np.float64)
     return np.asarray(pd.Series(values).rolling(window).std(ddof=0), dtype=np.float64)
 
 
 def rolling_max(values: Array, window: int) -> Array:
     """Largest of the last ``window`` rows."""
     if values.ndim == 2:
-        return _newest(values, window).max(axis=0, keepdims=True)
+        return np.asarray(_newest(values, window).max(axis=0, keepdims=True), dtype=np.float64)
     return np.asarray(pd.Series(values).rolling(window).max(), dtype=np.float64)
 
 
 def rolling_min(values: Array, window: int) -> Array:
     """Smallest of the last ``window`` rows."""
     if values.ndim == 2:
-        return _newest(values, window).min(axis=0, keepdims=True)
+        return np.asarray(_newest(values, window).min(axis=0, keepdims=True), dtype=np.float64)
     return np.asarray(pd.Series(values).rolling(window).min(), dtype=np.float64)
 
 
@@ -116,7 +116,8 @@ def ewma(values: Array, span: int, memory: int) -> Array:
     if values.ndim == 2:
         weights = decay ** np.arange(memory - 1, -1, -1.0)[:, None]
         recent = _newest(values, memory)
-        return (weights * recent).sum(axis=0, keepdims=True) * ((1.0 - decay) / (1.0 - decay**memory))
+        mean = (weights * recent).sum(axis=0, keepdims=True)
+        return np.asarray(mean * ((1.0 - decay) / (1.0 - decay**memory)), dtype=np.float64)
     # The recursion never forgets a NaN: zeros stand in for it, and its windows are masked below.
     bad = ~np.isfinite(values)
     out = np.asarray(lfilter([1.0], [1.0, -decay], np.where(bad, 0.0, values)), dtype=np.float64)

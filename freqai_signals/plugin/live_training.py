@@ -27,6 +27,7 @@ from freqai_signals.plugin.freqai.data_kitchen import (
     keep_nothing_of_training,
     store_importances,
 )
+from freqai_signals.plugin.freqai.newest_candle import newest_inputs
 from freqai_signals.plugin.freqai.prediction_cache import Recipe, listed_costs
 from freqai_signals.plugin.freqai.retrain_schedule import RetrainStep, Trained, newest, next_step
 from freqai_signals.plugin.freqai.state_files import (
@@ -35,7 +36,6 @@ from freqai_signals.plugin.freqai.state_files import (
     changed_inputs,
 )
 from freqai_signals.plugin.freqai.thread_priority import InferencePriority, low_priority
-from freqai_signals.plugin.newest_candle import newest_inputs
 from freqai_signals.plugin.pool import training_pairs
 from freqai_signals.plugin.signal_columns import MODEL_HOOKS
 from freqai_signals.provenance import hook_files, method_files

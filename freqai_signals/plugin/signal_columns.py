@@ -29,7 +29,7 @@ from freqai_signals.schema import DECISION_SIGNAL_COLUMN, PROBA_MOVE_COLUMN
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.expected_value import held_hours, round_trip_cost
 from freqai_signals.signals.outputs import complete_outputs, with_move
-from freqai_signals.trading.columns import predicted_part, with_barriers, without_report_columns
+from freqai_signals.trading import columns
 from freqai_signals.trading.own_strategy import (
     Hook,
     complete_hooks,
@@ -78,8 +78,7 @@ class SignalColumns(IStrategy):
         complete_hooks(cls, _COMPLETED)
 
     def __init__(self, config: Config) -> None:
-        own_timeframe = getattr(self, "timeframe", None)
-        if own_timeframe is not None:
+        if (own_timeframe := getattr(self, "timeframe", None)) is not None:
             # As freqtrade does a little later; the model must not read another one.
             config.setdefault("timeframe", own_timeframe)
         # freqtrade takes these from the class where the config has none, but only later.
@@ -190,19 +189,16 @@ class SignalColumns(IStrategy):
 
     def newest_candle(self, pair: str) -> pd.Timestamp | None:
         """Opening of the newest candle that the exchange has shown of a pair."""
-        shown = self._openings.of(pair, self.dp.ohlcv(pair, self.timeframe, copy=False))
-        return shown[1] if shown else None
+        return self._openings.last(pair, self.dp.ohlcv(pair, self.timeframe, copy=False))
 
     def pool_candles(self, pair: str, first: pd.Timestamp) -> DataFrame:
         """Candles from ``first`` on: live the exchange's if they reach back, else FreqAI's."""
         if not self._is_live:
             return self.training_candles(pair)
-        recent = self.dp.ohlcv(pair, self.timeframe, copy=False)
-        shown = self._openings.of(pair, recent)
-        if shown and shown[0] <= first + pd.Timedelta(days=1):
-            return recent
-        kept = self.training_candles(pair)
-        return recent if kept.empty else kept
+        recent: DataFrame = self.dp.ohlcv(pair, self.timeframe, copy=False)
+        kept, opened = self.training_candles(pair), self._openings.first(pair, recent)
+        reaches = opened is not None and opened <= first + pd.Timedelta(days=1)
+        return recent if reaches or kept.empty else kept
 
     # Columns. freqtrade's own ``advise_*`` are extended, so that ``populate_*`` stay the user's.
 
@@ -221,9 +217,10 @@ class SignalColumns(IStrategy):
         if PROBA_MOVE_COLUMN in dataframe:
             return dataframe
         frame = with_move(complete_outputs(self.freqai.start(dataframe, metadata, self)))
-        frame = with_barriers(frame, self.signal_settings, self.round_trip_cost(metadata["pair"]))
+        cost = self.round_trip_cost(metadata["pair"])
+        frame = columns.with_barriers(frame, self.signal_settings, cost)
         if self.dp.runmode == RunMode.HYPEROPT:
-            return without_report_columns(frame, self.signal_settings.sizing)
+            return columns.without_report_columns(frame, self.signal_settings.sizing)
         return frame
 
     def advise_entry(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
@@ -236,7 +233,7 @@ class SignalColumns(IStrategy):
         if self._is_live:
             operation: LiveOperation = self.freqai.operation
             operation.record(pair, frame, self.round_trip_cost(pair), self.dp.send_msg)
-            frame = frame.assign(**operation.columns(pair, frame))
+            frame = columns.with_columns(frame, operation.columns(pair, frame))
             if operation.wants_training(pair):
                 self.freqai.retrain_early(pair)
         elif is_kept:
@@ -263,7 +260,7 @@ class SignalColumns(IStrategy):
         if made is None:
             # Every prediction came from the cache, so no model was trained on this pair's rows.
             labels = SignalColumns.set_freqai_targets(self, dataframe, {"pair": pair})
-            recent = predicted_part(dataframe, self.startup_candle_count)
+            recent = columns.predicted_part(dataframe, self.startup_candle_count)
             features = self.features.compute(pair, recent, self.pool_candles)
         else:
             labels, features = made.labels, made.features

@@ -62,7 +62,7 @@ def apply_health_limits(
         Lowest confidence of the settings, with which the decisions were made.
     """
     signal = decided[DECISION_SIGNAL_COLUMN].to_numpy()
-    seconds = frame["date"].dt.as_unit("s").astype("int64").to_numpy()
+    seconds = frame["date"].to_numpy(dtype="datetime64[s]").astype(np.int64)
     limited = np.isin(signal, (SignalClass.BUY, SignalClass.SELL))
     limited &= seconds >= health_limits.since
     # Frames without a model's columns have no signals, and no confidence either.

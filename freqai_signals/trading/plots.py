@@ -21,6 +21,7 @@ from freqai_signals.schema import (
 )
 from freqai_signals.settings import DecisionSettings
 from freqai_signals.signals.strength import Strength
+from freqai_signals.trading.columns import with_columns
 
 # Legible on FreqUI's dark and light background, and told apart by colour-blind eyes.
 BUY, SELL, MOVE, LINE = "#2f8fd8", "#e07b28", "#9a6fd0", "#8f8f8f"
@@ -125,8 +126,7 @@ def with_plots(frame: pd.DataFrame, settings: DecisionSettings) -> pd.DataFrame:
     if "live_skill" in frame:
         columns["Live skill"] = _percent(frame["live_skill"])
         columns["Level"] = frame["drift_level"].to_numpy()
-    kept = frame.drop(columns=list(columns), errors="ignore")
-    return pd.concat([kept, pd.DataFrame(columns, index=frame.index)], axis=1)
+    return with_columns(frame, pd.DataFrame(columns, index=frame.index))
 
 
 def _decision_columns(frame: pd.DataFrame) -> dict[str, NDArray[np.float64]]:

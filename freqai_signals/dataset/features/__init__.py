@@ -119,8 +119,7 @@ def _computed(
 ) -> dict[str, Array]:
     """Features before they are rounded, from OHLCV of one pair or, side by side, of several."""
     mean, lead = (
-        returns.reshape(-1, *[1] * (columns["close"].ndim - 1))
-        for returns in market.at(dates)
+        returns.reshape(-1, *[1] * (columns["close"].ndim - 1)) for returns in market.at(dates)
     )
     volume = columns["volume"]
     inputs = FeatureInput(

@@ -202,8 +202,10 @@ class SignalDataDrawer(FreqaiDataDrawer):
             history = self.historic_predictions[pair]
             last = history["date_pred"].max()
             # FreqAI adds the candles after the last one, or overwrites that one.
-            newer = strat_df.loc[strat_df["date"] > last, "date"]
-            row = _new_row(history, predictions, do_preds, dk, strat_df) if len(newer) == 1 else None
+            newer = strat_df["date"][strat_df["date"] > last]
+            row = (
+                _new_row(history, predictions, do_preds, dk, strat_df) if len(newer) == 1 else None
+            )
             if row is None:
                 super().append_model_predictions(pair, predictions, do_preds, dk, strat_df)
                 history = self.historic_predictions[pair]
@@ -217,7 +219,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
     def attach_return_values_to_return_dataframe(
         self, pair: str, dataframe: DataFrame
     ) -> DataFrame:
-        """The frame beside its predictions; FreqAI merges them also where the dates are the same."""
+        """The frame beside its predictions; FreqAI merges them though the dates are the same."""
         returned = self.model_return_values[pair]
         frame = dataframe[[name for name in dataframe.columns if not name.startswith("&")]]
         dates = pd.DatetimeIndex(frame["date"])
@@ -225,7 +227,8 @@ class SignalDataDrawer(FreqaiDataDrawer):
         if not is_same or not set(frame).isdisjoint(returned):
             merged: DataFrame = super().attach_return_values_to_return_dataframe(pair, dataframe)
             return merged
-        return pd.concat([frame.reset_index(drop=True), returned], axis=1)
+        both: DataFrame = pd.concat([frame.reset_index(drop=True), returned], axis=1)
+        return both
 
     def update_historic_data(self, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
         """Once a candle for all pairs; a pair without candles or with a gap stops no other."""
@@ -266,7 +269,7 @@ def _new_row(
     candle, labels = strat_df.iloc[-1], predictions.iloc[-1]
     values = {"date_pred": candle["date"], TRUST_COLUMN: do_preds[-1]}
     values |= {f"{name}_price": candle[name] for name in ("high", "low", "close")}
-    for name, value in labels.items():
+    for name, value in zip(predictions.columns.astype(str), labels, strict=True):
         values[f"{name}_mean"] = dk.data["labels_mean"][name]
         values[f"{name}_std"] = dk.data["labels_std"][name]
         values[name] = value

@@ -48,12 +48,13 @@ class SignalDataKitchen(FreqaiDataKitchen):
 
         A hundred columns of a whole frame would be made, copied and dropped again for one row.
         """
-        frame = kwargs.get("prediction_dataframe")
+        frame: DataFrame | None = kwargs.get("prediction_dataframe")
         if frame is not None and self.newest_inputs is not None:
             self.newest = self.newest_inputs(frame)
-        if self.newest is not None:
-            # FreqAI finds its labels by the name.
-            return frame.assign(**{LABEL_COLUMN: 0.0})
+            if self.newest is not None:
+                # FreqAI finds its labels by the name.
+                labelled: DataFrame = frame.assign(**{LABEL_COLUMN: 0.0})
+                return labelled
         made: DataFrame = super().use_strategy_to_populate_indicators(strategy, *frames, **kwargs)
         return made
 
