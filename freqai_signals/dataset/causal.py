@@ -31,7 +31,7 @@ def lag(values: Array, candles: int) -> Array:
     """
     out = np.full(values.shape, np.nan)
     # Beyond the end the stop would be negative, which counts from the other side.
-    out[candles:] = values[: len(values) - candles] if candles < len(values) else []
+    out[candles:] = values[: max(len(values) - candles, 0)]
     return out
 
 
