@@ -134,7 +134,7 @@ def without_training_rows(optimizer: Any) -> tuple[Path, int]:
     cut = backtesting.required_startup - strategy.startup_candle_count
     kept = {}
     for pair, frame in frames.items():
-        features = strategy.features.compute(pair, frame, strategy._candles)
+        features = strategy.features.compute(pair, frame, strategy.pool_candles)
         kept[pair] = frame.join(features).iloc[cut:].reset_index(drop=True)
     path = optimizer.data_pickle_file.with_suffix(".short.pkl")
     dump(kept, path)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from weakref import ReferenceType, ref
 
 import pandas as pd
 
@@ -13,6 +14,33 @@ from freqai_signals.settings import SignalSettings
 def utc_now() -> pd.Timestamp:
     """Time of the clock."""
     return pd.Timestamp.now("UTC")
+
+
+_FirstAndLast = tuple[pd.Timestamp, pd.Timestamp] | tuple[None, None]
+
+
+class Openings:
+    """First and last opening of each pair's frame, read once a frame: every pair asks for all."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[ReferenceType[pd.DataFrame], _FirstAndLast]] = {}
+
+    def first(self, pair: str, frame: pd.DataFrame) -> pd.Timestamp | None:
+        """Opening of the first candle; None of an empty frame."""
+        return self._of(pair, frame)[0]
+
+    def last(self, pair: str, frame: pd.DataFrame) -> pd.Timestamp | None:
+        """Opening of the last candle; None of an empty frame."""
+        return self._of(pair, frame)[1]
+
+    def _of(self, pair: str, frame: pd.DataFrame) -> _FirstAndLast:
+        kept = self._kept.get(pair)
+        # A weak reference: after its frame is freed, a new one may have the same ``id``.
+        if kept is None or kept[0]() is not frame:
+            dates = frame.get("date", pd.Series())
+            found = (dates.iloc[0], dates.iloc[-1]) if len(dates) else (None, None)
+            kept = self._kept[pair] = ref(frame), found
+        return kept[1]
 
 
 def closed(frame: pd.DataFrame, now: pd.Timestamp, candle_seconds: int) -> pd.DataFrame:

@@ -4,7 +4,14 @@ Every function maps an array of shape ``(n,)`` to one of shape ``(n,)``. The val
 rows *t - window + 1 .. t* only; it is NaN where that window is incomplete. A frame that starts
 later therefore gives the same values as the full history, so that a live frame of a thousand
 candles matches a backtest.
+
+Arrays of shape ``(n, pairs)`` hold the candles of several pairs at the same times. A running bot
+asks for the newest row alone, so of these the operators over windows give only that one: shape
+``(1, pairs)``, which numpy spreads over the rows of other arrays. The newest row is the same, but
+for the last bits that a running sum keeps of older candles.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -24,7 +31,7 @@ def lag(values: Array, candles: int) -> Array:
     """
     out = np.full(values.shape, np.nan)
     # Beyond the end the stop would be negative, which counts from the other side.
-    out[candles:] = values[: len(values) - candles] if candles < len(values) else []
+    out[candles:] = values[: max(len(values) - candles, 0)]
     return out
 
 
@@ -37,22 +44,47 @@ def log_returns(close: Array, candles: int = 1) -> Array:
 
 def rolling_mean(values: Array, window: int) -> Array:
     """Mean of the last ``window`` rows."""
+    if values.ndim == 2:
+        return np.asarray(_newest(values, window).mean(axis=0, keepdims=True), dtype=np.float64)
     return np.asarray(pd.Series(values).rolling(window).mean(), dtype=np.float64)
+
+
+def earlier_means(values: Array, window: int, candles: Sequence[int]) -> list[Array]:
+    """Means of ``window`` rows that ended so many candles ago, one array for each of these."""
+    if values.ndim == 2:
+        ends = [max(len(values) - ago, 0) for ago in candles]
+        return [rolling_mean(values[:end], window) for end in ends]
+    means = rolling_mean(values, window)
+    return [lag(means, ago) for ago in candles]
 
 
 def rolling_std(values: Array, window: int) -> Array:
     """Standard deviation (population) of the last ``window`` rows."""
+    if values.ndim == 2:
+        return np.asarray(_newest(values, window).std(axis=0, keepdims=True), dtype=np.float64)
     return np.asarray(pd.Series(values).rolling(window).std(ddof=0), dtype=np.float64)
 
 
 def rolling_max(values: Array, window: int) -> Array:
     """Largest of the last ``window`` rows."""
+    if values.ndim == 2:
+        return np.asarray(_newest(values, window).max(axis=0, keepdims=True), dtype=np.float64)
     return np.asarray(pd.Series(values).rolling(window).max(), dtype=np.float64)
 
 
 def rolling_min(values: Array, window: int) -> Array:
     """Smallest of the last ``window`` rows."""
+    if values.ndim == 2:
+        return np.asarray(_newest(values, window).min(axis=0, keepdims=True), dtype=np.float64)
     return np.asarray(pd.Series(values).rolling(window).min(), dtype=np.float64)
+
+
+def _newest(values: Array, window: int) -> Array:
+    """The last ``window`` rows, NaN where they are infinite, as pandas has it, or too few."""
+    if len(values) < window:
+        return np.full((1, values.shape[1]), np.nan)
+    recent = values[-window:]
+    return np.where(np.isfinite(recent), recent, np.nan)
 
 
 def ewma(values: Array, span: int, memory: int) -> Array:
@@ -81,6 +113,11 @@ def ewma(values: Array, span: int, memory: int) -> Array:
     array([nan,  1.,  4.])
     """
     decay = 1.0 - 2.0 / (span + 1.0)
+    if values.ndim == 2:
+        weights = decay ** np.arange(memory - 1, -1, -1.0)[:, None]
+        recent = _newest(values, memory)
+        mean = (weights * recent).sum(axis=0, keepdims=True)
+        return np.asarray(mean * ((1.0 - decay) / (1.0 - decay**memory)), dtype=np.float64)
     # The recursion never forgets a NaN: zeros stand in for it, and its windows are masked below.
     bad = ~np.isfinite(values)
     out = np.asarray(lfilter([1.0], [1.0, -decay], np.where(bad, 0.0, values)), dtype=np.float64)

@@ -149,8 +149,8 @@ def unknown_trades(rows: int) -> NDArray[np.float64]:
 
 def candle_numbers(dates: pd.Series, candle_seconds: int) -> NDArray[np.int64]:
     """Candle numbers of UTC dates, whatever their unit."""
-    seconds = dates.dt.as_unit("s").astype("int64").to_numpy()
-    return np.asarray(seconds // candle_seconds, dtype=np.int64)
+    seconds = dates.to_numpy(dtype="datetime64[s]").astype(np.int64)
+    return np.asarray(seconds // candle_seconds)
 
 
 def feature_matrix(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float32]:

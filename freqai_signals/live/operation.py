@@ -180,7 +180,7 @@ class LiveOperation:
 
     def columns(self, pair: str, frame: pd.DataFrame) -> pd.DataFrame:
         """Live quality and level as they were at each candle's close, for charts."""
-        return self._safely(lambda: self._pair(pair).columns(frame), frame[[]])
+        return self._safely(lambda: self._pair(pair).columns(frame), pd.DataFrame({}, frame.index))
 
     def trade_data(self, pair: str, opened: datetime) -> dict[str, Any]:
         """What a trade opened at this time keeps of its signal; empty if that is not known."""

@@ -1,10 +1,10 @@
 """One pair in a running bot: from the closed candle to rows in the ledger and messages."""
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from freqai_signals.dataset.rows import candle_numbers
@@ -120,9 +120,11 @@ class PairOperation:
             nothing is scored yet.
         """
         numbers = candle_numbers(frame["date"], self._settings.candle_seconds)
-        nothing = (math.nan,) * len(_DRAWN)
-        rows = [self._drawn.get(number, nothing) for number in numbers.tolist()]
-        return pd.DataFrame(rows, index=frame.index, columns=list(_DRAWN), dtype=float)
+        rows = np.full((len(frame), len(_DRAWN)), np.nan)
+        known = [place for place, n in enumerate(numbers.tolist()) if n in self._drawn]
+        if known:
+            rows[known] = [self._drawn[n] for n in numbers[known].tolist()]
+        return pd.DataFrame(rows, index=frame.index, columns=list(_DRAWN))
 
     def _restore(self, candle: int) -> None:
         """Continue from the ledger's state of this bot and pair."""

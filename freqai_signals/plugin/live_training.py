@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -26,6 +27,7 @@ from freqai_signals.plugin.freqai.data_kitchen import (
     keep_nothing_of_training,
     store_importances,
 )
+from freqai_signals.plugin.freqai.newest_candle import newest_inputs
 from freqai_signals.plugin.freqai.prediction_cache import Recipe, listed_costs
 from freqai_signals.plugin.freqai.retrain_schedule import RetrainStep, Trained, newest, next_step
 from freqai_signals.plugin.freqai.state_files import (
@@ -75,6 +77,9 @@ class LiveTraining(IFreqaiModel):
         self.strategy = strategy
         self._priority.decides()
         SignalDataKitchen.adopt(dk)
+        if metadata["pair"] in self.dd.model_return_values:
+            # The first time FreqAI predicts the whole frame.
+            dk.newest_inputs = partial(newest_inputs, strategy, metadata["pair"])
         self._forget_models_of_other_inputs(metadata["pair"])
         self._serve_at_once(metadata["pair"], dk)
         # FreqAI's queue knows the whitelist of the start only, and drops whom pairlists leave out;

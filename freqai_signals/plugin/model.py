@@ -150,6 +150,8 @@ class LightGBMSignalClassifier(LiveTraining):
     ) -> tuple[DataFrame, npt.NDArray[np.int_]]:
         """Contract columns for every row, and whether each can be trusted."""
         dk.find_features(unfiltered_df)
+        if isinstance(dk, SignalDataKitchen) and dk.newest is not None:
+            unfiltered_df = dk.newest
         if self.operation is not None:
             self.model = self.operation.model(dk.pair, self.model)
         cost, traded = (

@@ -15,6 +15,7 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, pool_pairs
+from freqai_signals.dataset.candles import Openings
 from freqai_signals.dataset.features.cache import CandleDigests, FeatureCache, with_features
 from freqai_signals.dataset.pair_tables import PairTables, add_labels, row_memory
 from freqai_signals.live.operation import LiveOperation
@@ -28,7 +29,7 @@ from freqai_signals.schema import DECISION_SIGNAL_COLUMN, PROBA_MOVE_COLUMN
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.expected_value import held_hours, round_trip_cost
 from freqai_signals.signals.outputs import complete_outputs, with_move
-from freqai_signals.trading.columns import predicted_part, with_barriers, without_report_columns
+from freqai_signals.trading import columns
 from freqai_signals.trading.own_strategy import (
     Hook,
     complete_hooks,
@@ -52,7 +53,6 @@ MODEL_HOOKS = (
     "training_candles",
 )
 """Methods of a strategy that shape the model: where one changes, models are trained again."""
-
 
 _SWITCHES = ("process_only_new_candles", "use_exit_signal")
 
@@ -78,8 +78,7 @@ class SignalColumns(IStrategy):
         complete_hooks(cls, _COMPLETED)
 
     def __init__(self, config: Config) -> None:
-        own_timeframe = getattr(self, "timeframe", None)
-        if own_timeframe is not None:
+        if (own_timeframe := getattr(self, "timeframe", None)) is not None:
             # As freqtrade does a little later; the model must not read another one.
             config.setdefault("timeframe", own_timeframe)
         # freqtrade takes these from the class where the config has none, but only later.
@@ -101,6 +100,7 @@ class SignalColumns(IStrategy):
         mapped = Path(config["user_data_dir"]) / "signals" / "mapped"
         self.tables = PairTables(self._candle_seconds, mapped)
         self._costs: dict[str, float] = {}
+        self._openings = Openings()
         self.digests = CandleDigests(self.training_candles)
         self._report: BacktestRecord | None = None
         self._is_counted = False
@@ -152,7 +152,7 @@ class SignalColumns(IStrategy):
         """All features of one pair; none is expanded by FreqAI, none has a pair in its name."""
         # Live, every candle is a new one: nothing that was kept would be asked for again.
         make = self.features.compute if self._is_live else self.features.features
-        return with_features(dataframe, make(metadata["pair"], dataframe, self._candles))
+        return with_features(dataframe, make(metadata["pair"], dataframe, self.pool_candles))
 
     def set_freqai_targets(
         self, dataframe: DataFrame, metadata: dict[str, Any], **kwargs: Any
@@ -189,16 +189,15 @@ class SignalColumns(IStrategy):
 
     def newest_candle(self, pair: str) -> pd.Timestamp | None:
         """Opening of the newest candle that the exchange has shown of a pair."""
-        frame = self.dp.ohlcv(pair, self.timeframe, copy=False)
-        return None if frame.empty else frame["date"].iloc[-1]
+        return self._openings.last(pair, self.dp.ohlcv(pair, self.timeframe, copy=False))
 
-    def _candles(self, pair: str, first: pd.Timestamp) -> DataFrame:
+    def pool_candles(self, pair: str, first: pd.Timestamp) -> DataFrame:
         """Candles from ``first`` on: live the exchange's if they reach back, else FreqAI's."""
         if not self._is_live:
             return self.training_candles(pair)
-        recent = self.dp.ohlcv(pair, self.timeframe, copy=False)
-        kept = self.training_candles(pair)
-        reaches = len(recent) and recent["date"].iloc[0] <= first + pd.Timedelta(days=1)
+        recent: DataFrame = self.dp.ohlcv(pair, self.timeframe, copy=False)
+        kept, opened = self.training_candles(pair), self._openings.first(pair, recent)
+        reaches = opened is not None and opened <= first + pd.Timedelta(days=1)
         return recent if reaches or kept.empty else kept
 
     # Columns. freqtrade's own ``advise_*`` are extended, so that ``populate_*`` stay the user's.
@@ -218,9 +217,10 @@ class SignalColumns(IStrategy):
         if PROBA_MOVE_COLUMN in dataframe:
             return dataframe
         frame = with_move(complete_outputs(self.freqai.start(dataframe, metadata, self)))
-        frame = with_barriers(frame, self.signal_settings, self.round_trip_cost(metadata["pair"]))
+        cost = self.round_trip_cost(metadata["pair"])
+        frame = columns.with_barriers(frame, self.signal_settings, cost)
         if self.dp.runmode == RunMode.HYPEROPT:
-            return without_report_columns(frame, self.signal_settings.sizing)
+            return columns.without_report_columns(frame, self.signal_settings.sizing)
         return frame
 
     def advise_entry(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
@@ -233,7 +233,7 @@ class SignalColumns(IStrategy):
         if self._is_live:
             operation: LiveOperation = self.freqai.operation
             operation.record(pair, frame, self.round_trip_cost(pair), self.dp.send_msg)
-            frame = frame.assign(**operation.columns(pair, frame))
+            frame = columns.with_columns(frame, operation.columns(pair, frame))
             if operation.wants_training(pair):
                 self.freqai.retrain_early(pair)
         elif is_kept:
@@ -259,8 +259,8 @@ class SignalColumns(IStrategy):
         if made is None:
             # Every prediction came from the cache, so no model was trained on this pair's rows.
             labels = SignalColumns.set_freqai_targets(self, dataframe, {"pair": pair})
-            recent = predicted_part(dataframe, self.startup_candle_count)
-            features = self.features.compute(pair, recent, self._candles)
+            recent = columns.predicted_part(dataframe, self.startup_candle_count)
+            features = self.features.compute(pair, recent, self.pool_candles)
         else:
             labels, features = made.labels, made.features
         self._report.add(pair, dataframe, labels, features)

@@ -50,7 +50,7 @@ def apply_health_limits(
     if not health_limits.blocked:
         return decided
     signal = decided[DECISION_SIGNAL_COLUMN].to_numpy()
-    seconds = frame["date"].dt.as_unit("s").astype("int64").to_numpy()
+    seconds = frame["date"].to_numpy(dtype="datetime64[s]").astype(np.int64)
     out = np.isin(signal, (SignalClass.BUY, SignalClass.SELL)) & (seconds >= health_limits.since)
     columns = {
         DECISION_SIGNAL_COLUMN: decided[DECISION_SIGNAL_COLUMN].mask(out, NO_SIGNAL),

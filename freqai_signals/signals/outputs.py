@@ -88,10 +88,12 @@ def model_outputs(
         **dict(zip(PROBA_COLUMNS, probabilities.T, strict=True)),
         CONFIDENCE_COLUMN: confidence,
         EXPECTED_RETURN_COLUMN: expected,
-        TRUST_COLUMN: trusted.astype(np.int64),
     }
-    names = (*MODEL_COLUMNS, TRUST_COLUMN)
-    return complete_outputs(pd.DataFrame({name: columns[name] for name in names}))
+    values = {
+        name: np.where(trusted, columns[name], abstains)
+        for name, abstains in ABSTAINING_ROW.items()
+    }
+    return pd.DataFrame({**values, TRUST_COLUMN: trusted.astype(np.int64)})
 
 
 def _column(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
@@ -142,13 +144,13 @@ def complete_outputs(frame: pd.DataFrame) -> pd.DataFrame:
     (0, 1, 0), confidence 0, expected return 0. FreqAI's ``*_mean`` and ``*_std`` columns have no
     meaning for probabilities and are dropped.
     """
-    # Also true for NaN.
-    abstains = ~(frame.get(TRUST_COLUMN, pd.Series(0, index=frame.index)) == 1)
+    trust = frame.get(TRUST_COLUMN, 0)
+    # Not of NaN either.
+    trusted = np.asarray(trust == 1)
     columns = {
-        name: frame[name].where(~abstains, value) if name in frame else value
+        name: np.where(trusted, frame[name].to_numpy(), value) if name in frame else value
         for name, value in ABSTAINING_ROW.items()
     }
-    trust = frame.get(TRUST_COLUMN, 0)
     dropped = [f"{name}_{what}" for name in MODEL_COLUMNS for what in ("mean", "std")]
     # Of the live frame's own labels.
     dropped += [EVENT_END_COLUMN, REALISED_RETURN_COLUMN, *TRADE_COLUMNS, SPREAD_COLUMN]

@@ -25,6 +25,16 @@ from freqai_signals.trading.exits import ExitReason
 from freqai_signals.trading.sizing import Outlook, outlook
 
 
+def with_columns(frame: pd.DataFrame, columns: pd.DataFrame) -> pd.DataFrame:
+    """The frame with these columns, of the same index, in the place of those that it has.
+
+    All at once, for pandas takes several times as long to add them one by one.
+    """
+    replaced = [name for name in columns if name in frame]
+    kept = frame.drop(columns=replaced) if replaced else frame
+    return pd.concat([kept, columns], axis=1)
+
+
 def with_barriers(
     frame: pd.DataFrame, settings: SignalSettings, round_trip_cost: float
 ) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from freqai_signals.schema import (
     CONFIDENCE_COLUMN,
@@ -20,6 +21,7 @@ from freqai_signals.schema import (
 )
 from freqai_signals.settings import DecisionSettings
 from freqai_signals.signals.strength import Strength
+from freqai_signals.trading.columns import with_columns
 
 # Legible on FreqUI's dark and light background, and told apart by colour-blind eyes.
 BUY, SELL, MOVE, LINE = "#2f8fd8", "#e07b28", "#9a6fd0", "#8f8f8f"
@@ -99,8 +101,9 @@ def with_plots(frame: pd.DataFrame, settings: DecisionSettings) -> pd.DataFrame:
     settings
         Whose margin of the expected return is drawn.
     """
-    trusted = frame[TRUST_COLUMN] == 1
-    held = frame[LABEL_COLUMN] == SignalClass.HOLD
+    # Arrays, not columns: a bot draws whole frames of a hundred pairs at every candle.
+    trusted = frame[TRUST_COLUMN].to_numpy() == 1
+    held = frame[LABEL_COLUMN].to_numpy() == SignalClass.HOLD
     margin = settings.expected_value_margin if settings.expected_value_rule else np.nan
     columns: dict[str, Any] = {
         "P(buy)": _percent(frame[PROBA_COLUMNS[SignalClass.BUY]], trusted),
@@ -117,25 +120,30 @@ def with_plots(frame: pd.DataFrame, settings: DecisionSettings) -> pd.DataFrame:
     if PROBA_MOVE_COLUMN in frame:
         columns["P(move)"] = _percent(frame[PROBA_MOVE_COLUMN], trusted)
     if THRESHOLD_COLUMN in frame:
-        columns["Rank needed"] = (100 * frame[THRESHOLD_COLUMN]).round(1)
+        columns["Rank needed"] = _percent(frame[THRESHOLD_COLUMN])
     if STRENGTH_COLUMN in frame:
         columns |= _decision_columns(frame)
     if "live_skill" in frame:
-        columns["Live skill"] = (100 * frame["live_skill"]).round(1)
-        columns["Level"] = frame["drift_level"]
-    return frame.assign(**columns)
+        columns["Live skill"] = _percent(frame["live_skill"])
+        columns["Level"] = frame["drift_level"].to_numpy()
+    return with_columns(frame, pd.DataFrame(columns, index=frame.index))
 
 
-def _decision_columns(frame: pd.DataFrame) -> dict[str, "pd.Series[Any]"]:
-    strength = frame[STRENGTH_COLUMN].astype(float)
+def _decision_columns(frame: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    strength = frame[STRENGTH_COLUMN].to_numpy(np.float64)
     emitted = strength > 0
-    buys = frame[LABEL_COLUMN] == SignalClass.BUY
+    buys = frame[LABEL_COLUMN].to_numpy() == SignalClass.BUY
+    codes, reasons = pd.factorize(frame[REASON_COLUMN])
+    # The last one is that of a missing reason, whose place in the list is -1.
+    numbers = np.array([REASON_CODES.get(reason, np.nan) for reason in reasons] + [np.nan])
     return {
-        "Buy strength": strength.where(emitted & buys),
-        "Sell strength": -strength.where(emitted & ~buys),
-        "Reject code": frame[REASON_COLUMN].map(REASON_CODES).astype(float),
+        "Buy strength": np.where(emitted & buys, strength, np.nan),
+        "Sell strength": np.where(emitted & ~buys, -strength, np.nan),
+        "Reject code": numbers[codes],
     }
 
 
-def _percent(values: "pd.Series[Any]", known: "pd.Series[bool]", digits: int = 1) -> Any:
-    return (100 * values).round(digits).where(known)
+def _percent(
+    values: "pd.Series[Any]", known: NDArray[np.bool_] | bool = True, digits: int = 1
+) -> NDArray[np.float64]:
+    return np.where(known, np.round(100 * values.to_numpy(np.float64), digits), np.nan)

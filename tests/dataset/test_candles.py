@@ -8,6 +8,7 @@ import pytest
 
 from freqai_signals.dataset.candles import (
     PATIENCE_CANDLES,
+    Openings,
     Span,
     coverage_problems,
     extended,
@@ -51,6 +52,18 @@ def test_dates_of_another_unit_take_that_of_the_kept_candles(candles: Candles) -
     frame = candles(rows=10)
     other = frame.assign(date=frame["date"].dt.as_unit("us"))
     pd.testing.assert_frame_equal(extended(frame.iloc[:6], other.iloc[3:], 300), frame)
+
+
+def test_openings_are_those_of_the_frame_at_hand(candles: Candles) -> None:
+    frame, openings = candles(rows=10), Openings()
+    dates = frame["date"]
+    for shown in (frame, frame.iloc[2:7], frame):
+        first, last = shown["date"].iloc[0], shown["date"].iloc[-1]
+        assert openings.first("A", shown) == first
+        assert openings.last("A", shown) == last
+    assert openings.last("B", frame.iloc[:1]) == dates.iloc[0]
+    for nothing in (frame.iloc[:0], pd.DataFrame()):
+        assert openings.first("A", nothing) is openings.last("A", nothing) is None
 
 
 NOON = pd.Timestamp("2024-01-01 12:00", tz="UTC")

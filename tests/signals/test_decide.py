@@ -393,3 +393,22 @@ def test_entries_and_exits_of_a_frame_share_one_reading(
     assert len(read) == 4
     reader.for_entries(frame)
     assert pickle.loads(pickle.dumps(reader)).for_exits(frame) is not entries
+
+
+def test_exits_read_the_frame_that_the_entries_made_without_reading_again(
+    predictions: Frames,
+) -> None:
+    frame, reader = predictions("BShB"), PredictionReader(300)
+    read, decided = reader.for_entries(frame), frame.assign(enter_long=1)
+    reader.follow(frame, decided)
+    assert reader.for_exits(decided) is read
+    # Entries that did not come from this frame say nothing of its exits.
+    reader.for_entries(frame)
+    reader.follow(frame.copy(), decided)
+    assert reader.for_exits(decided) is not read
+    # A subclass may change what the model says, for its exits too.
+    for other in (decided.assign(proba_buy=0.0), decided.drop(columns="confidence")):
+        reader.for_entries(frame)
+        reader.follow(frame, other)
+        assert reader._last is not None
+        assert reader._last[0]() is frame

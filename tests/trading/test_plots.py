@@ -53,6 +53,14 @@ def test_sells_point_down_and_only_emitted_signals_are_drawn(frame: pd.DataFrame
     assert shown(sell, "Sell strength") == [None, -2.0, None, None]
 
 
+def test_a_frame_that_was_drawn_before_is_drawn_anew(frame: pd.DataFrame) -> None:
+    once = with_plots(frame, DecisionSettings())
+    twice = with_plots(once.assign(**{"P(buy)": 0.0}), DecisionSettings())
+    pd.testing.assert_frame_equal(twice, once, check_like=True)
+    unknown = frame.assign(reject_reason=["", None, "of another version", "halted"])
+    assert shown(unknown, "Reject code") == [None, None, None, 10.0]
+
+
 def test_reasons_are_small_numbers(frame: pd.DataFrame) -> None:
     assert shown(frame, "Reject code") == [None, 5.0, 6.0, 1.0]
     assert set(Reason) - {""} <= set(REASON_CODES)

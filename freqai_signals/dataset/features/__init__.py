@@ -1,16 +1,26 @@
 """Features: causal, scale-free, with bounded memory and no pair in their names."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from freqai_signals.dataset.causal import Array
 from freqai_signals.dataset.features.groups import GROUPS
 from freqai_signals.dataset.features.inputs import FeatureInput, Market, Spans, positive
-from freqai_signals.schema import FEATURE_PREFIX
+from freqai_signals.schema import FEATURE_PREFIX, OHLCV
 from freqai_signals.settings import SignalSettings
 
-__all__ = ["GROUPS", "Market", "build_features", "feature_groups", "feature_memory"]
+__all__ = [
+    "GROUPS",
+    "Market",
+    "build_features",
+    "feature_groups",
+    "feature_memory",
+    "newest_features",
+]
 
 _GRID: Final = 2.0**-13
 """Features are rounded to multiples of this. Running sums carry a floating-point residue of older
@@ -67,28 +77,68 @@ def build_features(
     if market is None:
         closes = pd.Series(candles["close"].to_numpy(), index=pd.DatetimeIndex(candles["date"]))
         market = Market.from_closes({"": closes}, "")
-    mean, lead = market.at(candles["date"])
+    columns = {name: candles[name].to_numpy(np.float64) for name in OHLCV}
+    values = _computed(columns, candles["date"], settings, market)
+    return pd.DataFrame(
+        {name: _rounded(array) for name, array in values.items()}, index=candles.index
+    )
+
+
+def newest_features(
+    frames: Sequence[pd.DataFrame], settings: SignalSettings, market: Market
+) -> pd.DataFrame:
+    """Compute the features of several pairs' newest candle.
+
+    Parameters
+    ----------
+    frames
+        As for :func:`build_features`, one a pair, all with the same dates.
+    settings
+        As for :func:`build_features`.
+    market
+        The pool's returns.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a frame, in their order: the last row of what :func:`build_features` gives.
+    """
+    recent = [frame.tail(feature_memory(settings)) for frame in frames]
     columns = {
-        name: candles[name].to_numpy(np.float64) for name in ("open", "high", "low", "close")
+        name: np.column_stack([frame[name].to_numpy(np.float64) for frame in recent])
+        for name in OHLCV
     }
-    volume = candles["volume"].to_numpy(np.float64)
+    values = _computed(columns, recent[0]["date"], settings, market)
+    # What is the same for all pairs, such as the time of day, is one number.
+    newest = {name: np.broadcast_to(array[-1], len(frames)) for name, array in values.items()}
+    return pd.DataFrame({name: _rounded(array) for name, array in newest.items()})
+
+
+def _computed(
+    columns: dict[str, Array], dates: pd.Series, settings: SignalSettings, market: Market
+) -> dict[str, Array]:
+    """Features before they are rounded, from OHLCV of one pair or, side by side, of several."""
+    mean, lead = (
+        returns.reshape(-1, *[1] * (columns["close"].ndim - 1)) for returns in market.at(dates)
+    )
+    volume = columns["volume"]
     inputs = FeatureInput(
-        **{name: positive(values) for name, values in columns.items()},
+        **{name: positive(columns[name]) for name in ("open", "high", "low", "close")},
         volume=np.where(np.isfinite(volume) & (volume >= 0), volume, np.nan),
-        date=candles["date"],
+        date=dates,
         spans=Spans.from_settings(settings),
         market_mean=mean,
         market_lead=lead,
     )
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        values = {
+        return {
             FEATURE_PREFIX + name: array
             for group in settings.features.groups
             for name, array in GROUPS[group].compute(inputs).items()
         }
-        # Adding 0.0 turns -0.0 into 0.0, since the digest of rows differs between them.
-        rounded = {
-            name: (np.rint(array / _GRID) * _GRID + 0.0).astype(np.float32)
-            for name, array in values.items()
-        }
-    return pd.DataFrame(rounded, index=candles.index)
+
+
+def _rounded(values: Array) -> NDArray[np.float32]:
+    # Adding 0.0 turns -0.0 into 0.0, since the digest of rows differs between them.
+    with np.errstate(invalid="ignore", over="ignore"):
+        return (np.rint(values / _GRID) * _GRID + 0.0).astype(np.float32)

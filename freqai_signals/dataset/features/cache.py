@@ -1,7 +1,7 @@
 """Features of many pairs, each computed once per set of candles."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import ReferenceType, ref
@@ -11,6 +11,7 @@ import pandas as pd
 
 from freqai_signals.dataset.features import Market, build_features
 from freqai_signals.dataset.features.feature_files import FeatureFiles
+from freqai_signals.dataset.features.newest import NewestFeatures
 from freqai_signals.schema import OHLCV
 from freqai_signals.settings import SignalSettings
 
@@ -78,6 +79,7 @@ class FeatureCache:
         self._files: FeatureFiles | None = None
         self._kept: dict[str, tuple[str, pd.DataFrame]] = {}
         self._markets: dict[tuple[pd.Timestamp, pd.Timestamp], _CachedMarket] = {}
+        self._newest = NewestFeatures(settings)
 
     def __getstate__(self) -> dict[str, object]:
         """Leave the features out: hyperopt pickles the strategy for a worker in every epoch."""
@@ -118,6 +120,21 @@ class FeatureCache:
     def compute(self, pair: str, candles: pd.DataFrame, source: Candles) -> pd.DataFrame:
         """Features of one pair without the cache, for frames that are used only once."""
         return build_features(candles, self.settings, self._market(candles, source))
+
+    def newest(
+        self, pair: str, candles: pd.DataFrame, source: Candles, pairs: Iterable[str]
+    ) -> pd.DataFrame | None:
+        """Features of a frame's last candle alone, made with those of ``pairs`` at once.
+
+        None without a market, where there is nothing that pairs have in common.
+        """
+        market = self._market(candles, source)
+        if market is None:
+            return None
+        first = candles["date"].iloc[0]
+        return self._newest.row(
+            pair, candles, market, lambda: {name: source(name, first) for name in pairs}
+        )
 
     def _market(self, candles: pd.DataFrame, source: Candles) -> Market | None:
         """The market between a frame's first and last candle.

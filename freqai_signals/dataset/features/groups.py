@@ -14,6 +14,7 @@ import talib
 
 from freqai_signals.dataset.causal import (
     Array,
+    earlier_means,
     ewma,
     lag,
     rolling_max,
@@ -66,11 +67,14 @@ def _log_close(x: FeatureInput) -> Array:
     return np.asarray(np.log(x.close), dtype=np.float64)
 
 
-def _aroon(x: FeatureInput, window: int) -> Array:
+def _aroon(high: Array, low: Array, window: int) -> Array:
     """TA-Lib's Aroon oscillator in [-1, 1]: which extreme of the window is more recent."""
-    bad = ~(np.isfinite(x.high) & np.isfinite(x.low))
+    if high.ndim == 2:
+        recent = zip(high[-window - 1 :].T, low[-window - 1 :].T, strict=True)
+        return np.array([[_aroon(*prices, window)[-1] for prices in recent]])
+    bad = ~(np.isfinite(high) & np.isfinite(low))
     # TA-Lib's comparisons ignore NaN and give wrong numbers; such windows are masked below.
-    high, low = np.where(bad, 0.0, x.high), np.where(bad, 0.0, x.low)
+    high, low = np.where(bad, 0.0, high), np.where(bad, 0.0, low)
     out = np.asarray(talib.AROONOSC(high, low, timeperiod=window), dtype=np.float64) / 100
     out[:window] = np.nan
     if bad.any():
@@ -85,7 +89,7 @@ def momentum(x: FeatureInput) -> Features:
     for p in (1, 3, *x.spans.periods, x.spans.day):
         out[f"return_{p}"] = (path - lag(path, p)) / (x.sigma * np.sqrt(p))
     for p in x.spans.periods:
-        out[f"aroon_{p}"] = _aroon(x, p)
+        out[f"aroon_{p}"] = _aroon(x.high, x.low, p)
         # Kaufman's efficiency ratio, with the sign of the move.
         travelled = rolling_mean(np.abs(x.returns), p) * p
         out[f"straightness_{p}"] = _share(path - lag(path, p), travelled)
@@ -145,9 +149,8 @@ def _same_time_of_day(values: Array, spans: Spans, stretch: int) -> Array:
     On each of the last ``season_days`` days the rows *t - k day + 1 .. t - k day + stretch* are
     used; with a stretch of at most one day all of them are past.
     """
-    following = rolling_mean(values, stretch)
-    days = [lag(following, k * spans.day - stretch) for k in range(1, spans.season_days + 1)]
-    return np.asarray(np.mean(days, axis=0), dtype=np.float64)
+    ends = [k * spans.day - stretch for k in range(1, spans.season_days + 1)]
+    return np.asarray(np.mean(earlier_means(values, stretch, ends), axis=0), dtype=np.float64)
 
 
 def volume(x: FeatureInput) -> Features:

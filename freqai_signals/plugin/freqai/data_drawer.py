@@ -197,15 +197,38 @@ class SignalDataDrawer(FreqaiDataDrawer):
         strat_df: DataFrame,
     ) -> None:
         """Remember the newest prediction, and forget those that nobody reads back."""
+        most = max(_HISTORY_ROWS, len(strat_df))
         with self.history_lock:
-            last = self.historic_predictions[pair]["date_pred"].max()
-            super().append_model_predictions(pair, predictions, do_preds, dk, strat_df)
+            history = self.historic_predictions[pair]
+            last = history["date_pred"].max()
             # FreqAI adds the candles after the last one, or overwrites that one.
-            newer = strat_df.loc[strat_df["date"] > last, "date"]
+            newer = strat_df["date"][strat_df["date"] > last]
+            row = (
+                _new_row(history, predictions, do_preds, dk, strat_df) if len(newer) == 1 else None
+            )
+            if row is None:
+                super().append_model_predictions(pair, predictions, do_preds, dk, strat_df)
+                history = self.historic_predictions[pair]
+            else:
+                history = pd.concat([history, row], ignore_index=True)
             self._unwritten.setdefault(pair, newer.iloc[0] if len(newer) else last)
-        # FreqAI keeps every row for ever; the strategy's frame is all that is read back.
-        kept = self.historic_predictions[pair].tail(max(_HISTORY_ROWS, len(strat_df)))
-        self.historic_predictions[pair] = kept.reset_index(drop=True)
+            # FreqAI keeps every row for ever; the strategy's frame is all that is read back.
+            self.historic_predictions[pair] = history.tail(most).reset_index(drop=True)
+            self.model_return_values[pair] = history.tail(len(strat_df)).reset_index(drop=True)
+
+    def attach_return_values_to_return_dataframe(
+        self, pair: str, dataframe: DataFrame
+    ) -> DataFrame:
+        """The frame beside its predictions; FreqAI merges them though the dates are the same."""
+        returned = self.model_return_values[pair]
+        frame = dataframe[[name for name in dataframe.columns if not name.startswith("&")]]
+        dates = pd.DatetimeIndex(frame["date"])
+        is_same = dates.is_unique and dates.equals(pd.DatetimeIndex(returned["date_pred"]))
+        if not is_same or not set(frame).isdisjoint(returned):
+            merged: DataFrame = super().attach_return_values_to_return_dataframe(pair, dataframe)
+            return merged
+        both: DataFrame = pd.concat([frame.reset_index(drop=True), returned], axis=1)
+        return both
 
     def update_historic_data(self, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
         """Once a candle for all pairs; a pair without candles or with a gap stops no other."""
@@ -230,6 +253,32 @@ class SignalDataDrawer(FreqaiDataDrawer):
                     before = None
                 frames[timeframe] = extended(before, recent_candles, seconds)
         self.current_candle = recent["date"].iloc[-1]
+
+
+def _new_row(
+    history: DataFrame,
+    predictions: DataFrame,
+    do_preds: npt.NDArray[np.int_],
+    dk: FreqaiDataKitchen,
+    strat_df: DataFrame,
+) -> DataFrame | None:
+    """The row that FreqAI appends for one new candle, made at once rather than cell by cell.
+
+    None where columns are not all numbers known to FreqAI.
+    """
+    candle, labels = strat_df.iloc[-1], predictions.iloc[-1]
+    values = {"date_pred": candle["date"], TRUST_COLUMN: do_preds[-1]}
+    values |= {f"{name}_price": candle[name] for name in ("high", "low", "close")}
+    for name, value in zip(predictions.columns.astype(str), labels, strict=True):
+        values[f"{name}_mean"] = dk.data["labels_mean"][name]
+        values[f"{name}_std"] = dk.data["labels_std"][name]
+        values[name] = value
+    values |= dk.data["extra_returns_per_train"]
+    kinds = {dtype.kind for name, dtype in history.dtypes.items() if name != "date_pred"}
+    if values.keys() != set(history) or not kinds <= set("fi"):
+        return None
+    row = {name: value if name == "date_pred" else float(value) for name, value in values.items()}
+    return DataFrame([row], columns=history.columns)
 
 
 def _has_gap(kept: DataFrame | None, recent: DataFrame, candle_seconds: int) -> bool:

@@ -1,6 +1,7 @@
 """FreqAI's data kitchen with fixes, in a module that hyperopt's workers can import by name."""
 
 import logging
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,7 @@ from pandas import DataFrame
 
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin.freqai.prediction_cache import PredictionCache
-from freqai_signals.schema import MODEL_COLUMNS
+from freqai_signals.schema import LABEL_COLUMN, MODEL_COLUMNS
 from freqai_signals.signals.outputs import window_facts
 
 _EXPANDING: Final = ("feature_engineering_expand_all", "feature_engineering_expand_basic")
@@ -28,6 +29,10 @@ class SignalDataKitchen(FreqaiDataKitchen):
     """
 
     prediction_cache: PredictionCache | None = None
+    newest_inputs: Callable[[DataFrame], DataFrame | None] | None = None
+    """Makes what a model reads of a frame's last candle, where no other is predicted."""
+    newest: DataFrame | None = None
+    """What it has made."""
 
     @classmethod
     def adopt(cls, dk: FreqaiDataKitchen, cache: PredictionCache | None = None) -> None:
@@ -35,6 +40,27 @@ class SignalDataKitchen(FreqaiDataKitchen):
         # Its state is all in the instance.
         dk.__class__ = cls
         dk.prediction_cache = cache
+
+    def use_strategy_to_populate_indicators(
+        self, strategy: IStrategy, *frames: Any, **kwargs: Any
+    ) -> DataFrame:
+        """Where only the newest candle is predicted, the frame without features and outcomes.
+
+        A hundred columns of a whole frame would be made, copied and dropped again for one row.
+        """
+        frame: DataFrame | None = kwargs.get("prediction_dataframe")
+        if frame is not None and self.newest_inputs is not None:
+            self.newest = self.newest_inputs(frame)
+            if self.newest is not None:
+                # FreqAI finds its labels by the name.
+                labelled: DataFrame = frame.assign(**{LABEL_COLUMN: 0.0})
+                return labelled
+        made: DataFrame = super().use_strategy_to_populate_indicators(strategy, *frames, **kwargs)
+        return made
+
+    def find_features(self, dataframe: DataFrame) -> None:
+        """By name, wherever the features are."""
+        super().find_features(dataframe if self.newest is None else self.newest)
 
     def populate_features(
         self, dataframe: DataFrame, pair: str, strategy: IStrategy, *frames: Any, **kwargs: Any

@@ -91,8 +91,13 @@ def _joined(kept: pd.DataFrame | None, by_date: Mapping[int, dict[str, Any]]) ->
 
 def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
     # pandas 3 keeps whatever unit the dates came with.
-    dates = frame[_DATE].dt.as_unit("ms").astype("int64")
-    return frame.assign(**{_DATE: dates}).to_dict("records")
+    dates = frame[_DATE].dt.as_unit("ms").astype("int64").tolist()
+    # As objects: pandas takes milliseconds to make a dictionary of what is usually one row.
+    values = frame.to_numpy(object).tolist()
+    return [
+        dict(zip(frame.columns, row, strict=True)) | {_DATE: date}
+        for row, date in zip(values, dates, strict=True)
+    ]
 
 
 def _line(pair: str, row: Mapping[Any, Any]) -> str:

@@ -139,3 +139,12 @@ def test_nan_and_infinity_come_back_as_they_were(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         merged(tmp_path, {}, MOST)["A/USDT"]["&-signal"], frame["&-signal"]
     )
+
+
+def test_a_row_reads_back_as_it_was(tmp_path: Path) -> None:
+    frame = rows(5, 2, 0.1).assign(
+        count=np.array([1, 2**40]), share=np.array([0.1, np.nan]), known=[True, False]
+    )
+    append(tmp_path, {"A/USDT": frame})
+    found = merged(tmp_path, {}, MOST)["A/USDT"]
+    pd.testing.assert_frame_equal(found, frame, check_like=True, check_column_type=False)

@@ -1,0 +1,92 @@
+"""Features of every pair's newest candle, made once a candle for all that have the same dates."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from freqai_signals.dataset.features import Market, feature_memory, newest_features
+from freqai_signals.schema import DATE_COLUMN, OHLCV
+from freqai_signals.settings import SignalSettings
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Features of one candle, and what they were made of."""
+
+    columns: tuple[NDArray[np.float64], ...]
+    dates: NDArray[np.int64]
+    market: Market
+    features: pd.DataFrame
+
+    def is_of(self, frame: pd.DataFrame, market: Market) -> bool:
+        """Whether these are the features of this frame's last candle."""
+        return (
+            self.market is market
+            and np.array_equal(self.dates, _dates(frame))
+            and all(
+                np.array_equal(kept, frame[name].to_numpy(np.float64), equal_nan=True)
+                for kept, name in zip(self.columns, OHLCV, strict=True)
+            )
+        )
+
+
+class NewestFeatures:
+    """The last features of each pair's newest candle.
+
+    Parameters
+    ----------
+    settings
+        Which features.
+    """
+
+    def __init__(self, settings: SignalSettings) -> None:
+        self._settings = settings
+        self._kept: dict[str, _Row] = {}
+
+    def row(
+        self,
+        pair: str,
+        candles: pd.DataFrame,
+        market: Market,
+        others: Callable[[], Mapping[str, pd.DataFrame]],
+    ) -> pd.DataFrame:
+        """One row of features, as :func:`~freqai_signals.dataset.features.build_features` has last.
+
+        Parameters
+        ----------
+        pair
+            Full name.
+        candles
+            Its base candles.
+        market
+            The pool's returns.
+        others
+            Frames of pairs that will be asked for on the same candle. Asked once for each of them:
+            where a pair turns out to have other candles, its features are made alone.
+        """
+        recent = candles.tail(feature_memory(self._settings))
+        kept = self._kept.get(pair)
+        if kept is None or not kept.is_of(recent, market):
+            dates = _dates(recent)
+            frames = {
+                name: frame.tail(len(recent))
+                for name, frame in others().items()
+                if name not in self._kept or self._kept[name].market is not market
+            }
+            same = {name: f for name, f in frames.items() if np.array_equal(_dates(f), dates)}
+            self._make(same | {pair: recent}, market)
+        return self._kept[pair].features
+
+    def _make(self, frames: Mapping[str, pd.DataFrame], market: Market) -> None:
+        features = newest_features(list(frames.values()), self._settings, market)
+        for place, (pair, frame) in enumerate(frames.items()):
+            columns = tuple(frame[name].to_numpy(np.float64) for name in OHLCV)
+            row = features.iloc[[place]]
+            self._kept[pair] = _Row(columns, _dates(frame), market, row)
+
+
+def _dates(frame: pd.DataFrame) -> NDArray[np.int64]:
+    return pd.DatetimeIndex(frame[DATE_COLUMN]).asi8
