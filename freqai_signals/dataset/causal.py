@@ -8,7 +8,7 @@ candles matches a backtest.
 Arrays of shape ``(n, pairs)`` hold the candles of several pairs at the same times. A running bot
 asks for the newest row alone, so of these the operators over windows give only that one: shape
 ``(1, pairs)``, which numpy spreads over the rows of other arrays. The newest row is the same, but
-for the last bits that a running sum keeps of older candles.
+for what a running sum keeps of older candles: the last bits, unless volumes span many decades.
 """
 
 from collections.abc import Sequence

@@ -79,7 +79,7 @@ class Alerts:
     Parameters
     ----------
     settings
-        Cooldown, and from how many pairs on a summary is sent.
+        Cooldown.
     """
 
     def __init__(self, settings: AlertSettings) -> None:

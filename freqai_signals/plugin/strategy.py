@@ -113,7 +113,8 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
     def advise_entry(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Keep what trades on these candles need, whoever decided; a subclass may."""
         frame = super().advise_entry(dataframe, metadata)
-        self._reader.follow(dataframe, frame)
+        if type(self).populate_entry_trend is LightGBMSignalStrategy.populate_entry_trend:
+            self._reader.follow(dataframe, frame)
         self._positions.decided(metadata["pair"], frame)
         self.use_custom_roi = self._settings_now().exits.profit_multiple is not None
         return frame

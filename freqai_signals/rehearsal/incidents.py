@@ -11,6 +11,7 @@ _HOUR_MS: Final = 3_600_000
 _SINGLES: Final = 4
 _GAP_CANDLES: Final = 6
 _LATE_MS: Final = 90_000
+_WAITING_CANDLES: Final = 12
 
 NOTICED_MS: Final = 2000
 """Of the wall clock, in which a running process notices the time that it is shown."""
@@ -68,6 +69,14 @@ class Incidents:
             ),
             default=0,
         )
+
+    def soon_away(self, decided_ms: float, candle_ms: int) -> bool:
+        """Whether the bot ended, or slept, before a decision had its row for certain.
+
+        Rows wait while the ledger is away; no plan lets it be away for as long as twelve candles.
+        """
+        latest = decided_ms + _WAITING_CANDLES * candle_ms
+        return any(start < latest and decided_ms < stop for start, stop in self.away)
 
     def begin(self, faults: Faults) -> None:
         """Hide the missing candles, and spoil others."""

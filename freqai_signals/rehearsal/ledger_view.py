@@ -1,6 +1,6 @@
 """The ledger compared with the decision log: models, predictions and decisions of each candle."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -71,7 +71,7 @@ class LedgerView:
         self,
         live: Iterable[LiveRow],
         number: Callable[[str], int],
-        away: Sequence[tuple[int, int]] = (),
+        was_away: Callable[[float], bool] = lambda decided_ms: False,
     ) -> tuple[list[LiveRow], list[Mismatch]]:
         """Live rows with the model that the ledger names, and every value that differs.
 
@@ -85,9 +85,9 @@ class LedgerView:
             late, remembers that, and writes no second row: the ledger has to hold one of them.
         number
             Leading 48 bits of the key of the model of a version; 0 where it is gone.
-        away
-            Spans (ms) in which the bot did not run. A kill may take a row that was not written yet;
-            the one that the next start writes for its candle is of another prediction.
+        was_away
+            Whether the bot ended soon after a time (ms). A kill may take a row that was not written
+            yet; the one that the next start writes for its candle is of another prediction.
         """
         rows, differences = [], []
         for (pair, candle), decided in _by_candle(live).items():
@@ -98,7 +98,9 @@ class LedgerView:
                 continue
             found = [self._differences(one, entry) for one in decided]
             held = [not wrong for wrong in found]
-            if not any(held) and not _is_later(decided[-1], entry, away):
+            if not any(held) and not (
+                entry["kind"] == Kind.GAP and was_away(1000 * decided[-1].written)
+            ):
                 differences += found[-1]
                 held[-1] = True
             named = number(entry["model_version"])
@@ -155,13 +157,6 @@ def _by_candle(live: Iterable[LiveRow]) -> dict[tuple[str, int], list[LiveRow]]:
         candle = int(pd.Timestamp(row.date).timestamp())
         found.setdefault((row.pair, candle), []).append(row)
     return found
-
-
-def _is_later(row: LiveRow, entry: Mapping[Any, Any], away: Sequence[tuple[int, int]]) -> bool:
-    """Whether the bot was away between a decision and what it wrote for a candle of the past."""
-    return entry["kind"] == Kind.GAP and any(
-        start < 1000 * entry["recorded"] and 1000 * row.written < stop for start, stop in away
-    )
 
 
 def _predicted_by(row: LiveRow, entry: Mapping[Any, Any]) -> bool:

@@ -59,6 +59,12 @@ def no_lost_row(
     undecided = Counter(_cause(key, context) for key in gaps if key not in decided)
     # A kill takes the rows that waited while the ledger was away; the next decision finds them.
     again = Counter("decided" for key in gaps if key in decided)
+    length = context.candle_seconds
+    wrong += [
+        f"{pair} {_date(candle)} written as a gap"
+        for pair, candle in sorted({*gaps} & {*decided})
+        if not context.incidents.soon_away(1000 * (candle + length), 1000 * length)
+    ]
     lost, not_served = {key for key in decided if key not in kinds}, Counter[str]()
     for pair, candle in due:
         if (pair, candle) not in kinds:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,8 +115,8 @@ def outcome(
     trades = trades_of(folder)
     models = _Models(folder / "user_data")
     view = LedgerView.of(settings, folder / "user_data")
-    away = run.incidents.away
-    rows, differences = view.applied(recorded, models.number, away) if view else (recorded, [])
+    was_away = partial(run.incidents.soon_away, candle_ms=1000 * settings.candle_seconds)
+    rows, differences = view.applied(recorded, models.number, was_away) if view else (recorded, [])
     own_rules = run.strategy != STRATEGY
     history = History(candles, settings, _stops(trades, settings), models, own_rules, market)
     parity = compare(rows, history)

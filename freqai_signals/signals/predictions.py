@@ -174,13 +174,8 @@ class PredictionReader:
         return read
 
     def follow(self, frame: pd.DataFrame, decided: pd.DataFrame) -> None:
-        """Keep what was read of a frame for the one that its entries made of it.
-
-        Unless they changed what is read, as a subclass may.
-        """
-        if self._last is None or self._last[0]() is not frame or missing_columns(decided):
-            return
-        if all(frame[name].equals(decided[name]) for name in NEEDED_COLUMNS):
+        """Keep what was read of a frame for the one that entries of ours made of it."""
+        if self._last is not None and self._last[0]() is frame:
             self._last = ref(decided), self._last[1]
 
     def for_exits(self, frame: pd.DataFrame) -> FramePredictions:

@@ -104,6 +104,7 @@ class Shown:
         self.settings = of_groups()
         self.frames = dict(zip(PAIRS, walks(400, range(5)), strict=True))
         self.cache = FeatureCache(self.settings, PAIRS)
+        self.traded = PAIRS
         self.made: list[int] = []
         compute = newest_module.newest_features
 
@@ -118,7 +119,7 @@ class Shown:
 
     def check(self, pair: str, frame: pd.DataFrame | None = None) -> None:
         frame = self.frames[pair].copy() if frame is None else frame
-        found = self.cache.newest(pair, frame, self.source, PAIRS)
+        found = self.cache.newest(pair, frame, self.source, self.traded)
         assert found is not None
         expected = self.cache.compute(pair, frame, self.source).tail(1)
         np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy())
@@ -164,6 +165,23 @@ def test_other_candles_than_those_shown_are_made_alone(shown: Shown) -> None:
     shown.check(PAIRS[1], other)
     shown.check(PAIRS[2])
     assert shown.made == [5, 1]
+
+
+def test_a_listed_pair_without_candles_stops_no_other(shown: Shown) -> None:
+    shown.frames["NEW/USDT"] = pd.DataFrame()
+    shown.traded = [*PAIRS, "NEW/USDT"]
+    for pair in PAIRS:
+        shown.check(pair)
+    assert shown.made == [5]
+
+
+def test_pairs_that_begin_at_another_time_are_not_made_over_and_over(shown: Shown) -> None:
+    for pair in PAIRS[3:]:
+        shown.frames[pair] = shown.frames[pair].iloc[20:]
+    for _ in range(2):
+        for pair in (PAIRS[0], PAIRS[3], PAIRS[1], PAIRS[4], PAIRS[2]):
+            shown.check(pair)
+    assert shown.made == [3, 2]
 
 
 def test_without_a_market_there_is_nothing_to_share(shown: Shown) -> None:

@@ -236,8 +236,13 @@ def test_a_bot_is_not_slow_for_ever(candles: str, speed: float, kept: bool) -> N
 
 def test_a_decision_whose_row_a_kill_took_is_no_slowness() -> None:
     rows = pd.concat([ledger(0, 9), ledger(*range(1, 9), kind="gap")])
-    found = no_lost_row(decided(*range(10)), rows, [PAIR], SHORT)
+    killed = (1000 * (START + 60 * 60), 1000 * (START + 60 * 61))
+    scene = replace(SHORT, incidents=Incidents(away=(killed,)))
+    found = no_lost_row(decided(*range(10)), rows, [PAIR], scene)
     assert found.passed
+    lost = no_lost_row(decided(*range(10)), rows, [PAIR], SHORT)
+    assert not lost.passed
+    assert f"{PAIR} 2024-01-01 00:05 written as a gap" in lost.detail
     assert "; written again after a restart: 8 decided" in found.detail
     assert "slow" not in found.detail
 

@@ -71,6 +71,14 @@ def test_a_time_that_the_clock_showed_twice_is_told_apart_by_the_candle() -> Non
         assert run.true_time(60.0 * shown, 60.0 * closed) == 60.0 * true
 
 
+def test_a_row_may_wait_for_its_ledger_but_not_for_ever() -> None:
+    killed = Incidents(away=((10 * CANDLE, 12 * CANDLE),))
+    times = (-3, -2, -1, 9, 11, 12, 13)
+    assert [killed.soon_away(time * CANDLE, CANDLE) for time in times] == [
+        False, False, True, True, True, False, False,
+    ]  # fmt: skip
+
+
 def test_a_finished_rehearsal_can_be_read_again(tmp_path: Path) -> None:
     plan = plan_incidents(PAIRS, 0, 24 * HOUR, CANDLE)
     run = RunRecord("candles", 0, 0, 24 * HOUR, 40.0, plan, {"slow": 3}, 0, ((0.0, 1.5),))

@@ -132,9 +132,17 @@ class FeatureCache:
         if market is None:
             return None
         first = candles["date"].iloc[0]
-        return self._newest.row(
-            pair, candles, market, lambda: {name: source(name, first) for name in pairs}
-        )
+
+        def others() -> dict[str, pd.DataFrame]:
+            frames = {name: source(name, first) for name in pairs}
+            # Some have no candles yet; those that begin at another time have another market.
+            return {
+                name: frame
+                for name, frame in frames.items()
+                if len(frame) and frame["date"].iloc[0] == first
+            }
+
+        return self._newest.row(pair, candles, market, others)
 
     def _market(self, candles: pd.DataFrame, source: Candles) -> Market | None:
         """The market between a frame's first and last candle.

@@ -113,6 +113,7 @@ class _Life:
         self._memory: list[list[tuple[float, float]]] = [[]]
         self._runs = self._bot.process
         self._status, self._vain, self._decided, self._start_at = -1, 0, 0, 0
+        self._log_from = 0
 
     def live(self, stop_ms: int) -> None:
         """To the end, whatever happens."""
@@ -173,6 +174,7 @@ class _Life:
         injector = self.injector
         if self._bot.process is not self._runs:
             self._runs = self._bot.process
+            self._log_from = len(self._bot.log)
             self._memory.append([])
         if self._bot.is_running():
             self._start_at = 0
@@ -191,7 +193,7 @@ class _Life:
                 injector.start_again()
 
     def _end_of_log(self) -> str:
-        return "\n".join(self._bot.log.splitlines()[-_SHOWN_LINES:])
+        return "\n".join(self._bot.log[self._log_from :].splitlines()[-_SHOWN_LINES:])
 
     def _give_up(self) -> None:
         """ValueError if the bot ends again and again, or has never decided anything."""
