@@ -1,6 +1,7 @@
 """What the bot keeps between candles, trainings and starts."""
 
 import logging
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,31 @@ def test_a_damaged_model_file_means_no_model_and_a_new_training(
     again = make_bot(live_bench, bot.config["user_data_dir"])
     assert newest(again)[TRUST_COLUMN] == 0
     assert "cannot be read" in caplog.text
+    again.train()
+    assert newest(again)[TRUST_COLUMN] == 1
+
+
+def test_a_bot_goes_on_with_its_model_after_its_folder_was_removed(
+    bot: Bot, live_bench: Bench
+) -> None:
+    """FreqAI would look for files of a model that was read from disk at every candle."""
+    trained(bot)
+    again = make_bot(live_bench, bot.config["user_data_dir"])
+    assert newest(again)[TRUST_COLUMN] == 1
+    shutil.rmtree(Path(again.freqai.full_path))
+    assert newest(again)[TRUST_COLUMN] == 1
+
+
+def test_a_model_that_is_gone_before_it_was_read_means_none_and_a_new_training(
+    bot: Bot, live_bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained(bot)
+    again = make_bot(live_bench, bot.config["user_data_dir"])
+    newest(again)
+    again.freqai.dd.meta_data_dictionary.clear()
+    shutil.rmtree(Path(again.freqai.full_path))
+    assert newest(again)[TRUST_COLUMN] == 0
+    assert f"{PAIR} has no model until the next training" in caplog.text
     again.train()
     assert newest(again)[TRUST_COLUMN] == 1
 

@@ -384,9 +384,10 @@ def test_a_start_without_markets_is_tried_again_and_is_no_end_of_a_bot_that_ran(
     assert life.crashes == []
     bot.record.path.write_text("a decision, and another one")
     injector.observe()
+    bot.log += "\nfreqtrade - ERROR - Fatal exception!" + "\n" * 15
     bot.running = False
     life._watch(SPAN[0])
-    assert len(life.crashes) == 1, "it had decided since"
+    assert len(life.crashes) == 1, "it ended for another reason"
 
 
 def test_the_bot_ends_though_something_cannot_be_put_right(

@@ -11,7 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import rapidjson
-from freqtrade.freqai.data_drawer import FreqaiDataDrawer
+from freqtrade.freqai.data_drawer import (
+    FEATURE_PIPELINE,
+    LABEL_PIPELINE,
+    METADATA,
+    FreqaiDataDrawer,
+)
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
@@ -82,6 +87,27 @@ class SignalDataDrawer(FreqaiDataDrawer):
             return None
         return model if isinstance(model, SignalModel) else None
 
+    def load_data(self, coin: str, dk: FreqaiDataKitchen) -> Any:
+        """A pair's model; from its files once, for FreqAI reads some of them at every candle.
+
+        None, so that nothing is predicted before the next training, where they are gone.
+        """
+        try:
+            model = super().load_data(coin, dk)
+        except FileNotFoundError as missing:
+            if not dk.live:
+                raise
+            logger.warning("%s has no model until the next training: %s", coin, missing)
+            self.pair_dict[coin] = self.empty_pair_dict.copy()
+            return None
+        if dk.live and model is not None and coin not in self.meta_data_dictionary:
+            self.meta_data_dictionary[coin] = {
+                METADATA: dk.data,
+                FEATURE_PIPELINE: dk.feature_pipeline,
+                LABEL_PIPELINE: dk.label_pipeline,
+            }
+        return model
+
     def keep_model_unless(self, pair: str, changed: Sequence[str]) -> None:
         """Forget a pair's stored model if inputs of it have changed, or if it is damaged."""
         if changed or self.served(pair) is None:
@@ -90,6 +116,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
             # A copy, or all such pairs would share one dictionary.
             self.pair_dict[pair] = self.empty_pair_dict.copy()
             self.model_dictionary.pop(pair, None)
+            self.meta_data_dictionary.pop(pair, None)
 
     def store_predictions(self, pair: str, whitelist: Sequence[str]) -> None:
         """Store the predictions once a candle, after the last of the pairs that are decided.
@@ -204,7 +231,9 @@ class SignalDataDrawer(FreqaiDataDrawer):
             # FreqAI adds the candles after the last one, or overwrites that one.
             newer = strat_df["date"][strat_df["date"] > last]
             row = (
-                _new_row(history, predictions, do_preds, dk, strat_df) if len(newer) == 1 else None
+                prediction_journal.new_row(history, predictions, do_preds, dk, strat_df)
+                if len(newer) == 1
+                else None
             )
             if row is None:
                 super().append_model_predictions(pair, predictions, do_preds, dk, strat_df)
@@ -253,32 +282,6 @@ class SignalDataDrawer(FreqaiDataDrawer):
                     before = None
                 frames[timeframe] = extended(before, recent_candles, seconds)
         self.current_candle = recent["date"].iloc[-1]
-
-
-def _new_row(
-    history: DataFrame,
-    predictions: DataFrame,
-    do_preds: npt.NDArray[np.int_],
-    dk: FreqaiDataKitchen,
-    strat_df: DataFrame,
-) -> DataFrame | None:
-    """The row that FreqAI appends for one new candle, made at once rather than cell by cell.
-
-    None where columns are not all numbers known to FreqAI.
-    """
-    candle, labels = strat_df.iloc[-1], predictions.iloc[-1]
-    values = {"date_pred": candle["date"], TRUST_COLUMN: do_preds[-1]}
-    values |= {f"{name}_price": candle[name] for name in ("high", "low", "close")}
-    for name, value in zip(predictions.columns.astype(str), labels, strict=True):
-        values[f"{name}_mean"] = dk.data["labels_mean"][name]
-        values[f"{name}_std"] = dk.data["labels_std"][name]
-        values[name] = value
-    values |= dk.data["extra_returns_per_train"]
-    kinds = {dtype.kind for name, dtype in history.dtypes.items() if name != "date_pred"}
-    if values.keys() != set(history) or not kinds <= set("fi"):
-        return None
-    row = {name: value if name == "date_pred" else float(value) for name, value in values.items()}
-    return DataFrame([row], columns=history.columns)
 
 
 def _has_gap(kept: DataFrame | None, recent: DataFrame, candle_seconds: int) -> bool:

@@ -44,9 +44,9 @@ class ExchangeClock:
         """Time by both clocks, the earlier one; of a time by this machine's, or of now."""
         given = int(self._now() * _SECOND if machine_ms is None else machine_ms)
         number = given // self._candle_ms
-        if number != self._asked and threading.get_ident() == self._thread:
+        # Until it is known: a clock that was just put ahead would show an open candle as closed.
+        if number != self._asked and threading.get_ident() == self._thread and self._ask():
             self._asked = number
-            self._ask()
         return given - self._ahead_ms
 
     def opened(
@@ -61,9 +61,11 @@ class ExchangeClock:
         self._pairs[key] = any(tick[0] > now + self._candle_ms for tick in ticks)
         return [tick for tick in ticks if tick[0] <= now]
 
-    def _ask(self) -> None:
-        if not hasattr(self._api, "fetch_time"):
-            return
+    def _ask(self) -> bool:
+        """Whether the exchange told its time, at once or the second time."""
+        return not hasattr(self._api, "fetch_time") or self._told() or self._told()
+
+    def _told(self) -> bool:
         # ccxt's load_time_difference would keep what it finds, for signed requests.
         before = self._now() * _SECOND
         try:
@@ -71,10 +73,11 @@ class ExchangeClock:
             self._ahead_ms = max(int(before - self._api.fetch_time()), 0)
         # Also NotSupported and answers of any kind; what was known before counts on.
         except Exception:  # noqa: BLE001
-            return
+            return False
         # freqtrade asks a second after a close: a clock that is nearly right needs no correction.
         if self._ahead_ms < _SECOND:
             self._ahead_ms = 0
+        return True
 
 
 def clock_of(exchange: Any, candle_seconds: int) -> ExchangeClock:

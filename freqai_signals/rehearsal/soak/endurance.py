@@ -180,8 +180,8 @@ class _Life:
             self._start_at = 0
         elif not injector.may_be_down:
             if not self._start_at:
-                # freqtrade itself ends a start whose exchange names no markets; a later one may do.
-                if injector.is_away and _NO_MARKETS in self._end_of_log():
+                # freqtrade itself ends a start or reload whose exchange names no markets.
+                if _NO_MARKETS in self._end_of_log():
                     injector.wait()
                     self._start_at = now + _PAUSE_MS
                 else:

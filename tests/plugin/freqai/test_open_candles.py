@@ -156,6 +156,26 @@ def test_an_exchange_that_does_not_answer_leaves_what_was_known() -> None:
     assert watched.time_ms() == 6_180_000
 
 
+def test_an_exchange_that_did_not_answer_is_asked_again_in_the_same_candle() -> None:
+    """Else a clock that was put ahead a moment ago would show an open candle as closed."""
+    answers: list[int | Exception] = [OSError("busy"), 6_000_000]
+
+    def fetch_time() -> int:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    watched = ExchangeClock(SimpleNamespace(fetch_time=fetch_time), 60, lambda: 9600.0)
+    assert watched.time_ms() == 6_000_000, "at once"
+    assert watched.time_ms() == 6_000_000
+    answers += [OSError("busy"), OSError("busy"), 6_060_000]
+    watched._now = lambda: 13_260.0
+    assert watched.time_ms() == 9_660_000, "what was known"
+    assert watched.time_ms() == 6_060_000, "at the next pair"
+    assert answers == []
+
+
 def test_no_other_thread_asks() -> None:
     watched = clock([6000.0], [90.0])
     found: list[int] = []
