@@ -8,6 +8,8 @@ from typing import Any, Final
 from freqai_signals.live.alerts import Ahead
 
 _SECOND: Final = 1000
+_AT_ONCE: Final = 2
+_A_CANDLE: Final = 6
 _ATTRIBUTE: Final = "signal_clock"
 
 
@@ -30,7 +32,7 @@ class ExchangeClock:
         self._now = now
         # ccxt's exchange is for one thread only.
         self._thread = threading.get_ident()
-        self._asked = -1
+        self._asked, self._left = -1, 0
         self._ahead_ms = 0
         self._pairs: dict[tuple[Any, ...], bool] = {}
 
@@ -44,9 +46,10 @@ class ExchangeClock:
         """Time by both clocks, the earlier one; of a time by this machine's, or of now."""
         given = int(self._now() * _SECOND if machine_ms is None else machine_ms)
         number = given // self._candle_ms
-        # Until it is known: a clock that was just put ahead would show an open candle as closed.
-        if number != self._asked and threading.get_ident() == self._thread and self._ask():
-            self._asked = number
+        if threading.get_ident() == self._thread:
+            if number != self._asked:
+                self._asked, self._left = number, _A_CANDLE
+            self._ask()
         return given - self._ahead_ms
 
     def opened(
@@ -61,11 +64,18 @@ class ExchangeClock:
         self._pairs[key] = any(tick[0] > now + self._candle_ms for tick in ticks)
         return [tick for tick in ticks if tick[0] <= now]
 
-    def _ask(self) -> bool:
-        """Whether the exchange told its time, at once or the second time."""
-        return not hasattr(self._api, "fetch_time") or self._told() or self._told()
+    def _ask(self) -> None:
+        """Ask until it is known; a clock just put ahead would show an open candle as closed.
+
+        Not for ever: a hundred pairs would wait for an exchange that leaves this unanswered.
+        """
+        for _ in range(_AT_ONCE):
+            if self._left:
+                self._left = 0 if self._told() else self._left - 1
 
     def _told(self) -> bool:
+        if not hasattr(self._api, "fetch_time"):
+            return True
         # ccxt's load_time_difference would keep what it finds, for signed requests.
         before = self._now() * _SECOND
         try:

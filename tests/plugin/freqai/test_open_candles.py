@@ -173,7 +173,10 @@ def test_an_exchange_that_did_not_answer_is_asked_again_in_the_same_candle() -> 
     watched._now = lambda: 13_260.0
     assert watched.time_ms() == 9_660_000, "what was known"
     assert watched.time_ms() == 6_060_000, "at the next pair"
-    assert answers == []
+    answers += [OSError("busy")] * 9
+    watched._now = lambda: 16_860.0
+    assert {watched.time_ms() for _ in range(5)} == {9_660_000}
+    assert len(answers) == 3, "six times a candle at most"
 
 
 def test_no_other_thread_asks() -> None:
