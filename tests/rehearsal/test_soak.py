@@ -42,6 +42,20 @@ def assert_passed(found: SoakOutcome, printed: str) -> None:
     assert len(found.record.notes) == len(found.record.plan)
 
 
+def all_faults(market: Market, folder: Path, *config: Path) -> Rehearsal:
+    """Fourteen hours."""
+    return Rehearsal(
+        config=config,
+        folder=folder / "soak",
+        days=14 / 24,
+        speed=120.0,
+        datadir=market.folder,
+        pairs=PAIRS,
+        faults=0.03,
+        code=CODE,
+    )
+
+
 @pytest.mark.rehearsal
 def test_live_equals_history_whatever_goes_wrong(
     market: Market, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -88,16 +102,7 @@ def test_live_equals_history_whatever_goes_wrong(
 def test_a_bot_left_alone_through_all_faults_loses_nothing(
     market: Market, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    request = Rehearsal(
-        config=(config, REPO / "config.soak.json"),
-        folder=tmp_path / "soak",
-        days=14 / 24,
-        speed=120.0,
-        datadir=market.folder,
-        pairs=PAIRS,
-        faults=0.03,
-        code=CODE,
-    )
+    request = all_faults(market, tmp_path, config, REPO / "config.soak.json")
     found = soak(Soak(request, seed=2), lambda line: None)
     print_soak(found)
     assert_passed(found, capsys.readouterr().out)
@@ -107,16 +112,7 @@ def test_a_bot_left_alone_through_all_faults_loses_nothing(
 def test_the_command_that_is_printed_repeats_a_soak(
     market: Market, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = Rehearsal(
-        config=(config,),
-        folder=tmp_path / "soak",
-        days=14 / 24,
-        speed=120.0,
-        datadir=market.folder,
-        pairs=PAIRS,
-        faults=0.03,
-        code=CODE,
-    )
+    wanted = all_faults(market, tmp_path, config)
     stage = Stage.of(wanted, lambda line: None)
     run = stage.record(Incidents(), 0, ())
     plan = draw_plan(stage.pairs, stage.span, 300_000, 120.0, 2)
