@@ -109,7 +109,7 @@ def test_a_damaged_model_file_means_no_model_and_a_new_training(
 
 
 def test_a_bot_goes_on_with_its_model_after_its_folder_was_removed(
-    bot: Bot, live_bench: Bench
+    bot: Bot, live_bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     """FreqAI would look for files of a model that was read from disk at every candle."""
     trained(bot)
@@ -117,6 +117,8 @@ def test_a_bot_goes_on_with_its_model_after_its_folder_was_removed(
     assert newest(again)[TRUST_COLUMN] == 1
     shutil.rmtree(Path(again.freqai.full_path))
     assert newest(again)[TRUST_COLUMN] == 1
+    assert (Path(again.freqai.full_path) / HISTORY_FILE).is_file(), "predictions are kept again"
+    assert "cannot be written" not in caplog.text
 
 
 def test_a_model_that_is_gone_before_it_was_read_means_none_and_a_new_training(

@@ -25,7 +25,7 @@ from freqai_signals.dataset.candles import closed, extended, utc_now
 from freqai_signals.files import write_atomically
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin.freqai import prediction_journal
-from freqai_signals.plugin.freqai.data_kitchen import SignalDataKitchen
+from freqai_signals.plugin.freqai.data_kitchen import SignalDataKitchen, new_row
 from freqai_signals.plugin.freqai.state_files import with_columns
 from freqai_signals.schema import MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.signals.outputs import window_facts
@@ -98,7 +98,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
             if not dk.live:
                 raise
             logger.warning("%s has no model until the next training: %s", coin, missing)
-            self.pair_dict[coin] = self.empty_pair_dict.copy()
+            self._forget(coin)
             return None
         if dk.live and model is not None and coin not in self.meta_data_dictionary:
             self.meta_data_dictionary[coin] = {
@@ -113,10 +113,13 @@ class SignalDataDrawer(FreqaiDataDrawer):
         if changed or self.served(pair) is None:
             reason = f"changed since: {', '.join(changed)}" if changed else "damaged"
             logger.warning("The stored model of %s is not used, %s", pair, reason)
-            # A copy, or all such pairs would share one dictionary.
-            self.pair_dict[pair] = self.empty_pair_dict.copy()
-            self.model_dictionary.pop(pair, None)
-            self.meta_data_dictionary.pop(pair, None)
+            self._forget(pair)
+
+    def _forget(self, pair: str) -> None:
+        # A copy, or all such pairs would share one dictionary.
+        self.pair_dict[pair] = self.empty_pair_dict.copy()
+        self.model_dictionary.pop(pair, None)
+        self.meta_data_dictionary.pop(pair, None)
 
     def store_predictions(self, pair: str, whitelist: Sequence[str]) -> None:
         """Store the predictions once a candle, after the last of the pairs that are decided.
@@ -230,11 +233,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
             last = history["date_pred"].max()
             # FreqAI adds the candles after the last one, or overwrites that one.
             newer = strat_df["date"][strat_df["date"] > last]
-            row = (
-                prediction_journal.new_row(history, predictions, do_preds, dk, strat_df)
-                if len(newer) == 1
-                else None
-            )
+            row = new_row(history, predictions, do_preds, dk, strat_df) if len(newer) == 1 else None
             if row is None:
                 super().append_model_predictions(pair, predictions, do_preds, dk, strat_df)
                 history = self.historic_predictions[pair]

@@ -12,13 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
-from pandas import DataFrame
-
-from freqai_signals.schema import TRUST_COLUMN
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +32,8 @@ def append(folder: Path, frames: Mapping[str, pd.DataFrame]) -> None:
     lines = [_line(pair, row) for pair, frame in frames.items() for row in _rows(frame)]
     if not lines:
         return
+    # Somebody may have removed it; predictions must survive a kill all the same.
+    folder.mkdir(parents=True, exist_ok=True)
     with (folder / JOURNAL_FILE).open("a") as file:
         # What a kill or a full disk has cut short must not swallow the next line.
         file.write("\n" + "\n".join(lines) + "\n")
@@ -78,32 +74,6 @@ def merged(folder: Path, history: Mapping[str, pd.DataFrame], most: int) -> dict
     for pair, by_date in rows.items():
         found[pair] = _joined(history.get(pair), by_date).tail(most).reset_index(drop=True)
     return found
-
-
-def new_row(
-    history: DataFrame,
-    predictions: DataFrame,
-    do_preds: npt.NDArray[np.int_],
-    dk: FreqaiDataKitchen,
-    strat_df: DataFrame,
-) -> DataFrame | None:
-    """The row that FreqAI appends for one new candle, made at once rather than cell by cell.
-
-    None where columns are not all numbers known to FreqAI.
-    """
-    candle, labels = strat_df.iloc[-1], predictions.iloc[-1]
-    values = {"date_pred": candle["date"], TRUST_COLUMN: do_preds[-1]}
-    values |= {f"{name}_price": candle[name] for name in ("high", "low", "close")}
-    for name, value in zip(predictions.columns.astype(str), labels, strict=True):
-        values[f"{name}_mean"] = dk.data["labels_mean"][name]
-        values[f"{name}_std"] = dk.data["labels_std"][name]
-        values[name] = value
-    values |= dk.data["extra_returns_per_train"]
-    kinds = {dtype.kind for name, dtype in history.dtypes.items() if name != "date_pred"}
-    if values.keys() != set(history) or not kinds <= set("fi"):
-        return None
-    row = {name: value if name == "date_pred" else float(value) for name, value in values.items()}
-    return DataFrame([row], columns=history.columns)
 
 
 def _joined(kept: pd.DataFrame | None, by_date: Mapping[int, dict[str, Any]]) -> pd.DataFrame:
