@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from freqai_signals.schema import (
     REASON_COLUMN,
     TRUST_COLUMN,
 )
+from freqai_signals.signals.outputs import window_facts
 
 RECORD_VARIABLE: Final = "FREQAI_SIGNALS_LIVE_RECORD"
 """Environment variable that names the file; nothing is recorded without it."""
@@ -49,6 +50,9 @@ class LiveRow:
         Round-trip cost that the bot assumed, a fraction.
     signal, reason
         The decision before any limit; see :func:`~freqai_signals.signals.decide.decide`.
+    facts
+        Columns that are constant for all rows of a model and pair, see
+        :func:`~freqai_signals.signals.outputs.window_facts`.
     """
 
     pair: str
@@ -61,6 +65,7 @@ class LiveRow:
     cost: float
     signal: int
     reason: str
+    facts: dict[str, float] = field(default_factory=dict)
 
 
 class LiveRecord:
@@ -112,4 +117,5 @@ def _row(pair: str, row: "pd.Series[Any]", cost: float) -> LiveRow:
         cost=cost,
         signal=int(row[DECISION_SIGNAL_COLUMN]),
         reason=str(row[REASON_COLUMN]),
+        facts={name: float(row.get(name, 0.0)) for name in window_facts(None)},
     )

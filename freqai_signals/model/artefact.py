@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from freqai_signals.dataset.holdout import Holdout
 from freqai_signals.drift import training_reference
-from freqai_signals.files import write_atomically
 from freqai_signals.model import archive, booster
 from freqai_signals.model.calibration import Calibrator
 from freqai_signals.model.card import ModelCard
@@ -112,12 +111,6 @@ def booster_from_bytes(data: bytes, name: str, key: bytes | None = None) -> boos
         return booster.from_text(members[_booster_name(0, 0)].decode())
     except Exception as e:
         raise ArtefactError(f"not a readable booster ({type(e).__name__}: {e})") from e
-
-
-def write(model: SignalModel, path: Path, key: bytes | None = None) -> None:
-    """Store a model atomically: a reader sees either the complete file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, to_bytes(model, key))
 
 
 def read(path: Path, key: bytes | None = None) -> SignalModel:

@@ -103,6 +103,7 @@ class LiveTraining(IFreqaiModel):
             super().build_strategy_return_arrays(dataframe, dk, pair, trained)
         # Predictions must survive a kill: repeats of signals are counted on it.
         self.dd.store_predictions(pair, self.strategy.dp.current_whitelist())
+        self.store.save_again()
 
     def extract_data_and_train_model(
         self, new_trained_timerange: TimeRange, pair: str, strategy: IStrategy,

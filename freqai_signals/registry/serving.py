@@ -1,7 +1,9 @@
 """The serving models of a running bot: promoted after training, replaced by command."""
 
 import logging
+import time
 from dataclasses import dataclass, replace
+from typing import Final
 
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.model.signal_model import SignalModel
@@ -17,6 +19,8 @@ from freqai_signals.registry.versions import RegistryError
 from freqai_signals.settings import SignalSettings
 
 logger = logging.getLogger(__name__)
+
+_RETRY_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,9 @@ class LiveModels:
         self._bot = bot
         self._serving: dict[str, _Serving] = {}
         self._events: dict[str, ModelEvent] = {}
+        self._unregistered: dict[str, tuple[SignalModel, bool]] = {}
+        """Scope to its last model, if the registry could not be written then, and if it serves."""
+        self._tried = 0.0
 
     @property
     def events(self) -> dict[str, ModelEvent]:
@@ -89,13 +96,18 @@ class LiveModels:
         event = "accepted" if decision.accepted else "refused"
         self._events[scope] = ModelEvent(version, event, f"{decision.reason}; {promotion.follows}")
         card = replace(challenger.card, gate=decision.as_dict())
-        return replace(challenger, card=card), promotion
+        challenger = replace(challenger, card=card)
+        self._unregistered.pop(scope, None)
+        if promotion.problem:
+            self._unregistered[scope] = challenger, decision.accepted
+        return challenger, promotion
 
     def model(self, pair: str, stored: SignalModel | None) -> SignalModel | None:
         """The model that predicts a pair now.
 
         A rollback or a pin by command takes effect at the next call. A registry that cannot be read
-        leaves the present model. Costs one look at the pointer's time stamp when nothing changed.
+        leaves the present model; one that could not be written is tried again. Costs one look at
+        the pointer's time stamp when nothing changed.
 
         Parameters
         ----------
@@ -110,7 +122,11 @@ class LiveModels:
         if stamp != state.stamp:
             # The stamp was read first: a change during the reload is noticed at the next call.
             state.stamp = stamp
+            self._unregistered.pop(scope, None)
             self._reload(scope, state)
+        elif scope in self._unregistered and time.monotonic() > self._tried + _RETRY_SECONDS:
+            self._tried = time.monotonic()
+            self._register_again(scope)
         if state.model is None:
             return unless_refused(stored)
         version = state.model.card.version
@@ -120,6 +136,19 @@ class LiveModels:
                 self._events[scope] = self._change(scope, version)
             state.announced = version
         return state.model
+
+    def _register_again(self, scope: str) -> None:
+        """Register what could not be when it was promoted, unless a command came between.
+
+        The next look at the pointer finds it changed, and the problem gone.
+        """
+        try:
+            # The bot decides a candle meanwhile: it waits for no other writer.
+            registry = replace(self._registry, lock_seconds=0.0)
+            registry.register(scope, *self._unregistered[scope])
+        except RegistryError:
+            return
+        self._unregistered.pop(scope, None)
 
     def _reload(self, scope: str, state: _Serving) -> None:
         try:

@@ -84,7 +84,8 @@ class LedgerView:
             next candle decides one once more, maybe with a newer model or a pair's candle that was
             late, remembers that, and writes no second row: the ledger has to hold one of them.
         number
-            Leading 48 bits of the key of the model of a version; 0 where it is gone.
+            Leading 48 bits of the key of the model of a version; 0 where it is gone. Then the row's
+            own stands, which is the same unless the gate refused the model.
         was_away
             Whether the bot ended soon after a time (ms). A kill may take a row that was not written
             yet; the one that the next start writes for its candle is of another prediction.
@@ -107,7 +108,7 @@ class LedgerView:
             # The ledger names a model that the gate refused, too; its row predicts nothing. It
             # cannot name the model of a decision that it does not hold.
             rows += [
-                replace(one, model=named) if one.model and is_held else one
+                replace(one, model=named or one.model) if one.model and is_held else one
                 for one, is_held in zip(decided, held, strict=True)
             ]
         return rows, differences

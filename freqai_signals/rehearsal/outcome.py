@@ -75,7 +75,11 @@ class Outcome:
         return equal and all(check.passed for check in self.checks)
 
 
-def judged(folder: Path, absent: tuple[tuple[str, int, int], ...] = ()) -> Outcome:
+def judged(
+    folder: Path,
+    absent: tuple[tuple[str, int, int], ...] = (),
+    lost: frozenset[str] = frozenset(),
+) -> Outcome:
     """Check the finished rehearsal of a folder, with the thresholds of its bot.
 
     Parameters
@@ -84,6 +88,8 @@ def judged(folder: Path, absent: tuple[tuple[str, int, int], ...] = ()) -> Outco
         Of the rehearsal.
     absent
         More spans in which the bot's pairlist left a pair out; see ``Incidents``.
+    lost
+        Versions that could never be stored; see :class:`~freqai_signals.rehearsal.parity.History`.
 
     Raises
     ------
@@ -97,7 +103,8 @@ def judged(folder: Path, absent: tuple[tuple[str, int, int], ...] = ()) -> Outco
     settings = tuned_settings(settings_from_config(config), folder)
     pairs = tuple(config["exchange"]["pair_whitelist"])
     candles = load_candles(Path(run.candles), pairs, settings, run.shift_ms, run.incidents)
-    return outcome(folder, run, candles, settings, _resolved_pool(folder / "user_data", config))
+    market = _resolved_pool(folder / "user_data", config)
+    return outcome(folder, run, candles, settings, market, lost)
 
 
 def outcome(
@@ -106,19 +113,19 @@ def outcome(
     candles: Mapping[str, pd.DataFrame],
     settings: SignalSettings,
     market: tuple[str, ...] = (),
+    lost: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Compare and score the records of a folder's bot; ``market`` is its pool, if not all pairs.
 
     Decisions after the end do not count: the bot was stopping, so the ledger may lack them.
     """
     recorded = [row for row in record_of(folder).rows() if 1000 * row.written < run.stop_ms]
-    trades = trades_of(folder)
-    models = _Models(folder / "user_data")
+    trades, models = trades_of(folder), _Models(folder / "user_data")
     view = LedgerView.of(settings, folder / "user_data")
     was_away = partial(run.incidents.soon_away, candle_ms=1000 * settings.candle_seconds)
     rows, differences = view.applied(recorded, models.number, was_away) if view else (recorded, [])
-    own_rules = run.strategy != STRATEGY
-    history = History(candles, settings, _stops(trades, settings), models, own_rules, market)
+    stops, own_rules = _stops(trades, settings), run.strategy != STRATEGY
+    history = History(candles, settings, stops, models, own_rules, market, lost)
     parity = compare(rows, history)
     parity = replace(parity, mismatches=(*differences, *parity.mismatches))
     costs = {row.pair: row.cost for row in rows}

@@ -66,6 +66,8 @@ class Parity:
         Every value that differs.
     expected
         Pair to the frame from the history: candles, model columns, decisions.
+    lost
+        Candles predicted by models that nobody has any more; see :class:`History`.
     """
 
     candles: int
@@ -73,6 +75,7 @@ class Parity:
     models: int
     mismatches: tuple[Mismatch, ...]
     expected: Mapping[str, pd.DataFrame]
+    lost: int = 0
 
     @property
     def share(self) -> float:
@@ -87,6 +90,7 @@ class Parity:
             "predicted": self.predicted,
             "models": self.models,
             "share": self.share,
+            "lost": self.lost,
             "causes": dict(Counter(item.cause for item in self.mismatches)),
             "mismatches": [asdict(item) for item in self.mismatches],
         }
@@ -111,6 +115,9 @@ class History:
         compared are the model's columns, which those rules read.
     market
         The pool; empty where it is all pairs of ``candles``.
+    lost
+        Versions that could never be stored, since the bot ended while the disk was full. What they
+        predicted stands as recorded, and only what was decided from it is compared.
     """
 
     candles: Mapping[str, pd.DataFrame]
@@ -119,6 +126,13 @@ class History:
     model: Callable[[int], SignalModel | None]
     own_rules: bool = False
     market: tuple[str, ...] = ()
+    lost: frozenset[str] = frozenset()
+
+    def has_lost(self, number: int) -> bool:
+        """Whether the model whose key begins with these 48 bits is one of those."""
+        # A version ends with ten digits of the key.
+        end = f"-{number:012x}"[:11]
+        return bool(number) and any(version.endswith(end) for version in self.lost)
 
 
 def compare(live: Iterable[LiveRow], history: History) -> Parity:
@@ -160,6 +174,7 @@ def compare(live: Iterable[LiveRow], history: History) -> Parity:
         models=len({row.model for found in recorded for row in found} - {0}),
         mismatches=tuple(mismatches),
         expected=expected,
+        lost=sum(history.has_lost(_serving(found[-1])) for found in recorded),
     )
 
 
@@ -182,6 +197,9 @@ def _expected(
     # Each model predicts the candles that it predicted live.
     for number in np.unique(ids):
         chosen = frame.index[ids == number]
+        if history.has_lost(int(number)):
+            parts.append(_as_recorded([live[date] for date in dates[chosen]], chosen))
+            continue
         model = history.model(int(number)) if number else None
         outputs = model_outputs(
             model,
@@ -198,6 +216,11 @@ def _expected(
         return pd.concat([frame, _recorded(frame, live)], axis=1)
     decided = decide(frame, history.settings.decision, context)
     return pd.concat([frame, decided], axis=1)
+
+
+def _as_recorded(rows: Sequence[LiveRow], index: pd.Index) -> pd.DataFrame:
+    columns = [{**row.values, TRUST_COLUMN: row.trust, **row.facts} for row in rows]
+    return pd.DataFrame(columns, index=index)
 
 
 def _recorded(frame: pd.DataFrame, live: Mapping[str, LiveRow]) -> pd.DataFrame:

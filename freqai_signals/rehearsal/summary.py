@@ -91,6 +91,10 @@ def _parity(outcome: Outcome) -> list[str]:
         f"{failed}Parity: {100 * parity.share:.2f} % of {parity.candles} live candles equal the "
         f"history ({parity.predicted} predicted, {parity.models} models)"
     ]
+    if parity.lost:
+        lines.append(
+            f"  of {parity.lost} candles only the decision: their models were lost on a full disk"
+        )
     for item in parity.mismatches[:_MOST_MISMATCHES]:
         lines.append(
             f"  {item.pair} {item.date} {item.column}: live {item.live}, history {item.expected} "

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from freqai_signals.files import write_atomically
 from freqai_signals.model import artefact
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.training.booster_store import BoosterStore
@@ -14,6 +16,14 @@ from freqai_signals.training.fit import Boosters, Request, train
 from freqai_signals.training.training_times import keep_training_time
 
 logger = logging.getLogger(__name__)
+
+_MOST_UNSAVED: Final = 10
+
+_UNSAVED: Final[dict[str, dict[str, tuple[str, bytes]]]] = {}
+"""Folder to key to version and bytes of models that could not be stored.
+
+Of the process, since freqtrade makes another store of the same folder when it reloads its config.
+"""
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,10 @@ class ModelStore:
         """Keep finished boosters in a folder beside the models."""
         object.__setattr__(self, "boosters", BoosterStore(self.folder / "boosters", key=self.key))
 
+    @property
+    def _unsaved(self) -> dict[str, tuple[str, bytes]]:
+        return _UNSAVED.setdefault(str(self.folder.absolute()), {})
+
     def train(self, request: Request, before: Callable[[], None] = lambda: None) -> SignalModel:
         """The model of a request: loaded if it is stored, else trained and stored.
 
@@ -71,6 +85,9 @@ class ModelStore:
 
         A whole file under the wrong name, for example copied, may know candles after the window.
         """
+        waiting = self._unsaved.get(key)
+        if waiting is not None:
+            return artefact.from_bytes(waiting[1])
         path = self._path(key)
         try:
             model = artefact.read(path, self.key)
@@ -96,11 +113,34 @@ class ModelStore:
 
     def save(self, model: SignalModel) -> None:
         """Store a model; an error, such as a full disk, is logged and the model still used."""
+        key, version = model.card.key, model.card.version
+        data = artefact.to_bytes(model, self.key)
         try:
-            artefact.write(model, self._path(model.card.key), self.key)
-            self._prune()
+            self._write(key, data)
         except OSError as error:
-            logger.warning("Model %s could not be stored: %s", model.card.version, error)
+            logger.warning("Model %s could not be stored: %s", version, error)
+            self._unsaved[key] = version, data
+            for old in list(self._unsaved)[:-_MOST_UNSAVED]:
+                self._unsaved.pop(old, None)
+
+    def save_again(self) -> None:
+        """Store what could not be stored before: who served has to be known after a restart too.
+
+        A bot asks at every candle; at most the ten newest models wait in memory.
+        """
+        # A copy: training adds to it in another thread.
+        for key, (version, data) in list(self._unsaved.items()):
+            try:
+                self._write(key, data)
+            except OSError:
+                return
+            self._unsaved.pop(key, None)
+            logger.info("Model %s is stored now", version)
+
+    def _write(self, key: str, data: bytes) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._path(key), data)
+        self._prune()
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.model"

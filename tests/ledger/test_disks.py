@@ -142,9 +142,17 @@ def test_a_bot_on_such_a_disk_goes_on_says_so_and_catches_up(disk: Path, trouble
             (disk / FILLER).unlink()
         else:
             read_only(disk, False)
+    # The registry is asked once a minute.
+    bot.operation._models._tried = float("-inf")
+    for number in (FIRST + 4, FIRST + 5):
+        bot.candle(number)
+    told = bot.alerts(FIRST + 5)
+    assert not any(text.startswith("registry") for text in told), told
+    kept = Registry(disk / "signals" / "registry").load(SCOPE)
+    assert kept.card.version == model_of(10).card.version
     assert bot.operation._ledger.flush(PATIENCE)
     ledger = bot.ledger()
-    assert len(ledger.rows("predictions")) == 4
+    assert len(ledger.rows("predictions")) == 6
     assert len(ledger.rows("signals")) == 3
     ledger.close()
     bot.operation.close()

@@ -11,6 +11,7 @@ from freqai_signals.model.card import ModelCard
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.rehearsal.parity import History, compare
 from freqai_signals.rehearsal.scenario import without_holes
+from freqai_signals.schema import MODEL_COLUMNS
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.decide import PairContext, decide
 from freqai_signals.signals.outputs import complete_outputs
@@ -85,6 +86,26 @@ def test_a_difference_is_told_with_its_cause(
     assert {item.cause for item in parity.mismatches} == {cause}
     assert parity.share == pytest.approx(0.9)
     assert parity.as_dict()["causes"] == {cause: len(columns)}
+
+
+def test_of_a_model_that_a_full_disk_took_only_the_decision_is_compared(
+    live: list[LiveRow], history: History
+) -> None:
+    """Its probabilities stand as recorded, with what the decision needs to know of the model."""
+    values = dict(zip(MODEL_COLUMNS, (2.0, 0.1, 0.2, 0.7, 0.5, 0.01), strict=True))
+    facts = {**live[4].facts, "prior_sell": 0.2, "prior_hold": 0.6, "prior_buy": 0.2}
+    told = {"model": 77 << 16, "trust": 1, "values": values, "facts": facts}
+    lost = replace(history, lost=frozenset({"20240101T0000-0000004d00"}))
+    assert {item.column for item in compare(changed(live, **told), lost).mismatches} == {
+        "reject_reason"
+    }
+    reasoned = changed(live, **told, reason="unproven_edge")
+    found = compare(reasoned, lost)
+    assert (found.mismatches, found.lost) == ((), 1)
+    others = replace(history, lost=frozenset({"20240101T0000-0000004d01"}))
+    assert {item.cause for item in compare(reasoned, others).mismatches} == {
+        "the model is not in the store any more"
+    }
 
 
 @pytest.mark.parametrize("value", [1e-8, float("nan")])

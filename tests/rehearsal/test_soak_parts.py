@@ -39,6 +39,7 @@ from freqai_signals.rehearsal.soak.verdict import (
     blacklisted,
     failure_times,
     ledger_stands,
+    lost_models,
     never_ended,
     no_dead_thread,
     suspects,
@@ -578,6 +579,17 @@ def test_a_pair_on_the_blacklist_is_not_expected() -> None:
         ("A", SPAN[0] + 7, SPAN[0] + 7 + 4 * CANDLE),
     )
     assert blacklisted(record(block, notes=(replace(note, injected=False),))) == ()
+
+
+def test_only_a_model_that_no_bot_could_store_any_more_is_lost() -> None:
+    full = "Model {} could not be stored: [Errno 28] No space left on device"
+    log = [
+        full.format("2024-a"), "Model 2024-a is stored now", "Starting worker 2026.9",
+        full.format("2024-b"), "Starting worker 2026.9", "Model 2024-b is stored now",
+        "Model 2024-c could not be stored: [Errno 13] Permission denied", "Starting worker 2026.9",
+        full.format("2024-d"),
+    ]  # fmt: skip
+    assert lost_models("\n".join(log)) == {"2024-b"}
 
 
 def test_a_candle_that_was_decided_again_fails_when_it_was_decided() -> None:

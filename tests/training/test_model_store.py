@@ -8,6 +8,7 @@ import pytest
 
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.model.artefact import to_bytes
+from freqai_signals.model.card import ModelCard
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.training import model_store as store_module
 from freqai_signals.training.fit import Boosters, Request
@@ -134,6 +135,51 @@ def test_a_folder_that_cannot_be_written_is_logged_and_not_fatal(
     model = ModelStore(tmp_path / "file" / "models").train(Request(rows, small()))
     assert model.fit is not None
     assert f"Model {model.card.version} could not be stored" in caplog.text
+
+
+def test_a_model_that_could_not_be_stored_is_used_and_stored_when_it_can_be(
+    rows: TrainingRows, tmp_path: Path, trainings: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    (tmp_path / "file").write_text("")
+    store, request = ModelStore(tmp_path / "file" / "models"), Request(rows, small())
+    model = store.train(request)
+    store.save_again()
+    # As after a reload of the config.
+    assert to_bytes(ModelStore(store.folder).train(request)) == to_bytes(model)
+    assert len(trainings) == 1
+    (tmp_path / "file").unlink()
+    ModelStore(store.folder).save_again()
+    assert caplog.text.count("could not be stored") == 1
+    assert f"Model {model.card.version} is stored now" in caplog.text
+    assert not store._unsaved
+    found = store.load(request.key())
+    assert found is not None
+    assert to_bytes(found) == to_bytes(model)
+
+
+def test_a_failed_write_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, old = SignalModel(ModelCard(version="one", key=64 * "a")), tmp_path / f"{64 * 'a'}.model"
+    old.write_bytes(b"old")
+
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    ModelStore(tmp_path).save(model)
+    assert old.read_bytes() == b"old"
+    assert list(tmp_path.glob("*")) == [old]
+
+
+def test_only_the_newest_models_wait_for_room(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    store = ModelStore(tmp_path / "file" / "models")
+    for number in range(12):
+        card = ModelCard(version=str(number), key=f"{number:064x}")
+        store.save(SignalModel(card))
+    assert [version for version, _ in store._unsaved.values()] == [str(n) for n in range(2, 12)]
 
 
 def test_a_model_in_a_read_only_folder_is_still_used(

@@ -27,6 +27,10 @@ from freqai_signals.rehearsal.soak.plan import Kind, allowed_ms
 from freqai_signals.rehearsal.soak.soak_record import SoakRecord
 from freqai_signals.settings import SignalSettings
 
+_STORING: Final = re.compile(
+    r"Model (?P<full>\S+) could not be stored: \[Errno 28\]|Model (?P<stored>\S+) is stored now"
+    r"|(?P<start>Starting worker)"
+)
 _THREAD_ERROR: Final = re.compile(r"^Exception in thread \S+", re.M)
 
 
@@ -67,7 +71,7 @@ def judged_soak(folder: Path) -> SoakOutcome:
         If there is none.
     """
     record = SoakRecord.read(folder)
-    found = judged(folder, blacklisted(record))
+    found = judged(folder, blacklisted(record), lost_models(log_of(folder)))
     settings = settings_from_config(merged_config((folder / "config.json",)))
     rows, seconds = list(record_of(folder).rows()), settings.candle_seconds
     recorded = _recorded(folder, settings) if settings.ledger.enabled else None
@@ -82,6 +86,25 @@ def judged_soak(folder: Path) -> SoakOutcome:
     found = replace(found, checks=(*found.checks, *checks))
     suspected = suspects(record, followed, failure_times(record, rows, wrong, seconds), allowed)
     return SoakOutcome(found, record, followed, suspected)
+
+
+def lost_models(log: str) -> frozenset[str]:
+    """Versions that were in memory only when the bot ended, since the disk was full.
+
+    The bot stores them as soon as there is room, so one that was not while it went on is not lost
+    but forgotten, and not among these.
+    """
+    waiting: set[str] = set()
+    lost: set[str] = set()
+    for found in _STORING.finditer(log):
+        if found["full"]:
+            waiting.add(found["full"])
+        elif found["stored"]:
+            waiting.discard(found["stored"])
+        else:
+            lost |= waiting
+            waiting.clear()
+    return frozenset(lost)
 
 
 def blacklisted(record: SoakRecord) -> tuple[tuple[str, int, int], ...]:
