@@ -3,9 +3,10 @@
 ``python -m benchmarks.bench_backtest``: five pairs of the simulated market over sixty days, in a
 process each, one after the other. Stock is ``FreqaiExampleHybridStrategy`` with the settings that
 its docstring recommends and ``LightGBMClassifier`` (300 of its 800 trees, a week between
-trainings; 5m in place of its 3m); ours is ``config.json``. Nothing is in any cache before. Both
-include the start of the sandbox's exchange, whose candles the first run reads from disk. Seconds
-of the wall clock depend on what else the machine does; seconds of the processor do so less.
+trainings; 5m in place of its 3m); ours is ``config.json``. Nothing is in any cache before but the
+modules' bytecode, as after a first start. Seconds include the start of the sandbox's exchange; the
+memory is freqtrade's and its workers'. Seconds of the wall clock depend on what else the machine
+does; seconds of the processor do so less.
 """
 
 import argparse
@@ -65,7 +66,7 @@ STOCK: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one backtest: seconds, and the most memory of all its processes at a time."""
+    """Of one backtest: seconds, and the most memory of its processes at a time."""
 
     wall_seconds: float
     cpu_seconds: float
@@ -73,7 +74,7 @@ class Cost:
 
 
 class _Memory(threading.Thread):
-    """Proportional set size of a process and its children, looked at four times a second."""
+    """Proportional set size of what a process has started, looked at four times a second."""
 
     def __init__(self, process: int) -> None:
         super().__init__(daemon=True)
@@ -85,12 +86,25 @@ class _Memory(threading.Thread):
         while not self.ended.wait(0.25):
             total = 0
             with suppress(psutil.Error):
-                for one in (self._process, *self._process.children(recursive=True)):
+                # Not of itself, the exchange.
+                for one in self._process.children(recursive=True):
                     # One may end meanwhile.
                     with suppress(psutil.Error):
                         # Shared pages of mapped files are divided among those that share them.
                         total += one.memory_full_info().pss
             self.peak = max(self.peak, total)
+
+
+_MODULES: Final = (
+    "freqtrade.main, freqtrade.optimize.backtesting, freqai_signals.plugin.strategy, "
+    "freqtrade.freqai.prediction_models.LightGBMClassifier, freqai_signals.plugin.model, "
+    "freqai_signals.sandbox.runner.runner"
+)
+
+
+def _environment() -> dict[str, str]:
+    """As on a machine that keeps bytecode, whatever this one is told."""
+    return {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def measured(command: list[str], log: Path) -> Cost:
@@ -103,7 +117,7 @@ def measured(command: list[str], log: Path) -> Cost:
     """
     before, started = os.times(), time.monotonic()
     with log.open("w") as file:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file, env=_environment())
         memory = _Memory(process.pid)
         memory.start()
         status = process.wait()
@@ -147,6 +161,7 @@ def main() -> None:
     arguments = parser.parse_args()
     market = ensure_market(MarketSpec(pairs=tuple(arguments.pairs)), notify=print).folder.resolve()
     costs, load = {}, os.getloadavg()[0]
+    subprocess.run([sys.executable, "-c", f"import {_MODULES}"], env=_environment(), check=True)
     for kind in arguments.kinds:
         with tempfile.TemporaryDirectory() as folder:
             log = Path(folder) / "log"

@@ -37,6 +37,7 @@ from freqai_signals.plugin.freqai.state_files import (
 from freqai_signals.plugin.freqai.thread_priority import InferencePriority
 from freqai_signals.plugin.live_training import LiveTraining
 from freqai_signals.plugin.pool import SETTINGS_KEY, settled_config
+from freqai_signals.plugin.signal_columns import SignalColumns
 from freqai_signals.schema import INCOMPLETE_MARKET, MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.signals.outputs import model_outputs
 from freqai_signals.training.model_store import ModelStore
@@ -99,8 +100,13 @@ class LightGBMSignalClassifier(LiveTraining):
         # freqtrade keeps the candle that opens at the end of the timerange, FreqAI leaves it out.
         dk.backtesting_timeranges[-1].stopts += self.signal_settings.candle_seconds
         SignalDataKitchen.adopt(dk, self._prediction_cache(metadata["pair"], dk))
+        # Labels of the user's own may be made from features.
+        own = type(strategy).set_freqai_targets is not SignalColumns.set_freqai_targets
+        dk.keeps_features = not own
         labelled = LabelledOnce(strategy, self.signal_settings.candle_seconds)
-        return super().start_backtesting(dataframe, metadata, dk, labelled)
+        predicted = super().start_backtesting(dataframe, metadata, dk, labelled)
+        strategy.features.rest()
+        return predicted
 
     def model_exists(self, dk: FreqaiDataKitchen) -> bool:
         """Never: the model store knows whether the very same model was trained before."""
@@ -150,8 +156,8 @@ class LightGBMSignalClassifier(LiveTraining):
     ) -> tuple[DataFrame, npt.NDArray[np.int_]]:
         """Contract columns for every row, and whether each can be trusted."""
         dk.find_features(unfiltered_df)
-        if isinstance(dk, SignalDataKitchen) and dk.newest is not None:
-            unfiltered_df = dk.newest
+        if isinstance(dk, SignalDataKitchen):
+            unfiltered_df = dk.inputs(unfiltered_df)
         if self.operation is not None:
             self.model = self.operation.model(dk.pair, self.model)
         cost, traded = (

@@ -264,6 +264,7 @@ class SignalColumns(IStrategy):
         else:
             labels, features = made.labels, made.features
         self._report.add(pair, dataframe, labels, features)
+        self.features.rest()
 
     @reads_only
     def order_filled(self, pair: str, trade: Trade, order: Any, **kwargs: Any) -> None:

@@ -85,6 +85,8 @@ def accelerated(command: list[str], time_file: Path, library: str) -> list[str]:
         f"LD_PRELOAD={library}",
         f"FAKETIME_TIMESTAMP_FILE={time_file}",
         "FAKETIME_CACHE_DURATION=1",
+        # Times of files are faked too: bytecode would be taken for an old one and written again.
+        "PYTHONDONTWRITEBYTECODE=1",
         *command,
     ]
 

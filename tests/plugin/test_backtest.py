@@ -503,3 +503,33 @@ def test_a_pair_is_labelled_once_by_the_users_own_hook(
         table = run.strategy.tables.table(pair, run.strategy)
         np.testing.assert_array_equal(table.labels[LABEL_COLUMN], 2 - by_hand[LABEL_COLUMN])
     assert sorted(asked) == sorted(PAIRS)
+
+
+@pytest.mark.parametrize("own_labels", [False, True])
+def test_freqai_copies_no_features_about_unless_labels_of_the_users_may_need_them(
+    bench: Bench,
+    first_run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    own_labels: bool,
+) -> None:
+    seen: list[list[str]] = []
+    slice_dataframe = FreqaiDataKitchen.slice_dataframe
+
+    def recorded(self: Any, timerange: Any, frame: pd.DataFrame) -> pd.DataFrame:
+        seen.append([name for name in frame.columns if "%" in name])
+        return slice_dataframe(self, timerange, frame)
+
+    monkeypatch.setattr(FreqaiDataKitchen, "slice_dataframe", recorded)
+    if own_labels:
+        own = LightGBMSignalStrategy.set_freqai_targets
+        monkeypatch.setattr(
+            LightGBMSignalStrategy,
+            "set_freqai_targets",
+            lambda self, frame, metadata, **kwargs: own(self, frame, metadata, **kwargs),
+        )
+    run = bench.backtest(tmp_path / "user")
+    # Training and testing part of two windows of each pair.
+    assert len(seen) == 2 * 2 * len(PAIRS)
+    assert all(bool(names) == own_labels for names in seen)
+    assert_same_predictions(run, first_run)

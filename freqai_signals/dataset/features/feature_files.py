@@ -1,5 +1,6 @@
 """Features of a pair on disk, mapped into memory: computed once per set of candles, ever."""
 
+import ctypes
 import logging
 import mmap
 import os
@@ -21,6 +22,11 @@ logger = logging.getLogger(__name__)
 
 MOST_BYTES: Final = 8 * 2**30
 """Of all files together; the least recently used ones beyond that are deleted."""
+
+# glibc keeps what was freed between what was not: of features a hundred megabytes.
+_MALLOC_TRIM: Final = (
+    getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+)
 
 _SHAPE: Final = {"features", "timeframe", "indicator_periods_candles", "label_horizon_candles"}
 """Settings that features depend on."""
@@ -84,11 +90,13 @@ class FeatureFiles:
         return features if mapped is None else mapped
 
     def rest(self) -> None:
-        """Let the system have the memory of all mapped features; they are read again when used."""
+        """Let the system have free memory, and that of mapped features until they are used."""
         for kept in self._mapped:
             # Of a mapping that is only read, so that nothing is lost.
             if (mapping := kept()) is not None:
                 mapping.madvise(mmap.MADV_DONTNEED)
+        if _MALLOC_TRIM is not None:
+            _MALLOC_TRIM(0)
 
     def _write(self, path: Path, matrix: np.ndarray[Any, Any]) -> None:
         """Write a file whole or not at all, unflushed: what a crash takes is made again."""

@@ -35,6 +35,10 @@ class SignalDataKitchen(FreqaiDataKitchen):
     """Makes what a model reads of a frame's last candle, where no other is predicted."""
     newest: DataFrame | None = None
     """What it has made."""
+    keeps_features: bool = False
+    """Whether features of a backtest stay out of FreqAI's frame, of which it makes many copies."""
+    features: DataFrame | None = None
+    """Those of the frame's rows, with its index."""
 
     @classmethod
     def adopt(cls, dk: FreqaiDataKitchen, cache: PredictionCache | None = None) -> None:
@@ -58,11 +62,26 @@ class SignalDataKitchen(FreqaiDataKitchen):
                 labelled: DataFrame = frame.assign(**{LABEL_COLUMN: 0.0})
                 return labelled
         made: DataFrame = super().use_strategy_to_populate_indicators(strategy, *frames, **kwargs)
-        return made
+        if not self.keeps_features:
+            return made
+        # As FreqAI tells them from other columns.
+        names = [name for name in made.columns if "%" in name]
+        self.features = made[names]
+        return made.drop(columns=names)
+
+    def inputs(self, dataframe: DataFrame) -> DataFrame:
+        """What a model reads of the rows of a frame, wherever it is."""
+        if self.newest is not None:
+            return self.newest
+        if self.features is None:
+            return dataframe
+        rows = self.features.iloc[self.features.index.get_indexer(dataframe.index)]
+        return pd.concat([dataframe, rows], axis=1)
 
     def find_features(self, dataframe: DataFrame) -> None:
         """By name, wherever the features are."""
-        super().find_features(dataframe if self.newest is None else self.newest)
+        apart = self.features if self.newest is None else self.newest
+        super().find_features(dataframe if apart is None else apart)
 
     def populate_features(
         self, dataframe: DataFrame, pair: str, strategy: IStrategy, *frames: Any, **kwargs: Any
