@@ -18,6 +18,7 @@ _BOT_AWAY: Final = "bot away"
 _NOT_SERVED: Final = ("missing candle", _DOWN, _NOT_LISTED)
 _AWAY: Final = (_DOWN, _BOT_AWAY, _NOT_LISTED)
 _TOO_SLOW: Final = "bot too slow"
+_LATE: Final = "late candle"
 _UNKNOWABLE: Final = ("ledger removed",)
 """A ledger that begins anew does not know of candles that nobody has decided yet."""
 
@@ -103,14 +104,15 @@ def _too_slow(pair: str, decided: Sequence[int], context: CheckContext) -> str:
     """Where the bot decided no candle of a pair for longer than it may be slow; empty if nowhere.
 
     It may be slow again after a time without exchange, bot, or a place in the pairlist. A candle
-    that came late or never counts for nothing, and is no sign of life either.
+    that never came counts for nothing, and is no sign of life either; one that came late could be
+    decided then.
     """
     kept, slow, most = {*decided}, list[int](), list[int]()
     for candle in _due_candles(decided, context):
         cause = "" if candle in kept else _cause((pair, candle), context)
         if cause in ("", *_AWAY):
             slow = []
-        elif cause == _TOO_SLOW:
+        elif cause in (_TOO_SLOW, _LATE):
             slow = [*slow, candle]
             most = max(most, slow, key=len)
     if len(most) * context.candle_seconds <= _patience(context):
@@ -145,9 +147,7 @@ def _cause(key: tuple[str, int], context: CheckContext) -> str:
         _DOWN: overlap(incidents.outages, close - 1, after),
         _BOT_AWAY: overlap(incidents.away, close - 1, after),
         "ledger removed": any(1000 * candle <= at < 1000 * after for at in incidents.removed),
-        "late candle": any(
-            start <= 1000 * after and 1000 * close < stop for _, start, stop, _ in late
-        ),
+        _LATE: any(start <= 1000 * after and 1000 * close < stop for _, start, stop, _ in late),
     }
     return next((cause for cause, holds in causes.items() if holds), _TOO_SLOW)
 

@@ -212,6 +212,7 @@ def test_a_candle_that_was_found_later_is_told_with_its_cause() -> None:
         (".ssss.", 1.0, False),
         (".ss.ss.", 1.0, True),
         (".ssmss.", 1.0, False),  # a missing candle between is no sign of life
+        (".sslss.", 1.0, False),  # one that comes late could be decided then
         (".ssass.", 1.0, True),  # the bot was away for a candle
         (".ssssssss.", 40.0, True),  # a minute of the wall clock is eight candles
         (".sssssssss.", 40.0, False),
@@ -225,12 +226,15 @@ def test_a_bot_is_not_slow_for_ever(candles: str, speed: float, kept: bool) -> N
         1000 * (START + 300 * place + 300) for place, what in enumerate(candles) if what == "a"
     ]
     away = tuple((at, at + 1) for at in closed)
-    incidents = Incidents(missing={PAIR: missing}, away=away)
+    came = [START + 300 * place + 300 for place, what in enumerate(candles) if what == "l"]
+    late = tuple((PAIR, 1000 * at, 1000 * at + 1, 60_000) for at in came)
+    incidents = Incidents(missing={PAIR: missing}, away=away, late=late)
     scene = replace(SHORT, speed=speed, incidents=incidents)
     rows = pd.concat([ledger(*live), ledger(*gaps, kind="gap")])
     found = no_lost_row(decided(*live), rows, [PAIR], scene)
     assert found.passed == kept
-    told = f"{PAIR} 2024-01-01 00:05 to 2024-01-01 00:{5 * gaps[-1]:02}: {candles.count('s')} "
+    slow = candles.count("s") + candles.count("l")
+    told = f"{PAIR} 2024-01-01 00:05 to 2024-01-01 00:{5 * gaps[-1]:02}: {slow} "
     assert (told in found.detail) == (not kept)
 
 
