@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freqai_signals import metrics
 from freqai_signals.dataset.features import feature_groups
@@ -46,7 +47,7 @@ __all__ = ["Boosters", "Request", "train"]
 
 logger = logging.getLogger(__name__)
 
-_TRAIN_METRIC_ROWS = 20_000
+_CHECKED_ROWS = 5_000
 _MAX_MEDIAN_PERCENTILE = 0.9
 _NOT_REFITTED = "refitted boosters are overconfident; the early-stopped ones are used instead"
 
@@ -225,13 +226,22 @@ def _held_out_fit(
 def _scores(fit: Fit, window: _Window, calibrated: Probabilities) -> dict[str, dict[str, float]]:
     """Metrics of the final fit on a sample of all rows, and of the held-out fit on the hold-out."""
     rows, tail = window.rows, window.tail
-    sample = rows.take(np.arange(len(rows)) % (len(rows) // _TRAIN_METRIC_ROWS + 1) == 0)
+    sample = rows.take(_some(len(rows)))
     prior = metrics.class_prior(window.past.label)
     return {
         "train": metrics.summary(sample.label, fit.calibrated(sample.features), fit.prior),
         "validation": metrics.summary(tail.label, calibrated, prior),
         **worth(fit),
     }
+
+
+def _some(count: int) -> NDArray[np.bool_]:
+    """A mask of at most 5,000 of so many rows, the same each time.
+
+    Every so-many-th might be of one pair only, since the rows of a candle come pair by pair.
+    """
+    chosen = np.random.default_rng(0).choice(count, min(count, _CHECKED_ROWS), replace=False)
+    return np.isin(np.arange(count), chosen)
 
 
 def _select_features(
@@ -257,7 +267,8 @@ def _refitted(held_out: Fit, fitted: WindowBoosters, window: _Window) -> Fit:
     if not fitted.refitted:
         return held_out
     refitted = replace(held_out, heads=fitted.refitted)
-    confidence = held_out.margins.percentile(refitted.calibrated(window.tail.features))
+    sample = window.tail.features[_some(len(window.tail))]
+    confidence = held_out.margins.percentile(refitted.calibrated(sample))
     return held_out if np.median(confidence) > _MAX_MEDIAN_PERCENTILE else refitted
 
 

@@ -39,15 +39,11 @@ def feature_memory(settings: SignalSettings) -> int:
 def feature_groups(settings: SignalSettings) -> dict[str, str]:
     """Map the name of every feature to its group."""
     # Names depend on the settings, so they are read from the features of one dummy candle.
-    candle = pd.DataFrame({name: [1.0] for name in ("open", "high", "low", "close", "volume")})
-    candle.insert(0, "date", pd.to_datetime([0], utc=True))
-    groups = settings.features.groups
-    alone = {group: settings.features.model_copy(update={"groups": (group,)}) for group in groups}
-    return {
-        str(name): group
-        for group, features in alone.items()
-        for name in build_features(candle, settings.model_copy(update={"features": features}))
-    }
+    columns = {name: np.ones(1) for name in OHLCV}
+    dates = pd.Series(pd.to_datetime([0], utc=True))
+    market = Market.from_closes({"": pd.Series(columns["close"], pd.DatetimeIndex(dates))}, "")
+    found = _by_group(columns, dates, settings, market)
+    return {FEATURE_PREFIX + name: group for group, values in found.items() for name in values}
 
 
 def build_features(
@@ -117,6 +113,15 @@ def newest_features(
 def _computed(
     columns: dict[str, Array], dates: pd.Series, settings: SignalSettings, market: Market
 ) -> dict[str, Array]:
+    found = _by_group(columns, dates, settings, market)
+    return {
+        FEATURE_PREFIX + name: array for values in found.values() for name, array in values.items()
+    }
+
+
+def _by_group(
+    columns: dict[str, Array], dates: pd.Series, settings: SignalSettings, market: Market
+) -> dict[str, dict[str, Array]]:
     """Features before they are rounded, from OHLCV of one pair or, side by side, of several."""
     mean, lead = (
         returns.reshape(-1, *[1] * (columns["close"].ndim - 1)) for returns in market.at(dates)
@@ -131,11 +136,7 @@ def _computed(
         market_lead=lead,
     )
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        return {
-            FEATURE_PREFIX + name: array
-            for group in settings.features.groups
-            for name, array in GROUPS[group].compute(inputs).items()
-        }
+        return {group: GROUPS[group].compute(inputs) for group in settings.features.groups}
 
 
 def _rounded(values: Array) -> NDArray[np.float32]:
