@@ -1,5 +1,6 @@
 """Boosters trained by a real Dask cluster on loopback: the same bits, whatever happens to it."""
 
+import dataclasses
 import pickle
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from freqai_signals.settings import LedgerSettings
 from freqai_signals.training import boosting, cluster
 from freqai_signals.training.booster_store import BoosterStore
 from freqai_signals.training.boosting import WindowTask
-from freqai_signals.training.cluster import ClusterError, train_on_cluster
+from freqai_signals.training.cluster import Cluster, ClusterError
 from freqai_signals.training.fit import Boosters, Request
 from freqai_signals.training.sent_jobs import SentJob, train_sent, whole_arrays, worker_versions
 from freqai_signals.training.worker_processes import jobs_of
@@ -49,6 +50,11 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
         yield made
 
 
+def train_on_cluster(made: list[WindowTask], address: str) -> None:
+    with Cluster(address) as opened:
+        opened.train(made)
+
+
 def window_tasks(store: BoosterStore) -> list[WindowTask]:
     return tasks(windows(seeds=2), store)
 
@@ -64,10 +70,10 @@ def test_rows_are_sent_once_and_secrets_never(tmp_path: Path) -> None:
     store = BoosterStore(tmp_path / "boosters", key=SIGNING_KEY)
     jobs = jobs_of(tasks(requests, store), 2)
     assert len(jobs) > len(edges)
-    held = [whole_arrays(job.task.rows) for job in jobs]
+    held = [whole_arrays(job.task) for job in jobs]
     assert len({id(features) for (features, _), _ in held}) == 1
-    for job, ((features, _), first) in zip(jobs, held, strict=True):
-        content = pickle.dumps(SentJob.of(job, first))
+    for job, ((features, _), part) in zip(jobs, held, strict=True):
+        content = pickle.dumps(SentJob.of(job, part))
         assert SIGNING_KEY not in content
         assert b"password" not in content
         assert len(content) < 0.2 * job.task.rows.features.nbytes
@@ -75,10 +81,11 @@ def test_rows_are_sent_once_and_secrets_never(tmp_path: Path) -> None:
 
 
 def test_rows_that_are_copies_are_sent_as_they_are() -> None:
-    (request, *_) = windows()
-    copied = request.rows.take(np.flatnonzero(np.arange(len(request.rows)) % 3 > 0))
-    (features, label), first = whole_arrays(copied)
-    assert (features is copied.features, label is copied.label, first) == (True, True, 0)
+    (task, *_) = tasks(windows(), BoosterStore(Path("unused")))
+    copied = task.rows.take(np.arange(len(task.rows)) % 3 > 0)
+    (features, label), part = whole_arrays(dataclasses.replace(task, rows=copied))
+    assert (features is copied.features, label is copied.label) == (True, True)
+    assert part == slice(0, len(copied))
 
 
 def test_a_job_trains_the_same_boosters_from_what_was_sent(tmp_path: Path) -> None:
@@ -86,8 +93,8 @@ def test_a_job_trains_the_same_boosters_from_what_was_sent(tmp_path: Path) -> No
     for task in made:
         boosting.fit_window(task)
     for job in jobs_of(made, 1):
-        arrays, first = whole_arrays(job.task.rows)
-        sent = pickle.loads(pickle.dumps(SentJob.of(job, first)))
+        arrays, part = whole_arrays(job.task)
+        sent = pickle.loads(pickle.dumps(SentJob.of(job, part)))
         trained, problem = train_sent(sent, worker_versions(), *arrays)
         assert problem == ""
         assert trained
