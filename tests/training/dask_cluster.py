@@ -70,6 +70,19 @@ class DaskCluster:
 
 
 @contextmanager
+def old_lightgbm(cluster: DaskCluster, folder: Path) -> Iterator[None]:
+    """One more worker, ``old``, which really finds another version of a library installed."""
+    described = folder / "lightgbm-3.0.dist-info" / "METADATA"
+    described.parent.mkdir(parents=True)
+    described.write_text("Metadata-Version: 2.1\nName: lightgbm\nVersion: 3.0\n")
+    names = set(cluster.processes) - {"scheduler"}
+    cluster.worker("old", first_path=str(folder))
+    cluster.wait({*names, "old"})
+    yield
+    cluster.kill("old")
+
+
+@contextmanager
 def dask_cluster(folder: Path, *workers: str) -> Iterator[DaskCluster]:
     """A scheduler with workers of these names."""
     cluster = DaskCluster(folder)

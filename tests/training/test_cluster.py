@@ -3,6 +3,8 @@
 import dataclasses
 import pickle
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +24,7 @@ from freqai_signals.training.fit import Boosters, Request
 from freqai_signals.training.sent_jobs import SentJob, train_sent, whole_arrays, worker_versions
 from freqai_signals.training.worker_processes import jobs_of
 from tests.model_rows import make_rows, small
-from tests.training.dask_cluster import DaskCluster, dask_cluster, need_dask
+from tests.training.dask_cluster import DaskCluster, dask_cluster, need_dask, old_lightgbm
 from tests.training.test_worker_processes import models, tasks, windows
 
 SIGNING_KEY = b"a secret of this installation"
@@ -105,6 +107,25 @@ def test_a_job_trains_the_same_boosters_from_what_was_sent(tmp_path: Path) -> No
         assert "instead of 1.0" in train_sent(sent, other, *arrays)[1]
 
 
+def test_of_copies_that_are_known_the_whole_is_sent_once(tmp_path: Path) -> None:
+    (request, *_) = windows()
+    masks = [np.arange(len(request.rows)) % 7 != i for i in range(2)]
+    whole = []
+    for mask in masks:
+        part = Request(request.rows.take(mask), request.settings)
+        (task,) = tasks([part], BoosterStore(tmp_path))
+        boosting.fit_window(task)
+        (job, *_) = jobs_of([dataclasses.replace(task, taken=(request.rows, mask))], 1)
+        arrays, sent_part = whole_arrays(job.task)
+        whole.append(arrays[0])
+        sent = pickle.loads(pickle.dumps(SentJob.of(job, sent_part)))
+        trained, problem = train_sent(sent, worker_versions(), *arrays)
+        assert problem == ""
+        assert trained
+        assert all((tmp_path / f"{key}.booster").is_file() for key in trained)
+    assert all(features is request.rows.features for features in whole)
+
+
 def test_without_dask_it_says_how_to_install_it_and_trains_here(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +162,40 @@ def test_a_cluster_trains_the_same_bytes(
     assert store.trained == trained
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("nothing_trains_here")
+def test_rows_stay_with_all_workers_from_one_training_to_the_next(
+    workers: DaskCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask looks every two seconds for copies that are in nobody's way, and drops them."""
+    from distributed import Client
+
+    # Windows of one matrix, as in a backtest.
+    matrix, settings = PoolMatrix([make_rows(2000)], tmp_path), small()
+    edges = [Window(10_000 + 200 * i, 11_500 + 200 * i) for i in range(3)]
+    store = BoosterStore(tmp_path / "boosters")
+    first, *others = tasks([Request(matrix.window(e), settings) for e in edges], store)
+    scattered: list[object] = []
+    scatter = Client.scatter
+
+    def counted(client: Client, data: object, **options: object) -> object:
+        scattered.append(data)
+        return scatter(client, data, **options)
+
+    monkeypatch.setattr(Client, "scatter", counted)
+    with Client(workers.address, set_as_default=False) as observer:
+        with Cluster(workers.address) as opened:
+            opened.train([first])
+            time.sleep(5)
+            held = [key for keys in observer.has_what().values() for key in keys]
+            assert sorted(Counter(held).values()) == [2, 2]
+            opened.train(others)
+        assert len(scattered) == 1
+        assert observer.amm.running()
+        time.sleep(1)
+        assert not any(observer.has_what().values())
+
+
 def when_first_is_done(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
     @contextmanager
     def progress(title: str, total: int) -> Iterator[Callable[[float], None]]:
@@ -161,14 +216,9 @@ def when_first_is_done(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None])
 def test_a_worker_with_another_version_is_refused_by_name(
     workers: DaskCluster, alone: list[bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It really finds that other version installed; the other workers train."""
-    described = tmp_path / "old" / "lightgbm-3.0.dist-info" / "METADATA"
-    described.parent.mkdir(parents=True)
-    described.write_text("Metadata-Version: 2.1\nName: lightgbm\nVersion: 3.0\n")
-    workers.worker("old", first_path=str(tmp_path / "old"))
-    workers.wait({"one", "two", "old"})
-    train_on_cluster(window_tasks(BoosterStore(tmp_path / "store")), workers.address)
-    workers.kill("old")
+    """The other workers train."""
+    with old_lightgbm(workers, tmp_path / "old"):
+        train_on_cluster(window_tasks(BoosterStore(tmp_path / "store")), workers.address)
     (refused,) = [r.getMessage() for r in caplog.records if "refused" in r.getMessage()]
     ours = worker_versions()["lightgbm"]
     assert refused.startswith("Worker old at tcp://127.0.0.1:")
