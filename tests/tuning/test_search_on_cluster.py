@@ -1,7 +1,7 @@
-"""A search whose boosters a cluster trains: the same trials, losses and record, whatever goes on."""
+"""A search whose boosters a cluster trains: the same trials, losses, record, whatever goes on."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,19 @@ import pytest
 
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training import boosting, cluster
-from freqai_signals.training.boosting import WindowTask
 from freqai_signals.training.cluster import Cluster
 from freqai_signals.training.sent_jobs import worker_versions
 from freqai_signals.tuning.objective import _folds_ahead
 from freqai_signals.tuning.records import TuningRecord
 from freqai_signals.tuning.run import Scope, tune
 from tests.model_rows import make_rows, small
-from tests.training.dask_cluster import DaskCluster, dask_cluster, need_dask, old_lightgbm
+from tests.training.dask_cluster import (
+    DaskCluster,
+    InThisProcess,
+    dask_cluster,
+    need_dask,
+    old_lightgbm,
+)
 from tests.tuning.tuning_rows import POOL, records, tuning_settings
 
 FOLDS = 5
@@ -73,21 +78,6 @@ def training_is_allowed(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return allowed
 
 
-class InThisProcess(Cluster):
-    """A cluster that needs no Dask: counts what it is asked for."""
-
-    def __init__(self, threads: int, allowed: list[bool]) -> None:
-        super().__init__()
-        self.threads, self.allowed, self.folds = threads, allowed, list[int]()
-
-    def train(self, tasks: Sequence[WindowTask], shown: bool = True) -> None:
-        self.allowed.append(True)
-        self.folds.append(len(tasks))
-        for task in tasks:
-            boosting.fit_window(task)
-        self.allowed.clear()
-
-
 @pytest.mark.parametrize(("threads", "default_trial"), [(1, [1, 1, 2, 1]), (8, [4, 1])])
 def test_everything_is_trained_ahead_and_the_outcome_is_the_same(
     tmp_path: Path,
@@ -98,9 +88,9 @@ def test_everything_is_trained_ahead_and_the_outcome_is_the_same(
 ) -> None:
     made = InThisProcess(threads, training_is_allowed)
     assert outcome(tmp_path, made) == alone
-    assert made.folds[: len(default_trial)] == default_trial
+    assert made.windows[: len(default_trial)] == default_trial
     # The paired test.
-    assert made.folds[-1] == 2
+    assert made.windows[-1] == 2
 
 
 def test_folds_beyond_the_next_step_that_prunes_are_for_idle_threads() -> None:
