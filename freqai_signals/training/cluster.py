@@ -63,6 +63,7 @@ class Cluster:
         self.threads = 0
         self._scheduler = scheduler
         self._client: Client | None = None
+        self._present: set[str] = set()
         self._allowed: list[str] | None = None
         self._held: dict[int, tuple[Arrays, list[Future]]] = {}
         self._stopped_amm = False
@@ -71,11 +72,8 @@ class Cluster:
         """Connect, and compare the workers' versions with ours."""
         if self._scheduler:
             with self._usable_or_closed():
-                self._client = client = _connected(self._scheduler)
-                accepted, some_refused = _accepted(client, self._scheduler)
-                # Later ones, for one that ended perhaps, are as welcome where nobody is refused.
-                self._allowed = accepted if some_refused else None
-                self.threads = sum(client.ncores(accepted).values())
+                self._client = _connected(self._scheduler)
+                self._vet(self._client)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -120,16 +118,15 @@ class Cluster:
     def _train(self, client: "Client", tasks: Sequence[WindowTask], shown: bool) -> None:
         if client.status != "running":
             raise ClusterError(f"The Dask scheduler at {self._scheduler} is gone")
-        self.threads = threads = sum(client.ncores(self._allowed).values())
-        if not threads:
-            raise ClusterError(f"No worker is left at {self._scheduler}")
-        split = jobs_of([task.with_threads(1) for task in tasks], threads)
+        self._vet(client)
+        split = jobs_of([task.with_threads(1) for task in tasks], self.threads)
         jobs = [job for job in split if job.missing()]
         if not jobs:
             return
         logger.info(
-            "Training %d parts of windows, %d at a time (%s)", len(jobs), threads, self._scheduler
-        )
+            "Training %d parts of windows, %d at a time (%s)",
+            len(jobs), self.threads, self._scheduler,
+        )  # fmt: skip
         waiting: dict[Future, Job] = {}
         parts = [whole_arrays(job.task) for job in jobs]
         self._hold(client, [arrays for arrays, _ in parts])
@@ -143,6 +140,16 @@ class Cluster:
         bar = progress("Training windows", total) if shown else nullcontext(lambda share: None)
         with bar as advance:
             _collect(waiting, partial(client.ncores, self._allowed), advance)
+
+    def _vet(self, client: "Client") -> None:
+        """Compare the versions of the workers with ours, again where others have come or gone."""
+        threads = client.ncores()
+        if threads.keys() != self._present:
+            accepted, some_refused = _accepted(client, self._scheduler)
+            # Later ones, for one that ended perhaps, are as welcome where nobody is refused.
+            self._allowed = accepted if some_refused else None
+            self._present = set(threads)
+            self.threads = sum(threads.get(address, 0) for address in accepted)
 
     def _hold(self, client: "Client", needed: Sequence[Arrays]) -> None:
         """Let all workers have these arrays, and forget others."""

@@ -294,6 +294,9 @@ class _Strangers:
     def run(self, *arguments: object, **options: object) -> dict[str, object]:
         return self.versions
 
+    def ncores(self) -> dict[str, int]:
+        return dict.fromkeys(self.versions, 1)
+
     def scheduler_info(self, n_workers: int) -> dict[str, object]:
         return {"workers": {address: {"name": "spare"} for address in self.versions}}
 
@@ -309,3 +312,18 @@ def test_where_nobody_can_train_the_message_says_why(caplog: pytest.LogCaptureFi
     nobody: Any = _Strangers({})
     with pytest.raises(ClusterError, match="The Dask scheduler at tcp://s:1 has no workers"):
         cluster._accepted(nobody, "tcp://s:1")
+
+
+def test_workers_that_come_between_trainings_are_compared_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    opened = Cluster("tcp://s:1")
+    client: Any = _Strangers({"tcp://10.0.0.1:1": worker_versions()})
+    opened._vet(client)
+    assert (opened.threads, opened._allowed) == (1, None)
+    client.versions["tcp://10.0.0.2:2"] = {**worker_versions(), "numpy": "1.0"}
+    client.versions["tcp://10.0.0.3:3"] = worker_versions()
+    for _ in range(2):
+        opened._vet(client)
+    assert (opened.threads, opened._allowed) == (2, ["tcp://10.0.0.1:1", "tcp://10.0.0.3:3"])
+    assert caplog.text.count("is refused, it has numpy 1.0") == 1
