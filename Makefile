@@ -129,7 +129,7 @@ report: $(INSTALLED) ## the signal report of the last backtest
 
 # Up to the first day of TIMERANGE=: a backtest of it may know what was found.
 tune: $(INSTALLED) ## search for better LightGBM parameters on the days before TIMERANGE=; later trainings use what wins
-	$(RUN) freqai-signals tune --config $(CONFIG) --until $(firstword $(subst -, ,$(TIMERANGE))) \
+	$(RUN) freqai-signals tune --config $(CONFIG) --until $(firstword $(subst -, ,$(TIMERANGE))) $(if $(SCHEDULER),--scheduler "$(SCHEDULER)") \
 		$(if $(DATADIR),--datadir "$(DATADIR)") $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
 # The parameter file lies beside the strategy, where freqtrade writes and looks for it.
@@ -193,8 +193,8 @@ bench: $(INSTALLED) ## the benchmarks of speed, one after the other
 bench-memory: $(INSTALLED) ## memory for the training rows of 5, 20 and 50 pairs
 	$(BIN)/python -m benchmarks.bench_memory $(ARGS)
 
-bench-quality: $(INSTALLED) ## our recipe against stock FreqAI on later candles
-	$(BIN)/python -m benchmarks.bench_quality --timerange $(TIMERANGE) \
+bench-quality: $(INSTALLED) ## our recipe against stock FreqAI on later candles; SCHEDULER=tcp://HOST:PORT as with `make train`
+	$(BIN)/python -m benchmarks.bench_quality --timerange $(TIMERANGE) $(if $(SCHEDULER),--scheduler "$(SCHEDULER)") \
 		$(if $(DATADIR),--datadir "$(DATADIR)") $(if $(PAIRS),--pairs $(PAIRS)) $(ARGS)
 
 clean: ## remove .venv and caches; user_data stays

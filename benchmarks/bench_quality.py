@@ -28,6 +28,7 @@ from benchmarks.quality.variants import SHORT_LIST, Variant, changed, tried, var
 from benchmarks.quality.walk import Span, Walked, common_prior, walk
 from freqai_signals.config import settings_from_config
 from freqai_signals.settings import SignalSettings
+from freqai_signals.training.cluster import Cluster
 
 SIMULATED_TIMERANGE = "20240105-20240305"
 RETRAIN_DAYS = 30
@@ -55,7 +56,9 @@ def main() -> None:
     if unknown:
         raise SystemExit(f"unknown variants {unknown}; there are: {'; '.join(known)}")
     chosen = [name for name in chosen if _installed(known[name])]
-    work = (delayed(run)(known[name], source, span, settings) for name in chosen)
+    work = (
+        delayed(run)(known[name], source, span, settings, arguments.scheduler) for name in chosen
+    )
     made = dict(zip(chosen, Parallel(n_jobs=arguments.processes)(work), strict=True))
     common = on_common_rows({name: walked.outcomes for name, walked in made.items()})
     results = {
@@ -81,11 +84,14 @@ def main() -> None:
         print(f"written to {target.with_suffix('.png')}")
 
 
-def run(variant: Variant, source: Source, span: Span, base: SignalSettings) -> Walked:
+def run(
+    variant: Variant, source: Source, span: Span, base: SignalSettings, scheduler: str = ""
+) -> Walked:
     """Walk one variant forward; its outcomes carry the prior that all variants share."""
     begin = time.perf_counter()
     made = tables(source, variant.settings)
-    walked = walk(variant, made, span, source.candles)
+    with Cluster("" if variant.stock or variant.learner else scheduler) as cluster:
+        walked = walk(variant, made, span, source.candles, cluster)
     rows = common_prior(walked.outcomes, made, span, base)
     print(f"{variant.name}: {time.perf_counter() - begin:.0f} s", flush=True)
     return replace(walked, outcomes=rows)
@@ -159,6 +165,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--retrain-days", type=int, default=RETRAIN_DAYS, help="default 30")
     parser.add_argument("--processes", type=int, default=2, help="variants at a time")
     parser.add_argument("--threads", type=int, default=1, help="of each training")
+    parser.add_argument(
+        "--scheduler",
+        default="",
+        metavar="ADDRESS",
+        help="of a Dask cluster that trains boosters of ours; their seconds are not known then",
+    )
     parser.add_argument("--name", default="", help="of the files in benchmarks/results")
     parser.add_argument("--width", type=int, default=230, help="of the tables")
     arguments = parser.parse_args()

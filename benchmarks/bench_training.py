@@ -24,7 +24,7 @@ from freqai_signals.model import booster
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.booster_store import BoosterStore
 from freqai_signals.training.boosting import WindowTask, fit_window
-from freqai_signals.training.cluster import train_on_cluster
+from freqai_signals.training.cluster import Cluster
 from freqai_signals.training.fit import Request, boosters_ahead, train
 from freqai_signals.training.sent_jobs import worker_versions
 from freqai_signals.training.worker_processes import train_ahead
@@ -104,7 +104,8 @@ def over_cluster(requests: list[Request], workers: list[int], repeats: int) -> l
             address, name = made.scheduler_address, f"{count} Dask workers"
 
             def ahead(tasks: list[WindowTask], address: str = address) -> None:
-                train_on_cluster(tasks, address)
+                with Cluster(address) as cluster:
+                    cluster.train(tasks)
 
             timings.append(_timed(name, requests, repeats, ahead))
     return timings

@@ -193,6 +193,13 @@ def test_paths_in_documents_exist(repo: Path, document: str) -> None:
     assert lost == []
 
 
+@pytest.mark.parametrize("target", ["train", "tune", "bench-quality"])
+def test_a_scheduler_is_passed_on(repo: Path, target: str) -> None:
+    plan = run("make", "-n", target, "SCHEDULER=tcp://10.0.0.5:8786", cwd=repo)
+    assert '--scheduler "tcp://10.0.0.5:8786"' in plan
+    assert "--scheduler" not in run("make", "-n", target, cwd=repo)
+
+
 def test_backtest_passes_its_options_on(repo: Path) -> None:
     options = ("DATADIR=my candles", "PAIRS=A/USDT B/USDT", "TIMERANGE=20240301-20240601")
     plan = run("make", "-n", "backtest", *options, cwd=repo)

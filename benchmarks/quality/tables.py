@@ -49,7 +49,8 @@ def probabilities(results: Mapping[str, Measured], first: str) -> Table:
             f"{found['move_auc']:.4f}",
             *(found["expectation"][share].text(1e4, 1) for share in shares),
             _share(result["captured"]["all"]) if result["captured"] else "-",
-            f"{result['seconds']:.1f}",
+            # Of a cluster's trainings they are not known.
+            f"{result['seconds']:.1f}" if math.isfinite(result["seconds"]) else "on cluster",
             f"{result['trees']:.0f}",
         )
     return table

@@ -5,6 +5,7 @@ trained on, and every number in the benchmark is of later candles.
 """
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -20,7 +21,8 @@ from benchmarks.quality.learners import learn
 from benchmarks.quality.measures import Outcomes
 from benchmarks.quality.variants import CLIMATOLOGY, Variant
 from freqai_signals import metrics
-from freqai_signals.dataset.pair_tables import Table, training_rows
+from freqai_signals.dataset.pair_tables import Table, pair_parts, training_rows
+from freqai_signals.dataset.pool_matrix import PoolMatrix
 from freqai_signals.dataset.rows import TrainingRows, Window
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.promotion import window_serving
@@ -37,7 +39,9 @@ from freqai_signals.schema import (
 )
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.outputs import model_outputs
-from freqai_signals.training.fit import Request, train
+from freqai_signals.training.booster_store import MemoryStore
+from freqai_signals.training.cluster import Cluster
+from freqai_signals.training.fit import Boosters, Request, boosters_ahead, train
 
 _REQUEST_KEY = "benchmark"
 
@@ -77,7 +81,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Walked:
-    """Outcomes of a walk; mean ``trees`` and processor ``seconds`` of training all pairs once."""
+    """Outcomes of a walk; mean ``trees`` and processor ``seconds`` of training all pairs once.
+
+    Of what a cluster trained the seconds are not known: NaN.
+    """
 
     outcomes: Outcomes
     trusted: float
@@ -92,14 +99,6 @@ class _Step:
     candles: int
     seconds: float
     trees: int
-
-
-@dataclass(frozen=True)
-class _Models:
-    """The model trained last and the serving one, which differ only with a gate."""
-
-    newest: SignalModel | None = None
-    serving: SignalModel | None = None
 
 
 def common_prior(
@@ -122,15 +121,21 @@ def walk(
     tables: Mapping[str, Table],
     span: Span,
     candles: Mapping[str, pd.DataFrame] | None = None,
+    cluster: Cluster | None = None,
 ) -> Walked:
-    """Test a variant on the candles of the span; only climatology needs the candles."""
+    """Test a variant on the candles of the span; only climatology needs the candles.
+
+    A cluster, if any, trains the boosters of ours; outcomes are the same.
+    """
     if variant.stock:
         own = variant.settings.candles_per_day * stock.RETRAIN_DAYS
         span = Span(span.first, span.stop, min(own, span.retrain_candles))
     steps: list[_Step] = []
     groups = variant.groups(tuple(tables))
     for pairs in groups:
-        models = _Models()
+        if not variant.stock and not variant.learner:
+            steps += _our_steps(variant, tables, pairs, span, cluster or Cluster())
+            continue
         for first, stop in span.steps():
             if variant.stock:
                 steps.append(_stock_step(variant, tables, pairs[0][0], (first, stop)))
@@ -138,11 +143,8 @@ def walk(
                 assert candles is not None
                 frame = candles[pairs[0][0]]
                 steps.append(_climatology_step(variant, tables, pairs[0][0], frame, (first, stop)))
-            elif variant.learner:
-                steps.append(_learner_step(variant, tables, pairs[0], (first, stop)))
             else:
-                step, models = _our_step(variant, tables, pairs, (first, stop), models)
-                steps.append(step)
+                steps.append(_learner_step(variant, tables, pairs[0], (first, stop)))
     outcomes = Outcomes.join([part for step in steps for part in step.predicted])
     count = len(span.steps())
     # A model for unseen pairs is one of all pairs but one; those of single pairs make one together.
@@ -156,22 +158,46 @@ def walk(
     )
 
 
-def _our_step(
+def _our_steps(
     variant: Variant,
     tables: Mapping[str, Table],
     pairs: tuple[tuple[str, ...], tuple[str, ...]],
-    test_window: tuple[int, int],
-    before: _Models,
-) -> tuple[_Step, _Models]:
+    span: Span,
+    cluster: Cluster,
+) -> list[_Step]:
     trained, tested = pairs
-    settings = variant.settings
-    rows = training_rows(
-        {pair: tables[pair] for pair in trained}, _window(settings, test_window[0])
-    )
-    begin = ONE_CORE()
-    newest = train(Request(rows, settings, before.newest), _REQUEST_KEY)
-    seconds = ONE_CORE() - begin
-    newest, model = window_serving(newest, before.serving, rows, settings)
+    settings, store = variant.settings, MemoryStore()
+    windows = [_window(settings, first) for first, _ in span.steps()]
+    # One matrix, whose slices the windows are: a cluster gets it once.
+    whole = replace(windows[-1], first=windows[0].first)
+    matrix = PoolMatrix(pair_parts({pair: tables[pair] for pair in trained}, whole))
+    if cluster.threads:
+        requests = [Request(matrix.window(window), settings) for window in windows]
+        made = [boosters_ahead(request, i == 0, store) for i, request in enumerate(requests)]
+        cluster.train([task for task in made if task is not None], shown=False)
+    elsewhere = bool(store.unsaved)
+    # The model trained last and the serving one differ only with a gate.
+    newest: SignalModel | None = None
+    serving: SignalModel | None = None
+    steps = []
+    for window, test_window in zip(windows, span.steps(), strict=True):
+        rows = matrix.window(window)
+        begin = ONE_CORE()
+        newest = train(Request(rows, settings, newest), _REQUEST_KEY, Boosters(store))
+        seconds = math.nan if elsewhere else ONE_CORE() - begin
+        newest, serving = window_serving(newest, serving, rows, settings)
+        steps.append(_our_step(serving, tables, tested, test_window, settings, seconds))
+    return steps
+
+
+def _our_step(
+    model: SignalModel,
+    tables: Mapping[str, Table],
+    tested: tuple[str, ...],
+    test_window: tuple[int, int],
+    settings: SignalSettings,
+    seconds: float,
+) -> _Step:
     predicted, candles = [], 0
     for pair in tested:
         known = _known(tables[pair], pair, test_window)
@@ -192,7 +218,7 @@ def _our_step(
         for head in (model.fit.heads if model.fit else ())
         for fitted in head.boosters
     )
-    return _Step(predicted, candles, seconds, trees), _Models(newest, model)
+    return _Step(predicted, candles, seconds, trees)
 
 
 def _stock_step(

@@ -56,6 +56,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "tune": (
         "freqai-signals tune --config config.json --until 20240105",
         "freqai-signals tune --config config.json --trials 20 --minutes 30",
+        "freqai-signals tune --config config.json --scheduler tcp://10.0.0.5:8786",
     ),
     "train": (
         "freqai-signals train --config config.json --timerange 20240105-20240305",

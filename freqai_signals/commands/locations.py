@@ -1,4 +1,4 @@
-"""``--userdir`` and ``--config`` of every subcommand, found as freqtrade finds them."""
+"""``--userdir`` and ``--config`` of every subcommand, found as freqtrade finds them; addresses."""
 
 import argparse
 from collections.abc import Mapping
@@ -67,6 +67,15 @@ def add_locations(parser: argparse.ArgumentParser, several: bool = False) -> Non
         "-c", "--config", type=Path, action="extend", nargs="+" if several else 1, metavar="FILE",
         help="freqtrade's config; may be given again, later ones win (default: config.json "
         "and config-signals.json in --userdir, else here)",
+    )  # fmt: skip
+
+
+def add_scheduler(parser: argparse.ArgumentParser) -> None:
+    """Add ``--scheduler``."""
+    parser.add_argument(
+        "--scheduler", default="", metavar="ADDRESS",
+        help="of Dask, such as tcp://10.0.0.5:8786; where it fails, this machine trains. Dask runs "
+        "code of whoever reaches it: let only your own machines do so, or use tls:// addresses",
     )  # fmt: skip
 
 

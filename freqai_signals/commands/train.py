@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from freqai_signals.commands.locations import add_locations, locations
+from freqai_signals.commands.locations import add_locations, add_scheduler, locations
 from freqai_signals.terminal import notify
 
 
@@ -17,16 +17,12 @@ def add_train(commands: "argparse._SubParsersAction[Any]") -> None:
         description=(
             "Takes the options of freqtrade backtesting, trains every window that it would train "
             "and simulates no trade: that backtest then finds all models. With --scheduler, "
-            "workers of a Dask cluster train; models are the same bytes. Dask runs code of whoever "
-            "reaches it: let only your own machines do so, or use tls:// addresses."
+            "workers of a Dask cluster train; models are the same bytes."
         ),
     )
     add_locations(parser, several=True)
     parser.add_argument("--timerange", metavar="START-END", help="of the backtest")
-    parser.add_argument(
-        "--scheduler", default="", metavar="ADDRESS",
-        help="of Dask, such as tcp://10.0.0.5:8786; where it fails, this machine trains",
-    )  # fmt: skip
+    add_scheduler(parser)
     parser.set_defaults(run=_run, takes_more=True)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from freqai_signals.commands.locations import add_locations, locations
+from freqai_signals.commands.locations import add_locations, add_scheduler, locations
 from freqai_signals.files import merged
 from freqai_signals.terminal import literal, notify
 
@@ -31,7 +31,8 @@ def add_tune(commands: "argparse._SubParsersAction[Any]") -> None:
             "purged folds, and compares the best with the config's own on rows that chose "
             "neither. The result is stored below user_data/signals/tuning with its evidence; "
             "trainings of later windows use it if it won. The same command resumes after a kill; "
-            "several at a time share the trials."
+            "several at a time share the trials. With --scheduler, workers of a Dask cluster "
+            "train the folds of a trial; the record is the same."
         ),
     )
     add_locations(parser, several=True)
@@ -49,6 +50,7 @@ def add_tune(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument(
         "--storage", metavar="URL", help="of Optuna; default: SQLite next to the records"
     )
+    add_scheduler(parser)
     parser.set_defaults(run=_run)
 
 
@@ -84,21 +86,28 @@ def _day(text: str) -> dt.datetime:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from freqai_signals.training.cluster import Cluster
     from freqai_signals.tuning.records import TuningRecords
     from freqai_signals.tuning.run import Scope, StillRunning, tune
 
     window = open_window(arguments)
     records = TuningRecords(locations(arguments).userdir / "signals" / "tuning", window.identifier)
-    for pool in window.pools():
-        rows = window.rows(pool)
-        notify(f"{len(rows)} rows of {', '.join(rows.pairs)} up to {window.until:%Y-%m-%d %H:%M}")
-        try:
-            with trials_shown(window.settings.tuning.trials) as show:
-                record = tune(rows, window.settings, Scope(records, pool, notify=show))
-        except StillRunning as others:
-            notify(str(others))
-        else:
-            sys.stdout.write(described(record))
+    if arguments.scheduler and window.settings.selection.enabled:
+        notify("features are chosen fold by fold, which no cluster can do: this machine trains")
+        arguments.scheduler = ""
+    with Cluster(arguments.scheduler) as cluster:
+        for pool in window.pools():
+            rows = window.rows(pool)
+            names = ", ".join(rows.pairs)
+            notify(f"{len(rows)} rows of {names} up to {window.until:%Y-%m-%d %H:%M}")
+            try:
+                with trials_shown(window.settings.tuning.trials) as show:
+                    scope = Scope(records, pool, notify=show, cluster=cluster)
+                    record = tune(rows, window.settings, scope)
+            except StillRunning as others:
+                notify(str(others))
+            else:
+                sys.stdout.write(described(record))
     return 0
 
 

@@ -104,3 +104,19 @@ class BoosterStore:
         for file in sorted(used, key=used.__getitem__)[: -self.max_files]:
             if used[file] < unused_since:
                 file.unlink(missing_ok=True)
+
+
+@dataclass
+class MemoryStore(BoosterStore):
+    """Boosters that live as long as it does; it needs neither a disk nor the signing key."""
+
+    folder: Path = Path()
+
+    def load(self, key: str) -> booster.Fitted | None:
+        """The booster of a key; None if there is none."""
+        return booster.from_text(self.unsaved[key]) if key in self.unsaved else None
+
+    def save(self, key: str, fitted: booster.Fitted) -> booster.Fitted:
+        """Keep a booster; returned as a reader gets it."""
+        self.unsaved[key] = booster.to_text(fitted)
+        return booster.from_text(self.unsaved[key])

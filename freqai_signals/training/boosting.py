@@ -99,12 +99,15 @@ class WindowTask:
         Of model, booster and direction.
     store
         Where finished boosters are kept; None keeps none.
+    taken
+        What ``rows`` are copies of, and which of them: that travels to a cluster instead.
     """
 
     rows: TrainingRows
     split: Split
     settings: SignalSettings
     store: BoosterStore | None = None
+    taken: tuple[TrainingRows, BoolArray] | None = None
 
     @property
     def key(self) -> str:

@@ -4,23 +4,23 @@ import platform
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from freqai_signals.dataset.rows import TrainingRows, unknown_trades
-from freqai_signals.model import booster
 from freqai_signals.provenance import code_digest, library_versions
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.booster_store import BoosterStore
+from freqai_signals.training.booster_store import MemoryStore
 from freqai_signals.training.boosting import WindowTask
 from freqai_signals.training.row_checks import Split
 from freqai_signals.training.worker_processes import Job, run_job
 
 Arrays = tuple[NDArray[np.float32], NDArray[np.int8]]
 """Features and labels that windows are parts of."""
+
+Part = slice | NDArray[np.uint8]
 
 
 def worker_versions() -> dict[str, str]:
@@ -59,18 +59,6 @@ def differences(theirs: object, ours: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {theirs.get(name)} instead of {ours[name]}" for name in names)
 
 
-@dataclass
-class _KeptInMemory(BoosterStore):
-    """What a worker has trained, to be sent back; it needs neither a disk nor the signing key."""
-
-    def load(self, key: str) -> booster.Fitted | None:
-        return booster.from_text(self.unsaved[key]) if key in self.unsaved else None
-
-    def save(self, key: str, fitted: booster.Fitted) -> booster.Fitted:
-        self.unsaved[key] = booster.to_text(fitted)
-        return booster.from_text(self.unsaved[key])
-
-
 @dataclass(frozen=True)
 class _NamedTask(WindowTask):
     """A task whose key is known, from all columns of its rows; boosters need two of them."""
@@ -92,8 +80,8 @@ class SentJob:
         The window's key.
     chains
         Seed and place of each.
-    first, count
-        The window's rows in the arrays.
+    part
+        The window's rows in the arrays: a run, or a mask, eight to a byte.
     checksum
         Of these rows.
     masks
@@ -104,23 +92,21 @@ class SentJob:
 
     name: str
     chains: tuple[tuple[int, int], ...]
-    first: int
-    count: int
+    part: Part
     checksum: int
     masks: tuple[NDArray[np.uint8], ...]
     settings: SignalSettings
 
     @classmethod
-    def of(cls, job: Job, first: int) -> "SentJob":
-        """What to send of a job whose rows begin at a place in the arrays."""
+    def of(cls, job: Job, part: Part) -> "SentJob":
+        """What to send of a job whose rows are a part of the arrays."""
         task = job.task
         rows, split, settings = task.rows, task.split, task.settings
         needed = {name: getattr(settings, name) for name in ("model", "booster", "direction")}
         return cls(
             task.key,
             job.chains,
-            first,
-            len(rows),
+            part,
             _checksum(rows.features, rows.label),
             tuple(np.packbits(mask) for mask in (split.past, split.tail, split.early)),
             SignalSettings().model_copy(update=needed),
@@ -128,14 +114,16 @@ class SentJob:
 
     def job(self, features: NDArray[np.float32], label: NDArray[np.int8]) -> Job:
         """The job on a worker, from the arrays that it has."""
-        part, none = slice(self.first, self.first + self.count), np.zeros(self.count, np.int64)
+        part = self.part if isinstance(self.part, slice) else _unpacked(self.part, len(label))
+        count = len(label[part])
+        none = np.zeros(count, np.int64)
         rows = TrainingRows(
-            features[part], (), label[part], none, none, np.zeros(self.count),
-            unknown_trades(self.count), none.astype(np.int16), (),
+            features[part], (), label[part], none, none, np.zeros(count),
+            unknown_trades(count), none.astype(np.int16), (),
         )  # fmt: skip
-        past, tail, early = (np.unpackbits(m, count=self.count).view(np.bool_) for m in self.masks)
-        split = Split(past, tail, early, end=np.zeros(self.count, np.bool_))
-        task = _NamedTask(rows, split, self.settings, _KeptInMemory(Path()), self.name)
+        past, tail, early = (_unpacked(mask, count) for mask in self.masks)
+        split = Split(past, tail, early, end=np.zeros(count, np.bool_))
+        task = _NamedTask(rows, split, self.settings, MemoryStore(), name=self.name)
         return Job(task, self.chains, 0.0)
 
 
@@ -166,18 +154,26 @@ def train_sent(
     return trained, problem
 
 
-def whole_arrays(rows: TrainingRows) -> tuple[Arrays, int]:
-    """The arrays that a window's rows are a part of, and the place of the first of them there.
+def whole_arrays(task: WindowTask) -> tuple[Arrays, Part]:
+    """The arrays that a window's rows are a part of, which are sent instead: windows overlap.
 
-    Windows of a run are slices of one matrix, which is sent instead of them: they overlap.
+    Windows of a run are slices of one matrix; of copies, the task has to know.
     """
+    rows = task.rows
+    if task.taken is not None:
+        whole, which = task.taken
+        return (whole.features, whole.label), np.packbits(which)
     features, label = _owner(rows.features), _owner(rows.label)
     first = (rows.label.ctypes.data - label.ctypes.data) // label.itemsize
     part = slice(first, first + len(rows))
     pairs = ((features[part], rows.features), (label[part], rows.label))
     if all(_memory(one) == _memory(other) for one, other in pairs):
-        return (features, label), first
-    return (rows.features, rows.label), 0
+        return (features, label), part
+    return (rows.features, rows.label), slice(0, len(rows))
+
+
+def _unpacked(mask: NDArray[np.uint8], count: int) -> NDArray[np.bool_]:
+    return np.unpackbits(mask, count=count).view(np.bool_)
 
 
 def _owner(array: NDArray[Any]) -> NDArray[Any]:

@@ -1,16 +1,19 @@
 """Scores of parameters: on purged folds in the search, in a paired test at the end."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.dataset.splits import BoolArray
 from freqai_signals.metrics import MeanTest, candle_means, log_losses, mean_test
 from freqai_signals.registry.gate import calibrated
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.fit import Request, train
+from freqai_signals.training.booster_store import MemoryStore
+from freqai_signals.training.cluster import Cluster
+from freqai_signals.training.fit import Boosters, Request, boosters_ahead, train
 from freqai_signals.tuning.search_space import TuningRows
 
 _KEY = "tuning"
@@ -29,7 +32,7 @@ class Score:
 
 
 def fold_scores(
-    rows: TuningRows, settings: SignalSettings, check_time: Callable[[], None]
+    rows: TuningRows, settings: SignalSettings, check_time: Callable[[], None], cluster: Cluster
 ) -> Iterator[Score]:
     """Mean of the losses of the folds up to each one, after training on its rows.
 
@@ -41,6 +44,8 @@ def fold_scores(
         With the parameters to be scored.
     check_time
         Called before every training; raises to stop.
+    cluster
+        Trains boosters of the next folds together, which changes none of them.
 
     Yields
     ------
@@ -57,9 +62,14 @@ def fold_scores(
     total, count = np.zeros(rows.paths), np.zeros(rows.paths)
     # The refit doubles the cost and favours no parameters.
     once = settings.model_copy(update={"model": settings.model.model_copy(update={"refit": False})})
-    for fold in rows.folds:
+    store, trained = MemoryStore(), 0
+    for done, fold in enumerate(rows.folds):
         check_time()
-        found = _losses(rows.search.take(fold.train), rows.search.take(fold.test), once)
+        if done == trained and cluster.threads:
+            trained = _folds_ahead(done, once, cluster.threads)
+            masks = [fold.train for fold in rows.folds[done:trained]]
+            _train_ahead(cluster, rows.search, [(mask, once) for mask in masks], store)
+        found = _losses(rows.search.take(fold.train), rows.search.take(fold.test), once, store)
         losses.append(found.mean())
         # With several paths a row is tested once in each, so losses are summed path by path.
         path = fold.path[fold.test]
@@ -67,6 +77,33 @@ def fold_scores(
         count += np.bincount(path, minlength=rows.paths)
         paths = tuple((total / count).tolist()) if len(losses) == len(rows.folds) else ()
         yield Score(float(np.mean(losses)), paths)
+
+
+def _folds_ahead(done: int, settings: SignalSettings, threads: int) -> int:
+    """Up to which fold the workers train, given how many are done.
+
+    Up to the next power of two, after which the trial may be pruned. Beyond it only as many as keep
+    threads busy that would be idle: what pruning then makes needless costs no time.
+    """
+    chains = settings.model.seeds * (1 if settings.model.kind == "multiclass" else 2)
+    return max(1 << done.bit_length(), done + threads // chains)
+
+
+def _train_ahead(
+    cluster: Cluster,
+    search: TrainingRows,
+    parts: Sequence[tuple[BoolArray, SignalSettings]],
+    store: MemoryStore,
+) -> None:
+    """Fill the store with the boosters of parts of the rows, each with its settings.
+
+    Workers take the parts themselves, so that the rows travel to each of them once a search.
+    """
+    tasks = []
+    for mask, settings in parts:
+        task = boosters_ahead(Request(search.take(mask), settings), True, store)
+        tasks += [replace(task, taken=(search, mask))] if task is not None else []
+    cluster.train(tasks, shown=False)
 
 
 @dataclass(frozen=True)
@@ -89,7 +126,9 @@ class Comparison:
     default_loss: float
 
 
-def compare(rows: TuningRows, default: SignalSettings, tuned: SignalSettings) -> Comparison:
+def compare(
+    rows: TuningRows, default: SignalSettings, tuned: SignalSettings, cluster: Cluster
+) -> Comparison:
     """Train both on the rows of the search and compare them on the held-out ones.
 
     Candle means are compared, with a standard error that allows for serial dependence.
@@ -99,8 +138,12 @@ def compare(rows: TuningRows, default: SignalSettings, tuned: SignalSettings) ->
     TooFewRows
         If either gives no model.
     """
+    store, everything = MemoryStore(), np.ones(len(rows.search), np.bool_)
+    if cluster.threads:
+        both = [(everything, settings) for settings in (default, tuned)]
+        _train_ahead(cluster, rows.search, both, store)
     default_losses, tuned_losses = (
-        _losses(rows.search, rows.held_out, settings) for settings in (default, tuned)
+        _losses(rows.search, rows.held_out, settings, store) for settings in (default, tuned)
     )
     days = float(np.ptp(rows.held_out.start) + 1) / default.candles_per_day
     gain = mean_test(candle_means(rows.held_out.start, default_losses - tuned_losses), days)
@@ -108,10 +151,10 @@ def compare(rows: TuningRows, default: SignalSettings, tuned: SignalSettings) ->
 
 
 def _losses(
-    trained: TrainingRows, tested: TrainingRows, settings: SignalSettings
+    trained: TrainingRows, tested: TrainingRows, settings: SignalSettings, store: MemoryStore
 ) -> NDArray[np.float64]:
     """Losses of calibrated probabilities."""
-    model = train(Request(trained, settings), _KEY)
+    model = train(Request(trained, settings), _KEY, Boosters(store))
     if model.fit is None:
         raise TooFewRows(f"tuning needs a model in every fold: {model.card.reason}")
     return log_losses(tested.label, calibrated(model, tested))

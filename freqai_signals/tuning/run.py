@@ -7,7 +7,7 @@ there, the default is kept, and the record states it.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from statistics import fmean, stdev
@@ -15,6 +15,7 @@ from statistics import fmean, stdev
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.provenance import code_digest, digest, library_versions
 from freqai_signals.settings import SignalSettings
+from freqai_signals.training.cluster import Cluster
 from freqai_signals.tuning.objective import compare
 from freqai_signals.tuning.records import (
     TuningRecord,
@@ -57,12 +58,15 @@ class Scope:
         Called before every training; true ends the search.
     notify
         Called with one line at each step.
+    cluster
+        Whose workers train; the record is the same without one.
     """
 
     records: TuningRecords
     pool: tuple[str, ...]
     ended: Callable[[], bool] = lambda: False
     notify: Callable[[str], None] = logger.info
+    cluster: Cluster = field(default_factory=Cluster)
 
 
 def tune(rows: TrainingRows, settings: SignalSettings, scope: Scope) -> TuningRecord:
@@ -96,6 +100,7 @@ def tune(rows: TrainingRows, settings: SignalSettings, scope: Scope) -> TuningRe
         storage=_storage(settings, scope.records),
         ended=scope.ended,
         notify=scope.notify,
+        cluster=scope.cluster,
     )
     found = search(request)
     _check_finished(found)
@@ -142,7 +147,7 @@ def _judged(request: Search, found: Found, window: str) -> dict[str, float]:
     """Evidence of the paired test; all candidates tested on these rows share its level."""
     request.notify("testing the best parameters on the held-out rows")
     tuned = with_parameters(request.settings, found.parameters)
-    compared = compare(request.rows, request.settings, tuned)
+    compared = compare(request.rows, request.settings, tuned, request.cluster)
     candidates = judged_before(request, window, found.parameters)
     significance = shared_level(request.settings.tuning.significance, candidates)
     return {

@@ -8,7 +8,7 @@ import platform
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import optuna
@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from freqai_signals.provenance import digest
 from freqai_signals.settings import SignalSettings
+from freqai_signals.training.cluster import Cluster
 from freqai_signals.tuning.objective import Score, fold_scores
 from freqai_signals.tuning.search_space import (
     Parameters,
@@ -55,6 +56,8 @@ class Search:
         Called before every training; true ends the search.
     notify
         Called with one line after every trial.
+    cluster
+        Trains boosters, where there is one.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Search:
     storage: str
     ended: Callable[[], bool] = lambda: False
     notify: Callable[[str], None] = logger.info
+    cluster: Cluster = field(default_factory=Cluster)
 
 
 @dataclass(frozen=True)
@@ -244,7 +248,8 @@ class _Objective:
         is_default = parameters == self._default
         settings = with_parameters(self._request.settings, parameters)
         score = Score(float("nan"))
-        scores = fold_scores(self._request.rows, settings, self._check_time)
+        request = self._request
+        scores = fold_scores(request.rows, settings, self._check_time, request.cluster)
         for step, score in enumerate(scores, 1):
             trial.report(score.loss, step)
             # The default is never pruned: every other trial is compared with its full score.

@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -212,9 +213,15 @@ def test_results_are_stored_as_json_and_drawn(tmp_path: Path) -> None:
     result = {
         "all": measured, "pairs": {"BTC/USDT": measured}, "captured": {},
         "seconds": 1.0, "trees": 3, "models": 1, "trusted": 1.0,
+        "difference": None,
     }  # fmt: skip
-    tables.write_json(tmp_path / "x.json", {"source": "test"}, {"ours": result})
+    results = {"ours": result, "far": result | {"seconds": math.nan}}
+    tables.write_json(tmp_path / "x.json", {"source": "test"}, results)
     stored = json.loads((tmp_path / "x.json").read_text())
+    assert stored["variants"]["far"]["seconds"] is None
+    columns = tables.probabilities(results, "ours").columns
+    seconds = [list(column.cells) for column in columns if column.header == "core s"]
+    assert seconds == [["1.0", "on cluster"]]
     skill = stored["variants"]["ours"]["all"]["skill"]
     assert Estimate(**skill) == measured["skill"]
     draw(tmp_path / "x.png", "test", {"ours": result}, rows)

@@ -1,7 +1,10 @@
 """A short walk with small models: what is tested was not trained on, and counts in full units."""
 
+import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +15,8 @@ from benchmarks.quality.variants import Variant
 from benchmarks.quality.walk import Span, common_prior, walk
 from freqai_signals.schema import LABEL_COLUMN, REALISED_RETURN_COLUMN
 from freqai_signals.settings import SignalSettings
+from freqai_signals.training.cluster import Cluster
+from tests.training.dask_cluster import InThisProcess, dask_cluster, need_dask
 
 SETTINGS = SignalSettings.model_validate(
     {
@@ -111,6 +116,37 @@ def test_another_learner_knows_only_what_ours_may_know(
     np.testing.assert_array_equal(stated.probabilities, again.probabilities)
     assert set(again.label[again.candle >= span.first]) == {2}
     assert np.ptp(stated.probabilities[:, 0]) > 0.01
+
+
+def assert_trained_ahead_is_the_same(source: Source, span: Span, cluster: Cluster) -> None:
+    variant, made = Variant("x", SETTINGS), tables(source, SETTINGS)
+    alone, ahead = walk(variant, made, span), walk(variant, made, span, cluster=cluster)
+    for field in dataclasses.fields(alone.outcomes):
+        pair = (getattr(each.outcomes, field.name) for each in (alone, ahead))
+        np.testing.assert_array_equal(*pair)
+    assert alone.seconds > 0
+    assert math.isnan(ahead.seconds)
+    assert (alone.trees, alone.trusted) == (ahead.trees, ahead.trusted)
+
+
+def test_what_a_cluster_trained_ahead_predicts_the_same_in_unknown_seconds(
+    source: Source, span: Span
+) -> None:
+    cluster = InThisProcess(2)
+    assert_trained_ahead_is_the_same(source, span, cluster)
+    assert cluster.windows == [len(span.steps())] == [2]
+    chosen = SETTINGS.model_copy(
+        update={"selection": SETTINGS.selection.model_copy(update={"enabled": True})}
+    )
+    walked = walk(Variant("x", chosen), tables(source, chosen), span, cluster=cluster)
+    assert walked.seconds > 0
+
+
+@pytest.mark.slow
+def test_a_real_cluster_trains_the_windows(source: Source, span: Span, tmp_path: Path) -> None:
+    need_dask()
+    with dask_cluster(tmp_path, "one", "two") as workers, Cluster(workers.address) as cluster:
+        assert_trained_ahead_is_the_same(source, span, cluster)
 
 
 def test_one_prior_serves_all_and_knows_only_the_past(source: Source, span: Span) -> None:

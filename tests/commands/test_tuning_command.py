@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from freqai_signals.commands.cli import main
+from tests.training.dask_cluster import need_dask
 
 Tune = Callable[..., int]
 
@@ -98,6 +99,26 @@ def test_pairs_with_models_of_their_own_are_tuned_one_by_one(tune: Tune, tmp_pat
     (tmp_path / "own.json").write_text(json.dumps(config))
     assert tune("--config", str(tmp_path / "own.json"), "--trials", "2") == 0
     assert sorted(record["pool"] for record in stored(tmp_path)) == [["BTC/USDT"], ["ETH/USDT"]]  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize("selected", [False, True])
+def test_a_scheduler_that_cannot_train_is_named_once_for_all_pools(
+    tune: Tune, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, selected: bool,
+) -> None:  # fmt: skip
+    """Features that are selected fold by fold are not even sent."""
+    need_dask()
+    monkeypatch.setattr("freqai_signals.training.cluster._CONNECT_SECONDS", 1)
+    config = json.loads(json.dumps(CONFIG))
+    config["freqai"]["signals"]["model"]["pool"] = "pair"
+    config["freqai"]["signals"]["selection"] = {"enabled": selected}
+    (tmp_path / "own.json").write_text(json.dumps(config))
+    options = ("--config", str(tmp_path / "own.json"), "--trials", "2")
+    assert tune(*options, "--scheduler", "tcp://127.0.0.1:9") == 0
+    assert len(stored(tmp_path)) == 2
+    assert caplog.text.count("No Dask scheduler answers at tcp://127.0.0.1:9") == (not selected)
+    said = "features are chosen fold by fold, which no cluster can do: this machine trains"
+    assert capsys.readouterr().err.count(said) == selected
 
 
 def test_combinatorial_folds_print_the_losses_over_backtest_paths(

@@ -5,12 +5,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from freqai_signals.training.boosting import WindowTask, fit_window
+from freqai_signals.training.cluster import Cluster
 
 REPO = Path(__file__).resolve().parents[2]
 _SECONDS = 30
@@ -20,6 +23,26 @@ def need_dask() -> None:
     pytest.importorskip(
         "distributed", reason='Dask is missing: pip install "freqai-signals[cluster]"'
     )
+
+
+class InThisProcess(Cluster):
+    """A cluster that needs no Dask, and counts the windows that it is asked for.
+
+    ``allowed`` is not empty while it trains.
+    """
+
+    def __init__(self, threads: int, allowed: list[bool] | None = None) -> None:
+        super().__init__()
+        self.threads = threads
+        self.allowed = [] if allowed is None else allowed
+        self.windows: list[int] = []
+
+    def train(self, tasks: Sequence[WindowTask], shown: bool = True) -> None:
+        self.allowed.append(True)
+        self.windows.append(len(tasks))
+        for task in tasks:
+            fit_window(task)
+        self.allowed.clear()
 
 
 @dataclass
@@ -67,6 +90,19 @@ class DaskCluster:
                 time.sleep(0.1)
         logs = [path.read_text() for path in self.folder.glob("*.log")]
         raise AssertionError(f"workers {set(names)} did not come: {logs}")
+
+
+@contextmanager
+def old_lightgbm(cluster: DaskCluster, folder: Path) -> Iterator[None]:
+    """One more worker, ``old``, which really finds another version of a library installed."""
+    described = folder / "lightgbm-3.0.dist-info" / "METADATA"
+    described.parent.mkdir(parents=True)
+    described.write_text("Metadata-Version: 2.1\nName: lightgbm\nVersion: 3.0\n")
+    names = set(cluster.processes) - {"scheduler"}
+    cluster.worker("old", first_path=str(folder))
+    cluster.wait({*names, "old"})
+    yield
+    cluster.kill("old")
 
 
 @contextmanager

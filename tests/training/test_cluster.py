@@ -1,7 +1,10 @@
 """Boosters trained by a real Dask cluster on loopback: the same bits, whatever happens to it."""
 
+import dataclasses
 import pickle
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +19,12 @@ from freqai_signals.settings import LedgerSettings
 from freqai_signals.training import boosting, cluster
 from freqai_signals.training.booster_store import BoosterStore
 from freqai_signals.training.boosting import WindowTask
-from freqai_signals.training.cluster import ClusterError, train_on_cluster
+from freqai_signals.training.cluster import Cluster, ClusterError
 from freqai_signals.training.fit import Boosters, Request
 from freqai_signals.training.sent_jobs import SentJob, train_sent, whole_arrays, worker_versions
 from freqai_signals.training.worker_processes import jobs_of
 from tests.model_rows import make_rows, small
-from tests.training.dask_cluster import DaskCluster, dask_cluster, need_dask
+from tests.training.dask_cluster import DaskCluster, dask_cluster, need_dask, old_lightgbm
 from tests.training.test_worker_processes import models, tasks, windows
 
 SIGNING_KEY = b"a secret of this installation"
@@ -49,6 +52,11 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
         yield made
 
 
+def train_on_cluster(made: list[WindowTask], address: str) -> None:
+    with Cluster(address) as opened:
+        opened.train(made)
+
+
 def window_tasks(store: BoosterStore) -> list[WindowTask]:
     return tasks(windows(seeds=2), store)
 
@@ -64,10 +72,10 @@ def test_rows_are_sent_once_and_secrets_never(tmp_path: Path) -> None:
     store = BoosterStore(tmp_path / "boosters", key=SIGNING_KEY)
     jobs = jobs_of(tasks(requests, store), 2)
     assert len(jobs) > len(edges)
-    held = [whole_arrays(job.task.rows) for job in jobs]
+    held = [whole_arrays(job.task) for job in jobs]
     assert len({id(features) for (features, _), _ in held}) == 1
-    for job, ((features, _), first) in zip(jobs, held, strict=True):
-        content = pickle.dumps(SentJob.of(job, first))
+    for job, ((features, _), part) in zip(jobs, held, strict=True):
+        content = pickle.dumps(SentJob.of(job, part))
         assert SIGNING_KEY not in content
         assert b"password" not in content
         assert len(content) < 0.2 * job.task.rows.features.nbytes
@@ -75,10 +83,11 @@ def test_rows_are_sent_once_and_secrets_never(tmp_path: Path) -> None:
 
 
 def test_rows_that_are_copies_are_sent_as_they_are() -> None:
-    (request, *_) = windows()
-    copied = request.rows.take(np.flatnonzero(np.arange(len(request.rows)) % 3 > 0))
-    (features, label), first = whole_arrays(copied)
-    assert (features is copied.features, label is copied.label, first) == (True, True, 0)
+    (task, *_) = tasks(windows(), BoosterStore(Path("unused")))
+    copied = task.rows.take(np.arange(len(task.rows)) % 3 > 0)
+    (features, label), part = whole_arrays(dataclasses.replace(task, rows=copied))
+    assert (features is copied.features, label is copied.label) == (True, True)
+    assert part == slice(0, len(copied))
 
 
 def test_a_job_trains_the_same_boosters_from_what_was_sent(tmp_path: Path) -> None:
@@ -86,8 +95,8 @@ def test_a_job_trains_the_same_boosters_from_what_was_sent(tmp_path: Path) -> No
     for task in made:
         boosting.fit_window(task)
     for job in jobs_of(made, 1):
-        arrays, first = whole_arrays(job.task.rows)
-        sent = pickle.loads(pickle.dumps(SentJob.of(job, first)))
+        arrays, part = whole_arrays(job.task)
+        sent = pickle.loads(pickle.dumps(SentJob.of(job, part)))
         trained, problem = train_sent(sent, worker_versions(), *arrays)
         assert problem == ""
         assert trained
@@ -96,6 +105,25 @@ def test_a_job_trains_the_same_boosters_from_what_was_sent(tmp_path: Path) -> No
         assert train_sent(sent, worker_versions(), spoilt, arrays[1])[1].startswith("the rows did")
         other = {**worker_versions(), "numpy": "1.0"}
         assert "instead of 1.0" in train_sent(sent, other, *arrays)[1]
+
+
+def test_of_copies_that_are_known_the_whole_is_sent_once(tmp_path: Path) -> None:
+    (request, *_) = windows()
+    masks = [np.arange(len(request.rows)) % 7 != i for i in range(2)]
+    whole = []
+    for mask in masks:
+        part = Request(request.rows.take(mask), request.settings)
+        (task,) = tasks([part], BoosterStore(tmp_path))
+        boosting.fit_window(task)
+        (job, *_) = jobs_of([dataclasses.replace(task, taken=(request.rows, mask))], 1)
+        arrays, sent_part = whole_arrays(job.task)
+        whole.append(arrays[0])
+        sent = pickle.loads(pickle.dumps(SentJob.of(job, sent_part)))
+        trained, problem = train_sent(sent, worker_versions(), *arrays)
+        assert problem == ""
+        assert trained
+        assert all((tmp_path / f"{key}.booster").is_file() for key in trained)
+    assert all(features is request.rows.features for features in whole)
 
 
 def test_without_dask_it_says_how_to_install_it_and_trains_here(
@@ -134,6 +162,40 @@ def test_a_cluster_trains_the_same_bytes(
     assert store.trained == trained
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("nothing_trains_here")
+def test_rows_stay_with_all_workers_from_one_training_to_the_next(
+    workers: DaskCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask looks every two seconds for copies that are in nobody's way, and drops them."""
+    from distributed import Client
+
+    # Windows of one matrix, as in a backtest.
+    matrix, settings = PoolMatrix([make_rows(2000)], tmp_path), small()
+    edges = [Window(10_000 + 200 * i, 11_500 + 200 * i) for i in range(3)]
+    store = BoosterStore(tmp_path / "boosters")
+    first, *others = tasks([Request(matrix.window(e), settings) for e in edges], store)
+    scattered: list[object] = []
+    scatter = Client.scatter
+
+    def counted(client: Client, data: object, **options: object) -> object:
+        scattered.append(data)
+        return scatter(client, data, **options)
+
+    monkeypatch.setattr(Client, "scatter", counted)
+    with Client(workers.address, set_as_default=False) as observer:
+        with Cluster(workers.address) as opened:
+            opened.train([first])
+            time.sleep(5)
+            held = [key for keys in observer.has_what().values() for key in keys]
+            assert sorted(Counter(held).values()) == [2, 2]
+            opened.train(others)
+        assert len(scattered) == 1
+        assert observer.amm.running()
+        time.sleep(1)
+        assert not any(observer.has_what().values())
+
+
 def when_first_is_done(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
     @contextmanager
     def progress(title: str, total: int) -> Iterator[Callable[[float], None]]:
@@ -154,14 +216,9 @@ def when_first_is_done(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None])
 def test_a_worker_with_another_version_is_refused_by_name(
     workers: DaskCluster, alone: list[bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It really finds that other version installed; the other workers train."""
-    described = tmp_path / "old" / "lightgbm-3.0.dist-info" / "METADATA"
-    described.parent.mkdir(parents=True)
-    described.write_text("Metadata-Version: 2.1\nName: lightgbm\nVersion: 3.0\n")
-    workers.worker("old", first_path=str(tmp_path / "old"))
-    workers.wait({"one", "two", "old"})
-    train_on_cluster(window_tasks(BoosterStore(tmp_path / "store")), workers.address)
-    workers.kill("old")
+    """The other workers train."""
+    with old_lightgbm(workers, tmp_path / "old"):
+        train_on_cluster(window_tasks(BoosterStore(tmp_path / "store")), workers.address)
     (refused,) = [r.getMessage() for r in caplog.records if "refused" in r.getMessage()]
     ours = worker_versions()["lightgbm"]
     assert refused.startswith("Worker old at tcp://127.0.0.1:")
@@ -237,6 +294,9 @@ class _Strangers:
     def run(self, *arguments: object, **options: object) -> dict[str, object]:
         return self.versions
 
+    def ncores(self) -> dict[str, int]:
+        return dict.fromkeys(self.versions, 1)
+
     def scheduler_info(self, n_workers: int) -> dict[str, object]:
         return {"workers": {address: {"name": "spare"} for address in self.versions}}
 
@@ -252,3 +312,18 @@ def test_where_nobody_can_train_the_message_says_why(caplog: pytest.LogCaptureFi
     nobody: Any = _Strangers({})
     with pytest.raises(ClusterError, match="The Dask scheduler at tcp://s:1 has no workers"):
         cluster._accepted(nobody, "tcp://s:1")
+
+
+def test_workers_that_come_between_trainings_are_compared_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    opened = Cluster("tcp://s:1")
+    client: Any = _Strangers({"tcp://10.0.0.1:1": worker_versions()})
+    opened._vet(client)
+    assert (opened.threads, opened._allowed) == (1, None)
+    client.versions["tcp://10.0.0.2:2"] = {**worker_versions(), "numpy": "1.0"}
+    client.versions["tcp://10.0.0.3:3"] = worker_versions()
+    for _ in range(2):
+        opened._vet(client)
+    assert (opened.threads, opened._allowed) == (2, ["tcp://10.0.0.1:1", "tcp://10.0.0.3:3"])
+    assert caplog.text.count("is refused, it has numpy 1.0") == 1

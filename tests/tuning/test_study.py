@@ -12,6 +12,7 @@ import pytest
 from optuna.trial import TrialState
 
 from freqai_signals.settings import SignalSettings
+from freqai_signals.training.cluster import Cluster
 from freqai_signals.tuning.objective import Score
 from freqai_signals.tuning.search_space import (
     TuningRows,
@@ -28,7 +29,7 @@ STEPS = 3
 
 
 def made_up_scores(
-    rows: TuningRows, settings: SignalSettings, check_time: Callable[[], None]
+    rows: TuningRows, settings: SignalSettings, check_time: Callable[[], None], cluster: Cluster
 ) -> Iterator[Score]:
     """Best where learning is neither fast nor slow, with noise that every further step lessens."""
     booster = settings.booster

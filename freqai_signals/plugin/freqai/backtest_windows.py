@@ -14,7 +14,7 @@ from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.promotion import window_serving
 from freqai_signals.schema import LABEL_COLUMN, RETURN_SCALE_COLUMN
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.cluster import train_on_cluster
+from freqai_signals.training.cluster import Cluster
 from freqai_signals.training.fit import boosters_ahead
 from freqai_signals.training.model_store import ModelStore
 from freqai_signals.training.request import Request
@@ -124,8 +124,8 @@ class WindowModels:
             is_first = place == 0 and not has_history
             task = boosters_ahead(request(window, None), is_first, self._store.boosters)
             tasks += [task] if task is not None else []
-        if self._scheduler:
-            train_on_cluster(tasks, self._scheduler)
+        with Cluster(self._scheduler) as cluster:
+            cluster.train(tasks)
         started = time.perf_counter()
         count = train_ahead(tasks, self._store.workers)
         if count:
