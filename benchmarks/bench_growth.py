@@ -8,14 +8,13 @@ in ``bench_labels`` and ``bench_decisions``.
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.bench_memory import candles
 from benchmarks.harness import ONE_CORE, Timing, measure, print_table, save
-from benchmarks.ledger_year import CANDLE, DAY, PAIRS, candle_rows
+from benchmarks.ledger_year import CANDLE, DAY, FIRST_DAY, PAIRS, candle_rows
 from freqai_signals.dataset.features import build_features
 from freqai_signals.drift.distributions import distribution_reference
 from freqai_signals.drift.monitors import PairDrift
@@ -66,12 +65,10 @@ def drift(rows: int, repeats: int) -> list[Timing]:
 def ledger(rows: int, repeats: int) -> dict[str, list[Timing]]:
     """Predictions and outcomes of twenty pairs, candle by candle, and live quality over them."""
     written, judged = [], []
-    # Yesterday and before, so that nothing is too old to be kept in detail.
-    first = int(time.time()) // DAY - 20
     with tempfile.TemporaryDirectory() as folder:
         for number in counts(rows):
             made = [
-                candle_rows(PAIRS, first + candle * CANDLE // DAY, range(place, place + 1))
+                candle_rows(PAIRS, FIRST_DAY + candle * CANDLE // DAY, range(place, place + 1))
                 for candle in range(number // (2 * len(PAIRS)))
                 for place in [candle % (DAY // CANDLE)]
             ]
@@ -99,16 +96,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=5000, help="of the ledger")
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
-    work: dict[str, Callable[[], dict[str, list[Timing]]]] = {
-        "features": lambda: {"features": features(given.days, given.repeats)},
-        "drift": lambda: {"drift": drift(given.candles, given.repeats)},
-        "ledger": lambda: ledger(given.rows, given.repeats),
+    tables = {
+        "features": features(given.days, given.repeats),
+        "drift": drift(given.candles, given.repeats),
+        **ledger(given.rows, given.repeats),
     }
-    tables: dict[str, list[Timing]] = {}
-    for call in work.values():
-        for title, timings in call().items():
-            tables[f"{title}, growth with the rows"] = timings
-            print_table(f"{title}, growth with the rows", timings)
+    for title, timings in tables.items():
+        print_table(f"{title}, growth with the rows", timings)
     save("growth", tables, clock="processor seconds")
 
 

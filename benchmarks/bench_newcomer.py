@@ -6,6 +6,7 @@ Needs a package index; without one it says so and measures nothing. The seconds 
 those of the index and the network too.
 """
 
+import argparse
 import os
 import subprocess
 import tempfile
@@ -61,8 +62,14 @@ def split(lines: Iterable[tuple[float, str]], end: float) -> dict[str, float]:
     return {name: stop - begins[name] for name, stop in zip(begins, stops, strict=True)}
 
 
-def timed(target: str, folder: Path) -> tuple[list[tuple[float, str]], float, int]:
-    """Lines of a make target with their seconds, the seconds of all, and the exit status."""
+def timed(target: list[str], folder: Path) -> tuple[list[tuple[float, str]], float]:
+    """Lines of a make target with their seconds, and the seconds of all.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails; says what it printed last.
+    """
     # As on a new machine: no package of an earlier install, and no options of this make.
     known = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     known.pop("MFLAGS", None)
@@ -70,37 +77,40 @@ def timed(target: str, folder: Path) -> tuple[list[tuple[float, str]], float, in
     environment = {**known, "PIP_NO_CACHE_DIR": "1", "PYTHONUNBUFFERED": "1"}
     started, lines = time.monotonic(), []
     with subprocess.Popen(
-        ["make", target], cwd=folder, env=environment, text=True, errors="replace",
+        ["make", *target], cwd=folder, env=environment, text=True, errors="replace",
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     ) as process:  # fmt: skip
         assert process.stdout is not None
         for line in process.stdout:
             lines.append((time.monotonic() - started, line))
-    return lines, time.monotonic() - started, process.returncode
+    seconds, said = time.monotonic() - started, "".join(line for _, line in lines)
+    if process.returncode:
+        raise RuntimeError(f"make {target[0]} ended with {process.returncode}:\n{said[-2000:]}")
+    return lines, seconds
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--options", nargs="*", default=[], metavar="NAME=VALUE", help="of `make backtest`"
+    )
+    options: list[str] = parser.parse_args().options
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "freqai-signals"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
-        lines, seconds, status = timed("install", folder)
-        said = "".join(line for _, line in lines)
-        if status and NO_INDEX in said:
-            print(f"skipped: a newcomer's install needs a package index\n{said[-300:]}")
+        try:
+            _, install = timed(["install"], folder)
+        except RuntimeError as error:
+            if NO_INDEX not in str(error):
+                raise
+            print(f"skipped: a newcomer's install needs a package index\n{str(error)[-300:]}")
             return
-        if status:
-            raise SystemExit(f"make install ended with {status}:\n{said[-2000:]}")
-        parts = {"install": seconds}
-        lines, seconds, status = timed("backtest", folder)
-        if status:
-            said = "".join(line for _, line in lines)
-            raise SystemExit(f"make backtest ended with {status}:\n{said[-2000:]}")
-        parts |= split(lines, seconds)
+        parts = {"install": install, **split(*timed(["backtest", *options], folder))}
     table = Table("a newcomer's make backtest", "seconds")
     for part, took in (*parts.items(), ("all", sum(parts.values()))):
         table.add_row(part, f"{took:,.1f}")
     Console().print(table)
-    save("newcomer", {}, parts=parts)
+    save("newcomer", {}, parts=parts, options=options)
 
 
 if __name__ == "__main__":

@@ -81,10 +81,10 @@ def _of_table(
         if beside == name:
             continue
         other = by_name[beside]
-        a_row = timing["seconds"] / timing["rows"], other["seconds"] / other["rows"]
-        yield Row(
-            f"{title}: {name}", timing["seconds"], beside, other["seconds"], a_row[0] / a_row[1]
-        )
+        # What it would take for as many rows: slow rivals get fewer.
+        theirs = other["seconds"] / other["rows"] * timing["rows"]
+        ratio = timing["seconds"] / theirs
+        yield Row(f"{title}: {name}", timing["seconds"], beside, theirs, ratio)
 
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:
