@@ -167,7 +167,7 @@ def measured(command: list[str], log: Path) -> Cost:
     Raises
     ------
     RuntimeError
-        If it fails.
+        If it fails, or FreqAI went on without a model that it could not train.
     """
     before, started = os.times(), time.monotonic()
     with log.open("w") as file:
@@ -178,8 +178,11 @@ def measured(command: list[str], log: Path) -> Cost:
         memory.ended.set()
         memory.join()
     wall, after = time.monotonic() - started, os.times()
+    said = log.read_text()
     if status:
-        raise RuntimeError(f"{' '.join(command)} ended with {status}:\n{log.read_text()[-2000:]}")
+        raise RuntimeError(f"{' '.join(command)} ended with {status}:\n{said[-2000:]}")
+    if failed := said.find("raised exception") + 1:
+        raise RuntimeError(f"a training failed: {said[max(failed - 100, 0) : failed + 2000]}")
     cpu = sum(after[2:4]) - sum(before[2:4])
     return Cost(wall, cpu, memory.peak / 1e6)
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import harness, summary
+from benchmarks.bench_backtest import measured
 from benchmarks.bench_newcomer import BEGINS, split
 from benchmarks.harness import Timing, exponents, save
 from benchmarks.summary import Row, rows_of
@@ -105,3 +106,9 @@ def test_seconds_of_a_command_are_split_by_its_lines() -> None:
 def test_a_part_that_never_began_is_named() -> None:
     with pytest.raises(ValueError, match="'import' begins"):
         split([(1.0, "Simulating 5 pairs")], 2.0)
+
+
+def test_a_backtest_whose_training_failed_is_no_measurement(tmp_path: Path) -> None:
+    words = "Training BTC raised exception ValueError"
+    with pytest.raises(RuntimeError, match=words):
+        measured(["sh", "-c", f"echo {words}"], tmp_path / "log")
