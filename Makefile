@@ -186,9 +186,10 @@ format: $(INSTALLED) ## rewrite the sources as `make lint` wants them
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(INSTALLED) ## the benchmarks of speed, one after the other
-	@set -e; for name in $(filter-out bench_quality bench_value bench_memory,$(basename $(notdir $(wildcard benchmarks/bench_*.py)))); do \
-		echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done
+# No ARGS=: each has options of its own, python -m benchmarks.NAME --help lists them.
+bench: $(INSTALLED) ## the benchmarks of speed, one after the other, hours; then a table and a picture of all
+	@set -e; for name in $(sort $(filter-out bench_quality bench_value bench_memory,$(basename $(notdir $(wildcard benchmarks/bench_*.py))))) summary; do \
+		echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
 
 bench-memory: $(INSTALLED) ## memory for the training rows of 5, 20 and 50 pairs
 	$(BIN)/python -m benchmarks.bench_memory $(ARGS)

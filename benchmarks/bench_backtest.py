@@ -1,17 +1,20 @@
 """A whole `freqtrade backtesting` of ours beside stock FreqAI's, each with its own defaults.
 
-``python -m benchmarks.bench_backtest``: five pairs of the simulated market over sixty days, in a
-process each, one after the other. Stock is ``FreqaiExampleHybridStrategy`` with the settings that
-its docstring recommends and ``LightGBMClassifier`` (300 of its 800 trees, a week between
-trainings; 5m in place of its 3m); ours is ``config.json``. Nothing is in any cache before but the
-modules' bytecode, as after a first start. Seconds include the start of the sandbox's exchange; the
-memory is freqtrade's and its workers'. Seconds of the wall clock depend on what else the machine
-does; seconds of the processor do so less.
+``python -m benchmarks.bench_backtest``: five and twenty pairs of the simulated market over sixty
+days, in a process each, one after the other. ``stock`` is ``FreqaiExampleHybridStrategy`` with the
+settings that its docstring recommends and ``LightGBMClassifier`` (300 of its 800 trees, a week
+between trainings; 5m in place of its 3m); ``ours`` is ``config.json``. ``same``, on request, is
+stock's classifier on our features, labels, windows and number of trees: what it trains for each
+pair, we train once for all of them. Nothing is in any cache before but the modules' bytecode, as
+after a first start. Seconds include the start of the sandbox's exchange; the memory is freqtrade's
+and its workers'. Seconds of the wall clock depend on what else the machine does; seconds of the
+processor do so less.
 """
 
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,8 +30,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import save
+from freqai_signals.model.artefact import from_bytes
 from freqai_signals.sandbox.market.market_files import ensure_market
-from freqai_signals.sandbox.market.spec import MarketSpec
+from freqai_signals.sandbox.market.spec import DEFAULT_PAIRS, MarketSpec
+from freqai_signals.schema import CLASS_COUNT
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
@@ -40,6 +45,55 @@ class Stock(FreqaiExampleHybridStrategy):
     """On spot markets, which know no shorts."""
 
     can_short = False
+'''
+
+SAME: Final = '''
+import json
+from pathlib import Path
+
+from freqtrade.strategy import IStrategy
+
+from freqai_signals.config import settings_from_config
+from freqai_signals.dataset.barriers import LabelRule
+from freqai_signals.dataset.features.cache import FeatureCache, with_features
+from freqai_signals.dataset.labels import make_labels
+from freqai_signals.dataset.pair_tables import row_memory
+from freqai_signals.schema import LABEL_COLUMN
+
+SETTINGS = settings_from_config(json.loads(Path("config.json").read_text()))
+NAMES = {0.0: "sell", 1.0: "hold", 2.0: "buy"}
+
+
+class Same(IStrategy):
+    """Our features and labels for a model of freqtrade's, a pair each."""
+
+    timeframe = SETTINGS.timeframe
+    startup_candle_count = row_memory(SETTINGS)
+    minimal_roi = {"120": -1}
+    stoploss = -0.3
+    features = None
+
+    def feature_engineering_standard(self, frame, metadata, **kwargs):
+        if self.features is None:
+            self.features = FeatureCache(SETTINGS, self.dp.current_whitelist())
+        source = lambda pair, first: self.dp.historic_ohlcv(pair, self.timeframe)
+        return with_features(frame, self.features.features(metadata["pair"], frame, source))
+
+    def set_freqai_targets(self, frame, metadata, **kwargs):
+        self.freqai.class_names = list(NAMES.values())
+        label = make_labels(frame, LabelRule.of(SETTINGS, 0.002))[LABEL_COLUMN]
+        return frame.assign(**{LABEL_COLUMN: label.map(NAMES)})
+
+    def populate_indicators(self, frame, metadata):
+        return self.freqai.start(frame, metadata, self)
+
+    def populate_entry_trend(self, frame, metadata):
+        frame.loc[(frame["do_predict"] == 1) & (frame["buy"] > 0.5), "enter_long"] = 1
+        return frame
+
+    def populate_exit_trend(self, frame, metadata):
+        frame.loc[(frame["do_predict"] == 1) & (frame["sell"] > 0.5), "exit_long"] = 1
+        return frame
 '''
 
 STOCK: Final[dict[str, Any]] = {
@@ -113,7 +167,7 @@ def measured(command: list[str], log: Path) -> Cost:
     Raises
     ------
     RuntimeError
-        If it fails.
+        If it fails, or FreqAI went on without a model that it could not train.
     """
     before, started = os.times(), time.monotonic()
     with log.open("w") as file:
@@ -124,60 +178,102 @@ def measured(command: list[str], log: Path) -> Cost:
         memory.ended.set()
         memory.join()
     wall, after = time.monotonic() - started, os.times()
+    said = log.read_text()
     if status:
-        raise RuntimeError(f"{' '.join(command)} ended with {status}:\n{log.read_text()[-2000:]}")
+        raise RuntimeError(f"{' '.join(command)} ended with {status}:\n{said[-2000:]}")
+    if failed := said.find("raised exception") + 1:
+        raise RuntimeError(f"a training failed: {said[max(failed - 100, 0) : failed + 2000]}")
     cpu = sum(after[2:4]) - sum(before[2:4])
     return Cost(wall, cpu, memory.peak / 1e6)
 
 
-def command_of(kind: str, folder: Path, market: Path, arguments: argparse.Namespace) -> list[str]:
-    """The backtest of ``stock`` or ``ours`` in a folder of its own."""
+def command_of(
+    kind: str, folder: Path, pairs: tuple[str, ...], timerange: str, trees: int
+) -> list[str]:
+    """The backtest of ``stock``, ``ours`` or ``same`` in a folder of its own."""
+    market = ensure_market(MarketSpec(pairs=pairs), notify=print).folder.resolve()
     config = json.loads((ROOT / "config.json").read_text())
-    config["exchange"]["pair_whitelist"] = arguments.pairs
+    config["exchange"]["pair_whitelist"] = list(pairs)
     names = ["--strategy", "LightGBMSignalStrategy", "--freqaimodel", "LightGBMSignalClassifier"]
-    if kind == "stock":
+    if kind != "ours":
         (folder / "strategies").mkdir()
-        (folder / "strategies" / "stock.py").write_text(STRATEGY)
+        text = STRATEGY if kind == "stock" else SAME
+        (folder / "strategies" / f"{kind}.py").write_text(text)
         config["strategy_path"] = str(folder / "strategies")
-        config["freqai"] = STOCK
         config.pop("freqaimodel_path")
-        names = ["--strategy", "Stock", "--freqaimodel", "LightGBMClassifier"]
+        names = ["--strategy", kind.capitalize(), "--freqaimodel", "LightGBMClassifier"]
+    if kind == "stock":
+        config["freqai"] = STOCK
+    if kind == "same":
+        # LightGBM grows a tree for each class in every round.
+        rounds = max(1, round(trees / CLASS_COUNT))
+        config["freqai"]["model_training_parameters"] = {"n_estimators": rounds, "verbosity": -1}
     path = folder / "config.json"
     path.write_text(json.dumps(config))
     return [
         *(sys.executable, "-m", "freqai_signals", "sandbox", "--datadir", str(market)),
-        *("--pairs", *arguments.pairs, "--"),
+        *("--pairs", *pairs, "--"),
         *(sys.executable, "-m", "freqtrade", "backtesting", "--cache", "none", *names),
-        *("--config", str(path), "--userdir", str(folder), "--timerange", arguments.timerange),
+        *("--config", str(path), "--userdir", str(folder), "--timerange", timerange),
     ]
 
 
-def main() -> None:
-    pairs = json.loads((ROOT / "config.json").read_text())["exchange"]["pair_whitelist"]
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", nargs="+", default=pairs)
-    parser.add_argument("--timerange", default="20240105-20240305")
-    parser.add_argument("--kinds", nargs="+", choices=("stock", "ours"), default=["stock", "ours"])
-    arguments = parser.parse_args()
-    market = ensure_market(MarketSpec(pairs=tuple(arguments.pairs)), notify=print).folder.resolve()
-    costs, load = {}, os.getloadavg()[0]
-    subprocess.run([sys.executable, "-c", f"import {_MODULES}"], env=_environment(), check=True)
-    for kind in arguments.kinds:
-        with tempfile.TemporaryDirectory() as folder:
-            log = Path(folder) / "log"
-            costs[kind] = measured(command_of(kind, Path(folder), market, arguments), log)
-    table = Table(f"{len(arguments.pairs)} pairs, {arguments.timerange}", "wall s", "CPU s", "MB")
-    for kind, cost in costs.items():
-        table.add_row(kind, *(f"{value:,.0f}" for value in asdict(cost).values()))
-    facts: dict[str, Any] = {kind: asdict(cost) for kind, cost in costs.items()}
-    if len(costs) == 2:
-        ours, stock = asdict(costs["ours"]), asdict(costs["stock"])
-        facts["ratio"] = {name: ours[name] / stock[name] for name in ours}
-        table.add_row("ours / stock", *(f"{value:.3f}" for value in facts["ratio"].values()))
+def trees_of(userdir: Path) -> int:
+    """Trees of a model of ours in a folder, all boosters together; the median of its models."""
+    files = sorted((userdir / "signals" / "models").glob("*.model"))
+    trees = [sum(from_bytes(file.read_bytes()).card.rounds.values()) for file in files]
+    return round(statistics.median(trees)) if trees else 0
+
+
+def names_of(count: int) -> tuple[str, ...]:
+    """So many pairs, the simulated market's own first."""
+    more = (f"C{number:02}/USDT" for number in range(count - len(DEFAULT_PAIRS)))
+    return (*DEFAULT_PAIRS[:count], *more)
+
+
+def run_of(count: int, given: argparse.Namespace) -> dict[str, Any]:
+    """Medians of each kind over a number of pairs, kinds in turns, and the ratios of ours."""
+    pairs, trees = names_of(count), given.trees
+    costs: dict[str, list[Cost]] = {kind: [] for kind in given.kinds}
+    for kind in given.kinds * given.repeats:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            command = command_of(kind, folder, pairs, given.timerange, trees)
+            costs[kind].append(measured(command, folder / "log"))
+            if kind == "ours":
+                trees = trees_of(folder) or trees
+    run: dict[str, Any] = {"pairs": count, "trees": trees}
+    for kind, found in costs.items():
+        by_name = {name: [asdict(cost)[name] for cost in found] for name in asdict(found[0])}
+        run[kind] = {name: statistics.median(values) for name, values in by_name.items()}
+    for kind in [kind for kind in costs if kind != "ours" and "ours" in costs]:
+        run[f"ours / {kind}"] = {name: run["ours"][name] / run[kind][name] for name in run[kind]}
+    table = Table(f"{count} pairs, {given.timerange}", "wall s", "CPU s", "MB")
+    for kind, cost in run.items():
+        if isinstance(cost, dict):
+            style = "{:,.3f}" if "/" in kind else "{:,.0f}"
+            table.add_row(kind, *(style.format(value) for value in cost.values()))
     Console().print(table)
-    save(
-        "backtest", {}, pairs=len(arguments.pairs), load_before=load, cores=os.cpu_count(), **facts
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, nargs="+", default=[5, 20], help="how many")
+    parser.add_argument("--timerange", default="20240105-20240305")
+    parser.add_argument(
+        "--kinds", nargs="+", choices=("stock", "ours", "same"), default=["stock", "ours"]
     )
+    parser.add_argument(
+        "--trees", type=int, default=360, help="of `same`, all classes; as ours had, if it ran"
+    )
+    parser.add_argument("--repeats", type=int, default=1)
+    given = parser.parse_args()
+    # Ours first, so that the number of its trees is known.
+    given.kinds = sorted(set(given.kinds), key=("stock", "ours", "same").index)
+    subprocess.run([sys.executable, "-c", f"import {_MODULES}"], env=_environment(), check=True)
+    runs = [run_of(count, given) for count in given.pairs]
+    save("backtest", {}, timerange=given.timerange, repeats=given.repeats, runs=runs)
 
 
 if __name__ == "__main__":

@@ -107,8 +107,6 @@ def main() -> None:
         tables[f"{kind}: growth with the rows"] = growth(kind, arguments.rows)
     for title, timings in tables.items():
         print_table(title, timings)
-        if "growth" in title:
-            print(f"seconds for 4n / seconds for n: {timings[-1].seconds / timings[0].seconds:.2f}")
     save("labels", tables, horizon=HORIZON, clock="processor seconds")
 
 

@@ -163,7 +163,7 @@ def main() -> None:
         for count, timing in zip(counts, tables[title], strict=True):
             efficiency = alone_seconds / (count * timing.seconds)
             print(f"{timing.name}: efficiency {efficiency:.2f} on {cores} cores")
-    save("training", tables, cores=cores, features=given.features)
+    save("training", tables, features=given.features)
 
 
 if __name__ == "__main__":

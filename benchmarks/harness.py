@@ -1,15 +1,18 @@
-"""Shared by all benchmarks: repeated timing, a table of ratios, a JSON file.
+"""Shared by all benchmarks: repeated timing, a table of ratios, growth with the rows, a JSON file.
 
 A benchmark times rivals side by side in one run, so that their ratio holds on any machine even
 where the seconds do not.
 """
 
 import json
+import math
+import os
 import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +20,9 @@ RESULTS: Final = Path(__file__).parent / "results"
 
 ONE_CORE: Final = time.process_time
 """Processor seconds, summed over threads, which do not depend on the load of the machine."""
+
+_LOAD_BEFORE: Final = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+"""Processes that ran or waited, a minute's mean, when the benchmark began."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +58,27 @@ def measure(
     return Timing(name, rows, statistics.median(seconds), min(seconds), max(seconds), repeats)
 
 
+def exponents(timings: Sequence[Timing]) -> dict[str, float]:
+    """Power of the rows with which seconds grow, for each name with several numbers of rows.
+
+    Least squares through the logarithms: 1 is linear, 2 quadratic.
+
+    Examples
+    --------
+    >>> exponents([Timing("a", n, 3e-6 * n, 0, 0, 1) for n in (100, 200, 400)])
+    {'a': 1.0}
+    """
+    found = {}
+    for name in dict.fromkeys(timing.name for timing in timings):
+        points = [(math.log(t.rows), math.log(t.seconds)) for t in timings if t.name == name]
+        if len({rows for rows, _ in points}) > 1:
+            slope, _ = statistics.linear_regression(*zip(*points, strict=True))
+            found[name] = round(slope, 3)
+    return found
+
+
 def print_table(title: str, timings: Sequence[Timing]) -> None:
-    """Print rows per second of each, and its speed relative to the first one."""
+    """Print rows per second of each, its speed relative to the first one, and how it grows."""
     base = timings[0].rows_per_second
     print(f"\n{title}")
     print(f"{'':34}{'rows':>10}{'seconds':>12}{'rows/s':>14}{'times first':>13}")
@@ -62,18 +87,31 @@ def print_table(title: str, timings: Sequence[Timing]) -> None:
             f"{timing.name:34}{timing.rows:>10,}{timing.seconds:>12.4f}"
             f"{timing.rows_per_second:>14,.0f}{timing.rows_per_second / base:>12.1f}x"
         )
+    for name, exponent in exponents(timings).items():
+        print(f"{name}: seconds grow with the rows to the power of {exponent:.2f}")
 
 
 def save(name: str, tables: dict[str, Sequence[Timing]], **facts: Any) -> Path:
-    """Write timings and facts to ``results/<name>.json`` and return its path."""
+    """Write timings, machine, load and facts to ``results/<name>.json`` and return its path."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     content = {
-        "machine": {"python": platform.python_version(), "cpu": _processor()},
+        "machine": {
+            "python": platform.python_version(),
+            "cpu": _processor(),
+            "cores": os.cpu_count(),
+            "load_before": _LOAD_BEFORE,
+            "load_after": load,
+        },
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
         **facts,
         "tables": {
             title: [{**asdict(item), "rows_per_second": item.rows_per_second} for item in timings]
             for title, timings in tables.items()
+        },
+        "exponents": {
+            title: found for title, timings in tables.items() if (found := exponents(timings))
         },
     }
     path.write_text(json.dumps(content, indent=2) + "\n")
