@@ -269,7 +269,7 @@ def main() -> None:
     )
     parser.add_argument("--repeats", type=int, default=1)
     given = parser.parse_args()
-    # Ours first, so that the number of its trees is known.
+    # `same` last, so that the number of our trees is known.
     given.kinds = sorted(set(given.kinds), key=("stock", "ours", "same").index)
     subprocess.run([sys.executable, "-c", f"import {_MODULES}"], env=_environment(), check=True)
     runs = [run_of(count, given) for count in given.pairs]
