@@ -198,3 +198,11 @@ def coverage_problems(
         if span.last < needed.first + timedelta(days=settings.train_period_days)
     ]
     return problems
+
+
+def has_gap(kept: pd.DataFrame | None, recent: pd.DataFrame, candle_seconds: int) -> bool:
+    """Whether candles between the kept ones and the recent ones are unknown."""
+    if kept is None or kept.empty or recent.empty:
+        return False
+    step = pd.Timedelta(seconds=candle_seconds)
+    return bool(recent["date"].iloc[0] > kept["date"].iloc[-1] + step)

@@ -16,7 +16,6 @@ from freqai_signals.config import pool_pairs
 from freqai_signals.dataset.candles import late_pairs
 from freqai_signals.dataset.pair_tables import training_window
 from freqai_signals.dataset.rows import Window
-from freqai_signals.files import write_atomically
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin.freqai.backtest_windows import LabelledOnce, WindowModels
@@ -221,12 +220,13 @@ class LiveTraining(IFreqaiModel):
         declare(dk, model, self.strategy.round_trip_cost(pair))
         dk.set_new_model_names(pair, trained)
         self.dd.save_data(model, pair, dk)
-        store_importances(model, self._plotted_features, dk)
+        plotted = self._plotted_features
+        self.dd.try_to_write(dk.data_path, lambda: store_importances(model, plotted, dk))
         self.dd.pair_dict[pair]["trained_timestamp"] = trained
         if trained > self.dd.due.get(pair, trained):
             del self.dd.due[pair]
-        inputs = all_inputs(self.full_path, pair, self._recipe(pair).parts())
-        write_atomically(self.full_path / INPUTS_FILE, inputs.encode())
+        path, inputs = self.full_path, all_inputs(self.full_path, pair, self._recipe(pair).parts())
+        self.dd.store(inputs.encode(), path / INPUTS_FILE)
         self.dd.save_drawer_to_disk()
         self.dd.purge_old_models()
 

@@ -5,6 +5,7 @@ import pickle
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 import pytest
@@ -84,6 +85,32 @@ def test_the_thread_that_trains_outlives_a_full_disk(
     thread.start()
     thread.join(PATIENCE)
     assert trainings == [PAIRS[0], PAIRS[1], PAIRS[0]]
+
+
+def test_a_model_that_freqai_cannot_store_serves_until_the_next_start_and_comes_back_there(
+    bot: Bot,
+    live_bench: Bench,
+    full: Disk,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def half(_: object, file: BinaryIO, *__: object, **___: object) -> None:
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    full(True)
+    with monkeypatch.context() as patch:
+        patch.setattr("freqtrade.freqai.data_drawer.cloudpickle.dump", half)
+        versions = trained(bot)
+    assert [newest(bot, pair)[TRUST_COLUMN] for pair in PAIRS] == [1, 1]
+    assert len([text for text in caplog.messages if "test cannot be written" in text]) == 1
+    full(False)
+    bot.freqai.dd.save_drawer_to_disk()
+    again = make_bot(live_bench, Path(bot.config["user_data_dir"]))
+    # The files that the drawer names are not whole, so a training comes first: from the store.
+    assert [newest(again, pair)[TRUST_COLUMN] for pair in PAIRS] == [0, 0]
+    assert trained(again) == versions
+    assert [newest(again, pair)[TRUST_COLUMN] for pair in PAIRS] == [1, 1]
 
 
 def test_what_waits_is_written_at_a_stop_though_freqais_own_part_fails(

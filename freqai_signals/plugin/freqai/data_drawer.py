@@ -21,7 +21,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
-from freqai_signals.dataset.candles import closed, extended, utc_now
+from freqai_signals.dataset.candles import closed, extended, has_gap, utc_now
 from freqai_signals.files import write_atomically
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin.freqai import prediction_journal
@@ -101,12 +101,28 @@ class SignalDataDrawer(FreqaiDataDrawer):
             self._forget(coin)
             return None
         if dk.live and model is not None and coin not in self.meta_data_dictionary:
-            self.meta_data_dictionary[coin] = {
-                METADATA: dk.data,
-                FEATURE_PIPELINE: dk.feature_pipeline,
-                LABEL_PIPELINE: dk.label_pipeline,
-            }
+            self._remember(coin, dk)
         return model
+
+    def save_data(self, model: Any, coin: str, dk: FreqaiDataKitchen) -> None:
+        """Store a pair's model; where it cannot be, it serves from memory until the next start."""
+        store = super().save_data
+        if self.try_to_write(self.full_path, lambda: store(model, coin, dk)):
+            return
+        # As FreqAI does once it has stored; names of files that are not there are forgotten then.
+        names = {"model_filename": dk.model_filename, "data_path": str(dk.data_path)}
+        features, labels = dk.training_features_list, dk.label_list
+        dk.data |= {**names, "training_features_list": features, "label_list": labels}
+        self.pair_dict[coin].update(**names)
+        self.model_dictionary[coin] = model
+        self._remember(coin, dk)
+
+    def _remember(self, pair: str, dk: FreqaiDataKitchen) -> None:
+        self.meta_data_dictionary[pair] = {
+            METADATA: dk.data,
+            FEATURE_PIPELINE: dk.feature_pipeline,
+            LABEL_PIPELINE: dk.label_pipeline,
+        }
 
     def keep_model_unless(self, pair: str, changed: Sequence[str]) -> None:
         """Forget a pair's stored model if inputs of it have changed, or if it is damaged."""
@@ -158,7 +174,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
             }
             path = self.full_path / prediction_journal.JOURNAL_FILE
             # First, so that the file before and this journal know all that the file is to hold.
-            if self._try(path, lambda: prediction_journal.append(self.full_path, frames)):
+            if self.try_to_write(path, lambda: prediction_journal.append(self.full_path, frames)):
                 self._unwritten.clear()
             is_new = self.historic_predictions.keys() - self._written
             is_long = prediction_journal.size(self.full_path) > _MOST_JOURNAL_BYTES
@@ -177,7 +193,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
             write_atomically(path, cloudpickle.dumps(history))
             prediction_journal.rotate(self.full_path)
 
-        if self._try(path, write):
+        if self.try_to_write(path, write):
             self._written = set(history)
             self._unwritten.clear()
 
@@ -198,13 +214,13 @@ class SignalDataDrawer(FreqaiDataDrawer):
             text = rapidjson.dumps(
                 content, default=self.np_encoder, number_mode=rapidjson.NM_NATIVE
             )
-            self._store(text.encode(), path)
+            self.store(text.encode(), path)
 
-    def _store(self, data: bytes, path: Path) -> None:
+    def store(self, data: bytes, path: Path) -> None:
         """Write a whole file, or say that it cannot be written."""
-        self._try(path, lambda: write_atomically(path, data))
+        self.try_to_write(path, lambda: write_atomically(path, data))
 
-    def _try(self, path: Path, write: Callable[[], None]) -> bool:
+    def try_to_write(self, path: Path, write: Callable[[], None]) -> bool:
         """Whether a file could be written; the log says once that it cannot, and that it can."""
         try:
             write()
@@ -276,16 +292,8 @@ class SignalDataDrawer(FreqaiDataDrawer):
                     strategy.dp.get_pair_dataframe(pair, timeframe), now, seconds
                 )
                 before = frames.get(timeframe)
-                if pair not in dk.all_pairs and _has_gap(before, recent_candles, seconds):
+                if pair not in dk.all_pairs and has_gap(before, recent_candles, seconds):
                     # It traded while nobody looked: flat candles would teach that it did not.
                     before = None
                 frames[timeframe] = extended(before, recent_candles, seconds)
         self.current_candle = recent["date"].iloc[-1]
-
-
-def _has_gap(kept: DataFrame | None, recent: DataFrame, candle_seconds: int) -> bool:
-    """Whether candles between the kept ones and the recent ones are unknown."""
-    if kept is None or kept.empty or recent.empty:
-        return False
-    step = pd.Timedelta(seconds=candle_seconds)
-    return bool(recent["date"].iloc[0] > kept["date"].iloc[-1] + step)
