@@ -82,11 +82,13 @@ def alerted(live_bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bot:
     bot.predict(bot.candles())
     bot.train()
     bot.strategy.bot_loop_start(pd.Timestamp.now("UTC").to_pydatetime())
-    starts, refused = bot.strategy.dp._msg_queue
-    assert " UTC: training of the pool of " in starts
-    assert " UTC: model test/pool: refused " in refused
+    queue = bot.strategy.dp._msg_queue
+    # A busy machine may add that a candle is late.
+    assert len([told for told in queue if " UTC: training of the pool of " in told]) == 1
+    (refused,) = [told for told in queue if " UTC: model test/pool: refused " in told]
     # One is enough for the channels.
-    bot.strategy.dp._msg_queue.popleft()
+    queue.clear()
+    queue.append(refused)
     return bot
 
 
