@@ -35,7 +35,7 @@ INSTALLED := .venv/.installed
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 # Waiting threads of LightGBM would otherwise spin and starve the others on a busy machine.
 export OMP_WAIT_POLICY ?= PASSIVE
-# Where no bytecode is kept, every start of freqtrade compiles it anew, for ten seconds.
+# Where no bytecode is kept, every start of freqtrade compiles all its modules.
 export PYTHONDONTWRITEBYTECODE :=
 
 SANDBOX = $(RUN) freqai-signals sandbox $(if $(DATADIR),--datadir "$(DATADIR)") \

@@ -63,7 +63,8 @@ class LiveModels:
         self._events: dict[str, ModelEvent] = {}
         self._unregistered: dict[str, tuple[SignalModel, bool]] = {}
         """Scope to its last model, if the registry could not be written then, and if it serves."""
-        self._tried = 0.0
+        self._tried = float("-inf")
+        """When that failed last, monotonic seconds."""
 
     @property
     def events(self) -> dict[str, ModelEvent]:
@@ -125,7 +126,6 @@ class LiveModels:
             self._unregistered.pop(scope, None)
             self._reload(scope, state)
         elif scope in self._unregistered and time.monotonic() > self._tried + _RETRY_SECONDS:
-            self._tried = time.monotonic()
             self._register_again(scope)
         if state.model is None:
             return unless_refused(stored)
@@ -147,6 +147,7 @@ class LiveModels:
             registry = replace(self._registry, lock_seconds=0.0)
             registry.register(scope, *self._unregistered[scope])
         except RegistryError:
+            self._tried = time.monotonic()
             return
         self._unregistered.pop(scope, None)
 

@@ -83,7 +83,7 @@ def alerted(live_bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bot:
     bot.train()
     bot.strategy.bot_loop_start(pd.Timestamp.now("UTC").to_pydatetime())
     queue = bot.strategy.dp._msg_queue
-    # A busy machine may add that a candle is late.
+    # A busy machine may add another, about the ledger that is being made for example.
     assert len([told for told in queue if " UTC: training of the pool of " in told]) == 1
     (refused,) = [told for told in queue if " UTC: model test/pool: refused " in told]
     # One is enough for the channels.

@@ -11,6 +11,7 @@ from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 
 from freqai_signals.plugin import live_training
 from freqai_signals.plugin.freqai.data_drawer import SignalDataDrawer
+from freqai_signals.plugin.freqai.data_kitchen import SignalDataKitchen
 from freqai_signals.plugin.freqai.newest_candle import newest_inputs
 from freqai_signals.plugin.signal_columns import SignalColumns
 from tests.plugin.conftest import PAIRS, Bench
@@ -105,3 +106,14 @@ def test_a_strategys_own_hook_or_reduced_frames_are_left_to_freqai(
 
     monkeypatch.setattr(type(strategy), "feature_engineering_standard", own)
     assert newest_inputs(strategy, PAIR, trained.candles()) is None
+
+
+def test_a_backtests_rows_get_their_own_features_or_none() -> None:
+    features = pd.DataFrame({"%-a": [0.0, 1.0, 2.0]}, index=[5, 6, 7])
+    kitchen = SignalDataKitchen.__new__(SignalDataKitchen)
+    kitchen.features = features
+    made = kitchen.inputs(pd.DataFrame({"close": [9.0, 8.0]}, index=[6, 7]))
+    assert made.to_dict("list") == {"close": [9.0, 8.0], "%-a": [1.0, 2.0]}
+    # The last row's features would be those of the future.
+    with pytest.raises(KeyError):
+        kitchen.inputs(pd.DataFrame({"close": [9.0]}, index=[4]))

@@ -601,6 +601,37 @@ def test_running_bot_follows_a_rollback_and_outlives_damage(registry: Registry) 
     assert "damaged" in models.problems[NAME]
 
 
+def test_every_scope_is_registered_once_the_registry_can_be_written(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = small_settings()
+    settings = settings.model_copy(
+        update={"model": settings.model.model_copy(update={"pool": "pair"})}
+    )
+    models, pairs = LiveModels(settings, registry, BOT), ("BTC/USDT", "ETH/USDT")
+    tries: list[str] = []
+
+    def full(self: Registry, name: str, *_: object, **__: object) -> None:
+        tries.append(name)
+        raise RegistryError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "register", full)
+        for pair in pairs:
+            models.promote(pair, model_of(0), window(0))
+        for _ in range(3):
+            for pair in pairs:
+                models.model(pair, None)
+    assert len(tries) == len(pairs) + 1, "a minute passes between two tries"
+    models._tried = float("-inf")
+    for _ in range(2):
+        for pair in pairs:
+            models.model(pair, None)
+    for pair in pairs:
+        assert registry.scope(scope_name(BOT, pair)).serving == model_of(0).card.version
+    assert set(models.problems.values()) == {""}
+
+
 # Looking at versions
 
 

@@ -75,8 +75,8 @@ class SignalDataKitchen(FreqaiDataKitchen):
             return self.newest
         if self.features is None:
             return dataframe
-        rows = self.features.iloc[self.features.index.get_indexer(dataframe.index)]
-        return pd.concat([dataframe, rows], axis=1)
+        # By label: a row without features is an error, not the features of another one.
+        return pd.concat([dataframe, self.features.loc[dataframe.index]], axis=1)
 
     def find_features(self, dataframe: DataFrame) -> None:
         """By name, wherever the features are."""
