@@ -80,7 +80,8 @@ def quality_days(served: Served, change: Change, settings: SignalSettings) -> li
     candle = np.concatenate([part.candle for part in parts])
     proba = np.concatenate([part.proba for part in parts])
     label = np.concatenate([part.label for part in parts])
-    values = candle_values(candle, label, proba, np.tile(model.fit.prior, (len(label), 1)))
+    moved = np.concatenate([part.moved for part in parts])
+    values = candle_values(candle, label, moved, proba, np.tile(model.fit.prior, (len(label), 1)))
     per_day, version = settings.candles_per_day, model.card.version
     day_of = values.index.to_numpy() // per_day
     found = [

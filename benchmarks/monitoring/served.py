@@ -14,7 +14,13 @@ from freqai_signals.dataset.pair_tables import Table, row_memory, training_rows
 from freqai_signals.dataset.rows import Window
 from freqai_signals.model.artefact import from_bytes, to_bytes
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.schema import LABEL_COLUMN, PROBA_COLUMNS, RETURN_SCALE_COLUMN, TRUST_COLUMN
+from freqai_signals.schema import (
+    LABEL_COLUMN,
+    PROBA_COLUMNS,
+    REALISED_RETURN_COLUMN,
+    RETURN_SCALE_COLUMN,
+    TRUST_COLUMN,
+)
 from freqai_signals.settings import SignalSettings
 from freqai_signals.signals.outputs import model_outputs
 from freqai_signals.training.fit import Request, train
@@ -31,6 +37,7 @@ class PairRows:
     features: NDArray[np.float32]
     proba: NDArray[np.float64]
     label: NDArray[np.int8]
+    moved: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,8 @@ def _pair_rows(model: SignalModel, pair: str, table: Table, first: int, stop: in
     assert model.drift is not None
     assert model.drift.features is not None
     label = table.labels[LABEL_COLUMN].to_numpy(np.float64)
+    returns, scale = (table.labels[name] for name in (REALISED_RETURN_COLUMN, RETURN_SCALE_COLUMN))
+    moved = (returns / scale).to_numpy(np.float64)
     inside = (table.numbers >= first) & (table.numbers < stop) & np.isfinite(label)
     features = table.features[inside]
     frame = features.assign(**{RETURN_SCALE_COLUMN: table.labels[RETURN_SCALE_COLUMN][inside]})
@@ -91,6 +100,7 @@ def _pair_rows(model: SignalModel, pair: str, table: Table, first: int, stop: in
         features[list(model.drift.features.names)].to_numpy(np.float32)[trusted],
         outputs[list(PROBA_COLUMNS)].to_numpy(np.float64)[trusted],
         label[inside][trusted].astype(np.int8),
+        moved[inside][trusted],
     )
 
 

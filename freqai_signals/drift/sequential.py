@@ -21,13 +21,17 @@ Page, "Continuous Inspection Schemes", Biometrika 41 (1954).
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from freqai_signals.drift.quality_reference import LARGEST_DAY, QualityReference
+from freqai_signals.drift.quality_reference import SKILL_ALLOWANCE, QualityReference
 
-_TESTS = ("skill", "direction")
+LARGEST_SHARE: Final = 1 / 3
+"""Of its limit, what a day adds to a sum at most: no one or two days are a proof."""
+
+_TESTS: Final = ("skill", "direction")
 
 
 @dataclass(frozen=True)
@@ -101,10 +105,8 @@ def quality_day(
     if sum(len(found) for _, found, _ in parts) < day_candles / 2:
         return None
     last = max(parts, key=lambda part: int(part[1].index.max()))[0]
-    skill = [(r.skill_mean / 2 - v["skill"]) / r.skill_spread for _, v, r in parts]
-    market = [-v["market"] / r.market_spread / r.direction_spread for _, v, r in parts]
-    relative = [-v["relative"] / r.relative_spread / r.direction_spread for _, v, r in parts]
-    turned = [one + other for one, other in zip(market, relative, strict=True)]
+    skill = [(r.skill_mean * SKILL_ALLOWANCE - v["skill"]) / r.skill_spread for _, v, r in parts]
+    turned = [-r.directions(v) / r.direction_spread for _, v, r in parts]
     return QualityDay(
         day, last,
         _share(skill, [r.skill_limit for *_, r in parts]),
@@ -113,10 +115,11 @@ def quality_day(
 
 
 def _share(worse: Sequence["pd.Series[float]"], limits: Sequence[float]) -> float:
-    """Mean of a day's candles over the mean limit of the models that predicted them."""
+    """Mean of a day's candles over the mean limit of the models that predicted them; bounded."""
     count = [len(values) for values in worse]
     mean = float(np.average([values.mean() for values in worse], weights=count))
-    return float(np.clip(mean, -LARGEST_DAY, LARGEST_DAY) / np.average(limits, weights=count))
+    share = mean / np.average(limits, weights=count)
+    return float(np.clip(share, -LARGEST_SHARE, LARGEST_SHARE))
 
 
 def running_states(days: Iterable[QualityDay]) -> Iterator[dict[str, QualityState]]:

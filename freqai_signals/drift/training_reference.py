@@ -66,8 +66,9 @@ def drift_reference(
     labels = distribution_reference((LABEL_COLUMN,), label, all_rows, window, _LABEL_EDGES)
     prior = np.broadcast_to(held.prior, (len(held), 3))
     proba = held.probabilities.astype(np.float64)
+    moved = held.rows_of(rows).realised_return
     quality = quality_reference(
-        candle_values(held.start, held.label, proba, prior), settings.candles_per_day
+        candle_values(held.start, held.label, moved, proba, prior), settings.candles_per_day
     )
     return DriftReference(
         features,

@@ -228,7 +228,7 @@ class Ledger:
         query = (
             select(
                 PREDICTIONS.c.candle, PREDICTIONS.c.model_version, OUTCOMES.c.realised,
-                *(PREDICTIONS.c[name] for name in names),
+                OUTCOMES.c.moved, *(PREDICTIONS.c[name] for name in names),
             )
             .join(OUTCOMES, SAME_ROW)
             .where(
@@ -236,7 +236,7 @@ class Ledger:
                 PREDICTIONS.c.candle >= since,
                 PREDICTIONS.c.candle < until,
                 PREDICTIONS.c.model_version.in_(models),
-                OUTCOMES.c.realised.is_not(None),
+                OUTCOMES.c.moved.is_not(None),
             )
             .order_by(PREDICTIONS.c.candle, PREDICTIONS.c.pair)
         )  # fmt: skip

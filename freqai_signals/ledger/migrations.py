@@ -76,6 +76,11 @@ def _to_5(connection: Connection) -> None:
         connection.execute(text(f"CREATE UNIQUE INDEX {table}_chain ON {table} (bot, number)"))
 
 
+def _to_6(connection: Connection) -> None:
+    """Outcomes know how far the price went in units that hold for any pair and time."""
+    connection.execute(text("ALTER TABLE outcomes ADD COLUMN moved FLOAT"))
+
+
 def _link_5(connection: Connection) -> dict[str, tuple[int, str]]:
     """Number and link all rows, oldest record first; where each bot's chain ends."""
     heads: dict[str, tuple[int, str]] = {}
@@ -140,5 +145,11 @@ _TABLES_5: Final = (
     "PRIMARY KEY (bot, pair, day))",
 )
 
-STEPS: Final[Mapping[int, Callable[[Connection], None]]] = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5}
+STEPS: Final[Mapping[int, Callable[[Connection], None]]] = {
+    2: _to_2,
+    3: _to_3,
+    4: _to_4,
+    5: _to_5,
+    6: _to_6,
+}
 """Migration to each version from the one before."""

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.barriers import LabelRule, barrier_width
+from freqai_signals.dataset.barriers import LabelRule, barrier_width, return_scale
 from freqai_signals.dataset.labels import make_labels
 from freqai_signals.dataset.rows import candle_numbers
 from freqai_signals.dataset.trades import trade_outcomes
@@ -45,11 +45,11 @@ def resolve_outcomes(
     -------
     Entry
         Rows for ``outcomes``: class, close of the event's last candle (seconds since 1970), gross
-        return of the event, return after cost of a trade on the predicted class (0 for hold), log
-        loss of the prediction and of the class prior. The trade ends as the strategy's would, but
-        for opposite predictions, of which a row does not know; None where a price in it is missing.
-        All but the key are None where the outcome can never be known: no trade within the event, or
-        a missing price.
+        return of the event, the same in units of the row's return scale, return after cost of a
+        trade on the predicted class (0 for hold), log loss of the prediction and of the class
+        prior. The trade ends as the strategy's would, but for opposite predictions, of which a row
+        does not know; None where a price in it is missing. All but the key are None where the
+        outcome can never be known: no trade within the event, or a missing price.
     """
     if candles.empty or waiting.empty:
         return Entry(OUTCOMES.name, [])
@@ -64,8 +64,10 @@ def resolve_outcomes(
     labels = make_labels(part, rule)
     labels.index = pd.Index(numbers[start:])
     chosen = _numbers(due, settings)
-    found = labels.reindex(chosen)[_OUTCOME].to_numpy(np.float64)
-    width = barrier_width(part["close"].to_numpy(np.float64), rule)
+    close = part["close"].to_numpy(np.float64)
+    width = barrier_width(close, rule)
+    labels["moved"] = labels[REALISED_RETURN_COLUMN] / return_scale(close, rule)
+    found = labels.reindex(chosen)[[*_OUTCOME, "moved"]].to_numpy(np.float64)
     trades = trade_outcomes(part, width, rule.horizon, settings.exits).set_index(labels.index)
     gains = trades.reindex(chosen)[["trade_short", "trade_long"]].to_numpy(np.float64)
     return Entry(OUTCOMES.name, _rows(due, (found, gains), numbers[start:], settings))
@@ -78,9 +80,9 @@ def _rows(
     settings: SignalSettings,
 ) -> list[dict[str, object]]:
     found, gains = outcome
-    known = np.asarray(np.isfinite(found).all(axis=1), dtype=np.bool_).reshape(-1)
+    known = np.asarray(np.isfinite(found[:, :3]).all(axis=1), dtype=np.bool_).reshape(-1)
     label = np.where(known, found[:, 0], SignalClass.HOLD).astype(np.int8)
-    gross = found[:, 2]
+    gross, moved = found[:, 2], found[:, 3]
     side = due["predicted"].to_numpy(np.int64) - int(SignalClass.HOLD)
     gain = np.where(side > 0, gains[:, 1], gains[:, 0])
     net = np.where(side == 0, 0.0, gain - due["cost"].to_numpy(np.float64))
@@ -94,17 +96,20 @@ def _rows(
             "model_version": str(version),
             "bot": str(due["bot"].iloc[0]),
         }
-        names = ("realised", "event_end", "gross", "net", "loss", "prior_loss")
+        names = ("realised", "event_end", "gross", "moved", "net", "loss", "prior_loss")
         values: tuple[object, ...] = (None,) * len(names)
         if known[i]:
             end = (int(numbers[int(found[i, 1])]) + 1) * settings.candle_seconds
             values = (
-                int(label[i]), end, float(gross[i]),
-                float(net[i]) if np.isfinite(net[i]) else None,
+                int(label[i]), end, float(gross[i]), _or_none(moved[i]), _or_none(net[i]),
                 float(loss[i]), float(of_prior[i]),
             )  # fmt: skip
         rows.append(row | dict(zip(names, values, strict=True)))
     return rows
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _newest_due(numbers: NDArray[np.int64], settings: SignalSettings) -> int:

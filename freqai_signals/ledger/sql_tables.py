@@ -16,7 +16,7 @@ from sqlalchemy import (
     and_,
 )
 
-VERSION: Final = 5
+VERSION: Final = 6
 """Raise it with every change below, and add the step to ``migrations.STEPS``."""
 
 LONGEST_NAME: Final = 64
@@ -97,9 +97,13 @@ OUTCOMES: Final = Table(
     Column("prior_loss", Float(53)),
     Column("resolved", BigInteger, nullable=False),
     Column("bot", String(LONGEST_NAME), nullable=False, server_default=""),
+    Column("moved", Float(53)),
     *_chain(),
 )
-"""Outcomes of live predictions; ``realised`` is null where it can never be known."""
+"""Outcomes of live predictions; ``realised`` is null where it can never be known.
+
+``moved``, since version 6: the gross return in units of the row's return scale.
+"""
 
 DECISIONS: Final = Table(
     "model_decisions",

@@ -204,6 +204,7 @@ def _values(rows: pd.DataFrame) -> pd.DataFrame:
     return candle_values(
         rows["number"].to_numpy(np.int64),
         rows["realised"].to_numpy(np.int8),
+        rows["moved"].to_numpy(np.float64),
         rows[list(PROBA_COLUMNS)].to_numpy(np.float64),
         rows[_PRIORS].to_numpy(np.float64),
     )

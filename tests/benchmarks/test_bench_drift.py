@@ -26,7 +26,8 @@ def served() -> Served:
     for number, pair in enumerate(live.pairs):
         rows = live.take(live.pair == number)
         proba = model.fit.calibrated(rows.features)
-        pairs.append(PairRows(pair, rows.start, rows.features, proba, rows.label))
+        outcome = (rows.label, rows.realised_return)
+        pairs.append(PairRows(pair, rows.start, rows.features, proba, *outcome))
     return Served(model, TRAINED * 24, (TRAINED + DAYS) * 24, pairs)
 
 

@@ -227,7 +227,8 @@ def make_version_1(url: str) -> None:
         for made in (CHAIN_HEADS, CHAIN_ROOTS, CHAIN_REPLACED, DAILY):
             made.drop(connection)
         added = [(table.name, c) for table in CHAINED for c in ("number", "hash", "replaces")]
-        for table, column in [*added, ("outcomes", "bot"), ("signals", "sent")]:
+        added += [("outcomes", "bot"), ("outcomes", "moved"), ("signals", "sent")]
+        for table, column in added:
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         connection.execute(text("DROP TABLE drift_events"))
         connection.execute(

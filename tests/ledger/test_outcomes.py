@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from freqai_signals.dataset.barriers import LabelRule
+from freqai_signals.dataset.barriers import LabelRule, return_scale
 from freqai_signals.dataset.labels import make_labels
 from freqai_signals.dataset.rows import candle_numbers
 from freqai_signals.ledger.ledger import Entry, Ledger
@@ -103,5 +103,8 @@ def test_outcomes_equal_the_labels_of_the_whole_history(ledger: Ledger, kind: st
     np.testing.assert_allclose(
         [float(str(row["gross"])) for row in rows], labels["label_return"].iloc[places], atol=1e-12
     )
+    scale = return_scale(frame["close"].to_numpy(), LabelRule(settings.labels, 24, 288, 0.002))
+    moved = labels["label_return"].to_numpy()[places] / scale[places]
+    np.testing.assert_allclose([float(str(row["moved"])) for row in rows], moved, rtol=1e-6)
     ends = numbers[labels["label_event_end"].iloc[places].astype(int)]
     assert [row["event_end"] for row in rows] == ((ends + 1) * CANDLE).tolist()

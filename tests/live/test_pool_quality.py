@@ -75,7 +75,8 @@ def outcomes(
         )  # fmt: skip
         resolved.append(
             {**key, "realised": int(rows.label[i]), "event_end": int(rows.event_end[i]) * HOUR,
-             "gross": 0.0, "net": 0.0, "loss": float(losses[0][i]),
+             "gross": 0.0, "moved": float(rows.realised_return[i]), "net": 0.0,
+             "loss": float(losses[0][i]),
              "prior_loss": float(losses[1][i])}
         )  # fmt: skip
     return [Entry("predictions", predicted), Entry("outcomes", resolved)]
