@@ -120,6 +120,7 @@ def open_window(arguments: argparse.Namespace) -> "TuningWindow":
         If config, budget, pairs or candles cannot work.
     """
     from freqai_signals.config import pool_pairs, settings_from_config
+    from freqai_signals.dataset.pair_tables import thinned
     from freqai_signals.rehearsal.scenario import load_candles
     from freqai_signals.sandbox.market.spec import MarketSpec
     from freqai_signals.sandbox.runner.runner import served_folder
@@ -128,6 +129,7 @@ def open_window(arguments: argparse.Namespace) -> "TuningWindow":
     config = _config(arguments)
     settings = settings_from_config(config)
     pool = pool_pairs(settings, config)
+    settings = thinned(settings, len(pool))
     folder = served_folder(arguments.datadir, MarketSpec(), pool, notify)
     candles = load_candles(folder, pool, settings)
     notify("computing features and labels")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,35 @@ _LABELS = [
 def row_memory(settings: SignalSettings) -> int:
     """Candles that a frame needs so that its last row has every feature and its barrier."""
     return max(feature_memory(settings), LabelRule.of(settings).memory)
+
+
+def thinned(settings: SignalSettings, pairs: int) -> SignalSettings:
+    """Settings with the smallest ``row_step`` that keeps a window within ``model.max_rows``.
+
+    Pairs move together: what each further one tells is little, and it costs as much time and
+    memory as the first. At most half a horizon, so that every move lies in two labels at least.
+
+    Parameters
+    ----------
+    settings
+        ``model.row_step`` is the smallest that is considered.
+    pairs
+        That train one model.
+
+    Examples
+    --------
+    >>> [thinned(SignalSettings(), pairs).model.row_step for pairs in (1, 13, 14, 100)]
+    [7, 7, 11, 11]
+    """
+    model, day = settings.model, settings.candles_per_day
+    if model.pool == "pair":
+        return settings
+    wider = range(model.row_step + 1, settings.label_horizon_candles // 2 + 1)
+    steps = [model.row_step, *(step for step in wider if gcd(step, day) == 1)]
+    candles = settings.train_period_days * day * pairs
+    fits = [step for step in steps if candles <= step * model.max_rows]
+    chosen = {"row_step": fits[0] if fits else steps[-1]}
+    return settings.model_copy(update={"model": model.model_copy(update=chosen)})
 
 
 def training_window(start: int, stop: int, settings: SignalSettings) -> Window:

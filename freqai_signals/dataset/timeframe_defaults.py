@@ -21,7 +21,7 @@ _HORIZON_SECONDS: Final = 2 * 3600
 _LEAST_HORIZON: Final = 4
 _SHORTEST_PERIODS: Final = (6, 12, 36, 144)
 _PERIOD_SECONDS: Final = (1800, 3600, 10_800, 43_200)
-_STEPS_A_HORIZON: Final = 5
+_STEP_SHARE: Final = 0.3
 _LEAST_VOLATILITY_CANDLES: Final = 24
 _DAY_CANDLES: Final = 288
 _TRAIN_DAYS: Final = {"1m": 180, "3m": 270, "1h": 720, "2h": 900, "4h": 1080, "1d": 1080}
@@ -42,7 +42,7 @@ def timeframe_defaults(timeframe: str, most_candles: int = MOST_CANDLES) -> Sign
     Key                       Rule
     ========================  =====================================================================
     label horizon             2 hours, at least 4 candles
-    ``row_step``              a fifth of the horizon, without a common divisor with a day's candles
+    ``row_step``              0.3 horizons at most, without a common divisor with a day's candles
     indicator periods         ½, 1, 3, 12 hours, at least 6, 12, 36, 144 candles
     ``higher_timeframes``     4 to 15 and 12 to 60 candles, up to a day
     ``train_period_days``     360; 180 at 1m, 720 at 1h, 1,080 from 4h on, for enough rows
@@ -114,6 +114,6 @@ def _values(timeframe: str, most_candles: int) -> dict[str, Any]:
 
 
 def _row_step(horizon: int, day: int) -> int:
-    """The largest step up to a fifth of the horizon that meets every time of day."""
-    steps = range(max(round(horizon / _STEPS_A_HORIZON), 1), 0, -1)
+    """The largest step up to a share of the horizon that meets every time of day."""
+    steps = range(max(int(horizon * _STEP_SHARE), 1), 0, -1)
     return next(step for step in steps if gcd(step, day) == 1)

@@ -27,6 +27,7 @@ from freqai_signals.config import (
     pool_pairs,
     settings_from_config,
 )
+from freqai_signals.dataset.pair_tables import thinned
 from freqai_signals.files import write_atomically
 from freqai_signals.preflight.situation import is_named, pool_is_named
 from freqai_signals.provenance import digest
@@ -101,10 +102,11 @@ def freqai_config(
     config
         freqtrade's merged config; it stays as it is. One that is plain already comes back equal.
     settings
-        What was read from it.
+        What was read from it; the model gets them :func:`thinned` for the pool.
     pool
         From :func:`run_pool`.
     """
+    settings = thinned(settings, len(pool))
     freqai = plain_freqai(config["freqai"])
     signals = dict(freqai.get("signals") or {})
     higher = list(settings.features.higher_timeframes)

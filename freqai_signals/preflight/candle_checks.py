@@ -12,6 +12,7 @@ import pandas as pd
 from freqai_signals.dataset.barriers import LabelRule, barrier_width
 from freqai_signals.dataset.candles import Span, coverage_problems, needed_span
 from freqai_signals.dataset.labels import make_labels
+from freqai_signals.dataset.pair_tables import thinned
 from freqai_signals.preflight.findings import Finding, error, ok, warning
 from freqai_signals.preflight.situation import Situation, is_named
 from freqai_signals.schema import LABEL_COLUMN, SignalClass
@@ -199,10 +200,10 @@ def effort_is_known(situation: Situation) -> Iterator[Finding]:
     """How many windows a backtest trains, about how long that takes, and what it leaves on disk."""
     if situation.backtest is None or 0 in situation.backtest:
         return
-    settings, freqai = situation.settings, situation.freqai
+    pairs = max(1, len(situation.pairs))
+    settings, freqai = thinned(situation.settings, pairs), situation.freqai
     days = (situation.backtest[1] - situation.backtest[0]) / 86400
     windows = max(1, int(np.ceil(days / float(freqai.get("backtest_period_days") or 7))))
-    pairs = max(1, len(situation.pairs))
     # A pool trains one model a window, whatever its size.
     models = windows * (1 if settings.model.pool == "whitelist" else pairs)
     rows = settings.train_period_days * settings.candles_per_day * pairs / settings.model.row_step

@@ -10,7 +10,7 @@ from freqai_signals.dataset.barriers import LabelRule
 from freqai_signals.dataset.features import GROUPS
 from freqai_signals.dataset.features.groups import HIGHER_LENGTH
 from freqai_signals.dataset.features.inputs import Spans, lead_among
-from freqai_signals.dataset.pair_tables import training_window
+from freqai_signals.dataset.pair_tables import thinned, training_window
 from freqai_signals.preflight.findings import Finding, error, ok, warning
 from freqai_signals.preflight.situation import Situation, mapping
 from freqai_signals.settings import FeatureSettings, SignalSettings
@@ -152,7 +152,7 @@ def settings_timeframes(settings: SignalSettings) -> list[tuple[str, int]]:
 
 def windows_hold_rows(situation: Situation) -> Iterator[Finding]:
     """A training window gives enough rows, of a pool of named pairs too."""
-    settings = situation.settings
+    settings = thinned(situation.settings, len(situation.named_pool))
     window = training_window(0, settings.train_period_days * 86400, settings)
     each = max(0, (window.stop - window.first - window.horizon) // window.step)
     pooled = settings.model.pool == "whitelist" and bool(situation.named_pool)

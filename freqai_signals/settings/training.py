@@ -91,9 +91,10 @@ class ModelSettings(Section):
     ``pool``: one model for the ``whitelist`` or one a ``pair``. ``pool_pairs``, if given, replace
     the whitelist as pool and as market of cross-asset features; a running bot has the candles of
     ``exchange.pair_whitelist`` only, so there they must be in it. ``row_step`` trains on every n-th
-    candle (5 and 12 have no common divisor, so that every minute of the hour occurs); ``refit``
-    trains again on all rows with ``refit_factor`` times the best number of rounds; ``seeds``
-    averages that many boosters.
+    candle (7 and 12 have no common divisor, so that every minute of the hour occurs), and a large
+    pool on fewer, so that no window has more than ``max_rows`` rows; ``refit`` trains again on all
+    rows with ``refit_factor`` times the best number of rounds; ``seeds`` averages that many
+    boosters.
     """
 
     affects: ClassVar[Effect] = "model"
@@ -104,9 +105,11 @@ class ModelSettings(Section):
     """One model for all pairs (`whitelist`) or one a `pair`."""
     pool_pairs: Names = ()
     """Pairs that train the model and are its market, whatever is traded; none: the whitelist."""
-    row_step: Annotated[int, Field(ge=1, le=1000)] = 5
+    row_step: Annotated[int, Field(ge=1, le=1000)] = 7
     """Trains on every n-th candle; no common divisor with 12, so that every minute of the hour
     occurs [candles]."""
+    max_rows: Annotated[int, Field(ge=1000, le=1_000_000_000)] = 200_000
+    """Rows of a window beyond which a pool's row_step grows, up to half a horizon [rows]."""
     refit: bool = True
     """Train again on all rows, the held-out ones included."""
     refit_factor: Annotated[float, Field(ge=0.5, le=3)] = 1.1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from freqai_signals.dataset.features import build_features
-from freqai_signals.dataset.pair_tables import add_labels, row_memory
+from freqai_signals.dataset.pair_tables import add_labels, row_memory, thinned
 from freqai_signals.dataset.timeframe_defaults import MOST_CANDLES, TIMEFRAMES, timeframe_defaults
 from freqai_signals.settings import SignalSettings
 from freqai_signals.settings.combinations import invalid_combinations
@@ -92,3 +92,26 @@ def test_the_documents_table_holds_the_rules_values(repo: Path) -> None:
 def test_an_unknown_timeframe_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="there is a rule for 1m, 3m, 5m"):
         timeframe_defaults("7m")
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "pairs", "step"),
+    [("5m", 13, 7), ("5m", 14, 11), ("5m", 500, 11), ("1m", 23, 31), ("1m", 30, 41), ("1h", 50, 1)],
+)
+def test_a_large_pool_trains_on_fewer_candles(timeframe: str, pairs: int, step: int) -> None:
+    settings = timeframe_defaults(timeframe)
+    found = thinned(settings, pairs)
+    assert found.model.row_step == step
+    assert gcd(step, settings.candles_per_day) == 1
+    rows = settings.train_period_days * settings.candles_per_day * pairs / step
+    assert rows <= settings.model.max_rows or step > settings.label_horizon_candles // 2 - 2
+    assert thinned(found, pairs) == found
+
+
+def test_what_the_user_sets_is_never_made_finer() -> None:
+    given = {"model": {"row_step": 13}}
+    assert thinned(SignalSettings.model_validate(given), 100).model.row_step == 13
+    alone = SignalSettings.model_validate({"model": {"pool": "pair", "max_rows": 1000}})
+    assert thinned(alone, 100) == alone
+    more = SignalSettings.model_validate({"model": {"max_rows": 10_000_000}})
+    assert thinned(more, 100) == more

@@ -126,8 +126,8 @@ def test_time_and_disk_are_those_of_earlier_trainings_here(tmp_path: Path) -> No
     store = tmp_path / "signals" / "models"
     store.mkdir(parents=True)
     (store / "a.model").write_bytes(b"0" * 30_000_000)
-    # 60 days of two pairs on every fifth candle are 6,912 rows, and five windows are trained.
-    for rows, seconds in ((6912, 120.0), (6912, 120.0), (10, 900.0), (10, 900.0)):
+    # 60 days of two pairs on every seventh candle are 4,937 rows, and five windows are trained.
+    for rows, seconds in ((4937, 120.0), (4937, 120.0), (10, 900.0), (10, 900.0)):
         keep_training_time(store, rows, seconds)
     config = config_of("A/USDT", "B/USDT", user_data_dir=tmp_path, freqai__backtest_period_days=7)
     (finding,) = effort_is_known(situation(config, backtest=RANGE))

@@ -95,14 +95,14 @@ def test_numbers_and_names_that_freqai_would_trip_over(path: str, value: Any) ->
 
 
 def test_pools_too_are_refused_windows_without_rows() -> None:
-    """A day of 15-minute candles, every 5th: 14 rows a pair after horizon and step."""
+    """A day of 15-minute candles, every 7th: 40 rows a pair after horizon and step."""
     config = config_of("A/USDT", "B/USDT", timeframe="15m", freqai__train_period_days=3)
     config["freqai"]["feature_parameters"] = {"label_period_candles": 8}
     (finding,) = found(windows_hold_rows, situation(config), Level.ERROR)
-    # (288 - 8) // 5 rows a pair, of which 15 % are held out.
-    assert "56 rows a pair of 2, 95 of them to train on" in finding.what
+    # (288 - 8) // 7 rows a pair, of which 15 % are held out.
+    assert "40 rows a pair of 2, 68 of them to train on" in finding.what
     assert "row_step" in finding.fix
-    config["freqai"]["signals"] = {"validation": {"min_rows": 95}}
+    config["freqai"]["signals"] = {"validation": {"min_rows": 68}}
     assert not found(windows_hold_rows, situation(config), Level.ERROR)
 
 
