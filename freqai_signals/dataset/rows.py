@@ -142,6 +142,24 @@ class Window:
         return np.asarray(inside & (event_end < self.stop) & (start % self.step == 0))
 
 
+def spread_rows(count: int, wanted: int) -> NDArray[np.intp]:
+    """Positions of ``wanted`` to twice as many of ``count`` rows, one in each run of equal length.
+
+    The rows of a candle come pair by pair: every n-th might be of a few pairs only, so the place
+    within a run is drawn, the same one each time.
+
+    Examples
+    --------
+    >>> spread_rows(10, 3)
+    array([2, 4, 7])
+    >>> spread_rows(4, 5)
+    array([0, 1, 2, 3])
+    """
+    run = max(count // wanted, 1)
+    places = np.random.default_rng(0).integers(0, run, count // run)
+    return np.arange(count // run) * run + places
+
+
 def unknown_trades(rows: int) -> NDArray[np.float64]:
     """:attr:`TrainingRows.trade` of rows of which no trade is known."""
     return np.full((rows, len(TRADE_FACTS)), np.nan)

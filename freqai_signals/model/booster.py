@@ -9,6 +9,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
+from freqai_signals.dataset.rows import spread_rows
 from freqai_signals.settings import BoosterSettings
 
 Features = NDArray[np.float32]
@@ -62,7 +63,7 @@ class BinnedRows:
         params = parameters(settings, BINARY, settings.seed)
         chosen = np.flatnonzero(known)
         # The edges are quantiles: so many rows give them as well as all do, in a fifth of the time.
-        sampled = features[chosen[:: max(1, len(chosen) // _EDGE_ROWS)]]
+        sampled = features[chosen[spread_rows(len(chosen), _EDGE_ROWS)]]
         edges = lgb.Dataset(sampled, np.zeros(len(sampled)), params=params)
         self._data = lgb.Dataset(features, np.zeros(len(features)), edges, params=params)
         self._data.construct()

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from freqai_signals.dataset.features import feature_groups
-from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.dataset.rows import TrainingRows, spread_rows
 from freqai_signals.metrics import (
     Labels,
     MeanTest,
@@ -73,9 +73,9 @@ def gain_over_climatology(
     """
     group_of = feature_groups(settings)
     columns = [i for i, name in enumerate(past.names) if group_of.get(name) in _GROUPS]
-    thinned = slice(None, None, max(len(past) // FITTED_ROWS, 1))
+    fitted = spread_rows(len(past), FITTED_ROWS)
     stated = climatology(
-        past.features[thinned][:, columns], past.label[thinned], tail.features[:, columns]
+        past.features[fitted][:, columns], past.label[fitted], tail.features[:, columns]
     )
     losses = log_losses(tail.label, stated)
     gains = losses - log_losses(tail.label, calibrated)

@@ -16,6 +16,7 @@ from freqai_signals.dataset.rows import (
     feature_matrix,
     pair_rows,
     pool_rows,
+    spread_rows,
 )
 from freqai_signals.schema import (
     EVENT_END_COLUMN,
@@ -228,3 +229,15 @@ def test_the_feature_matrix_reorders_by_name_and_marks_what_is_absent() -> None:
     np.testing.assert_array_equal(
         matrix, np.array([[2.0, np.nan, 1.0], [np.nan, np.nan, np.nan]], np.float32)
     )
+
+
+@pytest.mark.parametrize("pairs", [2, 3, 4, 6, 8, 12, 20])
+def test_spread_rows_are_of_all_pairs(pairs: int) -> None:
+    count = 24_000
+    for wanted in range(count // 13, count, 500):
+        positions = spread_rows(count, wanted)
+        assert wanted <= len(positions) < 2 * wanted
+        assert (np.diff(positions) > 0).all()
+        assert positions[-1] < count
+        shares = np.bincount(positions % pairs, minlength=pairs) / len(positions)
+        assert shares == pytest.approx(1 / pairs, rel=0.25)
