@@ -25,7 +25,6 @@ _DIRECTION: Final = ["market", "relative", "market_moved", "relative_moved"]
 _LONGEST_DETECTION: Final = 60.0
 _LEAST: Final = 1e-6
 _SHARES: Final = np.linspace(-1.0, 1.0, 41)
-_SHARES_LEARNED: Final = 2
 _LIMITS: Final = np.arange(1.0, 60.0, 0.05)
 
 Values = NDArray[np.float64]
@@ -165,7 +164,7 @@ def quality_reference(values: pd.DataFrame, day_candles: int) -> QualityReferenc
     )
     direction = np.asarray(found.directions(means), np.float64)
     mean, spread = _mean_and_spread(direction)
-    limit = _limit(direction, spread, _SHARES_LEARNED)
+    limit = _limit(direction, spread)
     return replace(found, direction_mean=mean, direction_spread=spread, direction_limit=limit)
 
 
@@ -225,14 +224,13 @@ def _spread(values: Values) -> float:
     return found if found > _LEAST else float("inf")
 
 
-def _limit(above: Values, spread: float, learned: int = 0) -> float:
+def _limit(above: Values, spread: float) -> float:
     r"""Limit that days which lie ``above`` the allowance cross as rarely as stated.
 
     With :math:`\Delta` spreads above it on average and :math:`b = h + 1.166`, a sum with the limit
     *h* has a mean of :math:`(e^{2 \Delta b} - 1 - 2 \Delta b) / (2 \Delta^2)` days between alarms.
-    :math:`\Delta` counts less its standard error: a lucky hold-out of few days would give a limit
-    with many alarms, for which the few of an unlucky one cannot make up. Each number that was
-    learned so that these days lie far above costs :math:`1 / (n \Delta)` more.
+    That of a lucky hold-out of few days is too low, and its many alarms outweigh the few of an
+    unlucky one; that a day adds a part of the limit at most makes up for it.
 
     References
     ----------
@@ -241,11 +239,8 @@ def _limit(above: Values, spread: float, learned: int = 0) -> float:
     found = float(above.mean()) / spread
     if not found > _LEAST:
         return float("inf")
-    drift = found - len(above) ** -0.5 - learned / (len(above) * found)
-    if not drift > _LEAST:
-        return float("inf")
-    step = 2 * drift * (_LIMITS + 1.166)
-    between = (np.expm1(np.minimum(step, 50.0)) - step) / (2 * drift**2)
+    step = 2 * found * (_LIMITS + 1.166)
+    between = (np.expm1(np.minimum(step, 50.0)) - step) / (2 * found**2)
     allowed = np.flatnonzero(between >= 365 / FALSE_ALARMS_A_YEAR)
     limit = float(_LIMITS[allowed[0]]) if len(allowed) else float("inf")
     return limit if limit / found <= _LONGEST_DETECTION else float("inf")

@@ -80,22 +80,25 @@ def test_the_first_alarm_is_that_of_the_states() -> None:
         assert not states_after(days[:first])[name].alarm
 
 
-def simulated(pools: int, days: int, skill: float, lean: float) -> list[list[QualityDay]]:
+def simulated(
+    pools: int, days: int, skill: float, lean: float, holdout: int = 54
+) -> list[list[QualityDay]]:
     found = []
     for seed in range(pools):
         rng = np.random.default_rng(seed)
-        reference = quality_reference(days_of(rng, 54, 0.08, 1.0), 1)
+        reference = quality_reference(days_of(rng, holdout, 0.08, 1.0), 1)
         assert reference is not None
         found.append(increments(days_of(rng, days, skill, lean), reference))
     return found
 
 
-def test_false_alarms_are_as_rare_as_stated() -> None:
-    years = simulated(300, 365, 0.08, 1.0)
+@pytest.mark.parametrize("holdout", [MIN_DAYS, 54])
+def test_false_alarms_are_as_rare_as_stated(holdout: int) -> None:
+    years = simulated(300, 365, 0.08, 1.0, holdout)
     for name in ("skill", "direction"):
         rate = sum(len(alarms(one, name)) for one in years) / len(years)
-        # Each year follows a hold-out of its own, of 54 days, and unlucky ones alarm many times.
-        assert FALSE_ALARMS_A_YEAR / 10 < rate < FALSE_ALARMS_A_YEAR, name
+        # Each year follows a hold-out of its own, and unlucky ones alarm many times.
+        assert FALSE_ALARMS_A_YEAR / 5 < rate < 1.1 * FALSE_ALARMS_A_YEAR, name
 
 
 @pytest.mark.parametrize(
