@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from freqai_signals.dataset.barriers import LabelRule, barrier_width, return_scale
 from freqai_signals.dataset.features import feature_memory
 from freqai_signals.dataset.features.cache import candle_digest
+from freqai_signals.dataset.features.mapped import in_file
 from freqai_signals.dataset.labels import make_labels
-from freqai_signals.dataset.mapped import in_file
 from freqai_signals.dataset.pool_matrix import PoolMatrix
 from freqai_signals.dataset.rows import (
     TrainingRows,
@@ -178,7 +178,7 @@ class PairTables:
         values = in_file(np.ascontiguousarray(table.labels.to_numpy().T), self._folder)
         names, index = table.labels.columns, table.labels.index
         labels = pd.DataFrame(values.T, index=index, columns=names, copy=False)
-        return replace(table, labels=labels)
+        return replace(table, labels=labels, numbers=in_file(table.numbers, self._folder))
 
     def _computed(self, pair: str, strategy: Any) -> Table:
         # A hook may add columns; the candles are not its own.

@@ -14,7 +14,7 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from freqai_signals.dataset.candles import utc_now
-from freqai_signals.dataset.mapped import rest
+from freqai_signals.dataset.features.mapped import rest
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.model.signing import installation_key

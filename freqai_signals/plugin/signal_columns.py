@@ -17,14 +17,14 @@ from pandas import DataFrame
 from freqai_signals.config import SettingsError, pool_pairs
 from freqai_signals.dataset.candles import Openings
 from freqai_signals.dataset.features.cache import CandleDigests, FeatureCache, with_features
-from freqai_signals.dataset.mapped import rest
+from freqai_signals.dataset.features.mapped import rest
 from freqai_signals.dataset.pair_tables import PairTables, add_labels, row_memory
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.plugin.exchange_facts import listed_fee
 from freqai_signals.plugin.freqai.broken_candles import mark_broken_candles
 from freqai_signals.plugin.freqai.exchange_clock import clock_of
+from freqai_signals.plugin.freqai.small_frames import SmallFrames
 from freqai_signals.plugin.pool import freqai_config, run_pool, using_config
-from freqai_signals.plugin.small_frames import SmallFrames
 from freqai_signals.plugin.startup import checked_settings, count_hyperopt
 from freqai_signals.report.data.backtest_record import BacktestRecord
 from freqai_signals.schema import DECISION_SIGNAL_COLUMN, PROBA_MOVE_COLUMN

@@ -5,8 +5,9 @@ from itertools import groupby
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from freqai_signals.dataset.mapped import zeros
+from freqai_signals.dataset.features.mapped import zeros
 
 
 def lean(frame: pd.DataFrame, candles: pd.DataFrame) -> pd.DataFrame:
@@ -54,14 +55,14 @@ def lean_columns(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return frame
 
 
-def _written(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+def _written(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     matrix = zeros((len(names), len(frame)))
     for row, name in zip(matrix, names, strict=True):
         _write(row.view(np.int64), frame[name].to_numpy().view(np.int64))
     return pd.DataFrame(matrix.T, index=frame.index, columns=names, copy=False)
 
 
-def _write(target: np.ndarray, values: np.ndarray) -> None:
+def _write(target: NDArray[np.int64], values: NDArray[np.int64]) -> None:
     """Copy from the first value on that is not 0."""
     used = values != 0
     first = int(np.argmax(used)) if used.any() else len(values)

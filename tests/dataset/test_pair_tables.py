@@ -62,6 +62,25 @@ def test_a_table_is_computed_once_per_set_of_candles(hooks: Hooks) -> None:
     assert hooks.made == 2
 
 
+def test_labels_lie_in_a_file_and_hooks_change_no_candles(hooks: Hooks, tmp_path: Path) -> None:
+    candles, before = hooks.candles["BTC/USDT"], hooks.candles["BTC/USDT"].copy()
+
+    def own(frame: pd.DataFrame, metadata: dict[str, Any]) -> pd.DataFrame:
+        frame["%-own"] = 1.0
+        frame["close"] *= 2
+        return frame
+
+    hooks.feature_engineering_standard = own  # type: ignore[method-assign]
+    plain = PairTables(300).table("BTC/USDT", hooks)
+    table = PairTables(300, tmp_path).table("BTC/USDT", hooks)
+    pd.testing.assert_frame_equal(table.labels, plain.labels, check_exact=True)
+    values = table.labels.to_numpy()
+    assert not values.flags.writeable
+    assert np.shares_memory(values, table.labels[LABEL_COLUMN].to_numpy())
+    assert str(tmp_path) in Path("/proc/self/maps").read_text()
+    pd.testing.assert_frame_equal(candles, before)
+
+
 def same(one: TrainingRows, other: TrainingRows) -> bool:
     return one.digest() == other.digest() and len(one) > 100
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals.dataset.features import feature_groups
-from freqai_signals.dataset.mapped import rests
+from freqai_signals.dataset.features.mapped import rests
 from freqai_signals.provenance import code_digest, digest, library_versions
 from freqai_signals.settings import SignalSettings
 

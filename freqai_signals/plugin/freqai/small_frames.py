@@ -7,7 +7,7 @@ from freqtrade.enums import RunMode
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
-from freqai_signals.dataset.mapped import rest
+from freqai_signals.dataset.features.mapped import rest
 from freqai_signals.schema import DIRECTION_COLUMNS
 from freqai_signals.trading.lean_frames import lean, lean_columns
 
@@ -33,7 +33,8 @@ class SmallFrames(IStrategy):
     def advise_all_indicators(self, data: dict[str, DataFrame]) -> dict[str, DataFrame]:
         """As freqtrade does, pair by pair."""
         for candles in data.values():
-            candles.drop(columns=_DIGITS, errors="ignore", inplace=True)
+            for name in candles.columns.intersection(_DIGITS):
+                del candles[name]
         rest()
         # Hyperopt's workers would get them with the strategy.
         self.loaded = dict(data) if self.dp.runmode == RunMode.BACKTEST else {}

@@ -7,7 +7,7 @@ import os
 import tempfile
 import weakref
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
+Number = TypeVar("Number", bound=np.generic)
 
 # glibc keeps what was freed between what was not: of features a hundred megabytes.
 _MALLOC_TRIM: Final = (
@@ -40,18 +41,20 @@ def rest() -> None:
         _MALLOC_TRIM(0)
 
 
-def in_file(values: Floats, folder: Path) -> Floats:
+def in_file(values: NDArray[Number], folder: Path) -> NDArray[Number]:
     """The same numbers in a file without a name, mapped; as they are where it cannot be made."""
+    if not values.size:
+        return values
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             # A disk that is full later would end the process by a signal, not by an error.
             os.posix_fallocate(file.fileno(), 0, values.nbytes)
             mapping = mmap.mmap(file.fileno(), values.nbytes)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         logger.warning("Labels stay in memory, no file can be made in %s: %s", folder, error)
         return values
-    mapped = np.frombuffer(mapping, np.float64).reshape(values.shape)
+    mapped = np.frombuffer(mapping, values.dtype).reshape(values.shape)
     mapped[...] = values
     mapped.flags.writeable = False
     rests(mapping)
