@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from freqai_signals.dataset.features.mapped import rest
 from freqai_signals.dataset.pair_tables import PairTables, add_labels, training_rows
 from freqai_signals.dataset.rows import TrainingRows, Window
 from freqai_signals.schema import LABEL_COLUMN
@@ -91,6 +92,28 @@ def test_rows_are_the_same_whether_tables_are_cached_or_not(hooks: Hooks, window
     assert same(cached, tables.uncached_rows(pairs, hooks, window))
     tables.run_rows(pairs, hooks, window, [window])
     assert hooks.made == 4
+
+
+def resident(folder: Path) -> int:
+    """Kilobytes of files in a folder that this process has in memory."""
+    found, is_inside = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if not line.split()[0].endswith(":"):
+            is_inside = str(folder) in line
+        elif is_inside and line.startswith("Rss:"):
+            found += int(line.split()[1])
+    return found
+
+
+def test_rows_and_labels_of_a_run_rest(hooks: Hooks, window: Window, tmp_path: Path) -> None:
+    tables, pairs = PairTables(300, tmp_path), ("BTC/USDT", "ETH/USDT")
+    rows = tables.run_rows(pairs, hooks, window, [window])
+    before = rows.digest()
+    assert resident(tmp_path) > 0
+    rest()
+    assert resident(tmp_path) == 0
+    assert replace(rows).digest() == before
+    assert tables.run_rows(pairs, hooks, window, [window]).digest() == before
 
 
 def windows_of(window: Window) -> list[Window]:

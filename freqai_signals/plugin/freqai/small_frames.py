@@ -18,13 +18,13 @@ _DIGITS: Final = [f"{name}_count" for name in ("open", "high", "low", "close", "
 class SmallFrames(IStrategy):
     """Makes each pair's frame small before the next one's is made."""
 
-    loaded: Mapping[str, DataFrame] = {}
+    _loaded: Mapping[str, DataFrame] = {}
     """In a backtest the candles of its pairs, the very ones that freqtrade holds."""
 
     def backtest_candles(self, pair: str) -> DataFrame:
         """All candles of a pair, only to read; freqtrade's data provider would copy its own."""
-        if pair in self.loaded:
-            return self.loaded[pair]
+        if pair in self._loaded:
+            return self._loaded[pair]
         # get_pair_dataframe() cuts at the clock of the last simulation, which freqtrade never sets
         # back: an analysis after it (another strategy, FreqUI, an epoch) would lack a candle.
         stored: DataFrame = self.dp.historic_ohlcv(pair, self.timeframe)
@@ -37,7 +37,7 @@ class SmallFrames(IStrategy):
                 del candles[name]
         rest()
         # Hyperopt's workers would get them with the strategy.
-        self.loaded = dict(data) if self.dp.runmode == RunMode.BACKTEST else {}
+        self._loaded = dict(data) if self.dp.runmode == RunMode.BACKTEST else {}
         made = {}
         for pair, candles in data.items():
             one: dict[str, DataFrame] = super().advise_all_indicators({pair: candles})
