@@ -22,6 +22,7 @@ from rich.table import Table
 
 from benchmarks.harness import save
 from freqai_signals.dataset.features.cache import FeatureCache, with_features
+from freqai_signals.dataset.features.mapped import rest
 from freqai_signals.dataset.pair_tables import PairTables, add_labels, training_window
 from freqai_signals.settings import SignalSettings
 
@@ -74,7 +75,7 @@ def inside(pairs: int, days: int, on_disk: bool) -> dict[str, float]:
         features = FeatureCache(SETTINGS, tuple(frames), Path(folder) if on_disk else None)
         tables = PairTables(SETTINGS.candle_seconds, Path(folder) if on_disk else None)
         strategy = strategy_of(frames, features)
-        rows = [tables.run_rows(tuple(frames), strategy, w, run, features.rest) for w in run]
+        rows = [tables.run_rows(tuple(frames), strategy, w, run, rest) for w in run]
         return {"before": before, "peak": _peak(), "rows": sum(map(len, rows))}
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from freqai_signals.dataset.barriers import LabelRule, barrier_width, return_scale
 from freqai_signals.dataset.features import feature_memory
 from freqai_signals.dataset.features.cache import candle_digest
+from freqai_signals.dataset.features.mapped import in_file
 from freqai_signals.dataset.labels import make_labels
 from freqai_signals.dataset.pool_matrix import PoolMatrix
 from freqai_signals.dataset.rows import (
@@ -189,7 +190,7 @@ class PairTables:
         """
         key = candle_digest(strategy.training_candles(pair))
         if pair not in self._kept or self._kept[pair][0] != key:
-            self._kept[pair] = (key, self._computed(pair, strategy))
+            self._kept[pair] = (key, self._at_rest(self._computed(pair, strategy)))
         return self._kept[pair][1]
 
     def cached(self, pair: str, candles: pd.DataFrame) -> Table | None:
@@ -200,8 +201,18 @@ class PairTables:
         features, labels = (part.set_axis(candles.index) for part in (table.features, table.labels))
         return Table(features, labels, table.numbers)
 
+    def _at_rest(self, table: Table) -> Table:
+        """The table with its labels in a file, as its features are."""
+        if self._folder is None or not (table.labels.dtypes == np.float64).all():
+            return table
+        values = in_file(np.ascontiguousarray(table.labels.to_numpy().T), self._folder)
+        names, index = table.labels.columns, table.labels.index
+        labels = pd.DataFrame(values.T, index=index, columns=names, copy=False)
+        return replace(table, labels=labels, numbers=in_file(table.numbers, self._folder))
+
     def _computed(self, pair: str, strategy: Any) -> Table:
-        metadata, candles = {"pair": pair}, strategy.training_candles(pair)
+        # A hook may add columns; the candles are not its own.
+        metadata, candles = {"pair": pair}, strategy.training_candles(pair).copy(deep=False)
         frame = strategy.feature_engineering_standard(candles, metadata=metadata)
         frame = strategy.set_freqai_targets(frame, metadata=metadata)
         return Table.of(frame, self._candle_seconds)

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from freqai_signals.dataset.features.mapped import rests
 from freqai_signals.dataset.rows import TrainingRows, Window, pool_rows
 
 logger = logging.getLogger(__name__)
@@ -60,9 +61,9 @@ class PoolMatrix:
         for part, end in zip(parts, ends, strict=True):
             mapped[rank[end - len(part) : end]] = part.features
         mapped.flush()
-        self._rows = replace(
-            sorted_rows, features=np.memmap(path, np.float32, "r", shape=mapped.shape)
-        )
+        features: Any = np.memmap(path, np.float32, "r", shape=mapped.shape)
+        rests(features._mmap)
+        self._rows = replace(sorted_rows, features=features)
 
     def window(self, window: Window) -> TrainingRows:
         """Rows of one window; pairs without rows are left out.

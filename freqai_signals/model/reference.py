@@ -9,6 +9,10 @@ from freqai_signals.metrics import Probabilities, margins
 
 _GRID = np.linspace(0.0, 1.0, 1001)
 _MAX_EXCESS = 10.0
+_CENTRAL = [0.005, 0.995]
+
+# Distances are computed for so many rows at a time.
+_BLOCK_ROWS = 16_384
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class NoveltyReference:
     @classmethod
     def of(cls, features: NDArray[np.float32]) -> "NoveltyReference":
         """Estimate the ranges and the quantiles of distance from training rows."""
-        low, high = np.quantile(features, [0.005, 0.995], axis=0)
+        # Column by column: of all at once NumPy makes a copy, which for a pool is hundreds of MB.
+        low, high = np.stack([np.quantile(column, _CENTRAL) for column in features.T], axis=1)
         centre = ((low + high) / 2).astype(np.float32)
         # A constant feature has no width to divide by.
         half_width = np.maximum((high - low) / 2, 1e-6).astype(np.float32)
@@ -68,6 +73,11 @@ class NoveltyReference:
 
     def distance(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Distance of each row, shape ``(n,)``; NaN where a feature is NaN."""
+        # Of equal length, so that none is a single row: NumPy sums one in another order.
+        blocks = np.array_split(features, max(len(features) // _BLOCK_ROWS, 1))
+        return np.concatenate([self._distance(block) for block in blocks])
+
+    def _distance(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         excess = np.abs(features - self.centre) / self.half_width - 1.0
         return np.asarray(np.clip(excess, 0.0, _MAX_EXCESS).mean(axis=1), dtype=np.float64)
 

@@ -14,6 +14,7 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from freqai_signals.dataset.candles import utc_now
+from freqai_signals.dataset.features.mapped import rest
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.model.signing import installation_key
@@ -105,7 +106,7 @@ class LightGBMSignalClassifier(LiveTraining):
         dk.keeps_features = not own
         labelled = LabelledOnce(strategy, self.signal_settings.candle_seconds)
         predicted = super().start_backtesting(dataframe, metadata, dk, labelled)
-        strategy.features.rest()
+        rest()
         return predicted
 
     def model_exists(self, dk: FreqaiDataKitchen) -> bool:
@@ -141,7 +142,7 @@ class LightGBMSignalClassifier(LiveTraining):
         pool = self._pool(data_dictionary["pair"])
         ranges = dk.training_timeranges
         run = [self._window(w) for w in ranges]
-        tables, rest = self.strategy.tables, self.strategy.features.rest
+        tables = self.strategy.tables
         rows = partial(tables.run_rows, pool, self.strategy, run=run, after_each=rest)
         now = self.training_timerange.stopts
         return self.windows.serving(

@@ -17,11 +17,13 @@ from pandas import DataFrame
 from freqai_signals.config import SettingsError, pool_pairs
 from freqai_signals.dataset.candles import Openings
 from freqai_signals.dataset.features.cache import CandleDigests, FeatureCache, with_features
+from freqai_signals.dataset.features.mapped import rest
 from freqai_signals.dataset.pair_tables import PairTables, add_labels, row_memory
 from freqai_signals.live.operation import LiveOperation
 from freqai_signals.plugin.exchange_facts import listed_fee
 from freqai_signals.plugin.freqai.broken_candles import mark_broken_candles
 from freqai_signals.plugin.freqai.exchange_clock import clock_of
+from freqai_signals.plugin.freqai.small_frames import SmallFrames
 from freqai_signals.plugin.pool import freqai_config, run_pool, using_config
 from freqai_signals.plugin.startup import checked_settings, count_hyperopt
 from freqai_signals.report.data.backtest_record import BacktestRecord
@@ -57,7 +59,7 @@ MODEL_HOOKS = (
 _SWITCHES = ("process_only_new_candles", "use_exit_signal")
 
 
-class SignalColumns(IStrategy):
+class SignalColumns(SmallFrames, IStrategy):
     """Gives a strategy of your own the columns of LightGBMSignalClassifier.
 
     ``class MyStrategy(SignalColumns, IStrategy)`` finds these in every frame, before its own
@@ -111,7 +113,7 @@ class SignalColumns(IStrategy):
             # Before the first candle comes: FreqAI downloads what it trains on at its start.
             mark_broken_candles(self.dp._exchange, self._candle_seconds)
         super().ft_bot_start(**kwargs)
-        self._report = None
+        self._report, self._loaded = None, {}
         self.digests = CandleDigests(self.training_candles)
         if not hasattr(self.freqai, "signal_settings"):
             raise OperationalException(
@@ -182,10 +184,7 @@ class SignalColumns(IStrategy):
         if self._is_live:
             kept: DataFrame | None = self.freqai.dd.historic_data.get(pair, {}).get(self.timeframe)
             return DataFrame() if kept is None else kept
-        # get_pair_dataframe() cuts at the clock of the last simulation, which freqtrade never sets
-        # back: an analysis after it (another strategy, FreqUI, an epoch) would lack a candle.
-        stored: DataFrame = self.dp.historic_ohlcv(pair, self.timeframe)
-        return stored
+        return self.backtest_candles(pair)
 
     def newest_candle(self, pair: str) -> pd.Timestamp | None:
         """Opening of the newest candle that the exchange has shown of a pair."""
@@ -264,7 +263,7 @@ class SignalColumns(IStrategy):
         else:
             labels, features = made.labels, made.features
         self._report.add(pair, dataframe, labels, features)
-        self.features.rest()
+        rest()
 
     @reads_only
     def order_filled(self, pair: str, trade: Trade, order: Any, **kwargs: Any) -> None:

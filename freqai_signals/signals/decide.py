@@ -76,7 +76,7 @@ def decide(
     read = read or read_frame(frame, context.candle_seconds)
     if read.rows is None:
         nothing = np.full(len(frame), NO_SIGNAL, dtype=np.int8)
-        reason = np.full(len(frame), str(Reason.MISSING_COLUMNS), dtype=object)
+        reason = repeated(str(Reason.MISSING_COLUMNS), len(frame))
         return _table(frame.index, nothing, np.zeros_like(nothing), reason)
     decided = _decided(frame.iloc[read.first :], read.rows, settings, context)
     return _abstain_before(read.first, frame, decided) if read.first else decided
@@ -98,7 +98,7 @@ def _decided(
 def _abstain_before(first: int, frame: pd.DataFrame, decided: pd.DataFrame) -> pd.DataFrame:
     """Prepend abstentions for the rows before ``first``: in a backtest, the training window."""
     nothing = np.full(first, NO_SIGNAL, dtype=np.int8)
-    reason = np.full(first, str(Reason.UNTRUSTED), dtype=object)
+    reason = repeated(str(Reason.UNTRUSTED), first)
     above = _table(frame.index[:first], nothing, np.zeros_like(nothing), reason)
     columns = {
         name: pd.Series(
@@ -109,6 +109,13 @@ def _abstain_before(first: int, frame: pd.DataFrame, decided: pd.DataFrame) -> p
         for name in DECISION_COLUMNS
     }
     return pd.DataFrame(columns, index=frame.index)
+
+
+def repeated(text: str, rows: int) -> Reasons:
+    """A column of one text: ``numpy.full`` would make a new one for each row."""
+    column = np.empty(rows, dtype=object)
+    column.fill(text)
+    return column
 
 
 def _table(

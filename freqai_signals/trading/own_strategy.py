@@ -18,7 +18,7 @@ from freqai_signals.schema import (
     SignalClass,
 )
 from freqai_signals.settings import DecisionSettings
-from freqai_signals.signals.decide import NO_SIGNAL
+from freqai_signals.signals.decide import NO_SIGNAL, repeated
 from freqai_signals.signals.strength import Strength, strengths
 
 Hook = Callable[..., Any]
@@ -46,14 +46,18 @@ def decisions_of_entries(frame: pd.DataFrame, settings: DecisionSettings) -> pd.
     confidence = frame[CONFIDENCE_COLUMN].to_numpy(np.float64)
     tier = np.maximum(strengths(confidence, settings), Strength.WEAK)
     trusted = (frame[TRUST_COLUMN] == 1).to_numpy()
-    tag = frame.get("enter_tag", pd.Series("", index=frame.index)).fillna("").astype(str)
+    # Each text once: a backtest keeps these columns of all pairs.
+    reasons = np.array([str(Reason.UNTRUSTED), str(Reason.NONE)], dtype=object)
+    tags = repeated("", len(frame))
+    if "enter_tag" in frame:
+        tags[entered] = frame["enter_tag"][entered].fillna("").astype(str).to_numpy(object)
     columns = (
         np.select(
             [entered & long, entered & short], [SignalClass.BUY, SignalClass.SELL], NO_SIGNAL
         ),
         np.where(entered, tier, 0),
-        np.where(entered | trusted, str(Reason.NONE), str(Reason.UNTRUSTED)).astype(object),
-        tag.where(entered, "").to_numpy(object),
+        reasons[(entered | trusted).astype(np.intp)],
+        tags,
     )
     table = pd.DataFrame(dict(zip(DECISION_COLUMNS, columns, strict=True)), index=frame.index)
     return table.astype(dict.fromkeys(DECISION_COLUMNS[:2], np.int8))

@@ -12,6 +12,7 @@ import pytest
 
 from freqai_signals.dataset.features import build_features, cache, feature_files
 from freqai_signals.dataset.features.cache import FeatureCache
+from freqai_signals.dataset.features.mapped import rest
 from freqai_signals.settings import SignalSettings
 
 Candles = Callable[..., pd.DataFrame]
@@ -77,7 +78,7 @@ def test_features_survive_a_rest_and_the_end_of_their_file(
     kept = FeatureCache(SETTINGS, (PAIR,), tmp_path)
     mapped = kept.features(PAIR, frame, lambda *_: frame)
     before = mapped.to_numpy().copy()
-    kept.rest()
+    rest()
     shutil.rmtree(tmp_path)
     np.testing.assert_array_equal(mapped.to_numpy(), before)
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from freqai_signals.dataset.features.mapped import rest
 from freqai_signals.dataset.pair_tables import PairTables, add_labels, training_rows
 from freqai_signals.dataset.rows import TrainingRows, Window
 from freqai_signals.schema import LABEL_COLUMN
@@ -62,6 +63,25 @@ def test_a_table_is_computed_once_per_set_of_candles(hooks: Hooks) -> None:
     assert hooks.made == 2
 
 
+def test_labels_lie_in_a_file_and_hooks_change_no_candles(hooks: Hooks, tmp_path: Path) -> None:
+    candles, before = hooks.candles["BTC/USDT"], hooks.candles["BTC/USDT"].copy()
+
+    def own(frame: pd.DataFrame, metadata: dict[str, Any]) -> pd.DataFrame:
+        frame["%-own"] = 1.0
+        frame["close"] *= 2
+        return frame
+
+    hooks.feature_engineering_standard = own  # type: ignore[method-assign]
+    plain = PairTables(300).table("BTC/USDT", hooks)
+    table = PairTables(300, tmp_path).table("BTC/USDT", hooks)
+    pd.testing.assert_frame_equal(table.labels, plain.labels, check_exact=True)
+    values = table.labels.to_numpy()
+    assert not values.flags.writeable
+    assert np.shares_memory(values, table.labels[LABEL_COLUMN].to_numpy())
+    assert str(tmp_path) in Path("/proc/self/maps").read_text()
+    pd.testing.assert_frame_equal(candles, before)
+
+
 def same(one: TrainingRows, other: TrainingRows) -> bool:
     return one.digest() == other.digest() and len(one) > 100
 
@@ -72,6 +92,28 @@ def test_rows_are_the_same_whether_tables_are_cached_or_not(hooks: Hooks, window
     assert same(cached, tables.uncached_rows(pairs, hooks, window))
     tables.run_rows(pairs, hooks, window, [window])
     assert hooks.made == 4
+
+
+def resident(folder: Path) -> int:
+    """Kilobytes of files in a folder that this process has in memory."""
+    found, is_inside = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if not line.split()[0].endswith(":"):
+            is_inside = str(folder) in line
+        elif is_inside and line.startswith("Rss:"):
+            found += int(line.split()[1])
+    return found
+
+
+def test_rows_and_labels_of_a_run_rest(hooks: Hooks, window: Window, tmp_path: Path) -> None:
+    tables, pairs = PairTables(300, tmp_path), ("BTC/USDT", "ETH/USDT")
+    rows = tables.run_rows(pairs, hooks, window, [window])
+    before = rows.digest()
+    assert resident(tmp_path) > 0
+    rest()
+    assert resident(tmp_path) == 0
+    assert replace(rows).digest() == before
+    assert tables.run_rows(pairs, hooks, window, [window]).digest() == before
 
 
 def windows_of(window: Window) -> list[Window]:

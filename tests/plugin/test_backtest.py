@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.optimize.backtesting import Backtesting
 
 from freqai_signals.dataset.pair_tables import add_labels
 from freqai_signals.plugin.strategy import LightGBMSignalStrategy
@@ -56,6 +58,26 @@ def test_every_row_of_the_backtest_keeps_the_contract(first_run: Run) -> None:
         assert_abstains(frame[~trusted])
         assert frame.loc[trusted, "model_id"].nunique() == 2
         assert not any(name.endswith(("_mean", "_std")) for name in frame)
+
+
+def test_a_backtest_holds_the_candles_of_a_pair_once(bench: Bench, tmp_path: Path) -> None:
+    merged = bench.config(tmp_path / "user", RunMode.BACKTEST, small_config())
+    backtesting = Backtesting(merged)
+    data, _ = backtesting.load_bt_data()
+    backtesting._set_strategy(backtesting.strategylist[0])
+    strategy = backtesting.strategy
+    frames = strategy.advise_all_indicators(data)
+    for pair in PAIRS:
+        close = data[pair]["close"].to_numpy()
+        decided = strategy.ft_advise_signals(frames[pair], {"pair": pair})
+        # freqtrade's own, the strategy's in each phase, and those that models are trained on.
+        for frame in (frames[pair], decided, strategy.training_candles(pair)):
+            assert np.shares_memory(frame["close"].to_numpy(), close)
+            assert not any(name.endswith("_count") for name in frame)
+        loaded = strategy.dp.historic_ohlcv(pair, "15m")
+        pd.testing.assert_frame_equal(strategy.training_candles(pair), loaded, check_exact=True)
+    strategy.ft_bot_start()
+    assert not np.shares_memory(strategy.training_candles(PAIRS[0])["close"].to_numpy(), close)
 
 
 def test_freqtrade_trades_on_the_signals(bench: Bench, user_data_of_first_run: Path) -> None:

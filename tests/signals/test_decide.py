@@ -195,6 +195,14 @@ def test_missing_column_abstains_everywhere(predictions: Frames, column: str) ->
     assert (table["signal"] == NO_SIGNAL).all()
 
 
+def test_a_reason_is_one_text_for_all_rows(predictions: Frames) -> None:
+    frame = predictions("B" * 50)
+    frame.loc[:39, "do_predict"] = 0
+    for other in (frame, frame.drop(columns="confidence")):
+        texts = decide(other, SHIPPED, CONTEXT)["reject_reason"]
+        assert len({id(text) for text in texts}) == texts.nunique()
+
+
 def test_text_where_numbers_belong_abstains(predictions: Frames) -> None:
     frame = predictions("BS").astype({"confidence": object})
     frame.loc[0, "confidence"] = "high"

@@ -26,6 +26,7 @@ from freqai_signals.trading.columns import (
     with_barriers,
     without_report_columns,
 )
+from freqai_signals.trading.own_strategy import decisions_of_entries
 
 SECONDS = 300
 COST = 0.002
@@ -47,6 +48,20 @@ def exits(frame: pd.DataFrame, **settings: object) -> pd.DataFrame:
 
 
 # Entries
+
+
+def test_own_entries_keep_their_tags_and_each_text_once() -> None:
+    frame = predictions(*[(2, 0.96, 0.01, 1)] * 3, *[(2, 0.96, 0.01, 0)] * 3)
+    frame["enter_long"] = [1, 0, 1, np.nan, 1, 1]
+    frame["enter_short"] = [0, 0, 1, 0, 0, 0]
+    frame["enter_tag"] = ["a", "b", "c", "d", None, "a"]
+    table = decisions_of_entries(frame, DecisionSettings())
+    assert table["signal"].tolist() == [2, -1, -1, -1, 2, 2]
+    assert table["signal_tag"].tolist() == ["a", "", "", "", "", "a"]
+    assert table["reject_reason"].tolist() == ["", "", "", "untrusted", "", ""]
+    assert len({id(text) for text in table["reject_reason"]}) == 2
+    untagged = decisions_of_entries(frame.drop(columns="enter_tag"), DecisionSettings())
+    assert set(untagged["signal_tag"]) == {""}
 
 
 def test_entry_columns_of_each_signal_by_hand() -> None:

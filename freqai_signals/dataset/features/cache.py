@@ -102,7 +102,7 @@ class FeatureCache:
         key = candle_digest(candles) + market_digest(market)
         kept = self._kept.get(pair)
         if kept is not None and kept[0] == key:
-            return kept[1].set_index(candles.index)
+            return kept[1].set_axis(candles.index)
         if self._files is None and self._folder is not None:
             self._files = FeatureFiles(self._folder, self.settings)
         features = self._files.load(key, candles.index) if self._files is not None else None
@@ -111,11 +111,6 @@ class FeatureCache:
             features = self._files.keep(key, features) if self._files is not None else features
         self._kept[pair] = (key, features)
         return features
-
-    def rest(self) -> None:
-        """Let the system have the memory of features that lie on disk until they are used again."""
-        if self._files is not None:
-            self._files.rest()
 
     def compute(self, pair: str, candles: pd.DataFrame, source: Candles) -> pd.DataFrame:
         """Features of one pair without the cache, for frames that are used only once."""

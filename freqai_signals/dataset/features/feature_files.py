@@ -1,12 +1,9 @@
 """Features of a pair on disk, mapped into memory: computed once per set of candles, ever."""
 
-import ctypes
 import logging
-import mmap
 import os
 import shutil
 import tempfile
-import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals.dataset.features import feature_groups
+from freqai_signals.dataset.features.mapped import rests
 from freqai_signals.provenance import code_digest, digest, library_versions
 from freqai_signals.settings import SignalSettings
 
@@ -22,11 +20,6 @@ logger = logging.getLogger(__name__)
 
 MOST_BYTES: Final = 8 * 2**30
 """Of all files together; the least recently used ones beyond that are deleted."""
-
-# glibc keeps what was freed between what was not: of features a hundred megabytes.
-_MALLOC_TRIM: Final = (
-    getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-)
 
 _SHAPE: Final = {"features", "timeframe", "indicator_periods_candles", "label_horizon_candles"}
 """Settings that features depend on."""
@@ -48,7 +41,6 @@ class FeatureFiles:
         self._names = list(feature_groups(settings))
         chosen = settings.model_dump(mode="json", include=_SHAPE)
         self._recipe = [chosen, code_digest(), library_versions()]
-        self._mapped: list[weakref.ref[Any]] = []
 
     def load(self, key: str, index: pd.Index) -> pd.DataFrame | None:
         """The stored features with an index; None if there are none, or the file is damaged.
@@ -73,8 +65,7 @@ class FeatureFiles:
             return None
         with suppress(OSError):
             path.touch()
-        self._mapped = [kept for kept in self._mapped if kept() is not None]
-        self._mapped.append(weakref.ref(matrix._mmap))
+        rests(matrix._mmap)
         return pd.DataFrame(matrix, index=index, columns=self._names, copy=False)
 
     def keep(self, key: str, features: pd.DataFrame) -> pd.DataFrame:
@@ -88,15 +79,6 @@ class FeatureFiles:
             return features
         mapped = self.load(key, features.index)
         return features if mapped is None else mapped
-
-    def rest(self) -> None:
-        """Let the system have free memory, and that of mapped features until they are used."""
-        for kept in self._mapped:
-            # Of a mapping that is only read, so that nothing is lost.
-            if (mapping := kept()) is not None:
-                mapping.madvise(mmap.MADV_DONTNEED)
-        if _MALLOC_TRIM is not None:
-            _MALLOC_TRIM(0)
 
     def _write(self, path: Path, matrix: np.ndarray[Any, Any]) -> None:
         """Write a file whole or not at all, unflushed: what a crash takes is made again."""

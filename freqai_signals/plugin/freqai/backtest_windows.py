@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from freqai_signals.dataset.features.mapped import rest
 from freqai_signals.dataset.rows import candle_numbers
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.promotion import window_serving
@@ -126,6 +127,8 @@ class WindowModels:
             tasks += [task] if task is not None else []
         with Cluster(self._scheduler) as cluster:
             cluster.train(tasks)
+        # While the workers need theirs.
+        rest()
         started = time.perf_counter()
         count = train_ahead(tasks, self._store.workers)
         if count:

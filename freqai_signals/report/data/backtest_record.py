@@ -179,9 +179,9 @@ class BacktestRecord:
         wanted = ["date", *MODEL_COLUMNS, TRUST_COLUMN, *_FACTS, *_DECISIONS]
         wanted += [OUTCOME_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, KNOWN_AT_COLUMN]
         wanted += [*BASELINE_COLUMNS, TRADE_RETURN_COLUMN, TRADE_COST_COLUMN]
-        rows = frame.reindex(columns=wanted)
         # FreqAI fills rows before the first prediction with zeros or NaN.
-        rows = rows[rows[MODEL_ID_COLUMN].fillna(0) > 0].reset_index(drop=True)
+        ids = frame.reindex(columns=[MODEL_ID_COLUMN])[MODEL_ID_COLUMN]
+        rows = frame[ids.fillna(0) > 0].reindex(columns=wanted).reset_index(drop=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{pair.replace('/', '_').replace(':', '_')}.feather"
         write_atomically(self.folder / name, feather(rows))

@@ -1,0 +1,74 @@
+"""Memory that the system may have back: arrays in files, and pages that hold nothing but zeros."""
+
+import ctypes
+import logging
+import mmap
+import os
+import tempfile
+import weakref
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+Floats = NDArray[np.float64]
+Number = TypeVar("Number", bound=np.generic)
+
+# glibc keeps what was freed between what was not: of features a hundred megabytes.
+_MALLOC_TRIM: Final = (
+    getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+)
+
+# Of all arrays in files that are read only, so that nothing is lost when their pages go.
+_MAPPINGS: Final[list[weakref.ref[Any]]] = []
+
+
+def rests(mapping: Any) -> None:
+    """Have :func:`rest` take the pages of a file's mapping, which is only read from now on."""
+    _MAPPINGS[:] = [kept for kept in _MAPPINGS if kept() is not None]
+    _MAPPINGS.append(weakref.ref(mapping))
+
+
+def rest() -> None:
+    """Let the system have free memory, and that of mapped files until they are used again."""
+    for kept in list(_MAPPINGS):
+        if (mapping := kept()) is not None:
+            mapping.madvise(mmap.MADV_DONTNEED)
+    if _MALLOC_TRIM is not None:
+        _MALLOC_TRIM(0)
+
+
+def in_file(values: NDArray[Number], folder: Path) -> NDArray[Number]:
+    """The same numbers in a file without a name, mapped; as they are where it cannot be made."""
+    if not values.size:
+        return values
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            # A disk that is full later would end the process by a signal, not by an error.
+            os.posix_fallocate(file.fileno(), 0, values.nbytes)
+            mapping = mmap.mmap(file.fileno(), values.nbytes)
+    except OSError as error:
+        logger.warning("Labels stay in memory, no file can be made in %s: %s", folder, error)
+        return values
+    mapped = np.frombuffer(mapping, values.dtype).reshape(values.shape)
+    mapped[...] = values
+    mapped.flags.writeable = False
+    rests(mapping)
+    return mapped
+
+
+def zeros(shape: tuple[int, int]) -> Floats:
+    """Zeros of which only those pages take memory that something else is written to.
+
+    NumPy's own lie in memory that was used before, and has to be cleared, where there is some.
+    """
+    size = 8 * shape[0] * shape[1]
+    mapping = mmap.mmap(-1, max(size, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        # A huge page would be all of it at the first number.
+        mapping.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(mapping, np.float64, shape[0] * shape[1]).reshape(shape)

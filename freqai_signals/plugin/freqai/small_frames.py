@@ -1,0 +1,51 @@
+"""freqtrade adapter: the frames of all pairs, which a backtest keeps to its end, made small."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from freqtrade.enums import RunMode
+from freqtrade.strategy import IStrategy
+from pandas import DataFrame
+
+from freqai_signals.dataset.features.mapped import rest
+from freqai_signals.schema import DIRECTION_COLUMNS
+from freqai_signals.trading.lean_frames import lean, lean_columns
+
+# What freqtrade leaves in a backtest's candles when it has looked for the size of a tick.
+_DIGITS: Final = [f"{name}_count" for name in ("open", "high", "low", "close", "max")]
+
+
+class SmallFrames(IStrategy):
+    """Makes each pair's frame small before the next one's is made."""
+
+    _loaded: Mapping[str, DataFrame] = {}
+    """In a backtest the candles of its pairs, the very ones that freqtrade holds."""
+
+    def backtest_candles(self, pair: str) -> DataFrame:
+        """All candles of a pair, only to read; freqtrade's data provider would copy its own."""
+        if pair in self._loaded:
+            return self._loaded[pair]
+        # get_pair_dataframe() cuts at the clock of the last simulation, which freqtrade never sets
+        # back: an analysis after it (another strategy, FreqUI, an epoch) would lack a candle.
+        stored: DataFrame = self.dp.historic_ohlcv(pair, self.timeframe)
+        return stored
+
+    def advise_all_indicators(self, data: dict[str, DataFrame]) -> dict[str, DataFrame]:
+        """As freqtrade does, pair by pair."""
+        for candles in data.values():
+            for name in candles.columns.intersection(_DIGITS):
+                del candles[name]
+        rest()
+        # Hyperopt's workers would get them with the strategy.
+        self._loaded = dict(data) if self.dp.runmode == RunMode.BACKTEST else {}
+        made = {}
+        for pair, candles in data.items():
+            one: dict[str, DataFrame] = super().advise_all_indicators({pair: candles})
+            made[pair] = lean(one.pop(pair), candles)
+        return made
+
+    def ft_advise_signals(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
+        """Of a backtest freqtrade keeps all rows of what comes out here too."""
+        frame: DataFrame = super().ft_advise_signals(dataframe, metadata)
+        is_kept = self.dp.runmode == RunMode.BACKTEST
+        return lean_columns(frame, DIRECTION_COLUMNS) if is_kept else frame

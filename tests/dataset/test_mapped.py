@@ -1,0 +1,42 @@
+"""Arrays in files without a name."""
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from freqai_signals.dataset.features.mapped import in_file, rest, zeros
+
+
+def test_numbers_in_a_file_survive_a_rest_and_leave_nothing_behind(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).random((3, 100_000))
+    mapped = in_file(values, tmp_path / "new")
+    rest()
+    np.testing.assert_array_equal(mapped, values)
+    assert not np.shares_memory(mapped, values)
+    assert not mapped.flags.writeable
+    assert list((tmp_path / "new").iterdir()) == []
+    assert f"{tmp_path / 'new'}/" in Path("/proc/self/maps").read_text()
+    assert in_file(np.empty((3, 0)), tmp_path).shape == (3, 0)
+
+
+def test_a_full_disk_leaves_numbers_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    values = np.ones((2, 3))
+    assert in_file(values, tmp_path) is values
+    assert "No space left" in caplog.text
+
+
+def test_zeros_are_zeros_that_can_be_written() -> None:
+    values = zeros((2, 3))
+    assert values.tolist() == [[0.0] * 3] * 2
+    values[1, 2] = 5.0
+    assert values.sum() == 5.0
+    assert zeros((0, 4)).shape == (0, 4)
