@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.features.mapped import rests
+from freqai_signals.dataset.features.mapped import reserve, rests
 from freqai_signals.dataset.rows import TrainingRows, Window, pool_rows
 
 logger = logging.getLogger(__name__)
@@ -102,8 +102,7 @@ def _mapped(parts: Sequence[NDArray[np.float32]], folder: Path) -> Mapped | None
         handle, name = tempfile.mkstemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=folder)
         path = Path(name)
         with os.fdopen(handle, "wb") as file:
-            # A disk that is full later would end the process by a signal, not by an error.
-            os.posix_fallocate(file.fileno(), 0, size)
+            reserve(file.fileno(), size)
         return np.memmap(path, np.float32, "r+", shape=shape)
     except OSError as error:
         logger.warning(

@@ -1,6 +1,7 @@
 """Arrays in files without a name."""
 
 import errno
+import mmap
 import os
 from pathlib import Path
 
@@ -40,3 +41,23 @@ def test_zeros_are_zeros_that_can_be_written() -> None:
     values[1, 2] = 5.0
     assert values.sum() == 5.0
     assert zeros((0, 4)).shape == (0, 4)
+
+
+def test_systems_without_these_calls_give_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS and Windows."""
+    monkeypatch.delattr(os, "posix_fallocate")
+    monkeypatch.delattr(mmap, "MADV_DONTNEED")
+    values = np.random.default_rng(0).random((3, 100_000))
+    mapped = in_file(values, tmp_path)
+    rest()
+    np.testing.assert_array_equal(mapped, values)
+    monkeypatch.delattr(mmap, "MAP_ANONYMOUS")
+    assert zeros((2, 3)).tolist() == [[0.0] * 3] * 2
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    assert in_file(values, tmp_path) is values

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
+_BLOCK: Final = 2**20
 Number = TypeVar("Number", bound=np.generic)
 
 # glibc keeps what was freed between what was not: of features a hundred megabytes.
@@ -35,10 +36,23 @@ def rests(mapping: Any) -> None:
 def rest() -> None:
     """Let the system have free memory, and that of mapped files until they are used again."""
     for kept in list(_MAPPINGS):
-        if (mapping := kept()) is not None:
+        if (mapping := kept()) is not None and hasattr(mmap, "MADV_DONTNEED"):
             mapping.madvise(mmap.MADV_DONTNEED)
     if _MALLOC_TRIM is not None:
         _MALLOC_TRIM(0)
+
+
+def reserve(file: int, size: int) -> None:
+    """Take room for a file on the disk; ``OSError`` if there is none.
+
+    A disk that is full later would end the process by a signal, not by an error.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, size)
+        return
+    # macOS and Windows.
+    for start in range(0, size, _BLOCK):
+        os.write(file, bytes(min(_BLOCK, size - start)))
 
 
 def in_file(values: NDArray[Number], folder: Path) -> NDArray[Number]:
@@ -48,8 +62,7 @@ def in_file(values: NDArray[Number], folder: Path) -> NDArray[Number]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            # A disk that is full later would end the process by a signal, not by an error.
-            os.posix_fallocate(file.fileno(), 0, values.nbytes)
+            reserve(file.fileno(), values.nbytes)
             mapping = mmap.mmap(file.fileno(), values.nbytes)
     except OSError as error:
         logger.warning("Labels stay in memory, no file can be made in %s: %s", folder, error)
@@ -66,6 +79,8 @@ def zeros(shape: tuple[int, int]) -> Floats:
 
     NumPy's own lie in memory that was used before, and has to be cleared, where there is some.
     """
+    if not hasattr(mmap, "MAP_ANONYMOUS"):
+        return np.zeros(shape)
     size = 8 * shape[0] * shape[1]
     mapping = mmap.mmap(-1, max(size, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_NOHUGEPAGE"):
