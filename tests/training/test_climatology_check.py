@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from freqai_signals.dataset.features import feature_groups
+from freqai_signals.dataset.rows import spread_rows
 from freqai_signals.metrics import class_prior, log_loss, log_losses
 from freqai_signals.training.climatology_check import (
     FITTED_ROWS,
@@ -62,7 +63,7 @@ def test_outcomes_to_be_predicted_are_not_used() -> None:
 
 
 def thinned(past):  # type: ignore[no-untyped-def]
-    return past.take(np.arange(len(past)) % max(len(past) // FITTED_ROWS, 1) == 0)
+    return past.take(spread_rows(len(past), FITTED_ROWS))
 
 
 def test_climatology_gains_nothing_over_itself() -> None:
