@@ -200,6 +200,9 @@ def why_not_tested(
     """
     if reference is None:
         days = len(np.unique(start // day_candles))
+        # The first and the last may be no whole days.
+        if days > MIN_DAYS + 2:
+            return ["not tested: an earlier version trained this model; the next one is tested"]
         return [
             f"not tested: the hold-out has about {days} days, the test needs "
             f"{max(MIN_DAYS - days, 1)} more; use a longer freqai.train_period_days or "
