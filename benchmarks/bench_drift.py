@@ -148,7 +148,7 @@ def summary(table: list[list[float]]) -> dict[str, Any]:
 
 def cost_of_a_candle(served: Served, settings: SignalSettings) -> Timing:
     """A hundred pairs update with one candle and one outcome and return their states."""
-    rows, step = served.pairs[0], settings.model.row_step
+    rows, step = served.pairs[0], settings.row_step
     pairs = [PairDrift(served.model.drift) for _ in range(100)]
     counter = count()
 

@@ -47,7 +47,7 @@ def drift(rows: int, repeats: int) -> list[Timing]:
     names = tuple(f"%-f{number}" for number in range(MAX_FEATURES))
     known = rng.normal(size=(20_000, MAX_FEATURES)).astype(np.float32)
     of_rows = np.arange(len(known)), np.zeros(len(known), np.int16)
-    window = WINDOW_DAYS * SETTINGS.candles_per_day // SETTINGS.model.row_step, 1
+    window = WINDOW_DAYS * SETTINGS.candles_per_day // SETTINGS.row_step, 1
     reference = DriftReference(distribution_reference(names, known, of_rows, window), None, None)
 
     def watched(number: int) -> None:

@@ -70,10 +70,10 @@ def walk(tables_: Mapping[str, Table], settings: SignalSettings, span: Span) -> 
     steps: list[Step] = []
     for first, stop in span.steps():
         begin = first - settings.candles_per_day * settings.train_period_days
-        window = Window(begin, first, settings.label_horizon_candles, settings.model.row_step)
+        window = Window(begin, first, settings.label_horizon_candles, settings.row_step)
         rows = training_rows(tables_, window)
         model = train(Request(rows, settings, steps[-1].model if steps else None), _KEY)
-        overlap = float(np.mean(rows.event_end - rows.start)) / settings.model.row_step
+        overlap = float(np.mean(rows.event_end - rows.start)) / settings.row_step
         parts = [_predicted(model, tables_[pair], pair, (first, stop)) for pair in sorted(tables_)]
         steps.append(Step(model, overlap, pd.concat(parts, ignore_index=True)))
         print(f"{model.card.last[:10]}: {'; '.join(model.card.warnings) or 'trades'}", flush=True)

@@ -25,7 +25,7 @@ def monitor_alarms(
     watched = PairDrift(served.model.drift)
     found: dict[str, list[int]] = {state.detector: [] for state in watched.states}
     before = dict.fromkeys(found, False)
-    horizon, step = settings.label_horizon_candles, settings.model.row_step
+    horizon, step = settings.label_horizon_candles, settings.row_step
     used = np.flatnonzero(rows.candle % step == 0)
     for i in used.tolist():
         candle = int(rows.candle[i])

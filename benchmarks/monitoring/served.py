@@ -64,7 +64,7 @@ def served_models(
         else:
             window = Window(
                 first - settings.candles_per_day * settings.train_period_days, first,
-                settings.label_horizon_candles, settings.model.row_step,
+                settings.label_horizon_candles, settings.row_step,
             )  # fmt: skip
             model = train(Request(training_rows(made, window), settings, previous), "benchmark")
             if file is not None:

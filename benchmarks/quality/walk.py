@@ -298,7 +298,7 @@ def _window(settings: SignalSettings, stop: int) -> Window:
     """The training window that ends at a candle."""
     days = settings.train_period_days
     first = stop - settings.candles_per_day * days
-    return Window(first, stop, settings.label_horizon_candles, settings.model.row_step)
+    return Window(first, stop, settings.label_horizon_candles, settings.row_step)
 
 
 def _known(table: Table, pair: str, test_window: tuple[int, int]) -> TrainingRows:

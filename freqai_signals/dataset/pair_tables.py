@@ -47,7 +47,7 @@ def row_memory(settings: SignalSettings) -> int:
 
 
 def thinned(settings: SignalSettings, pairs: int) -> SignalSettings:
-    """Settings with the smallest ``row_step`` that keeps a window within ``model.max_rows``.
+    """Settings with the smallest ``model.row_step`` that keeps a window within ``model.max_rows``.
 
     Pairs move together: what each further one tells is little, and it costs as much time and
     memory as the first. At most half a horizon, so that every move lies in two labels at least.
@@ -55,7 +55,7 @@ def thinned(settings: SignalSettings, pairs: int) -> SignalSettings:
     Parameters
     ----------
     settings
-        ``model.row_step`` is the smallest that is considered.
+        ``row_step`` is the smallest that is considered.
     pairs
         That train one model.
 
@@ -67,8 +67,8 @@ def thinned(settings: SignalSettings, pairs: int) -> SignalSettings:
     model, day = settings.model, settings.candles_per_day
     if model.pool == "pair":
         return settings
-    wider = range(model.row_step + 1, settings.label_horizon_candles // 2 + 1)
-    steps = [model.row_step, *(step for step in wider if gcd(step, day) == 1)]
+    wider = range(settings.row_step + 1, settings.label_horizon_candles // 2 + 1)
+    steps = [settings.row_step, *(step for step in wider if gcd(step, day) == 1)]
     candles = settings.train_period_days * day * pairs
     fits = [step for step in steps if candles <= step * model.max_rows]
     chosen = {"row_step": fits[0] if fits else steps[-1]}
@@ -94,7 +94,7 @@ def training_window(start: int, stop: int, settings: SignalSettings) -> Window:
     first, last = start // settings.candle_seconds, stop // settings.candle_seconds
     memory = row_memory(settings)
     warm_up = memory if last - first >= 4 * memory else 0
-    return Window(first + warm_up, last, settings.label_horizon_candles, settings.model.row_step)
+    return Window(first + warm_up, last, settings.label_horizon_candles, settings.row_step)
 
 
 def add_labels(

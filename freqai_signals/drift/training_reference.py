@@ -58,7 +58,7 @@ def drift_reference(
     """
     if not len(held):
         return None
-    window = (WINDOW_DAYS * settings.candles_per_day, settings.model.row_step)
+    window = (WINDOW_DAYS * settings.candles_per_day, settings.row_step)
     columns = [rows.names.index(name) for name in monitored]
     all_rows = (rows.start, rows.pair)
     label = rows.label[:, None].astype(np.float32)

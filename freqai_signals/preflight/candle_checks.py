@@ -206,7 +206,7 @@ def effort_is_known(situation: Situation) -> Iterator[Finding]:
     windows = max(1, int(np.ceil(days / float(freqai.get("backtest_period_days") or 7))))
     # A pool trains one model a window, whatever its size.
     models = windows * (1 if settings.model.pool == "whitelist" else pairs)
-    rows = settings.train_period_days * settings.candles_per_day * pairs / settings.model.row_step
+    rows = settings.train_period_days * settings.candles_per_day * pairs / settings.row_step
     store = None if situation.user_data is None else situation.user_data / "signals" / "models"
     a_training, known = (0.0, 0) if store is None else seconds_of_training(store, rows)
     a_training = a_training or _SECONDS_A_WINDOW + _SECONDS_A_MILLION_ROWS * rows / 1e6

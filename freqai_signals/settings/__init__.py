@@ -5,6 +5,7 @@ The text below a key says what it does, and its unit in brackets at the end; see
 """
 
 import re
+from math import gcd
 from typing import Annotated, Final
 
 from pydantic import Field, Strict
@@ -75,6 +76,7 @@ __all__ = [
 DEFAULT_TIMEFRAME: Final = "5m"
 """Where neither the config nor the command line names one."""
 
+_LEAST_STEP: Final = 5
 _TIMEFRAME_SECONDS: Final = {"m": 60, "h": 3600, "d": 86400}
 
 
@@ -148,6 +150,24 @@ class SignalSettings(StrictModel):
         """Base candles in 24 hours."""
         # Exact: a timeframe that does not divide a day is refused.
         return 86400 // self.candle_seconds
+
+    @property
+    def row_step(self) -> int:
+        """Candles between training rows: ``model.row_step``, or a shorter label's horizon.
+
+        Wider steps leave out moves that no label covers. A horizon below 5 candles keeps 5, since
+        rows would multiply.
+
+        Examples
+        --------
+        >>> [SignalSettings(label_horizon_candles=n).row_step for n in (1, 5, 6, 7, 24)]
+        [5, 5, 5, 7, 7]
+        """
+        widest = max(self.label_horizon_candles, _LEAST_STEP)
+        if self.model.row_step <= widest:
+            return self.model.row_step
+        steps = range(widest, 0, -1)
+        return next(step for step in steps if gcd(step, self.candles_per_day) == 1)
 
 
 def timeframe_seconds(timeframe: str) -> int:

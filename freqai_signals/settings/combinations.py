@@ -49,11 +49,11 @@ def _window_too_short(settings: SignalSettings) -> list[str]:
             f"freqai.train_period_days: {settings.train_period_days} days are {window} candles, "
             f"fewer than ten label horizons of {horizon}"
         )
-    rows = (window - horizon) // settings.model.row_step
+    rows = (window - horizon) // settings.row_step
     if settings.model.pool == "pair" and rows < settings.validation.min_rows:
         problems.append(
             f"freqai.train_period_days: {settings.train_period_days} days give {rows} rows a pair "
-            f"(model.row_step is {settings.model.row_step}), fewer than freqai.signals.validation."
+            f"(model.row_step is {settings.row_step}), fewer than freqai.signals.validation."
             f"min_rows {settings.validation.min_rows}; every window would abstain"
         )
     if settings.features.groups == ("higher_timeframes",) and not (

@@ -106,8 +106,8 @@ class ModelSettings(Section):
     pool_pairs: Names = ()
     """Pairs that train the model and are its market, whatever is traded; none: the whitelist."""
     row_step: Annotated[int, Field(ge=1, le=1000)] = 7
-    """Trains on every n-th candle; no common divisor with 12, so that every minute of the hour
-    occurs [candles]."""
+    """Trains on every n-th candle, but at most a label's horizon (or five candles) apart; no common
+    divisor with 12, so that every minute of the hour occurs [candles]."""
     max_rows: Annotated[int, Field(ge=1000, le=1_000_000_000)] = 200_000
     """Rows of a window beyond which a pool's row_step grows, up to half a horizon [rows]."""
     refit: bool = True

@@ -203,7 +203,7 @@ def _held_out_fit(
     rows, tail, heads = window.rows, window.tail, fitted.stopped
     raw = raw_mean(heads, tail.features)
     # Rows per independent outcome: mean length of an event over the step between rows.
-    overlap = float(np.mean(rows.event_end - rows.start)) / settings.model.row_step
+    overlap = float(np.mean(rows.event_end - rows.start)) / settings.row_step
     block = evidence_block(settings)
     calibrator = fit_calibrator(
         CalibrationRows(tail.label, raw, tail.start, tail.event_end, overlap, block),

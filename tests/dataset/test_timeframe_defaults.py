@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from freqai_signals.dataset.features import build_features
-from freqai_signals.dataset.pair_tables import add_labels, row_memory, thinned
+from freqai_signals.dataset.pair_tables import add_labels, row_memory, thinned, training_window
 from freqai_signals.dataset.timeframe_defaults import MOST_CANDLES, TIMEFRAMES, timeframe_defaults
 from freqai_signals.settings import SignalSettings
 from freqai_signals.settings.combinations import invalid_combinations
@@ -109,9 +109,17 @@ def test_a_large_pool_trains_on_fewer_candles(timeframe: str, pairs: int, step: 
 
 
 def test_what_the_user_sets_is_never_made_finer() -> None:
-    given = {"model": {"row_step": 13}}
-    assert thinned(SignalSettings.model_validate(given), 100).model.row_step == 13
+    given = SignalSettings.model_validate({"model": {"row_step": 13}})
+    assert given.row_step == thinned(given, 100).row_step == 13
     alone = SignalSettings.model_validate({"model": {"pool": "pair", "max_rows": 1000}})
     assert thinned(alone, 100) == alone
     more = SignalSettings.model_validate({"model": {"max_rows": 10_000_000}})
     assert thinned(more, 100) == more
+
+
+@pytest.mark.parametrize(("horizon", "step"), [(1, 5), (5, 5), (6, 5), (7, 7), (24, 7)])
+def test_rows_are_no_further_apart_than_a_label_reaches(horizon: int, step: int) -> None:
+    """With five candles ahead and every seventh trained on, some moves would be in no label."""
+    settings = SignalSettings(label_horizon_candles=horizon)
+    assert settings.row_step == thinned(settings, 5).row_step == step
+    assert training_window(0, 86_400 * 360, settings).step == step
