@@ -50,9 +50,9 @@ def reserve(file: int, size: int) -> None:
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file, 0, size)
         return
-    # macOS and Windows.
-    for start in range(0, size, _BLOCK):
-        os.write(file, bytes(min(_BLOCK, size - start)))
+    # macOS and Windows. Of the last block that fits a part may be written.
+    while size:
+        size -= os.write(file, bytes(min(_BLOCK, size)))
 
 
 def in_file(values: NDArray[Number], folder: Path) -> NDArray[Number]:
