@@ -202,7 +202,10 @@ def why_not_tested(
         days = len(np.unique(start // day_candles))
         # The first and the last may be no whole days.
         if days > MIN_DAYS + 2:
-            return ["not tested: an earlier version trained this model; the next one is tested"]
+            return [
+                f"not tested: fewer than {MIN_DAYS} of the hold-out's {days} days are whole, or an "
+                "earlier version trained this model and the next one is tested"
+            ]
         return [
             f"not tested: the hold-out has about {days} days, the test needs "
             f"{max(MIN_DAYS - days, 1)} more; use a longer freqai.train_period_days or "
