@@ -103,8 +103,6 @@ def test_a_large_pool_trains_on_fewer_candles(timeframe: str, pairs: int, step: 
     found = thinned(settings, pairs)
     assert found.model.row_step == step
     assert gcd(step, settings.candles_per_day) == 1
-    rows = settings.train_period_days * settings.candles_per_day * pairs / step
-    assert rows <= settings.model.max_rows or step > settings.label_horizon_candles // 2 - 2
     assert thinned(found, pairs) == found
 
 
