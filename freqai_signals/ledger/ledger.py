@@ -213,6 +213,8 @@ class Ledger:
     ) -> pd.DataFrame:
         """Probabilities, priors and outcomes of some models' live predictions, oldest first.
 
+        Outcomes that were recorded before version 6 are left out: how far prices went is unknown.
+
         Parameters
         ----------
         models
