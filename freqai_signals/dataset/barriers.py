@@ -205,3 +205,9 @@ def return_scale(close: Array, rule: LabelRule) -> Array:
 def is_price(values: Array) -> BoolArray:
     """Whether each value is a positive number."""
     return np.asarray(np.isfinite(values) & (values > 0))
+
+
+def width_and_scale(close: Array, rule: LabelRule) -> tuple[Array, Array]:
+    """:func:`barrier_width` and :func:`return_scale`, with volatility, the slow part, once."""
+    width = barrier_width(close, rule)
+    return width, width if rule.volatility_scaled is rule else return_scale(close, rule)

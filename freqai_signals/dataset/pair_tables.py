@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.barriers import LabelRule, barrier_width, return_scale
+from freqai_signals.dataset.barriers import LabelRule, width_and_scale
 from freqai_signals.dataset.features import feature_memory
 from freqai_signals.dataset.features.cache import candle_digest
 from freqai_signals.dataset.features.mapped import in_file
@@ -109,8 +109,7 @@ def add_labels(
     rule = LabelRule.of(settings, round_trip_cost)
     labels = make_labels(candles, rule)
     close = candles["close"].to_numpy(np.float64)
-    labels[RETURN_SCALE_COLUMN] = return_scale(close, rule)
-    width = barrier_width(close, rule)
+    width, labels[RETURN_SCALE_COLUMN] = width_and_scale(close, rule)
     labels[list(TRADE_COLUMNS)] = trade_outcomes(candles, width, rule.horizon, settings.exits)
     numbers = candle_numbers(candles["date"], settings.candle_seconds)
     labels[SPREAD_COLUMN] = spread_squares(candles, numbers, settings.candles_per_day)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.barriers import LabelRule, barrier_width, return_scale
+from freqai_signals.dataset.barriers import LabelRule, width_and_scale
 from freqai_signals.dataset.labels import make_labels
 from freqai_signals.dataset.rows import candle_numbers
 from freqai_signals.dataset.trades import trade_outcomes
@@ -64,9 +64,8 @@ def resolve_outcomes(
     labels = make_labels(part, rule)
     labels.index = pd.Index(numbers[start:])
     chosen = _numbers(due, settings)
-    close = part["close"].to_numpy(np.float64)
-    width = barrier_width(close, rule)
-    labels["moved"] = labels[REALISED_RETURN_COLUMN] / return_scale(close, rule)
+    width, scale = width_and_scale(part["close"].to_numpy(np.float64), rule)
+    labels["moved"] = labels[REALISED_RETURN_COLUMN] / scale
     found = labels.reindex(chosen)[[*_OUTCOME, "moved"]].to_numpy(np.float64)
     trades = trade_outcomes(part, width, rule.horizon, settings.exits).set_index(labels.index)
     gains = trades.reindex(chosen)[["trade_short", "trade_long"]].to_numpy(np.float64)

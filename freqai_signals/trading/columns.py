@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from freqai_signals.dataset.barriers import LabelRule, barrier_width, return_scale
+from freqai_signals.dataset.barriers import LabelRule, width_and_scale
 from freqai_signals.model.trade_value import TradeValue
 from freqai_signals.schema import (
     BARRIER_COLUMN,
@@ -41,9 +41,7 @@ def with_barriers(
     """Add the label's barrier width and return scale, from which exits and stakes are computed."""
     rule = LabelRule.of(settings, round_trip_cost)
     close = frame["close"].to_numpy(np.float64)
-    width = barrier_width(close, rule)
-    # The same for every kind of label but a fixed threshold: computed once.
-    scale = width if rule.volatility_scaled is rule else return_scale(close, rule)
+    width, scale = width_and_scale(close, rule)
     return frame.assign(**{BARRIER_COLUMN: width, RETURN_SCALE_COLUMN: scale})
 
 
