@@ -24,6 +24,7 @@ from benchmarks.quality.data import Source, load
 from benchmarks.quality.variants import changed
 from benchmarks.quality.walk import Span
 from freqai_signals.config import settings_from_config
+from freqai_signals.dataset.pair_tables import thinned
 from freqai_signals.drift.monitors import PairDrift
 from freqai_signals.drift.training_reference import WINDOW_DAYS
 from freqai_signals.metrics import skill
@@ -170,6 +171,7 @@ def main() -> None:
     config = json.loads(Path("config.json").read_text())
     settings = changed(settings_from_config(config), {"booster": {"threads": 1}})
     pairs = arguments.pairs or config["exchange"]["pair_whitelist"]
+    settings = thinned(settings, len(pairs))
     source = load(arguments.datadir, pairs, settings.timeframe)
     span = Span.of(arguments.timerange or SIMULATED_TIMERANGE, settings, RETRAIN_DAYS)
     served = served_models(source, settings, span, arguments.cache)

@@ -27,6 +27,7 @@ from benchmarks.quality.picture import draw
 from benchmarks.quality.variants import SHORT_LIST, Variant, changed, tried, variants
 from benchmarks.quality.walk import Span, Walked, common_prior, walk
 from freqai_signals.config import settings_from_config
+from freqai_signals.dataset.pair_tables import thinned
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.cluster import Cluster
 
@@ -39,6 +40,7 @@ def main() -> None:
     config = json.loads(Path("config.json").read_text())
     settings = changed(settings_from_config(config), {"booster": {"threads": arguments.threads}})
     pairs = arguments.pairs or config["exchange"]["pair_whitelist"]
+    settings = thinned(settings, len(pairs))
     arguments.timerange = arguments.timerange or SIMULATED_TIMERANGE
     source = load(arguments.datadir, pairs, settings.timeframe)
     span = Span.of(arguments.timerange, settings, arguments.retrain_days)

@@ -31,6 +31,7 @@ from benchmarks.quality.data import ROUND_TRIP_COST, load, tables
 from benchmarks.quality.variants import changed
 from benchmarks.quality.walk import Span
 from freqai_signals.config import settings_from_config
+from freqai_signals.dataset.pair_tables import thinned
 from freqai_signals.dataset.pair_tables import Table, training_rows
 from freqai_signals.dataset.rows import TRADE_FACTS, Window
 from freqai_signals.metrics import block_slope
@@ -307,6 +308,7 @@ def main() -> None:
     config = json.loads(Path("config.json").read_text())
     settings = changed(settings_from_config(config), {"booster": {"threads": arguments.threads}})
     pairs = arguments.pairs or config["exchange"]["pair_whitelist"]
+    settings = thinned(settings, len(pairs))
     source = load(arguments.datadir, pairs, settings.timeframe)
     steps = walk(
         tables(source, settings), settings, Span.of(arguments.timerange, settings, RETRAIN_DAYS)
