@@ -31,8 +31,7 @@ from benchmarks.quality.data import ROUND_TRIP_COST, load, tables
 from benchmarks.quality.variants import changed
 from benchmarks.quality.walk import Span
 from freqai_signals.config import settings_from_config
-from freqai_signals.dataset.pair_tables import thinned
-from freqai_signals.dataset.pair_tables import Table, training_rows
+from freqai_signals.dataset.pair_tables import Table, thinned, training_rows
 from freqai_signals.dataset.rows import TRADE_FACTS, Window
 from freqai_signals.metrics import block_slope
 from freqai_signals.model.direction import (
