@@ -86,15 +86,17 @@ def extended(kept: pd.DataFrame | None, recent: pd.DataFrame, candle_seconds: in
         return recent
     if recent.empty:
         return kept
-    # Concatenating dates of different units would give a column of Python objects.
-    recent = recent.assign(date=recent["date"].astype(kept["date"].dtype))
-    new = recent[recent["date"] > kept["date"].iloc[-1]]
+    last, step = kept["date"].iloc[-1], pd.Timedelta(seconds=candle_seconds)
+    new = recent.iloc[pd.DatetimeIndex(recent["date"]).searchsorted(last, "right") :]
     # The frame itself, no copy: FeatureCache knows an unchanged market by the identity of its
     # frames.
     if new.empty:
         return kept
-    parts = [kept, _filled_gap(kept, new["date"].iloc[0], candle_seconds), new]
-    joined: pd.DataFrame = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    # Concatenating dates of different units would give a column of Python objects.
+    new = new.assign(date=new["date"].astype(kept["date"].dtype))
+    follows = new["date"].iloc[0] <= last + step
+    gap = [] if follows else [_filled_gap(kept, new["date"].iloc[0], candle_seconds)]
+    joined: pd.DataFrame = pd.concat([kept, *gap, new], ignore_index=True)
     return joined
 
 

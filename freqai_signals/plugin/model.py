@@ -168,9 +168,11 @@ class LightGBMSignalClassifier(LiveTraining):
         outputs = model_outputs(self.model, unfiltered_df, cost, traded, dk.pair)
         declare(dk, self.model, cost)
         if self.live:
-            outputs.loc[(unfiltered_df["date"] > utc_now()).to_numpy(), TRUST_COLUMN] = 0
-        if self.live and self._market_is_incomplete(unfiltered_df["date"].iloc[-1]):
-            outputs.loc[outputs.index[-1], TRUST_COLUMN] = INCOMPLETE_MARKET
+            opened, now = unfiltered_df["date"], utc_now()
+            if opened.iloc[-1] > now:
+                outputs.loc[(opened > now).to_numpy(), TRUST_COLUMN] = 0
+            if self._market_is_incomplete(opened.iloc[-1]):
+                outputs.loc[outputs.index[-1], TRUST_COLUMN] = INCOMPLETE_MARKET
         # After the mark: what the strategy does not trust is not watched either.
         if self.operation is not None:
             self.operation.observe(dk.pair, self.model, unfiltered_df, outputs)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ MODEL_HOOKS = (
 )
 """Methods of a strategy that shape the model: where one changes, models are trained again."""
 
+_ONE_DAY = timedelta(days=1)
 _SWITCHES = ("process_only_new_candles", "use_exit_signal")
 
 
@@ -195,9 +196,11 @@ class SignalColumns(SmallFrames, IStrategy):
         if not self._is_live:
             return self.training_candles(pair)
         recent: DataFrame = self.dp.ohlcv(pair, self.timeframe, copy=False)
-        kept, opened = self.training_candles(pair), self._openings.first(pair, recent)
-        reaches = opened is not None and opened <= first + pd.Timedelta(days=1)
-        return recent if reaches or kept.empty else kept
+        opened = self._openings.first(pair, recent)
+        if opened is None or opened > first + _ONE_DAY:
+            kept = self.training_candles(pair)
+            return recent if kept.empty else kept
+        return recent
 
     # Columns. freqtrade's own ``advise_*`` are extended, so that ``populate_*`` stay the user's.
 

@@ -165,10 +165,10 @@ class FeatureCache:
         closes = {}
         for pair, frame in zip(self.pool, frames, strict=True):
             if len(frame):
-                inside = frame[frame["date"].between(*span)]
-                closes[pair] = pd.Series(
-                    inside["close"].to_numpy(np.float64), index=pd.DatetimeIndex(inside["date"])
-                )
+                dates = pd.DatetimeIndex(frame["date"])
+                inside = slice(dates.searchsorted(span[0]), dates.searchsorted(span[1], "right"))
+                values = frame["close"].to_numpy(np.float64)[inside]
+                closes[pair] = pd.Series(values, index=dates[inside])
         return Market.from_closes(closes, self.settings.features.lead_pair) if closes else None
 
 

@@ -72,16 +72,20 @@ class Market:
     @classmethod
     def from_closes(cls, closes: Mapping[str, pd.Series], lead: str) -> "Market":
         """Build from closes indexed by date, one series a pair; ``lead`` is a pair or a coin."""
-        frame = pd.DataFrame(
-            {
-                pair: pd.Series(
-                    log_returns(positive(series.to_numpy(np.float64))), index=series.index
-                )
-                # Sorted: the order of a sum of floats shows in its last bits, and so in the digest
-                # of rows.
-                for pair, series in sorted(closes.items())
-            }
-        ).sort_index()
+        # Sorted: the order of a sum of floats shows in its last bits, and so in the digest of rows.
+        returns = {
+            pair: log_returns(positive(series.to_numpy(np.float64)))
+            for pair, series in sorted(closes.items())
+        }
+        dates = [series.index for series in closes.values()]
+        if all(other.equals(dates[0]) for other in dates[1:]):
+            # Row by row as pandas has columns, or a mean would add them in another order.
+            frame = pd.DataFrame(np.stack(list(returns.values())).T, dates[0], list(returns))
+        else:
+            frame = pd.DataFrame(
+                {pair: pd.Series(values, closes[pair].index) for pair, values in returns.items()}
+            )
+        frame = frame.sort_index()
         mean, leader = frame.mean(axis=1), lead_among(closes, lead)
         return cls(pd.DataFrame({"mean": mean, "lead": frame[leader] if leader else mean}))
 

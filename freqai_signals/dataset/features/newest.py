@@ -26,10 +26,7 @@ class _Row:
         return (
             self.market is market
             and np.array_equal(self.dates, _dates(frame))
-            and all(
-                np.array_equal(kept, frame[name].to_numpy(np.float64), equal_nan=True)
-                for kept, name in zip(self.columns, OHLCV, strict=True)
-            )
+            and all(map(_are_same, self.columns, _columns(frame)))
         )
 
 
@@ -83,10 +80,20 @@ class NewestFeatures:
     def _make(self, frames: Mapping[str, pd.DataFrame], market: Market) -> None:
         features = newest_features(list(frames.values()), self._settings, market)
         for place, (pair, frame) in enumerate(frames.items()):
-            columns = tuple(frame[name].to_numpy(np.float64) for name in OHLCV)
-            row = features.iloc[[place]]
-            self._kept[pair] = _Row(columns, _dates(frame), market, row)
+            row = features.iloc[place : place + 1]
+            self._kept[pair] = _Row(_columns(frame), _dates(frame), market, row)
 
 
 def _dates(frame: pd.DataFrame) -> NDArray[np.int64]:
     return pd.DatetimeIndex(frame[DATE_COLUMN]).asi8
+
+
+def _columns(frame: pd.DataFrame) -> tuple[NDArray[np.float64], ...]:
+    return tuple(frame[name].to_numpy(np.float64) for name in OHLCV)
+
+
+def _are_same(kept: NDArray[np.float64], values: NDArray[np.float64]) -> bool:
+    """Whether two columns have the same bits, so that a missing number equals another."""
+    return np.array_equal(
+        np.ascontiguousarray(kept).view(np.int64), np.ascontiguousarray(values).view(np.int64)
+    )

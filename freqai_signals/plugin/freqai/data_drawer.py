@@ -25,7 +25,8 @@ from freqai_signals.dataset.candles import closed, extended, has_gap, utc_now
 from freqai_signals.files import write_atomically
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin.freqai import prediction_journal
-from freqai_signals.plugin.freqai.data_kitchen import SignalDataKitchen, new_row
+from freqai_signals.plugin.freqai.data_kitchen import SignalDataKitchen
+from freqai_signals.plugin.freqai.newest_candle import PredictionTables, beside, newest_row
 from freqai_signals.plugin.freqai.state_files import with_columns
 from freqai_signals.schema import MODEL_COLUMNS, TRUST_COLUMN
 from freqai_signals.signals.outputs import window_facts
@@ -47,6 +48,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
     historic_predictions: dict[str, DataFrame]
     _pairs_to_store: set[str]
     _unstored: set[Path]
+    _tables: PredictionTables
     _unwritten: dict[str, pd.Timestamp]
     """Pairs to the first candle of theirs that is in no file yet."""
     _written: set[str]
@@ -63,7 +65,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
         # FreqAI makes its drawer itself and offers no hook; all state is in the instance.
         data_drawer.__class__ = cls
         data_drawer._pairs_to_store, data_drawer._unstored = set(), set()
-        data_drawer._unwritten, data_drawer.due = {}, {}
+        data_drawer._unwritten, data_drawer.due, data_drawer._tables = {}, {}, PredictionTables()
         data_drawer._take_in_journal()
         columns = [f"{name}{kind}" for name in MODEL_COLUMNS for kind in ("", "_mean", "_std")]
         wanted = {**dict.fromkeys((*columns, TRUST_COLUMN), 0.0), **window_facts(None)}
@@ -167,7 +169,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
         """
         with self.history_lock:
             frames = {
-                pair: history[history["date_pred"] >= self._unwritten[pair]]
+                pair: prediction_journal.since(history, self._unwritten[pair])
                 # A list, since another thread may add a pair meanwhile.
                 for pair, history in list(self.historic_predictions.items())
                 if pair in self._unwritten
@@ -176,9 +178,9 @@ class SignalDataDrawer(FreqaiDataDrawer):
             # First, so that the file before and this journal know all that the file is to hold.
             if self.try_to_write(path, lambda: prediction_journal.append(self.full_path, frames)):
                 self._unwritten.clear()
-            is_new = self.historic_predictions.keys() - self._written
             is_long = prediction_journal.size(self.full_path) > _MOST_JOURNAL_BYTES
-            if is_new or is_long or not self.historic_predictions_path.is_file():
+            is_whole = self.historic_predictions.keys() <= self._written
+            if is_long or not (is_whole and self.historic_predictions_path.is_file()):
                 self._save_all_predictions()
 
     def _save_all_predictions(self) -> None:
@@ -245,16 +247,20 @@ class SignalDataDrawer(FreqaiDataDrawer):
         """Remember the newest prediction, and forget those that nobody reads back."""
         most = max(_HISTORY_ROWS, len(strat_df))
         with self.history_lock:
-            history = self.historic_predictions[pair]
+            history, dates = self.historic_predictions[pair], strat_df["date"]
+            row = newest_row(predictions, do_preds, dk, strat_df)
+            table = self._tables.extended(pair, history, row, dates, most)
+            if table is not None:
+                self._unwritten.setdefault(pair, dates.iloc[-1])
+                self.historic_predictions[pair] = table.frame
+                self.model_return_values[pair] = table.shown(len(strat_df))
+                return
+            # FreqAI adds the candles after the last one, or overwrites it: not in a table, a copy.
             last = history["date_pred"].max()
-            # FreqAI adds the candles after the last one, or overwrites that one.
-            newer = strat_df["date"][strat_df["date"] > last]
-            row = new_row(history, predictions, do_preds, dk, strat_df) if len(newer) == 1 else None
-            if row is None:
-                super().append_model_predictions(pair, predictions, do_preds, dk, strat_df)
-                history = self.historic_predictions[pair]
-            else:
-                history = pd.concat([history, row], ignore_index=True)
+            newer = dates[dates > last]
+            self.historic_predictions[pair] = history.copy()
+            super().append_model_predictions(pair, predictions, do_preds, dk, strat_df)
+            history = self.historic_predictions[pair]
             self._unwritten.setdefault(pair, newer.iloc[0] if len(newer) else last)
             # FreqAI keeps every row for ever; the strategy's frame is all that is read back.
             self.historic_predictions[pair] = history.tail(most).reset_index(drop=True)
@@ -264,14 +270,9 @@ class SignalDataDrawer(FreqaiDataDrawer):
         self, pair: str, dataframe: DataFrame
     ) -> DataFrame:
         """The frame beside its predictions; FreqAI merges them though the dates are the same."""
-        returned = self.model_return_values[pair]
-        frame = dataframe[[name for name in dataframe.columns if not name.startswith("&")]]
-        dates = pd.DatetimeIndex(frame["date"])
-        is_same = dates.is_unique and dates.equals(pd.DatetimeIndex(returned["date_pred"]))
-        if not is_same or not set(frame).isdisjoint(returned):
-            merged: DataFrame = super().attach_return_values_to_return_dataframe(pair, dataframe)
-            return merged
-        both: DataFrame = pd.concat([frame.reset_index(drop=True), returned], axis=1)
+        both = beside(dataframe, self.model_return_values[pair])
+        if both is None:
+            both = super().attach_return_values_to_return_dataframe(pair, dataframe)
         return both
 
     def update_historic_data(self, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
@@ -279,7 +280,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
         timeframe = self.config["timeframe"]
         now = utc_now()
         seconds = strategy.signal_settings.candle_seconds
-        recent = closed(strategy.dp.get_pair_dataframe(dk.pair, timeframe), now, seconds)
+        recent = closed(strategy.dp.ohlcv(dk.pair, timeframe, copy=False), now, seconds)
         kept = self.historic_data.get(dk.pair, {}).get(timeframe)
         if recent.empty or (
             kept is not None and len(kept) and kept["date"].iloc[-1] >= recent["date"].iloc[-1]

@@ -6,8 +6,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from datasieve.pipeline import Pipeline
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
@@ -16,7 +14,7 @@ from pandas import DataFrame
 
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.plugin.freqai.prediction_cache import PredictionCache
-from freqai_signals.schema import LABEL_COLUMN, MODEL_COLUMNS, TRUST_COLUMN
+from freqai_signals.schema import LABEL_COLUMN, MODEL_COLUMNS
 from freqai_signals.signals.outputs import window_facts
 
 _EXPANDING: Final = ("feature_engineering_expand_all", "feature_engineering_expand_basic")
@@ -58,9 +56,7 @@ class SignalDataKitchen(FreqaiDataKitchen):
         if frame is not None and self.newest_inputs is not None:
             self.newest = self.newest_inputs(frame)
             if self.newest is not None:
-                # FreqAI finds its labels by the name.
-                labelled: DataFrame = frame.assign(**{LABEL_COLUMN: 0.0})
-                return labelled
+                return frame
         made: DataFrame = super().use_strategy_to_populate_indicators(strategy, *frames, **kwargs)
         if not self.keeps_features:
             return made
@@ -82,6 +78,19 @@ class SignalDataKitchen(FreqaiDataKitchen):
         """By name, wherever the features are."""
         apart = self.features if self.newest is None else self.newest
         super().find_features(dataframe if apart is None else apart)
+
+    def find_labels(self, dataframe: DataFrame) -> None:
+        """By name; where only the newest candle is predicted, no frame holds ours."""
+        super().find_labels(dataframe)
+        if self.newest is not None:
+            self.label_list = [LABEL_COLUMN]
+
+    def remove_features_from_df(self, dataframe: DataFrame) -> DataFrame:
+        """The frame itself, not a copy, where it holds no features."""
+        if not any(name.startswith("%") for name in dataframe.columns):
+            return dataframe
+        kept: DataFrame = super().remove_features_from_df(dataframe)
+        return kept
 
     def populate_features(
         self, dataframe: DataFrame, pair: str, strategy: IStrategy, *frames: Any, **kwargs: Any
@@ -178,29 +187,3 @@ def store_importances(model: SignalModel, most: int, dk: FreqaiDataKitchen) -> N
 
 def _slug(pair: str) -> str:
     return pair.replace("/", "_").replace(":", "_")
-
-
-def new_row(
-    history: DataFrame,
-    predictions: DataFrame,
-    do_preds: npt.NDArray[np.int_],
-    dk: FreqaiDataKitchen,
-    strat_df: DataFrame,
-) -> DataFrame | None:
-    """The row that FreqAI appends for one new candle, made at once rather than cell by cell.
-
-    None where columns are not all numbers known to FreqAI.
-    """
-    candle, labels = strat_df.iloc[-1], predictions.iloc[-1]
-    values = {"date_pred": candle["date"], TRUST_COLUMN: do_preds[-1]}
-    values |= {f"{name}_price": candle[name] for name in ("high", "low", "close")}
-    for name, value in zip(predictions.columns.astype(str), labels, strict=True):
-        values[f"{name}_mean"] = dk.data["labels_mean"][name]
-        values[f"{name}_std"] = dk.data["labels_std"][name]
-        values[name] = value
-    values |= dk.data["extra_returns_per_train"]
-    kinds = {dtype.kind for name, dtype in history.dtypes.items() if name != "date_pred"}
-    if values.keys() != set(history) or not kinds <= set("fi"):
-        return None
-    row = {name: value if name == "date_pred" else float(value) for name, value in values.items()}
-    return DataFrame([row], columns=history.columns)

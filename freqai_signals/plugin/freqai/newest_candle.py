@@ -1,10 +1,27 @@
-"""What a model reads of the newest candle, without a frame of features for one row of them."""
+"""The newest candle of a running bot: what a model reads of it, and the row of its prediction.
 
+Frames of thousands of rows are neither made nor copied for one row more.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from pandas import DataFrame, concat
 
 from freqai_signals.dataset.barriers import LabelRule, return_scale
 from freqai_signals.plugin.signal_columns import MODEL_HOOKS, SignalColumns
-from freqai_signals.schema import RETURN_SCALE_COLUMN
+from freqai_signals.schema import MODEL_COLUMNS, RETURN_SCALE_COLUMN, TRUST_COLUMN
+
+_DATE: Final = "date_pred"
+_STATISTICS: Final = frozenset(
+    f"{name}_{kind}" for name in MODEL_COLUMNS for kind in ("mean", "std")
+)
+_PRICES: Final = ("high", "low", "close")
+_ROOM: Final = 512
 
 
 def newest_inputs(strategy: SignalColumns, pair: str, frame: DataFrame) -> DataFrame | None:
@@ -41,3 +58,135 @@ def newest_inputs(strategy: SignalColumns, pair: str, frame: DataFrame) -> DataF
     newest = frame.iloc[-1:]
     inputs: DataFrame = concat([newest, features.set_axis(newest.index)], axis=1)
     return inputs.assign(**{RETURN_SCALE_COLUMN: scale})
+
+
+def newest_row(
+    predictions: DataFrame,
+    do_preds: npt.NDArray[np.int_],
+    dk: FreqaiDataKitchen,
+    candles: DataFrame,
+) -> dict[str, float]:
+    """The numbers that FreqAI remembers of the last candle and its prediction, by column."""
+    names, last = predictions.columns.astype(str), predictions.to_numpy(float)[-1].tolist()
+    row = {TRUST_COLUMN: float(do_preds[-1])}
+    row |= {f"{name}_price": float(candles[name].to_numpy()[-1]) for name in _PRICES}
+    for name, value in zip(names, last, strict=True):
+        row[name] = value
+        row[f"{name}_mean"] = float(dk.data["labels_mean"][name])
+        row[f"{name}_std"] = float(dk.data["labels_std"][name])
+    return row | {name: float(v) for name, v in dk.data["extra_returns_per_train"].items()}
+
+
+class PredictionTable:
+    """A pair's past predictions, with room for the rows of candles to come.
+
+    The frames it gives are views of its numbers. A row that is added lies behind all of theirs.
+
+    Parameters
+    ----------
+    frame
+        FreqAI's historic predictions; all columns but ``date_pred`` are numbers.
+    most
+        Newest rows that are kept.
+
+    Attributes
+    ----------
+    frame
+        All rows kept, oldest first: the very frame it was made of until a row is added.
+    """
+
+    def __init__(self, frame: DataFrame, most: int) -> None:
+        names = [str(name) for name in frame if name != _DATE]
+        # Means and deviations, which a strategy never sees, are last: others can be sliced.
+        self._names = sorted(names, key=_STATISTICS.__contains__)
+        self._most = most
+        self.frame = frame
+        self._reserve()
+
+    @classmethod
+    def of(cls, frame: DataFrame, most: int) -> Self | None:
+        """None where a column is something else than numbers."""
+        kinds = {dtype.kind for name, dtype in frame.dtypes.items() if name != _DATE}
+        dated = isinstance(frame[_DATE].dtype, pd.DatetimeTZDtype)
+        return cls(frame, most) if dated and kinds <= set("fi") else None
+
+    def append(self, date: pd.Timestamp, row: Mapping[str, float]) -> bool:
+        """Add the row of a candle after all others; False if it has other columns."""
+        if row.keys() != set(self._names):
+            return False
+        if self._stop == self._values.shape[1]:
+            self._reserve()
+        self._values[:, self._stop] = [row[name] for name in self._names]
+        self._dates[self._stop] = date.tz_convert(None).to_datetime64()
+        self._stop += 1
+        rows = slice(max(self._stop - self._most, 0), self._stop)
+        # Columns are contiguous, as pandas has them, and nothing is copied.
+        self.frame = DataFrame(self._values[:, rows].T, columns=self._names, copy=False)
+        self.frame.insert(0, _DATE, pd.DatetimeIndex(self._dates[rows]).tz_localize("UTC"))
+        return True
+
+    def shown(self, rows: int) -> DataFrame:
+        """The newest rows as a strategy sees them, without means and deviations."""
+        hidden = sum(map(_STATISTICS.__contains__, self._names))
+        # A slice, so that pandas copies before anybody writes into it.
+        frame = self.frame.iloc[-rows:, : len(self._names) + 1 - hidden]
+        return frame.reset_index(drop=True)
+
+    def _reserve(self) -> None:
+        kept = self.frame.tail(self._most)
+        dates = pd.DatetimeIndex(kept[_DATE])
+        self._stop = len(kept)
+        self._values = np.empty((len(self._names), self._stop + _ROOM))
+        self._values[:, : self._stop] = kept[self._names].to_numpy(float).T
+        self._dates = np.empty(self._stop + _ROOM, dtype=f"M8[{dates.unit}]")
+        self._dates[: self._stop] = dates.tz_convert(None).to_numpy()
+
+
+class PredictionTables:
+    """The table of each pair whose newest candles came one by one."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, PredictionTable] = {}
+
+    def extended(
+        self, pair: str, history: DataFrame, row: Mapping[str, float],
+        dates: "pd.Series[Any]", most: int,
+    ) -> PredictionTable | None:  # fmt: skip
+        """The table with the row of the last date; None where that is not the only one to add.
+
+        Parameters
+        ----------
+        pair
+            Full name.
+        history
+            Its predictions so far.
+        row
+            From :func:`newest_row`.
+        dates
+            Of the strategy's candles.
+        most
+            Newest rows that are kept.
+        """
+        table = self._kept.pop(pair, None)
+        if table is None or table.frame is not history:
+            table = PredictionTable.of(history, most)
+        last = history[_DATE].max()
+        follows = len(dates) > 1 and dates.iloc[-2] <= last < dates.iloc[-1]
+        if table is None or not follows or not table.append(dates.iloc[-1], row):
+            return None
+        self._kept[pair] = table
+        return table
+
+
+def beside(candles: DataFrame, predictions: DataFrame) -> DataFrame | None:
+    """Candles without labels beside their predictions; None where these are of other dates."""
+    frame = candles
+    if any(name.startswith("&") for name in frame.columns):
+        frame = frame[[name for name in frame.columns if not name.startswith("&")]]
+    dates = pd.DatetimeIndex(frame["date"])
+    is_same = dates.equals(pd.DatetimeIndex(predictions[_DATE]))
+    is_sorted = (np.diff(dates.asi8) > 0).all()
+    if not (is_same and is_sorted and set(frame).isdisjoint(predictions)):
+        return None
+    both: DataFrame = concat([frame.reset_index(drop=True), predictions], axis=1)
+    return both

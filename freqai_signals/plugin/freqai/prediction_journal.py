@@ -41,6 +41,12 @@ def append(folder: Path, frames: Mapping[str, pd.DataFrame]) -> None:
         os.fsync(file.fileno())
 
 
+def since(history: pd.DataFrame, date: pd.Timestamp) -> pd.DataFrame:
+    """The rows of a candle and later ones, which usually is the last row."""
+    dates = history[_DATE]
+    return history.iloc[-1:] if dates.iloc[-1] == date else history[dates >= date]
+
+
 def size(folder: Path) -> int:
     """Bytes of the journal."""
     path = folder / JOURNAL_FILE
@@ -93,7 +99,7 @@ def _joined(kept: pd.DataFrame | None, by_date: Mapping[int, dict[str, Any]]) ->
 
 def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
     # pandas 3 keeps whatever unit the dates came with.
-    dates = frame[_DATE].dt.as_unit("ms").astype("int64").tolist()
+    dates = pd.DatetimeIndex(frame[_DATE]).as_unit("ms").asi8.tolist()
     # As objects: pandas takes milliseconds to make a dictionary of what is usually one row.
     values = frame.to_numpy(object).tolist()
     return [
