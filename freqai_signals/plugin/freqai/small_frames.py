@@ -1,11 +1,15 @@
 """freqtrade adapter: the frames of all pairs, which a backtest keeps to its end, made small."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from functools import wraps
 from typing import Any, Final
 
+from freqtrade.constants import Config
+from freqtrade.data.btanalysis import get_tick_size_over_time
 from freqtrade.enums import RunMode
 from freqtrade.strategy import IStrategy
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 from freqai_signals.dataset.features.mapped import rest
 from freqai_signals.schema import DIRECTION_COLUMNS
@@ -20,6 +24,11 @@ class SmallFrames(IStrategy):
 
     _loaded: Mapping[str, DataFrame] = {}
     """In a backtest the candles of its pairs, the very ones that freqtrade holds."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        if config.get("runmode") in (RunMode.BACKTEST, RunMode.HYPEROPT):
+            look_for_ticks_where_traded()
 
     def backtest_candles(self, pair: str) -> DataFrame:
         """All candles of a pair, only to read; freqtrade's data provider would copy its own."""
@@ -49,3 +58,49 @@ class SmallFrames(IStrategy):
         frame: DataFrame = super().ft_advise_signals(dataframe, metadata)
         is_kept = self.dp.runmode == RunMode.BACKTEST
         return lean_columns(frame, DIRECTION_COLUMNS) if is_kept else frame
+
+
+def look_for_ticks_where_traded() -> None:
+    """Let freqtrade look for the size of ticks in the months that it simulates.
+
+    It writes every price that it has loaded as text, those that models are trained on too: a fifth
+    of a backtest's time. It never asks for the ticks of those months.
+    """
+    # Loaded by freqtrade where it simulates, and nowhere else.
+    from freqtrade.optimize import backtesting
+
+    load = backtesting.Backtesting.load_bt_data
+    if hasattr(load, "__wrapped__"):
+        return
+
+    @wraps(load)
+    def load_where_traded(self: Any) -> Any:
+        look = backtesting.get_tick_size_over_time
+        backtesting.get_tick_size_over_time = lambda candles: ticks(candles, self.timerange.startdt)
+        try:
+            return load(self)
+        finally:
+            backtesting.get_tick_size_over_time = look
+
+    backtesting.Backtesting.load_bt_data = load_where_traded
+
+
+def ticks(candles: DataFrame, start: datetime | None) -> Series:
+    """Freqtrade's size of ticks by month, from the month of a simulation's start on.
+
+    Parameters
+    ----------
+    candles
+        All that are loaded.
+    start
+        First candle that is simulated; None if all are.
+    """
+    if start is not None:
+        first = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        simulated = candles[candles["date"] >= first]
+        found = get_tick_size_over_time(simulated) if len(simulated) else Series(dtype=float)
+        # Where a month has no digits, freqtrade takes those of the month before.
+        if found.first_valid_index() == first:
+            return found
+    every: Series = get_tick_size_over_time(candles)
+    return every
