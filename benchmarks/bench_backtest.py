@@ -14,6 +14,7 @@ processor do so less.
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -120,11 +122,15 @@ STOCK: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one backtest: seconds, and the most memory of its processes at a time."""
+    """Of one backtest: seconds, and the most memory of its processes at a time.
+
+    ``start_seconds`` pass until the first training begins, by the log.
+    """
 
     wall_seconds: float
     cpu_seconds: float
     peak_megabytes: float
+    start_seconds: float
 
 
 class _Memory(threading.Thread):
@@ -149,6 +155,9 @@ class _Memory(threading.Thread):
             self.peak = max(self.peak, total)
 
 
+_FIRST_TRAINING: Final = re.compile(
+    r"^(\S+ \S+) - .*(?:Training the boosters|Starting training)", re.MULTILINE
+)
 _MODULES: Final = (
     "freqtrade.main, freqtrade.optimize.backtesting, freqai_signals.plugin.strategy, "
     "freqtrade.freqai.prediction_models.LightGBMClassifier, freqai_signals.plugin.model, "
@@ -167,9 +176,9 @@ def measured(command: list[str], log: Path) -> Cost:
     Raises
     ------
     RuntimeError
-        If it fails, or FreqAI went on without a model that it could not train.
+        If it fails, trains nothing, or FreqAI went on without a model that it could not train.
     """
-    before, started = os.times(), time.monotonic()
+    before, started, began = os.times(), time.monotonic(), datetime.now()
     with log.open("w") as file:
         process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file, env=_environment())
         memory = _Memory(process.pid)
@@ -184,7 +193,11 @@ def measured(command: list[str], log: Path) -> Cost:
     if failed := said.find("raised exception") + 1:
         raise RuntimeError(f"a training failed: {said[max(failed - 100, 0) : failed + 2000]}")
     cpu = sum(after[2:4]) - sum(before[2:4])
-    return Cost(wall, cpu, memory.peak / 1e6)
+    first = _FIRST_TRAINING.search(said)
+    if first is None:
+        raise RuntimeError(f"no training was logged:\n{said[-2000:]}")
+    seconds = (datetime.fromisoformat(first[1]) - began).total_seconds()
+    return Cost(wall, cpu, memory.peak / 1e6, seconds)
 
 
 def command_of(
@@ -248,7 +261,7 @@ def run_of(count: int, given: argparse.Namespace) -> dict[str, Any]:
         run[kind] = {name: statistics.median(values) for name, values in by_name.items()}
     for kind in [kind for kind in costs if kind != "ours" and "ours" in costs]:
         run[f"ours / {kind}"] = {name: run["ours"][name] / run[kind][name] for name in run[kind]}
-    table = Table(f"{count} pairs, {given.timerange}", "wall s", "CPU s", "MB")
+    table = Table(f"{count} pairs, {given.timerange}", "wall s", "CPU s", "MB", "s to training")
     for kind, cost in run.items():
         if isinstance(cost, dict):
             style = "{:,.3f}" if "/" in kind else "{:,.0f}"

@@ -24,7 +24,12 @@ LINEAR: Final = 1.1
 WITHOUT_RIVALS: Final = {"decisions of one pair", "one candle of 100 pairs"}
 """Tables whose first line is no rival of the others."""
 
-UNITS: Final = {"wall_seconds": "wall s", "cpu_seconds": "CPU s", "peak_megabytes": "peak MB"}
+UNITS: Final = {
+    "wall_seconds": "wall s",
+    "cpu_seconds": "CPU s",
+    "peak_megabytes": "peak MB",
+    "start_seconds": "s to the first training",
+}
 
 WIDTH: Final = 1200
 _LINE: Final = 24

@@ -112,3 +112,14 @@ def test_a_backtest_whose_training_failed_is_no_measurement(tmp_path: Path) -> N
     words = "Training BTC raised exception ValueError"
     with pytest.raises(RuntimeError, match=words):
         measured(["sh", "-c", f"echo {words}"], tmp_path / "log")
+
+
+def test_seconds_to_the_first_training_are_read_from_the_log(tmp_path: Path) -> None:
+    words = (
+        "$(date '+%Y-%m-%d %H:%M:%S,999') - freqai - INFO - Training the boosters of 2 windows\n"
+        "2099-01-01 00:00:00,000 - freqai - INFO - Starting training B/USDT"
+    )
+    cost = measured(["sh", "-c", f'echo "{words}"'], tmp_path / "log")
+    assert 0 <= cost.start_seconds < 60
+    with pytest.raises(RuntimeError, match="no training was logged"):
+        measured(["sh", "-c", "echo nothing"], tmp_path / "log")
