@@ -31,6 +31,7 @@ from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.registry.registry import open_registry
 from freqai_signals.registry.serving import LiveModels
 from freqai_signals.settings import SignalSettings
+from freqai_signals.signals.column_arrays import Columns
 from freqai_signals.signals.health_limits import HealthLimits, apply_health_limits
 from freqai_signals.trading.entries import closed_by
 
@@ -108,9 +109,7 @@ class LiveOperation:
 
     # Candles
 
-    def log_decision(
-        self, pair: str, frame: pd.DataFrame, decided: pd.DataFrame, cost: float
-    ) -> None:
+    def log_decision(self, pair: str, frame: pd.DataFrame, decided: Columns, cost: float) -> None:
         """Append the newest row, as decided before any limit, to a rehearsal's decision log."""
         log = self._decision_log
         if log is not None:
@@ -134,9 +133,9 @@ class LiveOperation:
         return self._safely(self._pair(pair).health_limits, HealthLimits())
 
     def limit(
-        self, pair: str, frame: pd.DataFrame, decided: pd.DataFrame, kept: pd.DataFrame,
+        self, pair: str, frame: pd.DataFrame, decided: Columns, kept: pd.DataFrame,
         cost: float,
-    ) -> pd.DataFrame:  # fmt: skip
+    ) -> Columns:  # fmt: skip
         """Decisions that the pair's level allows.
 
         Parameters
@@ -146,7 +145,7 @@ class LiveOperation:
         frame
             Candles with the model's columns.
         decided
-            Result of :func:`~freqai_signals.signals.decide.decide` for ``frame``.
+            Result of :func:`~freqai_signals.signals.decide.decisions` for ``frame``.
         kept
             FreqAI's longer history of the pair, used where it reaches as far as ``frame``.
         cost

@@ -11,7 +11,6 @@ from pandas import DataFrame
 
 from freqai_signals.config import SettingsError, settings_from_config
 from freqai_signals.schema import TAGS
-from freqai_signals.signals.outputs import with_move
 from freqai_signals.trading.plots import plot_config, with_plots
 from freqai_signals.trading.positions import Positions, reads_only
 from freqai_signals.trading.producer import with_producer_columns
@@ -47,7 +46,7 @@ class SignalConsumerStrategy(IStrategy):
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Lay the producer's columns beside our candles."""
         produced, _ = self.dp.get_producer_df(metadata["pair"], self.timeframe)
-        joined = with_move(with_producer_columns(dataframe, produced))
+        joined = with_producer_columns(dataframe, produced)
         return with_plots(joined, self.signal_settings.decision)
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:

@@ -29,8 +29,9 @@ from freqai_signals.plugin.startup import checked_settings, count_hyperopt
 from freqai_signals.report.data.backtest_record import BacktestRecord
 from freqai_signals.schema import DECISION_SIGNAL_COLUMN, PROBA_MOVE_COLUMN
 from freqai_signals.settings import SignalSettings
+from freqai_signals.signals.column_arrays import with_columns
 from freqai_signals.signals.expected_value import held_hours, round_trip_cost
-from freqai_signals.signals.outputs import complete_outputs, with_move
+from freqai_signals.signals.outputs import complete_outputs
 from freqai_signals.trading import columns
 from freqai_signals.trading.own_strategy import (
     Hook,
@@ -161,8 +162,7 @@ class SignalColumns(SmallFrames, IStrategy):
         self, dataframe: DataFrame, metadata: dict[str, Any], **kwargs: Any
     ) -> DataFrame:
         """The label, and when its outcome is known."""
-        cost = self.round_trip_cost(metadata["pair"])
-        return add_labels(dataframe, self.signal_settings, cost)
+        return add_labels(dataframe, self.signal_settings, self.round_trip_cost(metadata["pair"]))
 
     # What the model adapter asks for
 
@@ -218,9 +218,9 @@ class SignalColumns(SmallFrames, IStrategy):
         """Let FreqAI predict, and make sure that every column of the contract is there."""
         if PROBA_MOVE_COLUMN in dataframe:
             return dataframe
-        frame = with_move(complete_outputs(self.freqai.start(dataframe, metadata, self)))
+        frame = self.freqai.start(dataframe, metadata, self)
         cost = self.round_trip_cost(metadata["pair"])
-        frame = columns.with_barriers(frame, self.signal_settings, cost)
+        frame = complete_outputs(frame, columns.barrier_columns(frame, self.signal_settings, cost))
         if self.dp.runmode == RunMode.HYPEROPT:
             return columns.without_report_columns(frame, self.signal_settings.sizing)
         return frame
@@ -228,29 +228,29 @@ class SignalColumns(SmallFrames, IStrategy):
     def advise_entry(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Let the strategy decide, then write down what it did and what became of it."""
         pair = metadata["pair"]
-        frame: DataFrame = super().advise_entry(dataframe, metadata)
+        frame = super().advise_entry(dataframe, metadata)
+        live: dict[str, Any] = {}
         is_kept = self._is_live or self.dp.runmode == RunMode.BACKTEST
         if is_kept and DECISION_SIGNAL_COLUMN not in frame:
             frame = self._own_entries(frame, pair)
         if self._is_live:
             operation: LiveOperation = self.freqai.operation
             operation.record(pair, frame, self.round_trip_cost(pair), self.dp.send_msg)
-            frame = columns.with_columns(frame, operation.columns(pair, frame))
+            live = dict(operation.columns(pair, frame))
             if operation.wants_training(pair):
                 self.freqai.retrain_early(pair)
         elif is_kept:
             self._record(frame, pair)
-        return with_plots(frame, self._settings_now().decision) if self._is_drawn else frame
+        return with_plots(frame, self._settings_now().decision, live) if self._is_drawn else frame
 
     def _own_entries(self, frame: DataFrame, pair: str) -> DataFrame:
         """Entries of a strategy's own rules as decisions; a blocked pair enters nothing."""
         decided = decisions_of_entries(frame, self._settings_now().decision)
         if self._is_live:
-            operation, cost = self.freqai.operation, self.round_trip_cost(pair)
-            kept = self.training_candles(pair)
-            allowed = operation.limit(pair, frame, decided, kept, cost)
-            frame, decided = without_blocked(frame, allowed), allowed
-        return frame.assign(**decided)
+            kept, cost = self.training_candles(pair), self.round_trip_cost(pair)
+            decided = self.freqai.operation.limit(pair, frame, decided, kept, cost)
+            frame = without_blocked(frame, decided)
+        return with_columns(frame, decided)
 
     def _record(self, dataframe: DataFrame, pair: str) -> None:
         """Keep predictions, decisions and outcomes of a backtest for the report."""

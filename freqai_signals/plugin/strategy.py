@@ -13,13 +13,10 @@ from freqai_signals.live.operation import LiveOperation
 from freqai_signals.plugin.signal_columns import SignalColumns
 from freqai_signals.schema import THRESHOLD_COLUMN, SignalClass
 from freqai_signals.settings import SignalSettings
-from freqai_signals.signals.decide import PairContext, decide
+from freqai_signals.signals.column_arrays import with_columns
+from freqai_signals.signals.decide import PairContext, decisions
 from freqai_signals.signals.predictions import PredictionReader
-from freqai_signals.trading.columns import (
-    entry_columns,
-    exit_columns,
-    row_outlook,
-)
+from freqai_signals.trading.columns import entry_columns, exit_columns, row_outlook
 from freqai_signals.trading.plots import plot_config
 from freqai_signals.trading.positions import Positions, reads_only
 from freqai_signals.trading.protections import protections, stop_candles
@@ -95,20 +92,16 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
         # Without a cooldown nothing asks for the stops, which a bot reads from its database.
         counted = self._is_live and settings.decision.cooldown_candles
         stops = tuple(self._stop_candles(pair, dataframe["date"].min())) if counted else ()
-        context, read = (
-            PairContext(settings.candle_seconds, stops),
-            self._reader.for_entries(dataframe),
-        )
-        decided = decide(dataframe, settings.decision, context, read)
+        context = PairContext(settings.candle_seconds, stops)
+        read = self._reader.for_entries(dataframe)
+        decided = decisions(read, len(dataframe), settings.decision, context)
         if self._is_live:
             cost, kept = self.round_trip_cost(pair), self.training_candles(pair)
             operation: LiveOperation = self.freqai.operation
             decided = operation.limit(pair, dataframe, decided, kept, cost)
-        for part in (decided, entry_columns(decided, self.can_short)):
-            for name in part:
-                dataframe[name] = part[name]
-        dataframe[THRESHOLD_COLUMN] = settings.decision.lowest_confidence
-        return dataframe
+        entries = entry_columns(decided, self.can_short)
+        shown = {THRESHOLD_COLUMN: settings.decision.lowest_confidence}
+        return with_columns(dataframe, {**decided, **entries, **shown})
 
     def advise_entry(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Keep what trades on these candles need, whoever decided; a subclass may."""
@@ -122,10 +115,8 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Leave when the model says the opposite; time and barriers are callbacks."""
         exits, read = self._settings_now().exits, self._reader.for_exits(dataframe)
-        columns = exit_columns(dataframe, read, exits, self.can_short)
-        for name in columns:
-            dataframe[name] = columns[name]
-        return dataframe
+        columns = exit_columns(read, len(dataframe), exits, self.can_short)
+        return with_columns(dataframe, columns)
 
     def _stop_candles(self, pair: str, since: datetime) -> list[int]:
         """Candle numbers after ``since`` in which a trade of the pair was stopped out."""

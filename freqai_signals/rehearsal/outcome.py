@@ -224,7 +224,7 @@ def _exit_signals(
     signals: dict[str, list[int]] = {}
     for pair, frame in frames.items():
         read = read_frame(frame, settings.candle_seconds)
-        columns = exit_columns(frame, read, settings.exits)
+        columns = exit_columns(read, len(frame), settings.exits)
         for side, name in (("exit_long", pair), ("exit_short", f"{pair} short")):
             dates = frame.loc[columns[side] == 1, "date"].map(lambda date: date.isoformat())
             signals[name] = [int(written[pair, date]) for date in dates if (pair, date) in written]

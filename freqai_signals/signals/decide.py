@@ -5,20 +5,23 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from freqai_signals.schema import DECISION_COLUMNS, Reason, SignalClass
 from freqai_signals.settings import DecisionSettings
+from freqai_signals.signals.column_arrays import Columns, with_columns
 from freqai_signals.signals.filters import (
     Reasons,
     first_rejections,
     reason_codes,
     rules,
 )
-from freqai_signals.signals.predictions import FramePredictions, Predictions, read_frame
+from freqai_signals.signals.predictions import FramePredictions, read_frame
 from freqai_signals.signals.strength import Strength, strengths, tag
 
 NO_SIGNAL: Final = -1
+_TAGS: Final = np.array(
+    ["", *(tag(kind, tier) for kind in SignalClass for tier in Strength)], dtype=object
+)
 
 
 @dataclass(frozen=True)
@@ -74,41 +77,33 @@ def decide(
         defines how many at most.
     """
     read = read or read_frame(frame, context.candle_seconds)
-    if read.rows is None:
-        nothing = np.full(len(frame), NO_SIGNAL, dtype=np.int8)
-        reason = repeated(str(Reason.MISSING_COLUMNS), len(frame))
-        return _table(frame.index, nothing, np.zeros_like(nothing), reason)
-    decided = _decided(frame.iloc[read.first :], read.rows, settings, context)
-    return _abstain_before(read.first, frame, decided) if read.first else decided
+    return with_columns(
+        pd.DataFrame(index=frame.index), decisions(read, len(frame), settings, context)
+    )
 
 
-def _decided(
-    frame: pd.DataFrame, rows: Predictions, settings: DecisionSettings, context: PairContext
-) -> pd.DataFrame:
-    active = rules(rows, settings, context.stops)
-    rejected = first_rejections(rows, active)
-    signal = np.where(rejected == len(active), rows.signal, NO_SIGNAL).astype(np.int8)
-    directional = (signal == SignalClass.BUY) | (signal == SignalClass.SELL)
-    strength = np.where(directional, strengths(rows.confidence, settings), 0).astype(np.int8)
-    # A trusted hold rejects no trade, so it gets no reason.
-    shown = np.where(rows.trusted & ~rows.directional, len(active), rejected)
-    return _table(frame.index, signal, strength, reason_codes(shown, active))
-
-
-def _abstain_before(first: int, frame: pd.DataFrame, decided: pd.DataFrame) -> pd.DataFrame:
-    """Prepend abstentions for the rows before ``first``: in a backtest, the training window."""
-    nothing = np.full(first, NO_SIGNAL, dtype=np.int8)
-    reason = repeated(str(Reason.UNTRUSTED), first)
-    above = _table(frame.index[:first], nothing, np.zeros_like(nothing), reason)
-    columns = {
-        name: pd.Series(
-            np.concatenate([above[name].to_numpy(), decided[name].to_numpy()]),
-            index=frame.index,
-            dtype=above[name].dtype,
-        )
-        for name in DECISION_COLUMNS
-    }
-    return pd.DataFrame(columns, index=frame.index)
+def decisions(
+    read: FramePredictions, count: int, settings: DecisionSettings, context: PairContext
+) -> Columns:
+    """The columns of :func:`decide` as arrays, of a frame of ``count`` rows that has been read."""
+    signal = np.full(count, NO_SIGNAL, dtype=np.int8)
+    strength = np.zeros(count, dtype=np.int8)
+    if (rows := read.rows) is None:
+        reason = repeated(str(Reason.MISSING_COLUMNS), count)
+    else:
+        active, recent = rules(rows, settings, context.stops), slice(read.first, None)
+        rejected = first_rejections(rows, active)
+        emitted = np.where(rejected == len(active), rows.signal, NO_SIGNAL)
+        directional = (emitted == SignalClass.BUY) | (emitted == SignalClass.SELL)
+        signal[recent] = emitted
+        strength[recent] = np.where(directional, strengths(rows.confidence, settings), 0)
+        # The first rule rejects what was not read: in a backtest, the training window.
+        shown = np.zeros(count, dtype=np.intp)
+        # A trusted hold rejects no trade, so it gets no reason.
+        shown[recent] = np.where(rows.trusted & ~rows.directional, len(active), rejected)
+        reason = reason_codes(shown, active)
+    tags = _TAGS[np.where(signal == NO_SIGNAL, 0, 1 + signal * len(Strength) + strength)]
+    return dict(zip(DECISION_COLUMNS, (signal, strength, reason, tags), strict=True))
 
 
 def repeated(text: str, rows: int) -> Reasons:
@@ -116,19 +111,3 @@ def repeated(text: str, rows: int) -> Reasons:
     column = np.empty(rows, dtype=object)
     column.fill(text)
     return column
-
-
-def _table(
-    index: pd.Index,
-    signal: NDArray[np.int8],
-    strength: NDArray[np.int8],
-    reason: Reasons,
-) -> pd.DataFrame:
-    tags = np.array(
-        ["", *(tag(kind, tier) for kind in SignalClass for tier in Strength)], dtype=object
-    )
-    tag_index = np.where(signal == NO_SIGNAL, 0, 1 + signal * len(Strength) + strength)
-    # Without an explicit dtype pandas would inspect every element of an object array.
-    texts = [pd.Series(column, index=index, dtype=object) for column in (reason, tags[tag_index])]
-    columns = (signal, strength, *texts)
-    return pd.DataFrame(dict(zip(DECISION_COLUMNS, columns, strict=True)), index=index, copy=False)

@@ -5,13 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from freqai_signals.schema import (
-    DECISION_SIGNAL_COLUMN,
-    REASON_COLUMN,
-    STRENGTH_COLUMN,
-    TAG_COLUMN,
-    SignalClass,
-)
+from freqai_signals.schema import DECISION_COLUMNS, DECISION_SIGNAL_COLUMN, SignalClass
+from freqai_signals.signals.column_arrays import Columns
 from freqai_signals.signals.decide import NO_SIGNAL
 
 
@@ -32,8 +27,8 @@ class HealthLimits:
 
 
 def apply_health_limits(
-    decided: pd.DataFrame, frame: pd.DataFrame, health_limits: HealthLimits
-) -> pd.DataFrame:
+    decided: Columns, frame: pd.DataFrame, health_limits: HealthLimits
+) -> Columns:
     """Remove the signals that the restrictions do not allow; none is ever added.
 
     Rows from before ``since`` keep their decisions.
@@ -41,7 +36,7 @@ def apply_health_limits(
     Parameters
     ----------
     decided
-        From :func:`~freqai_signals.signals.decide.decide`.
+        From :func:`~freqai_signals.signals.decide.decisions`.
     frame
         Has ``date``.
     health_limits
@@ -49,13 +44,11 @@ def apply_health_limits(
     """
     if not health_limits.blocked:
         return decided
-    signal = decided[DECISION_SIGNAL_COLUMN].to_numpy()
+    signal = decided[DECISION_SIGNAL_COLUMN]
     seconds = frame["date"].to_numpy(dtype="datetime64[s]").astype(np.int64)
     out = np.isin(signal, (SignalClass.BUY, SignalClass.SELL)) & (seconds >= health_limits.since)
-    columns = {
-        DECISION_SIGNAL_COLUMN: decided[DECISION_SIGNAL_COLUMN].mask(out, NO_SIGNAL),
-        STRENGTH_COLUMN: decided[STRENGTH_COLUMN].mask(out, 0),
-        REASON_COLUMN: decided[REASON_COLUMN].mask(out, health_limits.blocked),
-        TAG_COLUMN: decided[TAG_COLUMN].mask(out, ""),
-    }
-    return decided.assign(**columns)
+    instead = (NO_SIGNAL, 0, health_limits.blocked, "")
+    limited = {name: decided[name].copy() for name in DECISION_COLUMNS}
+    for column, value in zip(limited.values(), instead, strict=True):
+        column[out] = value
+    return limited

@@ -1,6 +1,6 @@
 """The columns that the model returns to freqtrade: class, probabilities, confidence, return."""
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -29,10 +29,17 @@ from freqai_signals.schema import (
     VALUE_COLUMNS,
     SignalClass,
 )
+from freqai_signals.signals.column_arrays import Columns, with_columns
 from freqai_signals.signals.expected_value import expected_return
+from freqai_signals.signals.predictions import trusted_rows
 
 _HOLD_COLUMN: Final = PROBA_COLUMNS[SignalClass.HOLD]
 _NO_MODEL: Final = SignalModel(ModelCard(version="none", reason="no model yet"))
+_DROPPED: Final = frozenset(
+    {f"{name}_{what}" for name in MODEL_COLUMNS for what in ("mean", "std")}
+    # Of the live frame's own labels.
+    | {EVENT_END_COLUMN, REALISED_RETURN_COLUMN, *TRADE_COLUMNS, SPREAD_COLUMN}
+)
 
 
 def model_outputs(
@@ -136,27 +143,27 @@ def window_facts(
     }
 
 
-def complete_outputs(frame: pd.DataFrame) -> pd.DataFrame:
+def complete_outputs(frame: pd.DataFrame, more: Columns | None = None) -> pd.DataFrame:
     """Make FreqAI's frame satisfy the contract: all columns exist, untrusted rows abstain.
 
     FreqAI returns zeros (class sell!) before a backtest, in gaps and for expired models, and omits
     our columns while there is no model. Where ``do_predict`` is not 1 the row becomes hold,
-    (0, 1, 0), confidence 0, expected return 0. FreqAI's ``*_mean`` and ``*_std`` columns have no
-    meaning for probabilities and are dropped.
+    (0, 1, 0), confidence 0, expected return 0. ``proba_move`` is one minus hold, so 0 there.
+    FreqAI's ``*_mean`` and ``*_std`` columns have no meaning for probabilities and are dropped.
+
+    Parameters
+    ----------
+    frame
+        Is not modified.
+    more
+        Further columns to add.
     """
-    trust = frame.get(TRUST_COLUMN, 0)
-    # Not of NaN either.
-    trusted = np.asarray(trust == 1)
-    columns = {
+    trusted = trusted_rows(frame)
+    columns: dict[str, Any] = {
         name: np.where(trusted, frame[name].to_numpy(), value) if name in frame else value
         for name, value in ABSTAINING_ROW.items()
     }
-    dropped = [f"{name}_{what}" for name in MODEL_COLUMNS for what in ("mean", "std")]
-    # Of the live frame's own labels.
-    dropped += [EVENT_END_COLUMN, REALISED_RETURN_COLUMN, *TRADE_COLUMNS, SPREAD_COLUMN]
-    return frame.drop(columns=dropped, errors="ignore").assign(**columns, **{TRUST_COLUMN: trust})
-
-
-def with_move(frame: pd.DataFrame) -> pd.DataFrame:
-    """A complete frame with ``proba_move``: one minus hold, so 0 where the model abstains."""
-    return frame.assign(**{PROBA_MOVE_COLUMN: 1.0 - frame[_HOLD_COLUMN]})
+    columns[PROBA_MOVE_COLUMN] = 1.0 - columns[_HOLD_COLUMN]
+    if TRUST_COLUMN not in frame:
+        columns[TRUST_COLUMN] = 0
+    return with_columns(frame, {**columns, **(more or {})}, _DROPPED)

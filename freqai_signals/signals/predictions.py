@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from weakref import ReferenceType, ref
 
 import numpy as np
@@ -71,7 +71,7 @@ class Predictions:
 
 def missing_columns(frame: pd.DataFrame) -> list[str]:
     """Columns that decisions need and the frame lacks."""
-    return [name for name in NEEDED_COLUMNS if name not in frame.columns]
+    return [name for name in NEEDED_COLUMNS if name not in frame]
 
 
 def first_trusted(frame: pd.DataFrame) -> int:
@@ -79,10 +79,18 @@ def first_trusted(frame: pd.DataFrame) -> int:
 
     Rows before it do not affect any decision.
     """
-    if frame.empty or TRUST_COLUMN not in frame:
-        return 0
     # argmax of booleans is the first true one, and 0 where none is.
-    return int(np.argmax((frame[TRUST_COLUMN] == 1).to_numpy()))
+    return 0 if frame.empty else int(np.argmax(trusted_rows(frame)))
+
+
+def trusted_rows(frame: pd.DataFrame) -> Mask:
+    """Rows whose ``do_predict`` is 1; none without that column.
+
+    Not those where it is just true: 2 is an expired model, 3 a market that lacks a candle.
+    """
+    if TRUST_COLUMN not in frame:
+        return np.zeros(len(frame), dtype=np.bool_)
+    return np.asarray(_numbers(frame[TRUST_COLUMN]) == 1)
 
 
 def read_predictions(frame: pd.DataFrame, candle_seconds: int) -> Predictions:
@@ -92,7 +100,7 @@ def read_predictions(frame: pd.DataFrame, candle_seconds: int) -> Predictions:
     and sum to one, the class is a :class:`SignalClass`, the confidence lies in [0, 1] and the date
     is later than all dates above it.
     """
-    numbers = _numbers(frame, (*MODEL_COLUMNS, TRUST_COLUMN))
+    numbers = {name: _numbers(frame[name]) for name in (*MODEL_COLUMNS, TRUST_COLUMN)}
     predicted, confidence, expected, trust = (
         numbers[name]
         for name in (LABEL_COLUMN, CONFIDENCE_COLUMN, EXPECTED_RETURN_COLUMN, TRUST_COLUMN)
@@ -120,7 +128,7 @@ def read_predictions(frame: pd.DataFrame, candle_seconds: int) -> Predictions:
         confidence=np.where(trusted, confidence, 0.0),
         expected_return=np.where(trusted, expected, 0.0),
         trusted=trusted,
-        proven=(frame[_SLOPE] > 0).to_numpy()
+        proven=_numbers(frame[_SLOPE]) > 0
         if _SLOPE in frame
         else np.ones(len(frame), dtype=np.bool_),
     )
@@ -147,7 +155,8 @@ def read_frame(frame: pd.DataFrame, candle_seconds: int) -> FramePredictions:
     if missing_columns(frame):
         return FramePredictions(0, None)
     first = first_trusted(frame)
-    return FramePredictions(first, read_predictions(frame.iloc[first:], candle_seconds))
+    recent = frame.iloc[first:] if first else frame
+    return FramePredictions(first, read_predictions(recent, candle_seconds))
 
 
 class PredictionReader:
@@ -187,12 +196,11 @@ class PredictionReader:
         return read_frame(frame, self._candle_seconds)
 
 
-def _numbers(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:
-    return {
+def _numbers(column: "pd.Series[Any]") -> Floats:
+    if column.dtype != np.float64:
         # Text becomes NaN, and its row untrusted.
-        name: np.asarray(pd.to_numeric(frame[name], errors="coerce"), dtype=np.float64)
-        for name in names
-    }
+        column = pd.to_numeric(column, errors="coerce")
+    return np.asarray(column, dtype=np.float64)
 
 
 def _are_probabilities(columns: Sequence[Floats]) -> Mask:
@@ -204,8 +212,10 @@ def _are_probabilities(columns: Sequence[Floats]) -> Mask:
 
 def _candles(dates: "pd.Series[pd.Timestamp]", candle_seconds: int) -> tuple[Integers, Mask]:
     """Candle numbers, made monotone, and which rows have a date later than all before."""
-    stamps = pd.to_datetime(dates, utc=True, errors="coerce").to_numpy(dtype="datetime64[s]")
-    seconds = stamps.astype(np.int64)
+    if not isinstance(dates.dtype, pd.DatetimeTZDtype):
+        dates = pd.to_datetime(dates, utc=True, errors="coerce")
+    stamps = dates.to_numpy(dtype="datetime64[s]")
+    seconds = stamps.view(np.int64)
     candle = np.where(np.isnat(stamps), _NO_DATE, seconds // candle_seconds)
     highest = np.maximum.accumulate(candle) if len(candle) else candle
     later = np.ones(len(candle), dtype=np.bool_)

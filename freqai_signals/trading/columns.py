@@ -20,83 +20,63 @@ from freqai_signals.schema import (
     SignalClass,
 )
 from freqai_signals.settings import ExitSettings, SignalSettings, SizingSettings
+from freqai_signals.signals.column_arrays import Columns
 from freqai_signals.signals.predictions import FramePredictions, first_trusted
 from freqai_signals.trading.exits import ExitReason
 from freqai_signals.trading.sizing import Outlook, outlook
 
 
-def with_columns(frame: pd.DataFrame, columns: pd.DataFrame) -> pd.DataFrame:
-    """The frame with these columns, of the same index, in the place of those that it has.
-
-    All at once, for pandas takes several times as long to add them one by one.
-    """
-    replaced = [name for name in columns if name in frame]
-    kept = frame.drop(columns=replaced) if replaced else frame
-    return pd.concat([kept, columns], axis=1)
-
-
-def with_barriers(
+def barrier_columns(
     frame: pd.DataFrame, settings: SignalSettings, round_trip_cost: float
-) -> pd.DataFrame:
-    """Add the label's barrier width and return scale, from which exits and stakes are computed."""
+) -> Columns:
+    """The label's barrier width and return scale, from which exits and stakes are computed."""
     rule = LabelRule.of(settings, round_trip_cost)
-    close = frame["close"].to_numpy(np.float64)
-    width, scale = width_and_scale(close, rule)
-    return frame.assign(**{BARRIER_COLUMN: width, RETURN_SCALE_COLUMN: scale})
+    width, scale = width_and_scale(frame["close"].to_numpy(np.float64), rule)
+    return {BARRIER_COLUMN: width, RETURN_SCALE_COLUMN: scale}
 
 
-def entry_columns(decided: pd.DataFrame, can_short: bool) -> pd.DataFrame:
+def entry_columns(decided: Columns, can_short: bool) -> Columns:
     """``enter_long``, ``enter_short`` and ``enter_tag`` from decisions.
 
     Parameters
     ----------
     decided
-        From :func:`~freqai_signals.signals.decide.decide`.
+        From :func:`~freqai_signals.signals.decide.decisions`.
     can_short
         If false, sell signals enter nothing.
     """
     signal = decided[DECISION_SIGNAL_COLUMN]
     long = signal == SignalClass.BUY
     short = (signal == SignalClass.SELL) & can_short
-    columns = {
+    tag = decided[TAG_COLUMN].copy()
+    tag[~(long | short)] = None
+    return {
         "enter_long": long.astype(np.int64),
         "enter_short": short.astype(np.int64),
-        "enter_tag": decided[TAG_COLUMN].where(long | short, None),
+        "enter_tag": tag,
     }
-    return pd.DataFrame(columns, index=decided.index)
 
 
 def exit_columns(
-    frame: pd.DataFrame,
-    read: FramePredictions,
-    settings: ExitSettings,
-    can_short: bool = True,
-) -> pd.DataFrame:
-    """``exit_long``, ``exit_short`` and ``exit_tag`` from predictions.
+    read: FramePredictions, count: int, settings: ExitSettings, can_short: bool = True
+) -> Columns:
+    """``exit_long``, ``exit_short`` and ``exit_tag`` of a frame of ``count`` rows.
 
     A trusted prediction of the other direction with at least ``opposite_confidence`` exits a trade.
     Filter rules do not apply; an untrusted row, or a frame that lacks columns, gives no exit
     signal. Without shorts (``can_short`` is false) there are none for them, also not in charts.
     """
-    if read.rows is None:
-        columns: dict[str, Any] = {"exit_long": 0, "exit_short": 0, "exit_tag": None}
-        return pd.DataFrame(columns, index=frame.index)
-    first, rows = read.first, read.rows
-    sure = rows.trusted & settings.opposite_signal
-    sure &= rows.confidence >= settings.opposite_confidence
-    against_long = sure & (rows.signal == SignalClass.SELL)
-    against_short = sure & (rows.signal == SignalClass.BUY) & can_short
-    tag = np.full(len(rows), None, dtype=object)
-    tag[against_long | against_short] = str(ExitReason.OPPOSITE_SIGNAL)
-    # Rows before the first trusted one, which were not read.
-    before = np.zeros(first, dtype=np.int64)
-    none = np.full(first, None, dtype=object)
-    columns = {
-        "exit_long": np.concatenate([before, against_long]),
-        "exit_short": np.concatenate([before, against_short]),
-        "exit_tag": pd.Series(np.concatenate([none, tag]), index=frame.index, dtype=object),
-    }
-    return pd.DataFrame(columns, index=frame.index)
+    long, short = (np.zeros(count, dtype=np.int64) for _ in ("long", "short"))
+    # An empty array of objects holds None.
+    tag = np.empty(count, dtype=object)
+    if (rows := read.rows) is not None:
+        sure = rows.trusted & settings.opposite_signal
+        sure &= rows.confidence >= settings.opposite_confidence
+        # Rows before the first trusted one were not read.
+        long[read.first :] = sure & (rows.signal == SignalClass.SELL)
+        short[read.first :] = sure & (rows.signal == SignalClass.BUY) & can_short
+        tag[(long | short) == 1] = str(ExitReason.OPPOSITE_SIGNAL)
+    return {"exit_long": long, "exit_short": short, "exit_tag": tag}
 
 
 def without_report_columns(frame: pd.DataFrame, sizing: SizingSettings) -> pd.DataFrame:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.schema import BARRIER_COLUMN, TRUST_COLUMN
+from freqai_signals.schema import BARRIER_COLUMN
+from freqai_signals.signals.predictions import trusted_rows
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,7 @@ class DecidedCandles:
         """Read ``date``, ``barrier_width`` and ``do_predict``; without the last none is trusted."""
         # pandas 3 keeps whatever unit the dates came with.
         dates = frame["date"].to_numpy(dtype="datetime64[s]").astype(np.int64)
-        trust = frame.get(TRUST_COLUMN, pd.Series(0, index=frame.index))
-        # Not just true: 2 is an expired model, 3 a market that lacks a candle.
-        return cls(dates, frame[BARRIER_COLUMN].to_numpy(np.float64), (trust == 1).to_numpy())
+        return cls(dates, frame[BARRIER_COLUMN].to_numpy(np.float64), trusted_rows(frame))
 
     def width_at_entry(self, opened: int, candle_seconds: int) -> float:
         """Barrier width of the candle on which a trade opened at ``opened`` was decided.

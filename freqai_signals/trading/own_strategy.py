@@ -13,18 +13,19 @@ from freqai_signals.schema import (
     DECISION_SIGNAL_COLUMN,
     EVENT_END_COLUMN,
     LABEL_COLUMN,
-    TRUST_COLUMN,
     Reason,
     SignalClass,
 )
 from freqai_signals.settings import DecisionSettings
+from freqai_signals.signals.column_arrays import Columns
 from freqai_signals.signals.decide import NO_SIGNAL, repeated
+from freqai_signals.signals.predictions import trusted_rows
 from freqai_signals.signals.strength import Strength, strengths
 
 Hook = Callable[..., Any]
 
 
-def decisions_of_entries(frame: pd.DataFrame, settings: DecisionSettings) -> pd.DataFrame:
+def decisions_of_entries(frame: pd.DataFrame, settings: DecisionSettings) -> Columns:
     """What a strategy's own rules entered, in the columns of a decision.
 
     Parameters
@@ -37,33 +38,30 @@ def decisions_of_entries(frame: pd.DataFrame, settings: DecisionSettings) -> pd.
 
     Returns
     -------
-    pandas.DataFrame
-        Index of ``frame``, columns of ``schema.DECISION_COLUMNS``. The strength is the tier of the
-        model's confidence, at least weak; a row without entry is untrusted or has no reason.
+    Columns
+        Those of ``schema.DECISION_COLUMNS``. The strength is the tier of the model's confidence, at
+        least weak; a row without entry is untrusted or has no reason.
     """
     long, short = (_set(frame, name) for name in ("enter_long", "enter_short"))
     entered = long ^ short
     confidence = frame[CONFIDENCE_COLUMN].to_numpy(np.float64)
     tier = np.maximum(strengths(confidence, settings), Strength.WEAK)
-    trusted = (frame[TRUST_COLUMN] == 1).to_numpy()
     # Each text once: a backtest keeps these columns of all pairs.
     reasons = np.array([str(Reason.UNTRUSTED), str(Reason.NONE)], dtype=object)
     tags = repeated("", len(frame))
     if "enter_tag" in frame:
         tags[entered] = frame["enter_tag"][entered].fillna("").astype(str).to_numpy(object)
+    sides = [SignalClass.BUY, SignalClass.SELL]
     columns = (
-        np.select(
-            [entered & long, entered & short], [SignalClass.BUY, SignalClass.SELL], NO_SIGNAL
-        ),
-        np.where(entered, tier, 0),
-        reasons[(entered | trusted).astype(np.intp)],
+        np.select([entered & long, entered & short], sides, NO_SIGNAL).astype(np.int8),
+        np.where(entered, tier, 0).astype(np.int8),
+        reasons[(entered | trusted_rows(frame)).astype(np.intp)],
         tags,
     )
-    table = pd.DataFrame(dict(zip(DECISION_COLUMNS, columns, strict=True)), index=frame.index)
-    return table.astype(dict.fromkeys(DECISION_COLUMNS[:2], np.int8))
+    return dict(zip(DECISION_COLUMNS, columns, strict=True))
 
 
-def without_blocked(frame: pd.DataFrame, decided: pd.DataFrame) -> pd.DataFrame:
+def without_blocked(frame: pd.DataFrame, decided: Columns) -> pd.DataFrame:
     """The frame without entries where no decision is left.
 
     Parameters
@@ -73,7 +71,7 @@ def without_blocked(frame: pd.DataFrame, decided: pd.DataFrame) -> pd.DataFrame:
     decided
         From :func:`decisions_of_entries`, and then limited.
     """
-    blocked = (decided[DECISION_SIGNAL_COLUMN] == NO_SIGNAL).to_numpy()
+    blocked = decided[DECISION_SIGNAL_COLUMN] == NO_SIGNAL
     cleared = {
         name: frame[name].mask(blocked, nothing)
         for name, nothing in (("enter_long", 0), ("enter_short", 0), ("enter_tag", None))

@@ -1,5 +1,6 @@
 """Columns and sub-plots for charts: percentages with few digits, empty where nothing is known."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -16,12 +17,12 @@ from freqai_signals.schema import (
     REASON_COLUMN,
     STRENGTH_COLUMN,
     THRESHOLD_COLUMN,
-    TRUST_COLUMN,
     SignalClass,
 )
 from freqai_signals.settings import DecisionSettings
+from freqai_signals.signals.column_arrays import with_columns
+from freqai_signals.signals.predictions import trusted_rows
 from freqai_signals.signals.strength import Strength
-from freqai_signals.trading.columns import with_columns
 
 # Legible on FreqUI's dark and light background, and told apart by colour-blind eyes.
 BUY, SELL, MOVE, LINE = "#2f8fd8", "#e07b28", "#9a6fd0", "#8f8f8f"
@@ -87,7 +88,9 @@ def plot_config(*names: str, live: bool = False) -> dict[str, Any]:
     return {"main_plot": {}, "subplots": {name: known[name] for name in names or known}}
 
 
-def with_plots(frame: pd.DataFrame, settings: DecisionSettings) -> pd.DataFrame:
+def with_plots(
+    frame: pd.DataFrame, settings: DecisionSettings, live: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
     """Add the columns of all sub-plots that the frame's own columns allow.
 
     FreqUI draws and lists values as they are. So probabilities, the rank and returns are in
@@ -97,12 +100,14 @@ def with_plots(frame: pd.DataFrame, settings: DecisionSettings) -> pd.DataFrame:
     Parameters
     ----------
     frame
-        With the columns of the model and, if there are any, of decisions and live quality.
+        With the columns of the model and, if there are any, of decisions.
     settings
         Whose margin of the expected return is drawn.
+    live
+        Live quality, whose columns are added too.
     """
     # Arrays, not columns: a bot draws whole frames of a hundred pairs at every candle.
-    trusted = frame[TRUST_COLUMN].to_numpy() == 1
+    trusted = trusted_rows(frame)
     held = frame[LABEL_COLUMN].to_numpy() == SignalClass.HOLD
     margin = settings.expected_value_margin if settings.expected_value_rule else np.nan
     columns: dict[str, Any] = {
@@ -123,17 +128,17 @@ def with_plots(frame: pd.DataFrame, settings: DecisionSettings) -> pd.DataFrame:
         columns["Rank needed"] = _percent(frame[THRESHOLD_COLUMN])
     if STRENGTH_COLUMN in frame:
         columns |= _decision_columns(frame)
-    if "live_skill" in frame:
-        columns["Live skill"] = _percent(frame["live_skill"])
-        columns["Level"] = frame["drift_level"].to_numpy()
-    return with_columns(frame, pd.DataFrame(columns, index=frame.index))
+    if live:
+        columns["Live skill"] = _percent(live["live_skill"])
+        columns["Level"] = live["drift_level"]
+    return with_columns(frame, {**(live or {}), **columns})
 
 
 def _decision_columns(frame: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
     strength = frame[STRENGTH_COLUMN].to_numpy(np.float64)
     emitted = strength > 0
     buys = frame[LABEL_COLUMN].to_numpy() == SignalClass.BUY
-    codes, reasons = pd.factorize(frame[REASON_COLUMN])
+    codes, reasons = pd.factorize(frame[REASON_COLUMN].to_numpy(object))
     # The last one is that of a missing reason, whose place in the list is -1.
     numbers = np.array([REASON_CODES.get(reason, np.nan) for reason in reasons] + [np.nan])
     return {
@@ -144,6 +149,8 @@ def _decision_columns(frame: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
 
 
 def _percent(
-    values: "pd.Series[Any]", known: NDArray[np.bool_] | bool = True, digits: int = 1
+    values: "pd.Series[Any] | NDArray[np.float64]",
+    known: NDArray[np.bool_] | bool = True,
+    digits: int = 1,
 ) -> NDArray[np.float64]:
-    return np.where(known, np.round(100 * values.to_numpy(np.float64), digits), np.nan)
+    return np.where(known, np.round(100 * np.asarray(values, np.float64), digits), np.nan)

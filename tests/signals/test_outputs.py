@@ -33,7 +33,7 @@ from freqai_signals.schema import (
     TRUST_COLUMN,
     VALUE_COLUMNS,
 )
-from freqai_signals.signals.outputs import complete_outputs, model_outputs, window_facts, with_move
+from freqai_signals.signals.outputs import complete_outputs, model_outputs, window_facts
 
 NAMES = ("%-sell", "%-hold", "%-buy", "%-far")
 COST = 0.002
@@ -278,6 +278,7 @@ def test_means_deviations_and_live_labels_are_dropped() -> None:
     more = dict.fromkeys([*named, EVENT_END_COLUMN, REALISED_RETURN_COLUMN], 0.0)
     assert set(complete_outputs(outputs.assign(**more, close=1.0))) == {
         *outputs.columns,
+        PROBA_MOVE_COLUMN,
         "close",
     }
 
@@ -291,8 +292,8 @@ def test_the_frame_is_not_modified() -> None:
 
 def test_a_move_is_as_likely_as_no_hold_and_never_where_the_model_abstains() -> None:
     outputs = model_outputs(MODEL, features_of(BUY), COST)
-    trusted = with_move(complete_outputs(outputs))
+    trusted = complete_outputs(outputs)
     assert (trusted[PROBA_MOVE_COLUMN] == 1.0 - trusted["proba_hold"]).all()
     assert trusted[PROBA_MOVE_COLUMN].iloc[0] > 0
     abstaining = complete_outputs(outputs.assign(do_predict=0))
-    assert (with_move(abstaining)[PROBA_MOVE_COLUMN] == 0.0).all()
+    assert (abstaining[PROBA_MOVE_COLUMN] == 0.0).all()

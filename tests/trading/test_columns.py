@@ -16,14 +16,15 @@ from freqai_signals.schema import (
     SignalClass,
 )
 from freqai_signals.settings import DecisionSettings, ExitSettings, SignalSettings, SizingSettings
-from freqai_signals.signals.decide import PairContext, decide
+from freqai_signals.signals.column_arrays import with_columns
+from freqai_signals.signals.decide import PairContext, decide, decisions
 from freqai_signals.signals.predictions import read_frame
 from freqai_signals.trading.columns import (
     BARRIER_COLUMN,
+    barrier_columns,
     entry_columns,
     exit_columns,
     row_outlook,
-    with_barriers,
     without_report_columns,
 )
 from freqai_signals.trading.own_strategy import decisions_of_entries
@@ -44,7 +45,8 @@ def predictions(*rows: tuple[int, float, float, int]) -> pd.DataFrame:
 
 
 def exits(frame: pd.DataFrame, **settings: object) -> pd.DataFrame:
-    return exit_columns(frame, read_frame(frame, SECONDS), ExitSettings(**settings))  # type: ignore[arg-type]
+    given, read = ExitSettings(**settings), read_frame(frame, SECONDS)  # type: ignore[arg-type]
+    return with_columns(pd.DataFrame(index=frame.index), exit_columns(read, len(frame), given))
 
 
 # Entries
@@ -60,15 +62,14 @@ def test_own_entries_keep_their_tags_and_each_text_once() -> None:
     assert table["signal_tag"].tolist() == ["a", "", "", "", "", "a"]
     assert table["reject_reason"].tolist() == ["", "", "", "untrusted", "", ""]
     assert len({id(text) for text in table["reject_reason"]}) == 2
+    assert {str(table[name].dtype) for name in ("signal", "signal_strength")} == {"int8"}
     untagged = decisions_of_entries(frame.drop(columns="enter_tag"), DecisionSettings())
     assert set(untagged["signal_tag"]) == {""}
 
 
 def test_entry_columns_of_each_signal_by_hand() -> None:
-    decided = pd.DataFrame(
-        {"signal": [0, 1, 2, -1], "signal_tag": ["sell_weak", "hold", "buy_strong", ""]},
-        dtype=object,
-    )
+    tags = np.array(["sell_weak", "hold", "buy_strong", ""], dtype=object)
+    decided = {"signal": np.array([0, 1, 2, -1], dtype=np.int8), "signal_tag": tags}
     futures = entry_columns(decided, can_short=True)
     assert futures["enter_long"].tolist() == [0, 0, 1, 0]
     assert futures["enter_short"].tolist() == [1, 0, 0, 0]
@@ -104,8 +105,9 @@ def test_raising_a_threshold_never_adds_an_entry(
             weak=minimum, medium=1.0, strong=1.0, minimum_confidence=minimum,
             expected_value_margin=least,
         )  # fmt: skip
-        columns = entry_columns(decide(frame, decision, PairContext(SECONDS)), can_short=True)
-        sides = columns[["enter_long", "enter_short"]].to_numpy()
+        context, read = PairContext(SECONDS), read_frame(frame, SECONDS)
+        columns = entry_columns(decisions(read, len(frame), decision, context), can_short=True)
+        sides = np.column_stack([columns[name] for name in ("enter_long", "enter_short")])
         return set(zip(*(part.tolist() for part in np.nonzero(sides)), strict=True))
 
     assert entered(high, margin + up) <= entered(low, margin)
@@ -154,9 +156,9 @@ def test_missing_column_ends_nothing(column: str) -> None:
 
 def test_without_shorts_there_are_no_short_exits() -> None:
     frame = predictions((2, 1.0, 0.1, 1), (0, 1.0, 0.1, 1))
-    both = exit_columns(frame, read_frame(frame, SECONDS), ExitSettings())
+    both = exit_columns(read_frame(frame, SECONDS), len(frame), ExitSettings())
     assert both["exit_short"].tolist() == [1, 0]
-    spot = exit_columns(frame, read_frame(frame, SECONDS), ExitSettings(), can_short=False)
+    spot = exit_columns(read_frame(frame, SECONDS), len(frame), ExitSettings(), can_short=False)
     assert spot["exit_short"].tolist() == [0, 0]
     assert spot["exit_long"].tolist() == both["exit_long"].tolist() == [0, 1]
     assert spot["exit_tag"].tolist() == [None, "opposite_signal"]
@@ -180,10 +182,10 @@ def test_barrier_column_is_known_at_the_close_of_its_row() -> None:
     rng = np.random.default_rng(1)
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.002, 1200)))
     frame = pd.DataFrame({"date": pd.date_range(NOON, periods=1200, freq="5min"), "close": close})
-    full = with_barriers(frame, SignalSettings(), COST)[BARRIER_COLUMN]
-    part = with_barriers(frame.head(1000), SignalSettings(), COST)[BARRIER_COLUMN]
-    pd.testing.assert_series_equal(full.head(1000), part)
-    assert (full.dropna() >= SignalSettings().labels.floor).all()
+    full = barrier_columns(frame, SignalSettings(), COST)[BARRIER_COLUMN]
+    part = barrier_columns(frame.head(1000), SignalSettings(), COST)[BARRIER_COLUMN]
+    np.testing.assert_array_equal(full[:1000], part)
+    assert (full[~np.isnan(full)] >= SignalSettings().labels.floor).all()
 
 
 # Outlook, and what an epoch needs

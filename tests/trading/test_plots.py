@@ -25,14 +25,18 @@ def frame() -> pd.DataFrame:
             "signal_strength": [3, 0, 0, 0],
             "reject_reason": ["", "low_confidence", "unsure_hold", "untrusted"],
             "confidence_threshold": [0.9] * 4,
-            "live_skill": [np.nan, 0.0123, 0.0123, np.nan],
-            "drift_level": [np.nan, 0.0, 1.0, 1.0],
         }
     )
 
 
+LIVE = {
+    "live_skill": np.array([np.nan, 0.0123, 0.0123, np.nan]),
+    "drift_level": np.array([np.nan, 0.0, 1.0, 1.0]),
+}
+
+
 def shown(frame: pd.DataFrame, name: str) -> list[object]:
-    values = with_plots(frame, DecisionSettings())[name]
+    values = with_plots(frame, DecisionSettings(), LIVE)[name]
     return [None if np.isnan(value) else value for value in values]
 
 
@@ -66,13 +70,15 @@ def test_reasons_are_small_numbers(frame: pd.DataFrame) -> None:
     assert set(Reason) - {""} <= set(REASON_CODES)
 
 
-def test_live_skill_that_is_unknown_is_empty(frame: pd.DataFrame) -> None:
+def test_live_skill_that_is_unknown_is_empty_and_only_a_bot_has_any(frame: pd.DataFrame) -> None:
     assert shown(frame, "Live skill") == [None, 1.2, 1.2, None]
+    assert shown(frame, "drift_level") == shown(frame, "Level") == [None, 0.0, 1.0, 1.0]
+    assert not {*LIVE, "Live skill", "Level"} & set(with_plots(frame, DecisionSettings()))
 
 
 def test_every_column_of_every_sub_plot_is_made(frame: pd.DataFrame) -> None:
     drawn = {name for plot in (SUBPLOTS | LIVE_SUBPLOTS).values() for name in plot}
-    assert drawn <= set(with_plots(frame, DecisionSettings()))
+    assert drawn <= set(with_plots(frame, DecisionSettings(), LIVE))
     # FreqAI would take a name with a percent sign for a feature, one with an ampersand for a label.
     assert not [name for name in drawn if "%" in name or "&" in name]
 
