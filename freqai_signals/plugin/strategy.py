@@ -10,6 +10,7 @@ from freqtrade.strategy import DecimalParameter, IntParameter, IStrategy, stoplo
 from pandas import DataFrame
 
 from freqai_signals.live.operation import LiveOperation
+from freqai_signals.plugin.freqai.small_frames import makes_tags
 from freqai_signals.plugin.signal_columns import SignalColumns
 from freqai_signals.schema import THRESHOLD_COLUMN, SignalClass
 from freqai_signals.settings import SignalSettings
@@ -86,6 +87,7 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
 
     # Columns
 
+    @makes_tags
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Enter on signals that pass every rule; the first rule that says no is shown."""
         pair, settings = metadata["pair"], self._settings_now()
@@ -112,6 +114,7 @@ class LightGBMSignalStrategy(SignalColumns, IStrategy):
         self.use_custom_roi = self._settings_now().exits.profit_multiple is not None
         return frame
 
+    @makes_tags
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Leave when the model says the opposite; time and barriers are callbacks."""
         exits, read = self._settings_now().exits, self._reader.for_exits(dataframe)

@@ -1,5 +1,6 @@
 """The strategy's trades: what opens them, what ends them, and when nothing may open."""
 
+import copy
 import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -152,6 +153,34 @@ def test_live_sized_frame_decides_like_the_backtest(first_run: Run) -> None:
             return first_run.strategy.populate_exit_trend(frame, metadata)[names].tail(60)
 
         pd.testing.assert_frame_equal(decided(whole), decided(whole.tail(1000)))
+
+
+def test_a_subclass_gets_freqtrades_empty_tags_and_may_change_what_super_decides(
+    first_run: Run,
+) -> None:
+    class Changed(type(first_run.strategy)):  # type: ignore[misc]
+        def populate_entry_trend(self, dataframe: pd.DataFrame, metadata: Any) -> pd.DataFrame:
+            assert (dataframe["enter_tag"] == "").all()
+            entered = super().populate_entry_trend(dataframe, metadata)
+            entered.loc[entered.index[-1], ["enter_long", "enter_tag"]] = (1, "mine")
+            return entered
+
+        def populate_exit_trend(self, dataframe: pd.DataFrame, metadata: Any) -> pd.DataFrame:
+            assert (dataframe["exit_tag"] == "").all()
+            left = super().populate_exit_trend(dataframe, metadata)
+            left.loc[left.index[-2], ["exit_long", "exit_tag"]] = (1, "done")
+            return left
+
+    changed = copy.copy(first_run.strategy)
+    changed.__class__ = Changed
+    metadata, given = {"pair": PAIRS[0]}, first_run.frames[PAIRS[0]]
+    ours, theirs = (
+        strategy.ft_advise_signals(given.copy(), metadata)
+        for strategy in (first_run.strategy, changed)
+    )
+    ours.loc[ours.index[-1], ["enter_long", "enter_tag"]] = (1, "mine")
+    ours.loc[ours.index[-2], ["exit_long", "exit_tag"]] = (1, "done")
+    pd.testing.assert_frame_equal(theirs, ours)
 
 
 def test_row_that_abstains_neither_enters_nor_exits(first_run: Run) -> None:

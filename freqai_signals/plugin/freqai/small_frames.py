@@ -1,9 +1,9 @@
-"""freqtrade adapter: the frames of all pairs, which a backtest keeps to its end, made small."""
+"""freqtrade adapter: frames of all pairs, which a backtest keeps to its end, with less in them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import wraps
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from freqtrade.constants import Config
 from freqtrade.data.btanalysis import get_tick_size_over_time
@@ -18,9 +18,22 @@ from freqai_signals.trading.lean_frames import lean, lean_columns
 # What freqtrade leaves in a backtest's candles when it has looked for the size of a tick.
 _DIGITS: Final = [f"{name}_count" for name in ("open", "high", "low", "close", "max")]
 
+Populate = TypeVar("Populate", bound=Callable[..., DataFrame])
+
+
+def makes_tags(populate: Populate) -> Populate:
+    """Mark a ``populate_entry_trend`` or ``populate_exit_trend`` that sets the tag of every row."""
+    populate.makes_tags = True  # type: ignore[attr-defined]
+    return populate
+
 
 class SmallFrames(IStrategy):
-    """Makes each pair's frame small before the next one's is made."""
+    """Makes each pair's frame small before the next one's is made.
+
+    It also calls marked methods at once, others, as a subclass's, as freqtrade does. Before them
+    that adds empty tags, which takes half a millisecond, and as much again to replace: with a
+    hundred pairs and both methods a fifth of a second at every candle.
+    """
 
     _loaded: Mapping[str, DataFrame] = {}
     """In a backtest the candles of its pairs, the very ones that freqtrade holds."""
@@ -52,6 +65,20 @@ class SmallFrames(IStrategy):
             one: dict[str, DataFrame] = super().advise_all_indicators({pair: candles})
             made[pair] = lean(one.pop(pair), candles)
         return made
+
+    def advise_entry(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
+        """Rows that enter, with their tags."""
+        is_marked = hasattr(self.populate_entry_trend, "makes_tags")
+        advise = self.populate_entry_trend if is_marked else super().advise_entry
+        entered: DataFrame = advise(dataframe, metadata)
+        return entered
+
+    def advise_exit(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
+        """Rows that leave, with their tags."""
+        is_marked = hasattr(self.populate_exit_trend, "makes_tags")
+        advise = self.populate_exit_trend if is_marked else super().advise_exit
+        left: DataFrame = advise(dataframe, metadata)
+        return left
 
     def ft_advise_signals(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Of a backtest freqtrade keeps all rows of what comes out here too."""
