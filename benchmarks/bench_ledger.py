@@ -23,6 +23,7 @@ from freqai_signals.ledger.live_quality import live_quality
 from freqai_signals.ledger.migrations import _link_5
 from freqai_signals.ledger.outcomes import resolve_outcomes
 from freqai_signals.ledger.proof.chain import CHAINED, plain
+from freqai_signals.ledger.questions import unresolved
 from freqai_signals.ledger.sql_tables import CHAIN_INDEXES, METADATA
 from freqai_signals.ledger.writer import LedgerWriter
 from freqai_signals.settings import SignalSettings
@@ -117,11 +118,7 @@ def chained(urls: tuple[str, str], repeats: int = 20) -> list[Timing]:
             begin = ONE_CORE()
             made = [prediction_rows(frame(number), _source(pair), 0) for pair in PAIRS]
             ledger.write(made)
-            found = [
-                resolve_outcomes(ledger.unresolved(pair, "bench"), candles[pair], SETTINGS, 0.002)
-                for pair in PAIRS
-            ]
-            ledger.write(found)
+            ledger.write(_resolved(ledger, candles))
             took[name].append(ONE_CORE() - begin)
     ratios = np.array(took["with the chain"]) / np.array(took["without"])
     low, middle, high = np.percentile(ratios, [25, 50, 75])
@@ -133,6 +130,13 @@ def chained(urls: tuple[str, str], repeats: int = 20) -> list[Timing]:
     return [
         Timing(name, 2 * len(PAIRS), float(np.median(times)), min(times), max(times), repeats)
         for name, times in took.items()
+    ]
+
+
+def _resolved(ledger: Ledger, candles: dict[str, pd.DataFrame]) -> list[Entry]:
+    waiting = unresolved(ledger, "bench", dict.fromkeys(PAIRS, 0))
+    return [
+        resolve_outcomes(waiting.get(pair, ()), candles[pair], SETTINGS, 0.002) for pair in PAIRS
     ]
 
 
@@ -163,10 +167,7 @@ def resolving(ledger: Ledger) -> Timing:
     def resolved() -> None:
         number = next(steps)
         ledger.write([rows_of(pair, number - 24) for pair in PAIRS])
-        found = [
-            resolve_outcomes(ledger.unresolved(pair, "bench"), candles[pair], SETTINGS, 0.002)
-            for pair in PAIRS
-        ]
+        found = _resolved(ledger, candles)
         assert sum(map(len, found)) == 100
         ledger.write(found)
 

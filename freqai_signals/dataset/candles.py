@@ -16,6 +16,11 @@ def utc_now() -> pd.Timestamp:
     return pd.Timestamp.now("UTC")
 
 
+def opening(frame: pd.DataFrame, place: int = -1) -> int:
+    """Opening of the candle at a place of a frame, the newest by default; seconds since 1970."""
+    return int(frame["date"].array[place].timestamp())
+
+
 _FirstAndLast = tuple[pd.Timestamp, pd.Timestamp] | tuple[None, None]
 
 
@@ -58,7 +63,7 @@ def closed(frame: pd.DataFrame, now: pd.Timestamp, candle_seconds: int) -> pd.Da
     candle_seconds
         Length of a candle; a clock may be wrong by as much and nothing is cut.
     """
-    if frame.empty or frame["date"].iloc[-1] <= now:
+    if frame.empty or opening(frame) <= now.timestamp():
         return frame
     return frame[frame["date"] <= now - pd.Timedelta(seconds=candle_seconds)]
 

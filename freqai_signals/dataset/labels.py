@@ -5,6 +5,7 @@ its outcome at the close of its event end; later candles never change it, but th
 horizon makes it unknown.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -86,21 +87,36 @@ def make_labels(candles: pd.DataFrame, rule: LabelRule) -> pd.DataFrame:
     4       NaN              NaN           NaN
     """
     _check(candles)
-    settings, horizon = rule.settings, rule.horizon
-    raw = [candles[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in _NEEDED]
-    width = barrier_width(raw[2], rule)
-    columns = np.full((3, len(candles)), np.nan)
+    prices = [candles[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in _NEEDED]
+    columns = label_columns(prices, barrier_width(prices[2], rule), rule)
+    # One array of columns becomes the frame's only block: a dictionary of columns would be copied.
+    names = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
+    return pd.DataFrame(columns.T, index=candles.index, columns=names, copy=False)
+
+
+def label_columns(raw: Sequence[Array], width: Array, rule: LabelRule) -> Array:
+    """Columns of :func:`make_labels` as rows of one array, shape ``(3, n)``.
+
+    Parameters
+    ----------
+    raw
+        ``high low close volume``, shape ``(n,)`` each.
+    width
+        Of the barriers, shape ``(n,)``, from :func:`barrier_width`.
+    rule
+        As for :func:`make_labels`.
+    """
+    settings, horizon, rows = rule.settings, rule.horizon, len(width)
+    columns = np.full((3, rows), np.nan)
     whole = ~_holes(raw[3] > 0, horizon)
     # The last ``horizon`` rows stay NaN.
-    for first in range(0, len(candles) - horizon, _BLOCK_ROWS):
-        stop = min(first + _BLOCK_ROWS, len(candles) - horizon)
+    for first in range(0, rows - horizon, _BLOCK_ROWS):
+        stop = min(first + _BLOCK_ROWS, rows - horizon)
         prices = _Prices.clean(*(values[first : stop + horizon] for values in raw))
         events = _events(prices, width[first:stop], settings, horizon)
         events = replace(events, known=events.known & whole[first:stop])
         _write(columns[:, first:stop], events, first)
-    # One array of columns becomes the frame's only block: a dictionary of columns would be copied.
-    names = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
-    return pd.DataFrame(columns.T, index=candles.index, columns=names, copy=False)
+    return columns
 
 
 def _holes(traded: BoolArray, horizon: int) -> BoolArray:

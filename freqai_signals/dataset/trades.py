@@ -8,6 +8,7 @@ the same price but for the pause between two trades, is known one candle earlier
 that a trade's outcome is never known later than that of the row's label at its vertical barrier.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,14 +60,29 @@ def trade_outcomes(
     >>> made[["trade_long", "trade_short", "trade_short_candles"]].round(4).values.tolist()[:2]
     [[0.02, -0.02, 2.0], [0.0196, -0.0196, 2.0]]
     """
-    names = ("open", "high", "low", "close")
-    prices = [candles[name].to_numpy(np.float64, na_value=np.nan) for name in names]
+    names = ("open", "high", "low", "close", "volume")
+    raw = [candles[name].to_numpy(np.float64, na_value=np.nan) for name in names]
+    columns = dict(zip(TRADE_COLUMNS, trade_columns(raw, width, horizon, exits), strict=True))
+    return pd.DataFrame(columns, index=candles.index)
+
+
+def trade_columns(raw: Sequence[Array], width: Array, horizon: int, exits: ExitSettings) -> Array:
+    """Columns of :func:`trade_outcomes` as rows of one array, shape ``(5, n)``.
+
+    Parameters
+    ----------
+    raw
+        ``open high low close volume``, shape ``(n,)`` each.
+    width, horizon, exits
+        As for :func:`trade_outcomes`.
+    """
+    *prices, volume = raw
     good = np.logical_and.reduce([is_price(values) for values in prices])
     opened, high, low, close = (np.where(good, values, np.nan) for values in prices)
-    traded = candles["volume"].to_numpy(np.float64, na_value=np.nan) > 0
-    made = np.full((len(TRADE_COLUMNS), len(candles)), np.nan)
-    for first in range(0, len(candles) - horizon, _BLOCK_ROWS):
-        stop = min(first + _BLOCK_ROWS, len(candles) - horizon)
+    traded, count = volume > 0, len(width)
+    made = np.full((len(TRADE_COLUMNS), count), np.nan)
+    for first in range(0, count - horizon, _BLOCK_ROWS):
+        stop = min(first + _BLOCK_ROWS, count - horizon)
         path = _Path(*(values[first : stop + horizon] for values in (opened, high, low, close)))
         rows = width[first:stop]
         long, held = _returns(path, rows, horizon, exits, 1.0)
@@ -75,8 +91,7 @@ def trade_outcomes(
         part = np.stack([entry, long, short, held, held_short])
         known = traded[first:stop] & np.isfinite(part).all(axis=0)
         made[:, first:stop] = np.where(known, part, np.nan)
-    columns = dict(zip(TRADE_COLUMNS, made, strict=True))
-    return pd.DataFrame(columns, index=candles.index)
+    return made
 
 
 @dataclass(frozen=True)

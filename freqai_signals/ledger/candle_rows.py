@@ -25,10 +25,6 @@ from freqai_signals.schema import (
 from freqai_signals.signals.record import SignalRecord
 
 _EXPIRED: Final = 2
-_COLUMNS: Final = (
-    LABEL_COLUMN, *PROBA_COLUMNS, CONFIDENCE_COLUMN, EXPECTED_RETURN_COLUMN, TRUST_COLUMN,
-    "signal", STRENGTH_COLUMN, REASON_COLUMN,
-)  # fmt: skip
 
 
 class Kind(StrEnum):
@@ -101,11 +97,11 @@ def prediction_rows(frame: pd.DataFrame, source: Source, after: int) -> Entry:
     last = int(numbers[-1])
     first = int(np.searchsorted(numbers, after // source.candle_seconds, side="right"))
     first = min(first, len(frame)) if after else len(frame) - 1
-    # Column by column: pandas takes milliseconds to slice what is usually one row.
-    columns = {name: frame[name].to_numpy()[first:] for name in _COLUMNS if name in frame}
+    # Usually one row, which is far less than the columns that it is made of.
+    names = frame.columns.tolist()
     rows = [
         _prediction(
-            {name: values[i] for name, values in columns.items()},
+            dict(zip(names, frame.iloc[first + i].array, strict=True)),
             int(number), source, number == last,
         )
         for i, number in enumerate(numbers[first:])

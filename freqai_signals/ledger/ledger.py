@@ -151,39 +151,6 @@ class Ledger:
             found = connection.execute(query).first()
         return int(found.candle) if found is not None and found.sent is None else 0
 
-    def unresolved(self, pair: str, bot: str, since: int = 0) -> pd.DataFrame:
-        """A bot's live predictions of a pair without an outcome, oldest first, from a candle on.
-
-        Those of another bot may have another label.
-        """
-        query = (
-            select(PREDICTIONS)
-            .outerjoin(OUTCOMES, SAME_ROW)
-            .where(
-                PREDICTIONS.c.pair == pair,
-                PREDICTIONS.c.bot == bot,
-                PREDICTIONS.c.kind == LIVE,
-                PREDICTIONS.c.candle >= since,
-                OUTCOMES.c.pair.is_(None),
-            )
-            .order_by(PREDICTIONS.c.candle)
-        )
-        return self.frame(query)
-
-    def outcomes(self, pair: str, model_version: str, since: int = 0) -> list[dict[str, Any]]:
-        """Rows of ``outcomes`` of a pair and model, of any bot; oldest first."""
-        query = (
-            select(OUTCOMES)
-            .where(
-                OUTCOMES.c.pair == pair,
-                OUTCOMES.c.model_version == model_version,
-                OUTCOMES.c.candle >= since,
-            )
-            .order_by(OUTCOMES.c.candle)
-        )
-        with self._reading.connect() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
-
     def scored(self, since: int = 0, pair: str = "") -> pd.DataFrame:
         """Live predictions with a known outcome, oldest first.
 
@@ -271,6 +238,13 @@ class Ledger:
         query = select(COUNTERS.c.content).where(COUNTERS.c.bot == bot, COUNTERS.c.name == name)
         with self._reading.connect() as connection:
             return str(connection.execute(query).scalar() or "")
+
+    def records(self, query: Any) -> list[dict[str, Any]]:
+        """Rows of a query of SQLAlchemy's, each by the names of its columns."""
+        with self._reading.connect() as connection:
+            result = connection.execute(query)
+            names = tuple(result.keys())
+            return [dict(zip(names, row, strict=True)) for row in result]
 
     def frame(self, query: Any) -> pd.DataFrame:
         """Rows of a query of SQLAlchemy's."""

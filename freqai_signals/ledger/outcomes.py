@@ -1,38 +1,39 @@
 """Outcomes of live predictions, once the end of their event is known."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from freqai_signals.dataset.barriers import LabelRule, width_and_scale
-from freqai_signals.dataset.labels import make_labels
+from freqai_signals.dataset.labels import label_columns
 from freqai_signals.dataset.rows import candle_numbers
-from freqai_signals.dataset.trades import trade_outcomes
+from freqai_signals.dataset.trades import trade_columns
 from freqai_signals.ledger.ledger import Entry
 from freqai_signals.ledger.sql_tables import OUTCOMES
 from freqai_signals.metrics import log_losses
-from freqai_signals.schema import (
-    EVENT_END_COLUMN,
-    LABEL_COLUMN,
-    PROBA_COLUMNS,
-    REALISED_RETURN_COLUMN,
-    SignalClass,
-)
+from freqai_signals.schema import PROBA_COLUMNS, TRADE_COLUMNS, SignalClass
 from freqai_signals.settings import SignalSettings
 
-_PRIORS = ["prior_sell", "prior_hold", "prior_buy"]
-_OUTCOME = [LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN]
+_PRIORS: Final = ("prior_sell", "prior_hold", "prior_buy")
+_PRICES: Final = ("open", "high", "low", "close", "volume")
+_SIDES: Final = [TRADE_COLUMNS.index(name) for name in ("trade_short", "trade_long")]
 
 
 def resolve_outcomes(
-    waiting: pd.DataFrame, candles: pd.DataFrame, settings: SignalSettings, cost: float
+    waiting: Sequence[Mapping[str, Any]],
+    candles: pd.DataFrame,
+    settings: SignalSettings,
+    cost: float,
 ) -> Entry:
     """Outcomes of one pair's predictions, as far as these candles determine them.
 
     Parameters
     ----------
     waiting
-        Rows of :meth:`~freqai_signals.ledger.ledger.Ledger.unresolved`.
+        Rows of :func:`~freqai_signals.ledger.questions.unresolved`, oldest first.
     candles
         Closed candles, oldest first, without holes. Predictions from before their beginning wait
         for another call with more candles.
@@ -51,50 +52,48 @@ def resolve_outcomes(
         does not know; None where a price in it is missing. All but the key are None where the
         outcome can never be known: no trade within the event, or a missing price.
     """
-    if candles.empty or waiting.empty:
+    if candles.empty or not waiting:
         return Entry(OUTCOMES.name, [])
     numbers = candle_numbers(candles["date"], settings.candle_seconds)
-    predicted = _numbers(waiting, settings)
-    due = waiting[(predicted >= numbers[0]) & (predicted <= _newest_due(numbers, settings))]
-    if due.empty:
+    oldest, newest = (
+        int(number) * settings.candle_seconds
+        for number in (numbers[0], numbers[-1] - settings.label_horizon_candles)
+    )
+    due = [row for row in waiting if oldest <= row["candle"] <= newest]
+    if not due:
         return Entry(OUTCOMES.name, [])
     rule = LabelRule.of(settings, cost)
-    start = max(int(np.searchsorted(numbers, _numbers(due, settings)[0])) - rule.memory, 0)
-    part = candles.iloc[start:].reset_index(drop=True)
-    labels = make_labels(part, rule)
-    labels.index = pd.Index(numbers[start:])
-    chosen = _numbers(due, settings)
-    width, scale = width_and_scale(part["close"].to_numpy(np.float64), rule)
-    labels["moved"] = labels[REALISED_RETURN_COLUMN] / scale
-    found = labels.reindex(chosen)[[*_OUTCOME, "moved"]].to_numpy(np.float64)
-    trades = trade_outcomes(part, width, rule.horizon, settings.exits).set_index(labels.index)
-    gains = trades.reindex(chosen)[["trade_short", "trade_long"]].to_numpy(np.float64)
-    return Entry(OUTCOMES.name, _rows(due, (found, gains), numbers[start:], settings))
+    chosen = _array(due, ["candle"]).astype(np.int64)[:, 0] // settings.candle_seconds
+    start = max(int(np.searchsorted(numbers, chosen[0])) - rule.memory, 0)
+    numbers = numbers[start:]
+    # Arrays, not frames: a running bot does this for every pair while others wait their turn.
+    prices = [candles[name].to_numpy(np.float64, na_value=np.nan)[start:] for name in _PRICES]
+    width, scale = width_and_scale(prices[3], rule)
+    labels = label_columns(prices[1:], width, rule)
+    trades = trade_columns(prices, width, rule.horizon, settings.exits)
+    columns = np.vstack([labels, labels[2] / scale, trades[_SIDES]])
+    places = np.minimum(np.searchsorted(numbers, chosen), len(numbers) - 1)
+    found = np.where(numbers[places] == chosen, columns[:, places], np.nan)
+    return Entry(OUTCOMES.name, _rows(due, found.T, numbers, settings))
 
 
 def _rows(
-    due: pd.DataFrame,
-    outcome: tuple[NDArray[np.float64], NDArray[np.float64]],
+    due: Sequence[Mapping[str, Any]],
+    found: NDArray[np.float64],
     numbers: NDArray[np.int64],
     settings: SignalSettings,
 ) -> list[dict[str, object]]:
-    found, gains = outcome
-    known = np.asarray(np.isfinite(found[:, :3]).all(axis=1), dtype=np.bool_).reshape(-1)
+    known = np.logical_and.reduce(np.isfinite(found[:, :3]), axis=1)
     label = np.where(known, found[:, 0], SignalClass.HOLD).astype(np.int8)
     gross, moved = found[:, 2], found[:, 3]
-    side = due["predicted"].to_numpy(np.int64) - int(SignalClass.HOLD)
-    gain = np.where(side > 0, gains[:, 1], gains[:, 0])
-    net = np.where(side == 0, 0.0, gain - due["cost"].to_numpy(np.float64))
-    loss = log_losses(label, due[list(PROBA_COLUMNS)].to_numpy(np.float64))
-    of_prior = log_losses(label, due[_PRIORS].to_numpy(np.float64))
+    side = _array(due, ["predicted"])[:, 0] - int(SignalClass.HOLD)
+    gain = np.where(side > 0, found[:, 5], found[:, 4])
+    net = np.where(side == 0, 0.0, gain - _array(due, ["cost"])[:, 0])
+    loss = log_losses(label, _array(due, PROBA_COLUMNS))
+    of_prior = log_losses(label, _array(due, _PRIORS))
     rows: list[dict[str, object]] = []
-    for i, (candle, version) in enumerate(zip(due["candle"], due["model_version"], strict=True)):
-        row: dict[str, object] = {
-            "pair": due["pair"].iloc[0],
-            "candle": int(candle),
-            "model_version": str(version),
-            "bot": str(due["bot"].iloc[0]),
-        }
+    for i, prediction in enumerate(due):
+        row = {name: prediction[name] for name in ("pair", "candle", "model_version", "bot")}
         names = ("realised", "event_end", "gross", "moved", "net", "loss", "prior_loss")
         values: tuple[object, ...] = (None,) * len(names)
         if known[i]:
@@ -111,10 +110,5 @@ def _or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _newest_due(numbers: NDArray[np.int64], settings: SignalSettings) -> int:
-    """Number of the newest candle whose whole horizon has closed."""
-    return int(numbers[-1]) - settings.label_horizon_candles
-
-
-def _numbers(due: pd.DataFrame, settings: SignalSettings) -> NDArray[np.int64]:
-    return np.asarray(due["candle"].to_numpy(np.int64) // settings.candle_seconds)
+def _array(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> NDArray[np.float64]:
+    return np.array([[row[name] for name in names] for row in rows], dtype=np.float64)

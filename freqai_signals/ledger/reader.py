@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 _REST_SECONDS: Final = 30.0
-_SHORTEST_WAIT: Final = 0.05
+_SHORTEST_WAIT: Final = 0.2
 
 
 class LedgerReader:
@@ -29,7 +29,7 @@ class LedgerReader:
     connect
         Opens the ledger; called in the thread, again after a failure.
     wait_seconds
-        Longest wait for an answer; 0 still waits 50 ms, else no outcome would ever be read.
+        Longest wait for an answer; 0 still waits 0.2 s, else no outcome would ever be read.
     clock
         Monotonic seconds.
     repair

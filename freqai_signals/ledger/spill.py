@@ -1,15 +1,23 @@
-"""Rows that the ledger could not take, kept on disk until it can: one call of the writer a line."""
+"""Rows that the ledger does not take: told from the others, or kept on disk until it can.
+
+On disk, one call of the writer a line.
+"""
 
 import json
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Final
 
-from freqai_signals.ledger.ledger import Entry
+from sqlalchemy.exc import DataError, IntegrityError
+
+from freqai_signals.ledger.ledger import Entry, Ledger
 from freqai_signals.ledger.sql_tables import COUNTERS, METADATA
 
 logger = logging.getLogger(__name__)
+
+_IMPOSSIBLE: Final = (DataError, IntegrityError, ArithmeticError, KeyError, TypeError, ValueError)
 
 
 def spill(path: Path, waiting: Iterable[Sequence[Entry]]) -> int:
@@ -77,3 +85,33 @@ def _entry(table: str, rows: list[dict[str, object]]) -> Entry:
     if table not in METADATA.tables or not all(isinstance(row, dict) for row in rows):
         raise ValueError(f"no rows of {table!r}")
     return Entry(table, rows)
+
+
+def write_batch(ledger: Ledger, batch: Sequence[tuple[int, Sequence[Entry]]]) -> dict[int, int]:
+    """Write a batch; rows that can never be written are logged, and counted by ticket."""
+    try:
+        ledger.write([entry for _, entries in batch for entry in entries])
+    except _IMPOSSIBLE:
+        if len(batch) > 1:
+            return {
+                key: value for item in batch for key, value in write_batch(ledger, [item]).items()
+            }
+        ((ticket, entries),) = batch
+        impossible = sum(_write_row(ledger, e.table, row) for e in entries for row in e.rows)
+        return {ticket: impossible} if impossible else {}
+    return {}
+
+
+def _write_row(ledger: Ledger, table: str, row: Mapping[str, Any]) -> bool:
+    """Whether a row can never be written."""
+    try:
+        ledger.write([Entry(table, [row])])
+    except _IMPOSSIBLE as error:
+        logger.error("The ledger refuses a row (%s): %s", first_line(error), dict(row))
+        return True
+    return False
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, shortly."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

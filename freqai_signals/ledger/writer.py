@@ -11,6 +11,8 @@ Guarantees and limits:
   the next start reads. They are lost, and counted, if the process is killed or that file cannot be
   written either. Rows that were reported as durable are never lost, and a row that the database
   can never take is never reported as durable.
+- Rows for which nobody waits are gathered for a second: the pairs of a candle come one by one, and
+  a transaction for each takes the interpreter from the thread that decides.
 - A damaged SQLite file is set aside and a new one begun; one that was removed is made again.
 - No error ends the thread that writes.
 """
@@ -21,12 +23,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
-
-from sqlalchemy.exc import DataError, IntegrityError
+from typing import Final
 
 from freqai_signals.ledger.ledger import Entry, Ledger
-from freqai_signals.ledger.spill import forget, spill, take_in, without_counters
+from freqai_signals.ledger.spill import (
+    first_line,
+    forget,
+    spill,
+    take_in,
+    without_counters,
+    write_batch,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +43,8 @@ CLOSE_SECONDS: Final = 5.0
 _SHORTEST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 30.0
 _ROWS_AT_ONCE: Final = 5_000
+_GATHER_SECONDS: Final = 1.0
 _REMEMBERED: Final = 1_000
-_IMPOSSIBLE: Final = (DataError, IntegrityError, ArithmeticError, KeyError, TypeError, ValueError)
 
 
 class LedgerWriter:
@@ -76,6 +83,8 @@ class LedgerWriter:
         self._incomplete: deque[int] = deque(maxlen=_REMEMBERED)
         self._accepted = 0
         self._done = 0
+        # The newest ticket that somebody waits for.
+        self._urgent = 0
         self._stopping = False
         self.waiting_rows = 0
         self.lost_rows = 0
@@ -107,19 +116,27 @@ class LedgerWriter:
             self._waiting.append((ticket, entries))
             self.waiting_rows += sum(map(len, entries))
             self._drop_oldest()
-            self._changed.notify_all()
             # Not while the database fails: a bot with a hundred pairs would wait a hundred times.
             if wait:
-                self._changed.wait_for(
-                    lambda: self._done >= ticket or self.problem, self._wait_seconds
-                )
+                self._await(lambda: self._done >= ticket or bool(self.problem), self._wait_seconds)
+            elif len(self._waiting) == 1:
+                self._changed.notify_all()
             return self._done >= ticket and ticket not in self._incomplete
 
     def flush(self, seconds: float) -> bool:
         """Wait until all rows are durable; False if that takes too long."""
         with self._changed:
             ticket = self._accepted
-            return self._changed.wait_for(lambda: self._done >= ticket, seconds)
+            return self._await(lambda: self._done >= ticket, seconds)
+
+    @property
+    def newest(self) -> int:
+        """Number of the newest rows that were queued, for :meth:`is_written`."""
+        return self._accepted
+
+    def is_written(self, number: int) -> bool:
+        """Whether rows of this number and before it wait no more."""
+        return self._done >= number
 
     def close(self, seconds: float = CLOSE_SECONDS) -> bool:
         """Write waiting rows and stop; False if some are left after ``seconds``: spilled."""
@@ -135,6 +152,12 @@ class LedgerWriter:
                 logger.error("%d rows were not written to the ledger; lost", self.waiting_rows)
         return finished
 
+    def _await(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait while all that is queued is written at once."""
+        self._urgent = self._accepted
+        self._changed.notify_all()
+        return self._changed.wait_for(condition, seconds)
+
     def _run(self) -> None:
         ledger: Ledger | None = None
         pause = _SHORTEST_PAUSE
@@ -144,7 +167,7 @@ class LedgerWriter:
                     _close(ledger)
                     ledger = None
                 ledger = ledger or self._connect()
-                incomplete = _write(ledger, batch)
+                incomplete = write_batch(ledger, batch)
             # Whatever it is, the rows wait and the operator hears of it; nobody restarts a thread.
             except Exception as error:  # noqa: BLE001
                 _close(ledger)
@@ -171,6 +194,9 @@ class LedgerWriter:
         """
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._stopping)
+            self._changed.wait_for(
+                lambda: self._stopping or self._urgent > self._done, _GATHER_SECONDS
+            )
             if self._stopping:
                 return None
             batch: list[tuple[int, Sequence[Entry]]] = []
@@ -187,9 +213,9 @@ class LedgerWriter:
             if not self.problem:
                 logger.warning(
                     "The ledger cannot be written (%s); rows wait in memory, trading continues",
-                    _first_line(error),
+                    first_line(error),
                 )
-            self.problem = _first_line(error)
+            self.problem = first_line(error)
             self._changed.notify_all()
 
     def _written(self, last: int, incomplete: Mapping[int, int]) -> None:
@@ -261,33 +287,6 @@ class LedgerWriter:
             )
 
 
-def _write(ledger: Ledger, batch: Sequence[tuple[int, Sequence[Entry]]]) -> dict[int, int]:
-    """Write a batch; rows that can never be written are logged, and counted by ticket."""
-    try:
-        ledger.write([entry for _, entries in batch for entry in entries])
-    except _IMPOSSIBLE:
-        if len(batch) > 1:
-            return {key: value for item in batch for key, value in _write(ledger, [item]).items()}
-        ((ticket, entries),) = batch
-        impossible = sum(_write_row(ledger, e.table, row) for e in entries for row in e.rows)
-        return {ticket: impossible} if impossible else {}
-    return {}
-
-
-def _write_row(ledger: Ledger, table: str, row: Mapping[str, Any]) -> bool:
-    """Whether a row can never be written."""
-    try:
-        ledger.write([Entry(table, [row])])
-    except _IMPOSSIBLE as error:
-        logger.error("The ledger refuses a row (%s): %s", _first_line(error), dict(row))
-        return True
-    return False
-
-
 def _close(ledger: Ledger | None) -> None:
     if ledger is not None:
         ledger.close()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -13,10 +13,10 @@ import pandas as pd
 
 from freqai_signals.ledger.ledger import Ledger
 from freqai_signals.ledger.live_quality import live_quality, rolling_quality
+from freqai_signals.ledger.questions import loss_sums
 from freqai_signals.ledger.sql_tables import CHAIN_ROOTS
-from freqai_signals.ledger.sums import loss_sums
-from freqai_signals.live.events import clock_text, history, pair_health
 from freqai_signals.live.status.daily_summary import skill_text, skill_with_error
+from freqai_signals.live.status.events import clock_text, history, pair_health
 from freqai_signals.live.status.heartbeat import Heartbeat, heartbeats
 from freqai_signals.live.status.problems import open_problems
 from freqai_signals.registry.registry import Registry

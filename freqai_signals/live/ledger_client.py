@@ -63,6 +63,15 @@ class LiveLedger:
             named = [Entry(e.table, [{"bot": self.bot, **row} for row in e.rows]) for e in entries]
             self._writer.record(named, wait)
 
+    @property
+    def newest(self) -> int:
+        """See :attr:`LedgerWriter.newest`; 0 without a ledger."""
+        return 0 if self._writer is None else self._writer.newest
+
+    def is_written(self, number: int) -> bool:
+        """See :meth:`LedgerWriter.is_written`."""
+        return self._writer is None or self._writer.is_written(number)
+
     def ask(self, question: Callable[[Ledger], T], otherwise: T) -> T:
         """The ledger's answer; see :meth:`LedgerReader.ask`."""
         return otherwise if self._reader is None else self._reader.ask(question, otherwise)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from freqai_signals.dataset.candles import closed
+from freqai_signals.dataset.candles import closed, opening
 from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.ledger.ledger import Entry
 from freqai_signals.ledger.sql_tables import DRIFT_EVENTS, TRAINING
@@ -25,6 +25,7 @@ from freqai_signals.live.ledger_client import LiveLedger
 from freqai_signals.live.notices import Notices
 from freqai_signals.live.pair import PairOperation
 from freqai_signals.live.pool_quality import PoolQuality
+from freqai_signals.live.shared_answers import SharedAnswers
 from freqai_signals.live.status.heartbeat import HeartbeatFile
 from freqai_signals.live.watch import LiveWatch
 from freqai_signals.model.signal_model import SignalModel
@@ -79,6 +80,7 @@ class LiveOperation:
         self._tested: dict[str, PoolQuality] = {}
         self._logged: set[str] = set()
         self._ledger = LiveLedger(settings.ledger, user_data, bot, clock)
+        self._answers = SharedAnswers(self._ledger, settings.candle_seconds)
         heartbeat = HeartbeatFile(user_data, bot, self._name, settings.candle_seconds)
         self.notices = Notices(settings, self._ledger, self._models, self._name, heartbeat)
         self._decision_log = LiveRecord.from_environment()
@@ -152,7 +154,7 @@ class LiveOperation:
             Round-trip cost, a fraction.
         """
         self.log_decision(pair, frame, decided, cost)
-        reaches = len(kept) and kept["date"].iloc[-1] >= frame["date"].iloc[-1]
+        reaches = len(kept) and opening(kept) >= opening(frame)
         limits = self.judge(pair, kept if reaches else frame, cost)
         return apply_health_limits(decided, frame, limits)
 
@@ -175,7 +177,7 @@ class LiveOperation:
         real = self._closed(frame)
         if not real.empty:
             is_new = self._safely(lambda: self._pair(pair).record(real, cost), True)
-            self._safely(lambda: self._pair(pair).send_signals(real.iloc[-1], is_new, send), None)
+            self._safely(lambda: self._pair(pair).send_signals(real, is_new, send), None)
 
     def columns(self, pair: str, frame: pd.DataFrame) -> pd.DataFrame:
         """Live quality and level as they were at each candle's close, for charts."""
@@ -267,16 +269,14 @@ class LiveOperation:
 
     def _closed(self, frame: pd.DataFrame) -> pd.DataFrame:
         now, seconds = pd.Timestamp(self._now(), unit="s", tz="UTC"), self._settings.candle_seconds
-        return self._safely(lambda: closed(frame, now, seconds), frame.iloc[:0])
+        return self._safely(lambda: closed(frame, now, seconds), pd.DataFrame())
 
     def _pair(self, pair: str) -> PairOperation:
         if pair not in self._pairs:
             scope = pair if self._settings.model.pool == "pair" else "pool"
-            tested = self._tested.setdefault(
-                scope, PoolQuality(scope, self._settings, self._ledger)
-            )
-            made = PairOperation(pair, self._settings, self._ledger, tested, self._name)
-            self._pairs[pair] = made
+            tested = PoolQuality(scope, self._settings, self._ledger)
+            shared = (self._ledger, self._answers, self._tested.setdefault(scope, tested))
+            self._pairs[pair] = PairOperation(pair, self._settings, *shared, self._name)
         return self._pairs[pair]
 
     def _due(

@@ -3,19 +3,23 @@
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
 
+from freqai_signals.dataset.candles import opening
 from freqai_signals.dataset.rows import candle_numbers
 from freqai_signals.ledger.candle_rows import Source, prediction_rows, signal_rows
 from freqai_signals.ledger.ledger import Entry
-from freqai_signals.ledger.live_quality import LiveQuality, quality_of
 from freqai_signals.ledger.outcomes import resolve_outcomes
+from freqai_signals.ledger.questions import RecentQuality, recent_quality
+from freqai_signals.ledger.sql_tables import OUTCOMES
 from freqai_signals.live.health import Health, action_of
 from freqai_signals.live.health import until as health_until
 from freqai_signals.live.ledger_client import LiveLedger
 from freqai_signals.live.pool_quality import PoolQuality
+from freqai_signals.live.shared_answers import SharedAnswers, Wanted
 from freqai_signals.live.watch import LiveWatch
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.schema import DECISION_SIGNAL_COLUMN, EXPECTED_RETURN_COLUMN
@@ -34,6 +38,7 @@ _NO_MODEL: Final = "none"
 _DRAWN: Final = ("live_rows", "live_skill", "live_accuracy", "drift_level")
 _DRAWN_CANDLES: Final = 5_000
 _KEPT_SIGNALS: Final = 20
+_NEVER: Final = 2**62
 
 
 class PairOperation:
@@ -55,54 +60,53 @@ class PairOperation:
         pair: str,
         settings: SignalSettings,
         ledger: LiveLedger,
+        answers: SharedAnswers,
         tested: PoolQuality,
         name: str = "",
     ) -> None:
         self.pair = pair
         self.watch = LiveWatch(pair, settings)
-        self.quality = LiveQuality(pair)
+        self.quality = RecentQuality()
         self.tested = tested
         self._settings = settings
         self._ledger = ledger
+        self._answers = answers
         self._name = name or ledger.bot
         # Openings of the newest recorded candle, and of a signal whose message a kill prevented.
         self._after = 0
         self._unsent = 0
         self._restored = False
         self._unwritten: list[Entry] = []
+        # Number of the newest rows handed to the ledger, and the candles (from, before) of which
+        # it has named every prediction that has no outcome.
+        self._written = answers.start
+        self._listed = (_NEVER, 0)
         self._quality_candle = -_QUALITY_CANDLES
-        self._drawn: dict[int, tuple[float, ...]] = {}
+        # What is drawn of a candle is at the remainder of its number, which tells whose it is.
+        self._drawn = np.full((_DRAWN_CANDLES, len(_DRAWN)), np.nan)
+        self._drawn_of = np.full(_DRAWN_CANDLES, -1, np.int64)
         self._opened_by: dict[int, dict[str, Any]] = {}
 
     def judge(self, candles: pd.DataFrame, cost: float) -> None:
         """Monitor the newest candle and the outcomes known by now; move the level."""
-        settings, watch = self._settings, self.watch
-        seconds = settings.candle_seconds
-        candle = int(candle_numbers(candles["date"].tail(1), seconds)[0])
-        is_first = not watch.candle
+        watch = self.watch
+        candle = opening(candles) // self._settings.candle_seconds
+        most = _LATER_CANDLES if watch.candle else _FIRST_CANDLES
         if not self._restored:
             self._restore(candle)
-        if watch.follow_model(candle):
-            self._quality_candle = -_QUALITY_CANDLES
+        watch.follow_model(candle)
         watch.update_candles(candle)
         if self._ledger.enabled:
-            recent = candles.tail(_FIRST_CANDLES if is_first else _LATER_CANDLES)
-            self._unwritten.append(self._outcomes(recent, cost))
-            if candle - self._quality_candle >= _QUALITY_CANDLES:
-                since = (candle - _QUALITY_DAYS * settings.candles_per_day) * seconds
-                self.quality = self._ledger.ask(
-                    lambda ledger: quality_of(self.pair, ledger.scored(since, self.pair)),
-                    self.quality,
-                )
-                self._quality_candle = candle
+            self._unwritten.append(self._outcomes(candles, most, candle, cost))
+            self._look_back(candle)
         self._unwritten += self.tested.update(watch.model, candle)
         self._unwritten.append(watch.judge(candle, self.tested.states(watch.version)))
         watch.candle = candle
         found = self.quality
         level = float(watch.health.level)
-        self._drawn[candle] = (float(found.rows), found.skill, found.accuracy, level)
-        if len(self._drawn) > _DRAWN_CANDLES:
-            del self._drawn[min(self._drawn)]
+        place = candle % _DRAWN_CANDLES
+        self._drawn[place] = found.rows, found.skill, found.accuracy, level
+        self._drawn_of[place] = candle
 
     def columns(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Live quality of the week and level at each candle's close.
@@ -120,10 +124,9 @@ class PairOperation:
             nothing is scored yet.
         """
         numbers = candle_numbers(frame["date"], self._settings.candle_seconds)
-        rows = np.full((len(frame), len(_DRAWN)), np.nan)
-        known = [place for place, n in enumerate(numbers.tolist()) if n in self._drawn]
-        if known:
-            rows[known] = [self._drawn[n] for n in numbers[known].tolist()]
+        places = numbers % _DRAWN_CANDLES
+        rows = self._drawn[places]
+        rows[self._drawn_of[places] != numbers] = np.nan
         return pd.DataFrame(rows, index=frame.index, columns=list(_DRAWN))
 
     def _restore(self, candle: int) -> None:
@@ -148,19 +151,40 @@ class PairOperation:
         if found[1] and self._settings.drift.enabled:
             self.watch.restore(health_until(Health.from_json(found[1]), candle))
 
-    def _outcomes(self, candles: pd.DataFrame, cost: float) -> Entry:
+    def _outcomes(self, candles: pd.DataFrame, most: int, candle: int, cost: float) -> Entry:
         """Pass outcomes that are known by now to the monitors; the new ones, to be written."""
-        settings, watch, bot = self._settings, self.watch, self._ledger.bot
-        first, since = int(candles["date"].iloc[0].timestamp()), watch.outcomes_since
-        nothing: tuple[pd.DataFrame, list[dict[str, Any]]] = (pd.DataFrame(), [])
-        waiting, stored = self._ledger.ask(
-            lambda ledger: (
-                ledger.unresolved(self.pair, bot, first),
-                ledger.outcomes(self.pair, watch.version, since),
-            ),
-            nothing,
+        settings, watch = self._settings, self.watch
+        seconds = settings.candle_seconds
+        oldest = opening(candles, max(len(candles) - most, 0))
+        begin, end = self._listed
+        begin, first = (begin, max(oldest, end)) if oldest >= begin else (oldest, oldest)
+        until = (candle - settings.label_horizon_candles) * seconds
+        wanted = Wanted(watch.version, first, until, watch.outcomes_since, self._written)
+        answer = self._answers.answer(self.pair, wanted)
+        if answer is None:
+            return Entry(OUTCOMES.name, [])
+        found = resolve_outcomes(answer.waiting, candles, settings, cost)
+        new = watch.update_outcomes(found, answer.stored)
+        # Else a row that was not written yet would never be asked for again.
+        if answer.is_complete:
+            first = until + seconds
+            self._listed = (begin, first)
+        self._answers.expect(self.pair, replace(wanted, first=first, since=watch.outcomes_since))
+        return new
+
+    def _look_back(self, candle: int) -> None:
+        """Sum up the last week now and then, each pair at candles of its own."""
+        if candle - self._quality_candle < _QUALITY_CANDLES:
+            return
+        settings = self._settings
+        since = (candle - _QUALITY_DAYS * settings.candles_per_day) * settings.candle_seconds
+        self.quality = self._ledger.ask(
+            lambda ledger: recent_quality(ledger, self.pair, since), self.quality
         )
-        return watch.update_outcomes(resolve_outcomes(waiting, candles, settings, cost), stored)
+        is_first = self._quality_candle < 0
+        self._quality_candle = candle
+        if is_first:
+            self._quality_candle -= crc32(self.pair.encode()) % _QUALITY_CANDLES
 
     def health_limits(self) -> HealthLimits:
         """Limits that the level puts on decisions."""
@@ -174,35 +198,35 @@ class PairOperation:
 
     def record(self, frame: pd.DataFrame, cost: float) -> bool:
         """Write a candle to the ledger; whether its signal has not been sent yet."""
-        seconds = self._settings.candle_seconds
-        model, row = self.watch.model, frame.iloc[-1]
-        opening = int(candle_numbers(frame["date"].tail(1), seconds)[0]) * seconds
-        is_new = opening > self._after
+        model, newest = self.watch.model, opening(frame)
+        is_new = newest > self._after
         source = self._source(cost)
         records = []
-        if is_new and model is not None and int(row[DECISION_SIGNAL_COLUMN]) != NO_SIGNAL:
+        if is_new and model is not None and _signal(frame) != NO_SIGNAL:
+            row = frame.iloc[-1]
             features = self.watch.features
             drivers = model.contributions(features) if features else []
             made = record_of(self.pair, row, source.model_version, drivers)
             records.append(made)
             # An order fills, or is given up, within a few candles.
-            newest = list(self._opened_by.items())[-_KEPT_SIGNALS:]
+            kept = list(self._opened_by.items())[-_KEPT_SIGNALS:]
             data = trade_data(made, float(row[EXPECTED_RETURN_COLUMN]))
-            self._opened_by = {**dict(newest), opening: data}
+            self._opened_by = {**dict(kept), newest: data}
         entries = [
             prediction_rows(frame, source, self._after),
             signal_rows(records, self._ledger.bot),
             *self._unwritten,
             self._ledger.counters({f"health {self.pair}": self.watch.health.to_json()}),
         ]
-        self._after, self._unwritten = max(self._after, opening), []
+        self._after, self._unwritten = max(self._after, newest), []
         # Whoever reads a signal's message must find its row.
         self._ledger.write(entries, wait=bool(records))
-        return is_new or self._unsent == opening
+        self._written = self._ledger.newest
+        return is_new or self._unsent == newest
 
-    def trade_data(self, opening: int) -> dict[str, Any]:
+    def trade_data(self, opened: int) -> dict[str, Any]:
         """What a trade keeps of the signal on the candle of this opening; empty if not known."""
-        return self._opened_by.get(opening, {})
+        return self._opened_by.get(opened, {})
 
     def _source(self, cost: float) -> Source:
         model, seconds = self.watch.model, self._settings.candle_seconds
@@ -216,17 +240,23 @@ class PairOperation:
             return source
         return replace(source, prior=_prior(model), new_pair=self.pair not in model.card.pairs)
 
-    def send_signals(self, row: Any, is_new: bool, send: Callable[[str], Any]) -> None:
-        """Send a signal's message, if signals are sent, and note in the ledger that it was."""
+    def send_signals(self, frame: pd.DataFrame, is_new: bool, send: Callable[[str], Any]) -> None:
+        """Send the newest signal's message, if signals are sent, and note that it was."""
         alerts = self._settings.alerts
-        text = signal_message(self.pair, row) if is_new and alerts.enabled else None
-        if text is None or not alerts.every_signal:
+        if not (is_new and alerts.enabled and alerts.every_signal):
+            return
+        text = signal_message(self.pair, frame.iloc[-1])
+        if text is None:
             return
         send(for_chat(f"{self._name}: {text}"))
         model = self.watch.model
         if self._ledger.enabled and model is not None:
-            key = (self.pair, int(row["date"].timestamp()), model.card.version)
+            key = (self.pair, opening(frame), model.card.version)
             self._ledger.ask(lambda ledger: ledger.mark_sent(*key), None)
+
+
+def _signal(frame: pd.DataFrame) -> int:
+    return int(frame[DECISION_SIGNAL_COLUMN].array[-1])
 
 
 def _prior(model: SignalModel) -> tuple[float, float, float]:

@@ -1,13 +1,14 @@
 """One pair's monitors and level, updated candle by candle in a running bot."""
 
 import logging
-from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from freqai_signals.dataset.rows import candle_numbers
 from freqai_signals.drift.monitors import DriftState, PairDrift
@@ -54,8 +55,9 @@ class LiveWatch:
         self._before: Health | None = None
         self._drift = PairDrift(None)
         self._last_trusted = -1
-        self._observed: list[tuple[SignalModel, pd.DataFrame, pd.Series[Any]]] = []
-        self._resolved: deque[tuple[int, str]] = deque(maxlen=_REMEMBERED_OUTCOMES)
+        self._observed: list[_Observed] = []
+        # Ordered, as a dictionary is.
+        self._resolved: dict[tuple[int, str], None] = {}
         self._newest_outcome = 0
 
     @property
@@ -95,12 +97,31 @@ class LiveWatch:
         self.model = model
         if model is None or features.empty:
             return
+        newest = features.iloc[-1:].to_numpy()[0]
+        self.features = dict(zip(map(str, features.columns.tolist()), newest, strict=True))
         days = WINDOW_DAYS * self._settings.candles_per_day
-        monitored = PairDrift(model.drift).feature_names
-        names = [name for name in ("date", "volume", *monitored) if name in features]
-        self.features = {str(name): value for name, value in features.iloc[-1].items()}
-        trust = outputs[TRUST_COLUMN].tail(days)
-        self._observed.append((model, features[names].tail(days), trust))
+        self._observed.append(self._arrays(model, features.iloc[-days:], outputs))
+
+    def _arrays(
+        self, model: SignalModel, features: pd.DataFrame, outputs: pd.DataFrame
+    ) -> "_Observed":
+        """What the monitors need; frames take long to cut and to select from."""
+        trusted = outputs[TRUST_COLUMN].to_numpy()[-len(features) :] == 1
+        drift = model.drift if self._settings.drift.enabled else None
+        names = drift.features.names if drift is not None and drift.features is not None else ()
+        if len(features) == 1:
+            row = [self.features.get(name, np.nan) for name in names]
+            values = np.array([row], dtype=np.float32)
+        else:
+            values = features.reindex(columns=list(names)).to_numpy(np.float32)
+        return _Observed(
+            model,
+            candle_numbers(features["date"], self._settings.candle_seconds),
+            trusted,
+            # Candles that fill a hole have no row in training either.
+            features["volume"].to_numpy() > 0 if "volume" in features else trusted,
+            values,
+        )
 
     def follow_model(self, candle: int) -> bool:
         """Reset the monitors if another model predicts now; whether it is another one."""
@@ -138,20 +159,14 @@ class LiveWatch:
             # A pair that was never predicted is silent from its first candle on.
             self._last_trusted = candle
         observed, self._observed = self._observed, []
-        for model, features, trust in observed:
-            if model is not self.model:
+        for seen in observed:
+            if seen.model is not self.model:
                 continue
-            numbers = candle_numbers(features["date"], self._settings.candle_seconds)
-            inputs = features.reindex(columns=list(self._drift.feature_names))
-            values = inputs.to_numpy(np.float32)
-            trusted = (trust == 1).to_numpy()
-            # Candles that fill a hole have no row in training either.
-            real = (features["volume"] > 0).to_numpy() if "volume" in features else trusted
-            new = (numbers > model.trained_until) & (numbers <= candle)
-            for i in np.flatnonzero(new & trusted):
-                self._last_trusted = max(int(numbers[i]), self._last_trusted)
-                if real[i]:
-                    self._drift.update_candle(int(numbers[i]), values[i])
+            new = (seen.numbers > seen.model.trained_until) & (seen.numbers <= candle)
+            for i in np.flatnonzero(new & seen.trusted):
+                self._last_trusted = max(int(seen.numbers[i]), self._last_trusted)
+                if seen.traded[i]:
+                    self._drift.update_candle(int(seen.numbers[i]), seen.values[i])
 
     def update_outcomes(self, resolved: Entry, stored: Sequence[Mapping[str, Any]]) -> Entry:
         """Compare outcomes with the training data; returns those that are to be written.
@@ -165,11 +180,13 @@ class LiveWatch:
             Outcomes in the ledger since :attr:`outcomes_since`: from before a restart or a
             rollback, or of another bot with the same model.
         """
-        known = set(self._resolved)
+        known = self._resolved
         new = {_key(row): row for row in resolved.rows if _key(row) not in known}
         others = {_key(row): row for row in stored if _key(row) not in known}
         rows = [row for _, row in sorted((others | new).items())]
-        self._resolved.extend(_key(row) for row in rows)
+        known.update(dict.fromkeys(map(_key, rows)))
+        for key in list(islice(known, max(len(known) - _REMEMBERED_OUTCOMES, 0))):
+            del known[key]
         for row in rows:
             if row["model_version"] != self.version:
                 continue
@@ -228,6 +245,17 @@ class LiveWatch:
         events = self.judge(self.candle + 1, quality, now)
         self.health = replace(self.health, candle=self.candle)
         return events
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """Candles that a model predicted: their numbers, and what the monitors take of them."""
+
+    model: SignalModel
+    numbers: NDArray[np.int64]
+    trusted: NDArray[np.bool_]
+    traded: NDArray[np.bool_]
+    values: NDArray[np.float32]
 
 
 def _key(row: Mapping[str, Any]) -> tuple[int, str]:

@@ -129,22 +129,6 @@ def test_only_live_rows_with_a_known_outcome_are_scored(ledger: Ledger) -> None:
     assert ledger.scored(since=1).empty
 
 
-def test_unresolved_rows_are_a_bots_live_ones_without_outcome(ledger: Ledger) -> None:
-    ledger.write([predictions(1, 2, 3), predictions(4, kind="gap"), predictions(5, bot="other")])
-    ledger.write([Entry("outcomes", [outcome(1)])])
-    assert ledger.unresolved("BTC/USDT", "bot")["candle"].tolist() == [600, 900]
-    assert ledger.unresolved("BTC/USDT", "bot", since=700)["candle"].tolist() == [900]
-    assert ledger.unresolved("BTC/USDT", "other")["candle"].tolist() == [1500]
-
-
-def test_outcomes_are_those_of_a_pair_and_model_oldest_first(ledger: Ledger) -> None:
-    others = [outcome(2, pair="ETH/USDT"), outcome(2, version="v2")]
-    ledger.write([Entry("outcomes", [outcome(3), *others, outcome(1), outcome(2)])])
-    assert [row["candle"] for row in ledger.outcomes("BTC/USDT", "v1")] == [300, 600, 900]
-    (row,) = ledger.outcomes("BTC/USDT", "v1", since=700)
-    assert {name: row[name] for name in outcome(3)} == outcome(3)
-
-
 def test_last_candle_is_that_of_the_bot(ledger: Ledger) -> None:
     ledger.write([predictions(1, 7), predictions(9, bot="other")])
     assert ledger.last_candle("BTC/USDT", "bot") == 2100

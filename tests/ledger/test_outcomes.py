@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from freqai_signals.dataset.labels import make_labels
 from freqai_signals.dataset.rows import candle_numbers
 from freqai_signals.ledger.ledger import Entry, Ledger
 from freqai_signals.ledger.outcomes import resolve_outcomes
+from freqai_signals.ledger.questions import unresolved
 from freqai_signals.settings import SignalSettings
 from tests.conftest import random_walk
 from tests.ledger.ledger_rows import CANDLE, prediction, predictions, sqlite_url
@@ -38,7 +40,11 @@ def candles(close: list[float], first: int = 1000) -> pd.DataFrame:
 
 
 def resolved(ledger: Ledger, frame: pd.DataFrame, settings: SignalSettings, cost: float) -> Entry:
-    return resolve_outcomes(ledger.unresolved("BTC/USDT", "bot"), frame, settings, cost)
+    return resolve_outcomes(waiting(ledger), frame, settings, cost)
+
+
+def waiting(ledger: Ledger) -> list[dict[str, Any]]:
+    return unresolved(ledger, "bot", {"BTC/USDT": 0}).get("BTC/USDT", [])
 
 
 def test_outcome_by_hand(ledger: Ledger) -> None:
@@ -80,14 +86,14 @@ def test_outcome_that_can_never_be_known_is_marked_and_not_scored(ledger: Ledger
     entry = resolved(ledger, frame, SETTINGS, 0)
     assert entry.rows[0]["realised"] is None
     ledger.write([entry])
-    assert ledger.unresolved("BTC/USDT", "bot").empty
+    assert waiting(ledger) == []
     assert ledger.scored().empty
 
 
 def test_rows_before_the_candles_wait(ledger: Ledger) -> None:
     ledger.write([predictions(900)])
     assert not resolved(ledger, candles([100.0] * 9), SETTINGS, 0).rows
-    assert len(ledger.unresolved("BTC/USDT", "bot")) == 1
+    assert len(waiting(ledger)) == 1
 
 
 @pytest.mark.parametrize("kind", ["fixed", "volatility", "triple_barrier"])

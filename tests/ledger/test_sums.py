@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from freqai_signals.ledger.ledger import Entry, Ledger
-from freqai_signals.ledger.sums import loss_sums, signal_counts
+from freqai_signals.ledger.questions import loss_sums, signal_counts
 from tests.ledger.ledger_rows import CANDLE, outcome, prediction, sqlite_url
 
 DAY = 86_400

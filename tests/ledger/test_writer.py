@@ -5,7 +5,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -58,6 +58,45 @@ def test_without_waiting_rows_are_written_soon(writer: LedgerWriter, tmp_path: P
         writer.record([predictions(number)])
     assert writer.flush(PATIENCE)
     assert stored(tmp_path) == list(range(50))
+
+
+def test_rows_of_many_pairs_are_written_together_unless_somebody_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    write = Ledger.write
+
+    def counted(self: Ledger, entries: Iterable[Entry]) -> None:
+        entries = list(entries)
+        written.append(len(entries))
+        write(self, entries)
+
+    monkeypatch.setattr(Ledger, "write", counted)
+    monkeypatch.setattr("freqai_signals.ledger.writer._GATHER_SECONDS", 3600.0)
+    writer = LedgerWriter(lambda: Ledger(sqlite_url(tmp_path)), wait_seconds=PATIENCE)
+    for number in range(20):
+        writer.record([predictions(number)])
+    assert not writer.is_written(writer.newest)
+    assert writer.record([predictions(20)], wait=True)
+    assert writer.is_written(writer.newest)
+    writer.record([predictions(21)])
+    assert writer.flush(PATIENCE)
+    writer.record([predictions(22)])
+    assert writer.close(PATIENCE)
+    assert written == [21, 1, 1]
+    assert stored(tmp_path) == list(range(23))
+
+
+def test_rows_for_which_nobody_waits_are_written_after_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("freqai_signals.ledger.writer._GATHER_SECONDS", 0.01)
+    writer = LedgerWriter(lambda: Ledger(sqlite_url(tmp_path)))
+    for _ in range(2):
+        writer.record([predictions(writer.newest)])
+        assert wait_until(lambda: writer.is_written(writer.newest))
+    assert stored(tmp_path) == [0, 1]
+    writer.close(PATIENCE)
 
 
 def test_locked_database_is_trouble_and_is_caught_up_with(

@@ -1,5 +1,6 @@
 """A bot's operation as the adapters drive it, over an SQLite file."""
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -65,15 +66,17 @@ class Bot:
     sent: list[str] = field(default_factory=list)
     send_signals: Callable[[str], None] | None = None
 
-    def candle(self, number: int, shift: float = 0.0, signal: int = -1) -> HealthLimits:
+    def candle(
+        self, number: int, shift: float = 0.0, signal: int = -1, pair: str = PAIR
+    ) -> HealthLimits:
         values = np.random.default_rng(number).normal(size=4) + shift
         date = pd.to_datetime([number * HOUR], unit="s", utc=True)
         features = pd.DataFrame([values], columns=["%-a", "%-b", "%-c", "%-d"]).assign(date=date)
-        model = self.operation.model(PAIR, None)
+        model = self.operation.model(pair, None)
         said = model.predict(features).probabilities[0] if model else np.array([0.0, 1.0, 0.0])
         outputs = pd.DataFrame([said], columns=list(PROBA_COLUMNS)).assign(do_predict=1)
-        self.operation.observe(PAIR, model, features, outputs)
-        health_limits = self.operation.judge(PAIR, candles(number), COST)
+        self.operation.observe(pair, model, features, outputs)
+        health_limits = self.operation.judge(pair, candles(number), COST)
         strength = int(signal in (0, 2))
         frame = outputs.assign(
             date=date, close=100.0, confidence=0.9, expected_return=0.01, signal=signal,
@@ -81,16 +84,15 @@ class Bot:
             reject_reason="" if strength else "no_edge",
         )  # fmt: skip
         frame["&-signal"] = float(said.argmax())
-        self.operation.record(PAIR, frame, COST, self.send_signals or self.sent.append)
+        self.operation.record(pair, frame, COST, self.send_signals or self.sent.append)
         if self.settles:
             self.settle()
         return health_limits
 
     def settle(self) -> None:
         writer, until = self.operation._ledger._writer, time.monotonic() + PATIENCE
-        while writer and writer.waiting_rows and not writer.problem:
+        while writer and not writer.flush(0.01) and not writer.problem:
             assert time.monotonic() < until, "rows wait though nothing is wrong"
-            time.sleep(0.002)
 
     def alerts(self, number: int) -> list[str]:
         """Messages at the close of a candle, without the bot's name and the time."""
@@ -146,7 +148,8 @@ def test_accepted_model_serves_and_every_candle_is_written_and_scored(start: Sta
 
 
 def outcomes_of(bot: Bot, model: SignalModel) -> list[dict[str, Any]]:
-    return bot.ledger().outcomes(PAIR, model.card.version)
+    rows = bot.ledger().rows("outcomes")
+    return rows[rows["model_version"] == model.card.version].to_dict("records")
 
 
 def test_each_bot_scores_its_own_predictions_by_its_own_label(start: Start, tmp_path: Path) -> None:
@@ -184,6 +187,53 @@ def test_outcomes_that_could_not_be_read_at_the_start_are_taken_in_later(start: 
         watched.candle(FIRST + 9)
     known = [list(watched.operation._pair(PAIR).watch._resolved) for watched in (bot, again)]
     assert known[0] == known[1] != []
+
+
+def test_more_pairs_ask_the_ledger_no_more_often(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, ask = [0], LedgerReader.ask
+
+    def counted(self: LedgerReader, question: Any, otherwise: Any) -> Any:
+        asked[0] += 1
+        return ask(self, question, otherwise)
+
+    monkeypatch.setattr(LedgerReader, "ask", counted)
+    found = {}
+    for count in (2, 6):
+        bot = start(folder=tmp_path / str(count))
+        bot.operation.promote(PAIR, model_of(0), window(0))
+        for number in range(FIRST, FIRST + 15):
+            if number == FIRST + 3:
+                asked[0] = 0
+            for i in range(count):
+                bot.candle(number, pair=f"P{i}/USDT")
+        found[count] = asked[0]
+        resolved = bot.ledger().rows("outcomes").groupby("pair").size().tolist()
+        assert resolved == [13] * count, "all that were due"
+    # Each pair looks back at its week once in twelve candles, at one of its own.
+    assert found[6] - found[2] == 4
+
+
+def test_rows_that_were_not_written_in_time_are_scored_later(start: Start, tmp_path: Path) -> None:
+    bot = start()
+    bot.operation.promote(PAIR, model_of(0), window(0))
+    for number in range(FIRST, FIRST + 4):
+        bot.candle(number)
+    bot.settle()
+    other = sqlite3.connect(tmp_path / "signals" / "ledger.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    bot.settles = False
+    for number in range(FIRST + 4, FIRST + 9):
+        bot.candle(number)
+    other.rollback()
+    other.close()
+    assert bot.operation._ledger.flush(PATIENCE)
+    bot.settles = True
+    for number in range(FIRST + 9, FIRST + 12):
+        bot.candle(number)
+    numbers = [row["candle"] // HOUR for row in outcomes_of(bot, model_of(0))]
+    assert sorted(numbers) == list(range(FIRST, FIRST + 10))
 
 
 def test_columns_for_charts_are_as_each_candle_had_them(start: Start) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from freqai_signals.ledger.ledger import Ledger
-from freqai_signals.ledger.sums import loss_sums, signal_counts
+from freqai_signals.ledger.questions import loss_sums, signal_counts
 from freqai_signals.live.health import Level
 from freqai_signals.metrics import mean_test
 
@@ -25,7 +25,7 @@ def skill_with_error(sums: pd.DataFrame) -> tuple[float, float]:
     Parameters
     ----------
     sums
-        Of :func:`~freqai_signals.ledger.sums.loss_sums`.
+        Of :func:`~freqai_signals.ledger.questions.loss_sums`.
     """
     if sums.empty:
         return float("nan"), float("nan")
