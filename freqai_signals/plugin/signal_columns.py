@@ -221,26 +221,24 @@ class SignalColumns(SmallFrames, IStrategy):
         frame = self.freqai.start(dataframe, metadata, self)
         cost = self.round_trip_cost(metadata["pair"])
         frame = complete_outputs(frame, columns.barrier_columns(frame, self.signal_settings, cost))
-        if self.dp.runmode == RunMode.HYPEROPT:
-            return columns.without_report_columns(frame, self.signal_settings.sizing)
-        return frame
+        sizing, is_epoch = self.signal_settings.sizing, self.dp.runmode == RunMode.HYPEROPT
+        return columns.without_report_columns(frame, sizing) if is_epoch else frame
 
     def advise_entry(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Let the strategy decide, then write down what it did and what became of it."""
         pair = metadata["pair"]
         frame = super().advise_entry(dataframe, metadata)
-        live: dict[str, Any] = {}
         is_kept = self._is_live or self.dp.runmode == RunMode.BACKTEST
         if is_kept and DECISION_SIGNAL_COLUMN not in frame:
             frame = self._own_entries(frame, pair)
         if self._is_live:
             operation: LiveOperation = self.freqai.operation
             operation.record(pair, frame, self.round_trip_cost(pair), self.dp.send_msg)
-            live = dict(operation.columns(pair, frame))
             if operation.wants_training(pair):
                 self.freqai.retrain_early(pair)
         elif is_kept:
             self._record(frame, pair)
+        live = dict(self.freqai.operation.columns(pair, frame)) if self._is_live else {}
         return with_plots(frame, self._settings_now().decision, live) if self._is_drawn else frame
 
     def _own_entries(self, frame: DataFrame, pair: str) -> DataFrame:
