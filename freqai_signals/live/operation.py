@@ -130,7 +130,7 @@ class LiveOperation:
             Round-trip cost, a fraction.
         """
         real = self._closed(candles)
-        if not real.empty:
+        if real is not None and len(real):
             self._safely(lambda: self._pair(pair).judge(real, cost), None)
         return self._safely(self._pair(pair).health_limits, HealthLimits())
 
@@ -175,7 +175,7 @@ class LiveOperation:
             Sends a message to the operator.
         """
         real = self._closed(frame)
-        if not real.empty:
+        if real is not None and len(real):
             is_new = self._safely(lambda: self._pair(pair).record(real, cost), True)
             self._safely(lambda: self._pair(pair).send_signals(real, is_new, send), None)
 
@@ -267,9 +267,9 @@ class LiveOperation:
         logger.warning("%s: %s, training before the schedule", pair, state.watch.health.level)
         return True
 
-    def _closed(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def _closed(self, frame: pd.DataFrame) -> pd.DataFrame | None:
         now, seconds = pd.Timestamp(self._now(), unit="s", tz="UTC"), self._settings.candle_seconds
-        return self._safely(lambda: closed(frame, now, seconds), pd.DataFrame())
+        return self._safely(lambda: closed(frame, now, seconds), None)
 
     def _pair(self, pair: str) -> PairOperation:
         if pair not in self._pairs:
