@@ -11,8 +11,8 @@ Guarantees and limits:
   the next start reads. They are lost, and counted, if the process is killed or that file cannot be
   written either. Rows that were reported as durable are never lost, and a row that the database
   can never take is never reported as durable.
-- Rows for which nobody waits are gathered for a second: the pairs of a candle come one by one, and
-  a transaction for each takes the interpreter from the thread that decides.
+- Rows for which nobody waits are gathered for a quarter of a second: the pairs of a candle come
+  one by one, and a transaction for each takes the interpreter from the thread that decides.
 - A damaged SQLite file is set aside and a new one begun; one that was removed is made again.
 - No error ends the thread that writes.
 """
@@ -43,7 +43,7 @@ CLOSE_SECONDS: Final = 5.0
 _SHORTEST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 30.0
 _ROWS_AT_ONCE: Final = 5_000
-_GATHER_SECONDS: Final = 1.0
+_GATHER_SECONDS: Final = 0.25
 _REMEMBERED: Final = 1_000
 
 
