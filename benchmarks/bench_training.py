@@ -7,6 +7,7 @@ started before the clock is; what a network costs is not in these seconds.
 """
 
 import argparse
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import lightgbm
 import numpy as np
 
 from benchmarks.harness import ONE_CORE, Timing, measure, print_table, save
@@ -64,22 +66,58 @@ def bare(task: WindowTask, heads: Any) -> None:
 
 
 def against_bare(rows: TrainingRows, settings: SignalSettings, repeats: int) -> list[Timing]:
-    """Processor seconds of bare LightGBM, of our boosters, and of the whole training."""
+    """Processor seconds of a training and of its trees, of its boosters, and of bare LightGBM.
+
+    Bare LightGBM knows the best number of rounds, so it grows none to find that there is no better.
+    """
     request = Request(rows, settings)
     with tempfile.TemporaryDirectory() as folder:
         task = boosters_ahead(request, False, BoosterStore(Path(folder)))
     assert task is not None
     task = WindowTask(task.rows, task.split, settings)
     heads = fit_window(task).stopped
+    whole: list[float] = []
+    trees: list[float] = []
+    for _ in range(repeats):
+        begin = ONE_CORE()
+        trees.append(_of_trees(lambda: train(request, "benchmark")))
+        whole.append(ONE_CORE() - begin)
     work = {
-        "bare LightGBM": lambda: bare(task, heads),
+        "bare LightGBM, the best rounds": lambda: bare(task, heads),
         "boosters of a window": lambda: fit_window(task),
-        "training, calibrated": lambda: train(request, "benchmark"),
     }
     return [
-        measure(name, call, len(rows), repeats=repeats, clock=ONE_CORE)
-        for name, call in work.items()
+        _summed("trees of a training alone", len(rows), trees),
+        _summed("the whole training", len(rows), whole),
+        *(
+            measure(name, call, len(rows), repeats=repeats, clock=ONE_CORE)
+            for name, call in work.items()
+        ),
     ]
+
+
+def _of_trees(call: Callable[[], object]) -> float:
+    """Processor seconds that LightGBM grows trees while something is done."""
+    spent, grow = 0.0, lightgbm.Booster.update
+
+    def update(self: Any, *arguments: Any, **named: Any) -> Any:
+        nonlocal spent
+        begin = ONE_CORE()
+        try:
+            return grow(self, *arguments, **named)
+        finally:
+            spent += ONE_CORE() - begin
+
+    lightgbm.Booster.update = update
+    try:
+        call()
+    finally:
+        lightgbm.Booster.update = grow
+    return spent
+
+
+def _summed(name: str, rows: int, seconds: list[float]) -> Timing:
+    return Timing(name, rows, statistics.median(seconds), min(seconds), max(seconds), len(seconds))
 
 
 def over_workers(requests: list[Request], workers: list[int], repeats: int) -> list[Timing]:
@@ -125,8 +163,7 @@ def _timed(
             for task in tasks:
                 fit_window(task)
             seconds.append(time.perf_counter() - begin)
-    total, middle = sum(len(request.rows) for request in requests), sorted(seconds)[repeats // 2]
-    return Timing(name, total, middle, min(seconds), max(seconds), repeats)
+    return _summed(name, sum(len(request.rows) for request in requests), seconds)
 
 
 def main() -> None:

@@ -15,7 +15,8 @@ from freqai_signals.settings import BoosterSettings
 Features = NDArray[np.float32]
 
 _METRICS: Final = {
-    "binary": ["binary_logloss", "binary_error"],
+    # Half of the time of evaluation: an error of two stages is none of the three classes'.
+    "binary": ["binary_logloss"],
     "multiclass": ["multi_logloss", "multi_error"],
 }
 
