@@ -48,6 +48,10 @@ PAUSE = 1.0
 MOST_CANDLES = 60
 """Maximum number of candles decided while waiting for a training to end."""
 
+WARM_CANDLES = 30
+"""Candles that ours decides before it is measured: more than a label reaches, so that from then on
+each candle brings an outcome of every pair, which the ledger is asked for and written to."""
+
 STOCK = """
 from freqtrade.strategy import IStrategy
 import talib.abstract as ta
@@ -120,6 +124,12 @@ class Bot:
         for path in store.folder.glob("*.model") if store else ():
             path.unlink()
 
+    def check_models(self) -> None:
+        """Raise RuntimeError if a model of ours abstains: that takes less than to predict."""
+        for pair, model in self.strategy.freqai.dd.model_dictionary.items():
+            if reason := getattr(getattr(model, "card", None), "reason", ""):
+                raise RuntimeError(f"the model of {pair} abstains: {reason}")
+
     def train(self, pair: str) -> None:
         """Train a pair's model as FreqAI's thread does when it is due."""
         freqai = self.strategy.freqai
@@ -156,8 +166,11 @@ def measure_pairs(count: int, candles: int, train_days: int) -> list[Timing]:
         folder = Path(name)
         history = {pair: walk(seed, train_days + 16) for seed, pair in enumerate(pairs)}
         (folder / "binance").mkdir()
+        # A bot has downloaded nothing of what is to come.
         for pair, frame in history.items():
-            write_feather(frame, folder / "binance" / candle_file(pair, "5m"))
+            write_feather(
+                frame[: first_shown(frame, candles)], folder / "binance" / candle_file(pair, "5m")
+            )
         app = create_exchange(folder / "binance", Clock(), lambda line: None)
         with serving(app) as url:
             for kind in ("stock", "ours"):
@@ -166,11 +179,15 @@ def measure_pairs(count: int, candles: int, train_days: int) -> list[Timing]:
     return found
 
 
+def first_shown(frame: pd.DataFrame, candles: int) -> int:
+    """How many candles there are before those that are decided."""
+    return len(frame) - candles - MOST_CANDLES - WARM_CANDLES - 2
+
+
 def measure_bot(
     kind: str, bot: Bot, history: dict[str, pd.DataFrame], candles: int
 ) -> list[Timing]:
-    last = len(next(iter(history.values()))) - candles - MOST_CANDLES - 2
-    shown = itertools.count(last)
+    shown = itertools.count(first_shown(next(iter(history.values())), candles))
 
     def next_candle() -> tuple[float, float]:
         stop = next(shown)
@@ -181,7 +198,10 @@ def measure_bot(
     next_candle()
     for pair in bot.pairs:
         bot.train(pair)
+    bot.check_models()
     next_candle()
+    for _ in range(WARM_CANDLES if kind == "ours" else 0):
+        next_candle()
     idle = [next_candle() for _ in range(candles)]
     stop = threading.Event()
     trained: list[float] = []
@@ -258,10 +278,15 @@ def make_bot(kind: str, folder: Path, url: str, pairs: tuple[str, ...], train_da
 
 
 def walk(seed: int, days: int) -> pd.DataFrame:
-    """Random-walk candles of a number of days that end now."""
+    """Random-walk candles of a number of days that end now.
+
+    Their volatility has a rhythm of hours, or no model of ours would serve: it would predict no
+    better than the prior.
+    """
     rng = np.random.default_rng(seed)
     rows = days * 288
-    close = 100 * np.exp(np.cumsum(rng.standard_normal(rows) * 0.0015))
+    rhythm = 1 + 0.8 * np.sin(2 * np.pi * np.arange(rows) / 144)
+    close = 100 * np.exp(np.cumsum(rng.standard_normal(rows) * 0.0015 * rhythm))
     opened = np.concatenate([[100.0], close[:-1]])
     wick = np.abs(rng.normal(0, 0.0005, (2, rows)))
     last = pd.Timestamp.now("UTC").floor("5min") - pd.Timedelta("5min")
