@@ -174,12 +174,14 @@ def test_a_candle_is_appended_and_nothing_that_was_said_is_forgotten(
         assert 0 < written(bot)[JOURNAL_FILE] - before < 2_500 * len(PAIRS)
         history = bot.freqai.dd.historic_predictions
         for pair, found in said(bot).items():
-            pd.testing.assert_frame_equal(found, history[pair], check_dtype=True)
+            pd.testing.assert_frame_equal(found, history[pair], check_dtype=True, check_like=True)
     assert (Path(bot.freqai.full_path) / HISTORY_FILE).stat().st_mtime_ns == pickled.st_mtime_ns
     # As after kill -9: nothing more is written.
     again = make_bot(live_bench, bot.config["user_data_dir"]).freqai.dd
     for pair in PAIRS:
-        pd.testing.assert_frame_equal(again.historic_predictions[pair], history[pair])
+        pd.testing.assert_frame_equal(
+            again.historic_predictions[pair], history[pair], check_like=True
+        )
 
 
 def test_what_a_kill_cuts_short_costs_that_line_only(bot: Bot) -> None:
@@ -216,7 +218,7 @@ def test_a_long_journal_gives_way_to_freqais_file_and_both_can_be_lost(
     (folder / HISTORY_FILE).write_bytes(b"damaged")
     repair_state(folder)
     for pair, found in said(bot).items():
-        pd.testing.assert_frame_equal(found, history[pair])
+        pd.testing.assert_frame_equal(found, history[pair], check_like=True)
 
 
 def test_predictions_are_stored_though_the_last_pair_has_no_new_candle(bot: Bot) -> None:
