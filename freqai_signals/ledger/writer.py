@@ -131,12 +131,13 @@ class LedgerWriter:
 
     @property
     def newest(self) -> int:
-        """Number of the newest rows that were queued, for :meth:`is_written`."""
+        """Number of the newest rows that were queued."""
         return self._accepted
 
-    def is_written(self, number: int) -> bool:
-        """Whether rows of this number and before it wait no more."""
-        return self._done >= number
+    @property
+    def settled(self) -> int:
+        """Number of the newest rows that wait no more, nor do any before them."""
+        return self._done
 
     def close(self, seconds: float = CLOSE_SECONDS) -> bool:
         """Write waiting rows and stop; False if some are left after ``seconds``: spilled."""

@@ -68,9 +68,10 @@ class LiveLedger:
         """See :attr:`LedgerWriter.newest`; 0 without a ledger."""
         return 0 if self._writer is None else self._writer.newest
 
-    def is_written(self, number: int) -> bool:
-        """See :meth:`LedgerWriter.is_written`."""
-        return self._writer is None or self._writer.is_written(number)
+    @property
+    def settled(self) -> int:
+        """See :attr:`LedgerWriter.settled`; 0 without a ledger."""
+        return 0 if self._writer is None else self._writer.settled
 
     def ask(self, question: Callable[[Ledger], T], otherwise: T) -> T:
         """The ledger's answer; see :meth:`LedgerReader.ask`."""

@@ -91,7 +91,8 @@ class PairOperation:
         """Monitor the newest candle and the outcomes known by now; move the level."""
         watch = self.watch
         candle = opening(candles) // self._settings.candle_seconds
-        most = _LATER_CANDLES if watch.candle else _FIRST_CANDLES
+        # At first, and until the ledger has answered, as far back as a bot may have been away.
+        most = _LATER_CANDLES if self._listed[1] else _FIRST_CANDLES
         if not self._restored:
             self._restore(candle)
         watch.follow_model(candle)
@@ -157,7 +158,8 @@ class PairOperation:
         seconds = settings.candle_seconds
         oldest = opening(candles, max(len(candles) - most, 0))
         begin, end = self._listed
-        begin, first = (begin, max(oldest, end)) if oldest >= begin else (oldest, oldest)
+        # Where candles begin later than the list ends, none of those between was asked for.
+        begin, first = (begin, end) if begin <= oldest <= end else (oldest, oldest)
         until = (candle - settings.label_horizon_candles) * seconds
         wanted = Wanted(watch.version, first, until, watch.outcomes_since, self._written)
         answer = self._answers.answer(self.pair, wanted)

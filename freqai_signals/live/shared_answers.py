@@ -69,7 +69,7 @@ class _Round:
     versions: frozenset[str] = frozenset()
     waiting: Mapping[str, Rows] = field(default_factory=dict)
     stored: Mapping[str, Rows] = field(default_factory=dict)
-    written: frozenset[str] = frozenset()
+    settled: int = 0
 
     def has(self, pair: str, wanted: Wanted) -> bool:
         asked = self.wanted.get(pair)
@@ -78,7 +78,8 @@ class _Round:
     def take(self, pair: str, wanted: Wanted) -> Answer:
         del self.wanted[pair]
         stored = [row for row in self.stored.get(pair, ()) if _is_new(row, wanted)]
-        return Answer(self.waiting.get(pair, ()), stored, pair in self.written)
+        # By what the pair has handed over by now, which may be later than the question foresaw.
+        return Answer(self.waiting.get(pair, ()), stored, wanted.written <= self.settled)
 
 
 class SharedAnswers:
@@ -151,7 +152,7 @@ class SharedAnswers:
         since = {pair: wanted.since for pair, wanted in asked.items()}
         versions = frozenset(wanted.version for wanted in asked.values())
         # Before the question: what is written in the meantime may be missing in the answer.
-        written = frozenset(p for p, w in asked.items() if self._ledger.is_written(w.written))
+        settled = self._ledger.settled
 
         def question(ledger: Ledger) -> _Round:
             return _Round(
@@ -159,7 +160,7 @@ class SharedAnswers:
                 versions,
                 unresolved(ledger, bot, first, until),
                 known_outcomes(ledger, sorted(versions), since),
-                written,
+                settled,
             )
 
         return self._ledger.ask(question, None)

@@ -76,9 +76,9 @@ def test_rows_of_many_pairs_are_written_together_unless_somebody_waits(
     writer = LedgerWriter(lambda: Ledger(sqlite_url(tmp_path)), wait_seconds=PATIENCE)
     for number in range(20):
         writer.record([predictions(number)])
-    assert not writer.is_written(writer.newest)
+    assert writer.settled < writer.newest
     assert writer.record([predictions(20)], wait=True)
-    assert writer.is_written(writer.newest)
+    assert writer.settled == writer.newest
     writer.record([predictions(21)])
     assert writer.flush(PATIENCE)
     writer.record([predictions(22)])
@@ -94,7 +94,7 @@ def test_rows_for_which_nobody_waits_are_written_after_a_moment(
     writer = LedgerWriter(lambda: Ledger(sqlite_url(tmp_path)))
     for _ in range(2):
         writer.record([predictions(writer.newest)])
-        assert wait_until(lambda: writer.is_written(writer.newest))
+        assert wait_until(lambda: writer.settled == writer.newest)
     assert stored(tmp_path) == [0, 1]
     writer.close(PATIENCE)
 

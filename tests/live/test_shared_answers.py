@@ -30,10 +30,11 @@ class Asked(LiveLedger):
         self.asked += 1
         return otherwise if self.away else super().ask(question, otherwise)
 
-    def is_written(self, number: int) -> bool:
-        return number not in self.unwritten
+    @property
+    def settled(self) -> int:
+        return min(self.unwritten) - 1 if self.unwritten else super().newest
 
-    def settled(self, *entries: Entry) -> None:
+    def store(self, *entries: Entry) -> None:
         self.write(list(entries))
         assert self.flush(PATIENCE)
 
@@ -76,7 +77,7 @@ def ledger(tmp_path: Path) -> Iterator[Asked]:
 def pairs(ledger: Asked) -> list[Pair]:
     """After their first candle, at which each asks for itself: it has much to catch up on."""
     known = [outcome(NOW - 2000 + i, pair=pair) for pair in PAIRS for i in range(3)]
-    ledger.settled(Entry("outcomes", [*known, *(outcome(NOW - 30, pair=p) for p in PAIRS)]))
+    ledger.store(Entry("outcomes", [*known, *(outcome(NOW - 30, pair=p) for p in PAIRS)]))
     answers = SharedAnswers(ledger, CANDLE)
     made = [Pair(name, answers) for name in PAIRS]
     for pair in made:
@@ -95,8 +96,8 @@ def candles(rows: "list[dict[str, object]] | object") -> list[int]:
 def test_a_candle_of_all_pairs_is_one_question(ledger: Asked, pairs: list[Pair]) -> None:
     for number in range(NOW + 1, NOW + 4):
         due = number - HORIZON
-        ledger.settled(*(predictions(due, due + 1, pair=name) for name in PAIRS))
-        ledger.settled(Entry("outcomes", [outcome(number - 30, pair=name) for name in PAIRS]))
+        ledger.store(*(predictions(due, due + 1, pair=name) for name in PAIRS))
+        ledger.store(Entry("outcomes", [outcome(number - 30, pair=name) for name in PAIRS]))
         for pair in pairs:
             answer = pair.candle(number)
             assert answer is not None
@@ -109,7 +110,7 @@ def test_a_candle_of_all_pairs_is_one_question(ledger: Asked, pairs: list[Pair])
 def test_a_second_look_at_a_candle_asks_anew(ledger: Asked, pairs: list[Pair]) -> None:
     for pair in pairs:
         pair.candle(NOW + 1)
-    ledger.settled(Entry("outcomes", [outcome(NOW - 25, pair=PAIRS[0])]))
+    ledger.store(Entry("outcomes", [outcome(NOW - 25, pair=PAIRS[0])]))
     answer = pairs[0].candle(NOW + 1)
     assert answer is not None
     assert candles(answer.stored)[-1] == NOW - 25, "what came meanwhile is in it"
@@ -120,7 +121,7 @@ def test_a_second_look_at_a_candle_asks_anew(ledger: Asked, pairs: list[Pair]) -
 
 def test_a_late_pair_costs_one_question(ledger: Asked, pairs: list[Pair]) -> None:
     """Its answer would lack what is due for the others."""
-    ledger.settled(*(predictions(NOW + 2 - HORIZON, pair=name) for name in PAIRS))
+    ledger.store(*(predictions(NOW + 2 - HORIZON, pair=name) for name in PAIRS))
     found = [pair.candle(NOW + 2 - (i == 0)) for i, pair in enumerate(pairs)]
     assert [candles(answer.waiting) for answer in found if answer] == [[]] + 4 * [[NOW - 22]]
     assert ledger.asked == 2
@@ -134,7 +135,7 @@ def test_a_late_pair_costs_one_question(ledger: Asked, pairs: list[Pair]) -> Non
 
 
 def test_a_pair_that_joins_asks_for_itself(ledger: Asked, pairs: list[Pair]) -> None:
-    ledger.settled(predictions(NOW - 1500, NOW - 30, pair="NEW/USDT"))
+    ledger.store(predictions(NOW - 1500, NOW - 30, pair="NEW/USDT"))
     joined = Pair("NEW/USDT", pairs[0].answers)
     pairs[0].candle(NOW + 1)
     answer = joined.candle(NOW + 1)
@@ -152,7 +153,7 @@ def test_a_pair_that_joins_asks_for_itself(ledger: Asked, pairs: list[Pair]) -> 
 def test_a_new_model_of_all_pairs_is_one_question(ledger: Asked, pairs: list[Pair]) -> None:
     """Another bot may have served it before: its outcomes reach further back than what is known."""
     rows = [outcome(NOW - 90, pair=name, version="v2") for name in PAIRS]
-    ledger.settled(Entry("outcomes", rows))
+    ledger.store(Entry("outcomes", rows))
     for pair in pairs:
         pair.version, pair.since = "v2", NOW - 100
         answer = pair.candle(NOW + 1)
@@ -163,7 +164,7 @@ def test_a_new_model_of_all_pairs_is_one_question(ledger: Asked, pairs: list[Pai
 
 def test_after_a_rollback_each_pair_reads_its_past_alone(ledger: Asked, pairs: list[Pair]) -> None:
     old = [outcome(NOW - 1000 + i, pair=p, version="v0") for p in PAIRS for i in range(900)]
-    ledger.settled(Entry("outcomes", old))
+    ledger.store(Entry("outcomes", old))
     for number in (NOW + 1, NOW + 2):
         ledger.asked = 0
         for pair in pairs:
@@ -193,11 +194,23 @@ def test_what_was_not_written_yet_is_asked_for_again(ledger: Asked, pairs: list[
         pair.candle(NOW + 1)
     # The writer comes to it only now.
     ledger.unwritten.clear()
-    ledger.settled(*(predictions(NOW + 1 - HORIZON, pair=name) for name in PAIRS[:2]))
+    ledger.store(*(predictions(NOW + 1 - HORIZON, pair=name) for name in PAIRS[:2]))
     ledger.asked = 0
     found = [pair.candle(NOW + 2) for pair in pairs]
     assert [len(answer.waiting) for answer in found if answer] == [1, 0, 0, 0, 0]
     assert ledger.asked == 1
+
+
+def test_what_was_handed_over_since_a_question_was_foreseen_counts(
+    ledger: Asked, pairs: list[Pair]
+) -> None:
+    """A candle's row is handed over after its outcomes, and another pair asks at the next one."""
+    for pair in pairs:
+        pair.candle(NOW + 1)
+    pairs[0].written = 7
+    ledger.unwritten.add(7)
+    found = [pair.candle(NOW + 2) for pair in reversed(pairs)]
+    assert [answer.is_complete for answer in found if answer] == [True] * 4 + [False]
 
 
 def test_pairs_that_are_gone_are_asked_about_no_more(ledger: Asked, pairs: list[Pair]) -> None:
@@ -222,7 +235,7 @@ def test_pairs_that_are_gone_are_asked_about_no_more(ledger: Asked, pairs: list[
 def test_while_the_ledger_is_away_nothing_is_known_and_nothing_is_lost(
     ledger: Asked, pairs: list[Pair]
 ) -> None:
-    ledger.settled(*(predictions(NOW - HORIZON + 1, pair=name) for name in PAIRS))
+    ledger.store(*(predictions(NOW - HORIZON + 1, pair=name) for name in PAIRS))
     ledger.away = True
     assert [pair.candle(NOW + 1) for pair in pairs] == [None] * len(PAIRS)
     ledger.away, ledger.asked = False, 0

@@ -3,6 +3,7 @@
 import logging
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -248,7 +249,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
         most = max(_HISTORY_ROWS, len(strat_df))
         with self.history_lock:
             history, dates = self.historic_predictions[pair], strat_df["date"]
-            row = newest_row(predictions, do_preds, dk, strat_df)
+            row = partial(newest_row, predictions, do_preds, dk, strat_df)
             table = self._tables.extended(pair, history, row, dates, most)
             if table is not None:
                 self._unwritten.setdefault(pair, dates.iloc[-1])
@@ -256,8 +257,7 @@ class SignalDataDrawer(FreqaiDataDrawer):
                 self.model_return_values[pair] = table.shown(len(strat_df))
                 return
             # FreqAI adds the candles after the last one, or overwrites it: not in a table, a copy.
-            last = history["date_pred"].max()
-            newer = dates[dates > last]
+            newer = dates[dates > (last := history["date_pred"].max())]
             self.historic_predictions[pair] = history.copy()
             super().append_model_predictions(pair, predictions, do_preds, dk, strat_df)
             history = self.historic_predictions[pair]

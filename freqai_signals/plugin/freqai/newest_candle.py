@@ -3,7 +3,7 @@
 Frames of thousands of rows are neither made nor copied for one row more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
 
 import numpy as np
@@ -120,8 +120,7 @@ class PredictionTable:
         self._dates[self._stop] = date.tz_convert(None).to_datetime64()
         self._stop += 1
         rows = slice(max(self._stop - self._most, 0), self._stop)
-        # Columns are contiguous, as pandas has them, and nothing is copied.
-        self.frame = DataFrame(self._values[:, rows].T, columns=self._names, copy=False)
+        self.frame = self._all.iloc[rows].reset_index(drop=True)
         self.frame.insert(0, _DATE, pd.DatetimeIndex(self._dates[rows]).tz_localize("UTC"))
         return True
 
@@ -138,6 +137,9 @@ class PredictionTable:
         self._stop = len(kept)
         self._values = np.empty((len(self._names), self._stop + _ROOM))
         self._values[:, : self._stop] = kept[self._names].to_numpy(float).T
+        # Columns are contiguous, as pandas has them. All frames given are slices of this one, so
+        # that pandas copies what anybody writes into.
+        self._all = DataFrame(self._values.T, columns=self._names, copy=False)
         self._dates = np.empty(self._stop + _ROOM, dtype=f"M8[{dates.unit}]")
         self._dates[: self._stop] = dates.tz_convert(None).to_numpy()
 
@@ -149,7 +151,7 @@ class PredictionTables:
         self._kept: dict[str, PredictionTable] = {}
 
     def extended(
-        self, pair: str, history: DataFrame, row: Mapping[str, float],
+        self, pair: str, history: DataFrame, row: Callable[[], Mapping[str, float]],
         dates: "pd.Series[Any]", most: int,
     ) -> PredictionTable | None:  # fmt: skip
         """The table with the row of the last date; None where that is not the only one to add.
@@ -161,7 +163,7 @@ class PredictionTables:
         history
             Its predictions so far.
         row
-            From :func:`newest_row`.
+            Makes it, as :func:`newest_row` does.
         dates
             Of the strategy's candles.
         most
@@ -172,7 +174,7 @@ class PredictionTables:
             table = PredictionTable.of(history, most)
         last = history[_DATE].max()
         follows = len(dates) > 1 and dates.iloc[-2] <= last < dates.iloc[-1]
-        if table is None or not follows or not table.append(dates.iloc[-1], row):
+        if table is None or not follows or not table.append(dates.iloc[-1], row()):
             return None
         self._kept[pair] = table
         return table

@@ -65,6 +65,19 @@ def test_what_a_strategy_writes_into_its_frame_stays_there() -> None:
     assert (table.shown(3)["do_predict"] < 7).all()
 
 
+def test_an_earlier_frame_that_is_written_into_changes_no_later_one() -> None:
+    """Somebody may keep the frame of a candle while the next one is decided."""
+    whole = history(8)
+    table = table_of(whole.iloc[:5], most=100)
+    assert table.append(whole["date_pred"].iloc[5], row(5.0))
+    earlier = table.shown(6)
+    assert table.append(whole["date_pred"].iloc[6], row(6.0))
+    earlier.loc[:, "do_predict"] = -1.0
+    assert (table.frame["do_predict"] >= 0).all()
+    assert table.append(whole["date_pred"].iloc[7], row(7.0))
+    assert (table.frame["do_predict"] >= 0).all()
+
+
 def test_other_columns_or_text_are_left_to_freqai() -> None:
     frame = history(5)
     table = table_of(frame, most=10)
@@ -79,15 +92,17 @@ def test_other_columns_or_text_are_left_to_freqai() -> None:
 def test_only_the_very_next_candle_is_added() -> None:
     frame, tables = history(5), PredictionTables()
     dates = history(8)["date_pred"]
-    assert tables.extended("A", frame, row(1.0), dates.iloc[:5], 10) is None, "the last one again"
-    assert tables.extended("A", frame, row(1.0), dates.iloc[:7], 10) is None, "one is missing"
-    made = tables.extended("A", frame, row(1.0), dates.iloc[:6], 10)
+
+    def extended(kept: pd.DataFrame, rows: int) -> PredictionTable | None:
+        return tables.extended("A", kept, lambda: row(1.0), dates.iloc[:rows], 10)
+
+    assert extended(frame, 5) is None, "the last one again"
+    assert extended(frame, 7) is None, "one is missing"
+    made = extended(frame, 6)
     assert made is not None
     assert made.frame["date_pred"].tolist() == dates.iloc[:6].tolist()
-    again = tables.extended("A", made.frame, row(2.0), dates.iloc[:7], 10)
-    assert again is made
-    other = tables.extended("A", frame, row(2.0), dates.iloc[:6], 10)
-    assert other is not made, "somebody has put other predictions in their place"
+    assert extended(made.frame, 7) is made
+    assert extended(frame, 6) is not made, "somebody has put other predictions in their place"
 
 
 def test_candles_stand_beside_predictions_of_the_same_dates_only() -> None:
