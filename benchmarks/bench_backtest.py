@@ -35,6 +35,7 @@ from benchmarks.harness import save
 from freqai_signals.model.artefact import from_bytes
 from freqai_signals.sandbox.market.market_files import ensure_market
 from freqai_signals.sandbox.market.spec import DEFAULT_PAIRS, MarketSpec
+from freqai_signals.sandbox.runner.environment import quiet_logging
 from freqai_signals.schema import CLASS_COUNT
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -207,6 +208,9 @@ def command_of(
     market = ensure_market(MarketSpec(pairs=pairs), notify=print).folder.resolve()
     config = json.loads((ROOT / "config.json").read_text())
     config["exchange"]["pair_whitelist"] = list(pairs)
+    config["log_config"] = logs = quiet_logging(["freqtrade", "backtesting"])
+    # Where stock says that it begins to train.
+    logs["loggers"]["freqtrade.freqai.base_models"] = {"level": "INFO"}
     names = ["--strategy", "LightGBMSignalStrategy", "--freqaimodel", "LightGBMSignalClassifier"]
     if kind != "ours":
         (folder / "strategies").mkdir()
