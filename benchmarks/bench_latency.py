@@ -124,6 +124,11 @@ class Bot:
         for path in store.folder.glob("*.model") if store else ():
             path.unlink()
 
+    def close(self) -> None:
+        """Let ours write what waits, before its folder goes."""
+        if (operation := getattr(self.strategy.freqai, "operation", None)) is not None:
+            operation.close()
+
     def check_models(self) -> None:
         """Raise RuntimeError if a model of ours abstains: that takes less than to predict."""
         for pair, model in self.strategy.freqai.dd.model_dictionary.items():
@@ -176,6 +181,7 @@ def measure_pairs(count: int, candles: int, train_days: int) -> list[Timing]:
             for kind in ("stock", "ours"):
                 bot = make_bot(kind, folder, url, pairs, train_days)
                 found += measure_bot(kind, bot, history, candles)
+                bot.close()
     return found
 
 
