@@ -97,14 +97,11 @@ def prediction_rows(frame: pd.DataFrame, source: Source, after: int) -> Entry:
     last = int(numbers[-1])
     first = int(np.searchsorted(numbers, after // source.candle_seconds, side="right"))
     first = min(first, len(frame)) if after else len(frame) - 1
-    # Usually one row, which is far less than the columns that it is made of.
-    names = frame.columns.tolist()
+    # Rows of objects at once: usually one, after an outage all that it took.
+    names, values = frame.columns.tolist(), frame.iloc[first:].to_numpy(object).tolist()
     rows = [
-        _prediction(
-            dict(zip(names, frame.iloc[first + i].array, strict=True)),
-            int(number), source, number == last,
-        )
-        for i, number in enumerate(numbers[first:])
+        _prediction(dict(zip(names, row, strict=True)), int(number), source, number == last)
+        for row, number in zip(values, numbers[first:], strict=True)
     ]  # fmt: skip
     return Entry(PREDICTIONS.name, rows)
 
