@@ -169,12 +169,12 @@ class PredictionTables:
         most
             Newest rows that are kept.
         """
-        table = self._kept.pop(pair, None)
+        table, last = self._kept.pop(pair, None), history[_DATE].max()
+        if len(dates) == 1 or not dates.iloc[-2] <= last < dates.iloc[-1]:
+            return None
         if table is None or table.frame is not history:
             table = PredictionTable.of(history, most)
-        last = history[_DATE].max()
-        follows = len(dates) > 1 and dates.iloc[-2] <= last < dates.iloc[-1]
-        if table is None or not follows or not table.append(dates.iloc[-1], row()):
+        if table is None or not table.append(dates.iloc[-1], row()):
             return None
         self._kept[pair] = table
         return table
