@@ -177,7 +177,7 @@ def _share_taken_out(means: pd.DataFrame, part: str) -> float:
     instead (a negative share).
     """
     days = means[part].to_numpy(np.float64)
-    # A lean that does not point the way is not to be mended by weights.
+    # A lean that does not point the way is not to be repaired by weights.
     if not days.mean() > 0:
         return 0.0
     left = days - _SHARES[:, None] * means[f"{part}_moved"].to_numpy(np.float64)

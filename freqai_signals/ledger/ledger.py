@@ -151,15 +151,13 @@ class Ledger:
             found = connection.execute(query).first()
         return int(found.candle) if found is not None and found.sent is None else 0
 
-    def scored(self, since: int = 0, pair: str = "") -> pd.DataFrame:
+    def scored(self, since: int = 0) -> pd.DataFrame:
         """Live predictions with a known outcome, oldest first.
 
         Parameters
         ----------
         since
             Opening of the oldest candle wanted, seconds since 1970.
-        pair
-            One pair only; all if empty.
         """
         key = {column.name for column in OUTCOMES.primary_key.columns}
         outcome = [column for column in OUTCOMES.c if column.name not in key]
@@ -173,7 +171,7 @@ class Ledger:
             )
             .order_by(PREDICTIONS.c.candle, PREDICTIONS.c.pair)
         )
-        return self.frame(query.where(PREDICTIONS.c.pair == pair) if pair else query)
+        return self.frame(query)
 
     def judged(
         self, models: Collection[str], since: int, until: int, pair: str = ""

@@ -179,9 +179,9 @@ class LiveOperation:
             is_new = self._safely(lambda: self._pair(pair).record(real, cost), True)
             self._safely(lambda: self._pair(pair).send_signals(real, is_new, send), None)
 
-    def columns(self, pair: str, frame: pd.DataFrame) -> pd.DataFrame:
+    def columns(self, pair: str, frame: pd.DataFrame) -> Columns:
         """Live quality and level as they were at each candle's close, for charts."""
-        return self._safely(lambda: self._pair(pair).columns(frame), pd.DataFrame({}, frame.index))
+        return self._safely(lambda: self._pair(pair).columns(frame), {})
 
     def trade_data(self, pair: str, opened: datetime) -> dict[str, Any]:
         """What a trade opened at this time keeps of its signal; empty if that is not known."""

@@ -24,6 +24,7 @@ from freqai_signals.live.watch import LiveWatch
 from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.schema import DECISION_SIGNAL_COLUMN, EXPECTED_RETURN_COLUMN
 from freqai_signals.settings import SignalSettings
+from freqai_signals.signals.column_arrays import Columns
 from freqai_signals.signals.decide import NO_SIGNAL
 from freqai_signals.signals.health_limits import HealthLimits
 from freqai_signals.signals.message import for_chat, signal_message
@@ -98,7 +99,7 @@ class PairOperation:
         watch.follow_model(candle)
         watch.update_candles(candle)
         if self._ledger.enabled:
-            self._unwritten.append(self._outcomes(candles, most, candle, cost))
+            self._unwritten.append(self._outcomes(candles.tail(most), candle, cost))
             self._look_back(candle)
         self._unwritten += self.tested.update(watch.model, candle)
         self._unwritten.append(watch.judge(candle, self.tested.states(watch.version)))
@@ -109,7 +110,7 @@ class PairOperation:
         self._drawn[place] = found.rows, found.skill, found.accuracy, level
         self._drawn_of[place] = candle
 
-    def columns(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def columns(self, frame: pd.DataFrame) -> Columns:
         """Live quality of the week and level at each candle's close.
 
         Parameters
@@ -119,8 +120,8 @@ class PairOperation:
 
         Returns
         -------
-        pandas.DataFrame
-            Index of ``frame``; ``live_rows``, ``live_skill``, ``live_accuracy`` and
+        Columns
+            A value a row: ``live_rows``, ``live_skill``, ``live_accuracy`` and
             ``drift_level``, NaN at candles that this bot has not judged since its start and where
             nothing is scored yet.
         """
@@ -128,7 +129,7 @@ class PairOperation:
         places = numbers % _DRAWN_CANDLES
         rows = self._drawn[places]
         rows[self._drawn_of[places] != numbers] = np.nan
-        return pd.DataFrame(rows, index=frame.index, columns=list(_DRAWN))
+        return dict(zip(_DRAWN, rows.T, strict=True))
 
     def _restore(self, candle: int) -> None:
         """Continue from the ledger's state of this bot and pair."""
@@ -152,11 +153,11 @@ class PairOperation:
         if found[1] and self._settings.drift.enabled:
             self.watch.restore(health_until(Health.from_json(found[1]), candle))
 
-    def _outcomes(self, candles: pd.DataFrame, most: int, candle: int, cost: float) -> Entry:
+    def _outcomes(self, candles: pd.DataFrame, candle: int, cost: float) -> Entry:
         """Pass outcomes that are known by now to the monitors; the new ones, to be written."""
         settings, watch = self._settings, self.watch
         seconds = settings.candle_seconds
-        oldest = opening(candles, max(len(candles) - most, 0))
+        oldest = opening(candles, 0)
         begin, end = self._listed
         # Where candles begin later than the list ends, none of those between was asked for.
         begin, first = (begin, end) if begin <= oldest <= end else (oldest, oldest)

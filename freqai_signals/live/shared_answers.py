@@ -86,7 +86,7 @@ class SharedAnswers:
     """Asks for all pairs when the first one asks, and hands the answer out, to each once.
 
     What the others will need is known from their candle before. A pair for which that does not
-    hold, and one that has had its part already, asks anew for all. One that has much to catch up
+    hold, and one that has had its part already, asks again for all. One that has much to catch up
     on, as every pair at its first candle, asks for itself alone: answers stay short.
 
     Parameters

@@ -123,10 +123,10 @@ class LiveWatch:
             values,
         )
 
-    def follow_model(self, candle: int) -> bool:
-        """Reset the monitors if another model predicts now; whether it is another one."""
+    def follow_model(self, candle: int) -> None:
+        """Reset the monitors if another model predicts now."""
         if self.model is None or self.model.card.version == self.version:
-            return False
+            return
         if self.version:
             self._before = self._before or self.health
             self.health = renewed(self.health, candle)
@@ -145,7 +145,6 @@ class LiveWatch:
                 ", ".join(unmonitored),
                 self.version,
             )
-        return True
 
     def update_candles(self, candle: int) -> None:
         """Pass what was observed up to a candle to the monitors, but for the model's training rows.

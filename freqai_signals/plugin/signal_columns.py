@@ -238,7 +238,7 @@ class SignalColumns(SmallFrames, IStrategy):
                 self.freqai.retrain_early(pair)
         elif is_kept:
             self._record(frame, pair)
-        live = dict(self.freqai.operation.columns(pair, frame)) if self._is_live else {}
+        live = self.freqai.operation.columns(pair, frame) if self._is_live else {}
         return with_plots(frame, self._settings_now().decision, live) if self._is_drawn else frame
 
     def _own_entries(self, frame: DataFrame, pair: str) -> DataFrame:

@@ -125,7 +125,6 @@ def test_only_live_rows_with_a_known_outcome_are_scored(ledger: Ledger) -> None:
     outcomes = [outcome(i) for i in range(5)] + [outcome(5, realised=None)]
     ledger.write([Entry("predictions", rows), Entry("outcomes", outcomes)])
     assert ledger.scored()["candle"].tolist() == [0]
-    assert ledger.scored(pair="ETH/USDT").empty
     assert ledger.scored(since=1).empty
 
 

@@ -102,7 +102,8 @@ def test_the_week_of_a_pair_is_that_of_all_its_rows(ledger: Ledger) -> None:
     ledger.write([Entry("predictions", [*rows, prediction(3, pair=ETH)])])
     ledger.write([Entry("outcomes", [*known, unknown, outcome(3, pair=ETH)])])
     found = recent_quality(ledger, BTC, 2 * CANDLE)
-    wanted = quality_of(BTC, ledger.scored(2 * CANDLE, BTC))
+    scored = ledger.scored(2 * CANDLE)
+    wanted = quality_of(BTC, scored[scored["pair"] == BTC])
     assert found.rows == wanted.rows == 3
     assert found.skill == pytest.approx(wanted.skill, rel=1e-12)
     assert found.accuracy == wanted.accuracy == pytest.approx(1 / 3)

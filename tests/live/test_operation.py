@@ -246,9 +246,9 @@ def test_columns_for_charts_are_as_each_candle_had_them(start: Start) -> None:
     found = bot.operation.columns(PAIR, pd.DataFrame({"date": dates}))
     assert list(found) == ["live_rows", "live_skill", "live_accuracy", "drift_level"]
     # Unknown is empty: a candle from before the start, and a skill without outcomes.
-    assert found["drift_level"].fillna(-1).tolist() == [-1, 0, 0]
-    assert found["live_rows"].fillna(-1).tolist() == [-1, 0, 0]
-    assert found["live_skill"].isna().all()
+    assert np.nan_to_num(found["drift_level"], nan=-1).tolist() == [-1, 0, 0]
+    assert np.nan_to_num(found["live_rows"], nan=-1).tolist() == [-1, 0, 0]
+    assert np.isnan(found["live_skill"]).all()
 
 
 def test_refused_model_does_not_serve_and_the_operator_is_told(start: Start) -> None:

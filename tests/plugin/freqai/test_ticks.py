@@ -83,5 +83,6 @@ def test_only_loading_a_backtest_is_changed_and_only_once(monkeypatch: pytest.Mo
     assert Loads.load_bt_data is changed
     with pytest.raises(OSError, match="no candles"):
         Loads().load_bt_data()
-    assert used != [before]
+    assert len(used) == 1
+    assert used[0] is not before
     assert backtesting.get_tick_size_over_time is before
