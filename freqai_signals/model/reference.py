@@ -73,7 +73,9 @@ class NoveltyReference:
 
     def distance(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Distance of each row, shape ``(n,)``; NaN where a feature is NaN."""
-        # Of equal length, so that none is a single row: NumPy sums one in another order.
+        # NumPy sums a single row in another order, so it gets company; blocks are of equal length.
+        if len(features) == 1:
+            return self._distance(np.repeat(features, 2, axis=0))[:1]
         blocks = np.array_split(features, max(len(features) // _BLOCK_ROWS, 1))
         return np.concatenate([self._distance(block) for block in blocks])
 

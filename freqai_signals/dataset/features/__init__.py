@@ -1,6 +1,7 @@
 """Features: causal, scale-free, with bounded memory and no pair in their names."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -99,15 +100,21 @@ def newest_features(
     pandas.DataFrame
         One row a frame, in their order: the last row of what :func:`build_features` gives.
     """
-    recent = [frame.tail(feature_memory(settings)) for frame in frames]
+    recent = [frame.iloc[-feature_memory(settings) :] for frame in frames]
     columns = {
         name: np.column_stack([frame[name].to_numpy(np.float64) for frame in recent])
         for name in OHLCV
     }
     values = _computed(columns, recent[0]["date"], settings, market)
     # What is the same for all pairs, such as the time of day, is one number.
-    newest = {name: np.broadcast_to(array[-1], len(frames)) for name, array in values.items()}
-    return pd.DataFrame({name: _rounded(array) for name, array in newest.items()})
+    newest = [np.broadcast_to(array[-1], len(frames)) for array in values.values()]
+    return pd.DataFrame(_rounded(np.array(newest)).T, columns=_index(tuple(values)), copy=False)
+
+
+@lru_cache(maxsize=8)
+def _index(names: tuple[str, ...]) -> pd.Index:
+    """The same one at every candle: pandas takes longer to make it than to make a row."""
+    return pd.Index(names)
 
 
 def _computed(
