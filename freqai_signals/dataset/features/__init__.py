@@ -1,7 +1,8 @@
 """Features: causal, scale-free, with bounded memory and no pair in their names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -37,14 +38,17 @@ def feature_memory(settings: SignalSettings) -> int:
     return max(GROUPS[name].memory(spans) for name in settings.features.groups)
 
 
-def feature_groups(settings: SignalSettings) -> dict[str, str]:
+@lru_cache(maxsize=8)
+def feature_groups(settings: SignalSettings) -> Mapping[str, str]:
     """Map the name of every feature to its group."""
     # Names depend on the settings, so they are read from the features of one dummy candle.
     columns = {name: np.ones(1) for name in OHLCV}
     dates = pd.Series(pd.to_datetime([0], utc=True))
     market = Market.from_closes({"": pd.Series(columns["close"], pd.DatetimeIndex(dates))}, "")
     found = _by_group(columns, dates, settings, market)
-    return {FEATURE_PREFIX + name: group for group, values in found.items() for name in values}
+    return MappingProxyType(
+        {FEATURE_PREFIX + name: group for group, values in found.items() for name in values}
+    )
 
 
 def build_features(
