@@ -47,7 +47,7 @@ __all__ = ["Boosters", "Request", "train"]
 
 logger = logging.getLogger(__name__)
 
-_CHECKED_ROWS = 5_000
+_CHECKED_ROWS = 2_000
 _MAX_MEDIAN_PERCENTILE = 0.9
 _NOT_REFITTED = "refitted boosters are overconfident; the early-stopped ones are used instead"
 
@@ -236,7 +236,7 @@ def _scores(fit: Fit, window: _Window, calibrated: Probabilities) -> dict[str, d
 
 
 def _some(count: int) -> NDArray[np.bool_]:
-    """A mask of at most 5,000 of so many rows, the same each time.
+    """A mask of at most 2,000 of so many rows, the same each time.
 
     Every so-many-th might be of one pair only, since the rows of a candle come pair by pair.
     """
