@@ -1,6 +1,7 @@
 """Tables of features and labels by pair: cached, pooled, invalidated by new candles."""
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -92,6 +93,44 @@ def test_rows_are_the_same_whether_tables_are_cached_or_not(hooks: Hooks, window
     assert same(cached, tables.uncached_rows(pairs, hooks, window))
     tables.run_rows(pairs, hooks, window, [window])
     assert hooks.made == 4
+
+
+def test_threads_make_the_same_tables(hooks: Hooks, window: Window, tmp_path: Path) -> None:
+    pairs = ("BTC/USDT", "ETH/USDT")
+    here: list[bool] = []
+    alone = PairTables(300).run_rows(
+        pairs, hooks, window, [window], lambda: here.append(hooks.made == len(here) + 1)
+    )
+    # One after the other, in this thread.
+    assert here[:2] == [True, True]
+    both = threading.Barrier(2, timeout=30)
+    make = hooks.feature_engineering_standard
+
+    def together(frame: pd.DataFrame, metadata: dict[str, Any]) -> pd.DataFrame:
+        both.wait()
+        return make(frame, metadata)
+
+    hooks.feature_engineering_standard = together  # type: ignore[method-assign]
+    tables = PairTables(300, tmp_path)
+    assert same(tables.run_rows(pairs, hooks, window, [window], at_a_time=2), alone)
+    # Those that are kept.
+    assert same(tables.run_rows(pairs, hooks, window, [window], at_a_time=2), alone)
+    assert hooks.made == 4
+
+
+def test_a_hook_is_called_in_this_thread_unless_more_are_asked_for(
+    hooks: Hooks, window: Window
+) -> None:
+    threads = set()
+    make = hooks.feature_engineering_standard
+
+    def own(frame: pd.DataFrame, metadata: dict[str, Any]) -> pd.DataFrame:
+        threads.add(threading.current_thread())
+        return make(frame, metadata)
+
+    hooks.feature_engineering_standard = own  # type: ignore[method-assign]
+    PairTables(300).run_rows(("BTC/USDT", "ETH/USDT"), hooks, window, [window])
+    assert threads == {threading.current_thread()}
 
 
 def resident(folder: Path) -> int:

@@ -24,6 +24,14 @@ _PRICES: Final = ("high", "low", "close")
 _ROOM: Final = 512
 
 
+def has_own_hooks(strategy: Any) -> bool:
+    """Whether a strategy has methods of its own that make, or may change, what a model reads."""
+    return any(
+        getattr(type(strategy), name) is not getattr(SignalColumns, name)
+        for name in (*MODEL_HOOKS, "pool_candles", "backtest_candles")
+    )
+
+
 def newest_inputs(strategy: SignalColumns, pair: str, frame: DataFrame) -> DataFrame | None:
     """The last row of a live frame with features and return scale.
 
@@ -43,10 +51,7 @@ def newest_inputs(strategy: SignalColumns, pair: str, frame: DataFrame) -> DataF
     pandas.DataFrame
         None where hooks of the strategy's own, or FreqAI, change what the model reads.
     """
-    own = any(
-        getattr(type(strategy), name) is not getattr(SignalColumns, name) for name in MODEL_HOOKS
-    )
-    if own or strategy.config.get("reduce_df_footprint", False):
+    if has_own_hooks(strategy) or strategy.config.get("reduce_df_footprint", False):
         return None
     traded = strategy.dp.current_whitelist()
     features = strategy.features.newest(pair, frame, strategy.pool_candles, traded)
