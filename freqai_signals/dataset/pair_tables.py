@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from math import gcd
 from pathlib import Path
 from typing import Any, Final
+from weakref import ReferenceType, ref
 
 import joblib
 import numpy as np
@@ -175,11 +176,12 @@ class PairTables:
         self._candle_seconds = candle_seconds
         self._folder = folder
         self._kept: dict[str, tuple[str, Table]] = {}
+        self._digests: dict[str, tuple[ReferenceType[pd.DataFrame], str]] = {}
         self._matrix: tuple[object, PoolMatrix] | None = None
 
     def __getstate__(self) -> dict[str, object]:
         """Leave the tables out: hyperopt pickles the strategy for a worker in every epoch."""
-        return self.__dict__ | {"_kept": {}, "_matrix": None}
+        return self.__dict__ | {"_kept": {}, "_digests": {}, "_matrix": None}
 
     def table(self, pair: str, strategy: Any) -> Table:
         """A pair's table, cached until its candles change.
@@ -191,10 +193,18 @@ class PairTables:
         strategy
             Provides ``training_candles`` and the hooks that compute features and labels.
         """
-        key = candle_digest(strategy.training_candles(pair))
+        key = self._digest(pair, strategy.training_candles(pair))
         if pair not in self._kept or self._kept[pair][0] != key:
             self._kept[pair] = (key, self._at_rest(self._computed(pair, strategy)))
         return self._kept[pair][1]
+
+    def _digest(self, pair: str, candles: pd.DataFrame) -> str:
+        """Digest of a frame, made once: every window asks for those of all pairs."""
+        frame, digest = self._digests.get(pair, (None, ""))
+        if frame is None or frame() is not candles:
+            digest = candle_digest(candles)
+            self._digests[pair] = ref(candles), digest
+        return digest
 
     def cached(self, pair: str, candles: pd.DataFrame) -> Table | None:
         """The cached table of exactly these candles, indexed like them; None if there is none."""

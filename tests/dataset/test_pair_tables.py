@@ -1,6 +1,7 @@
 """Tables of features and labels by pair: cached, pooled, invalidated by new candles."""
 
 import os
+import pickle
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from freqai_signals.dataset import pair_tables
+from freqai_signals.dataset.features.cache import candle_digest
 from freqai_signals.dataset.features.mapped import rest
 from freqai_signals.dataset.pair_tables import PairTables, add_labels, training_rows
 from freqai_signals.dataset.rows import TrainingRows, Window
@@ -62,6 +65,21 @@ def test_a_table_is_computed_once_per_set_of_candles(hooks: Hooks) -> None:
     hooks.candles["BTC/USDT"] = hooks.candles["BTC/USDT"].iloc[:-1]
     assert len(tables.table("BTC/USDT", hooks).features) == 2499
     assert hooks.made == 2
+
+
+def test_a_frame_is_digested_once(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    digested = []
+    monkeypatch.setattr(
+        pair_tables, "candle_digest", lambda frame: digested.append(1) or candle_digest(frame)
+    )
+    tables, candles = PairTables(300), hooks.candles["BTC/USDT"]
+    first = tables.table("BTC/USDT", hooks)
+    assert tables.table("BTC/USDT", hooks) is first
+    assert len(digested) == 1
+    hooks.candles["BTC/USDT"] = candles.copy()
+    assert tables.table("BTC/USDT", hooks) is first
+    assert len(digested) == 2
+    assert len(pickle.dumps(tables)) < 1000
 
 
 def test_labels_lie_in_a_file_and_hooks_change_no_candles(hooks: Hooks, tmp_path: Path) -> None:
