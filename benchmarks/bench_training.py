@@ -58,8 +58,11 @@ def bare(task: WindowTask, heads: Any) -> None:
     moved = task.rows.label != 1
     binned = booster.BinnedRows(task.rows.features, task.split.past, task.settings.booster)
     targets = moved.astype(np.int8), (task.rows.label == 2).astype(np.int8)
-    for fitted, target, rows in zip(heads[0].boosters, targets, (everything, moved), strict=True):
-        params = booster.parameters(task.settings.booster, booster.BINARY, 1)
+    default, direction = task.settings.booster, task.settings.direction
+    slower = default.model_copy(update=direction.model_dump(exclude={"rounds"}))
+    places = zip(heads[0].boosters, targets, (everything, moved), (default, slower), strict=True)
+    for fitted, target, rows, settings in places:
+        params = booster.parameters(settings, booster.BINARY, 1)
         # With no hold-out to look at: what the number of rounds is known for costs trees only.
         for chosen in (rows & task.split.past, rows):
             booster.fit_rounds(binned.sample(chosen, target), params, fitted.best_rounds)

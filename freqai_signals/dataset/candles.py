@@ -22,6 +22,7 @@ def opening(frame: pd.DataFrame, place: int = -1) -> int:
 
 
 _FirstAndLast = tuple[pd.Timestamp, pd.Timestamp] | tuple[None, None]
+_DAY_NS: Final = 86_400 * 10**9
 
 
 class Openings:
@@ -30,9 +31,11 @@ class Openings:
     def __init__(self) -> None:
         self._kept: dict[str, tuple[ReferenceType[pd.DataFrame], _FirstAndLast]] = {}
 
-    def first(self, pair: str, frame: pd.DataFrame) -> pd.Timestamp | None:
-        """Opening of the first candle; None of an empty frame."""
-        return self._of(pair, frame)[0]
+    def reach(self, pair: str, frame: pd.DataFrame, first: pd.Timestamp) -> bool:
+        """Whether a frame begins at a date, or within a day after it; an empty one does not."""
+        opened = self._of(pair, frame)[0]
+        # Numbers: each pair asks this about all, and a sum of a date takes its time.
+        return opened is not None and opened.value <= first.value + _DAY_NS
 
     def last(self, pair: str, frame: pd.DataFrame) -> pd.Timestamp | None:
         """Opening of the last candle; None of an empty frame."""
@@ -97,8 +100,9 @@ def extended(kept: pd.DataFrame | None, recent: pd.DataFrame, candle_seconds: in
     # frames.
     if new.empty:
         return kept
-    # Concatenating dates of different units would give a column of Python objects.
-    new = new.assign(date=new["date"].astype(kept["date"].dtype))
+    if new["date"].dtype != kept["date"].dtype:
+        # Concatenating dates of different units would give a column of Python objects.
+        new = new.assign(date=new["date"].astype(kept["date"].dtype))
     follows = new["date"].iloc[0] <= last + step
     gap = [] if follows else [_filled_gap(kept, new["date"].iloc[0], candle_seconds)]
     joined: pd.DataFrame = pd.concat([kept, *gap, new], ignore_index=True)

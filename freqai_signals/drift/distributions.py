@@ -187,10 +187,11 @@ def distribution_reference(
 
 
 def _codes(values: NDArray[np.float32], edges: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.column_stack(
-        [np.searchsorted(edge, column, side="right") for edge, column in zip(edges, values.T,
-                                                                              strict=True)]
-    ).astype(np.uint8)  # fmt: skip
+    """Edges of its column that each value is not below, shape ``(n, k)``; all of them for NaN."""
+    codes = np.zeros(values.shape, np.uint8)
+    for edge in edges.T:
+        codes += ~(values < edge)
+    return codes
 
 
 def _counts(codes: NDArray[np.uint8], group: NDArray[np.int64], bins: int) -> Counts:

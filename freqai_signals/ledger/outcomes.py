@@ -64,11 +64,13 @@ def resolve_outcomes(
         return Entry(OUTCOMES.name, [])
     rule = LabelRule.of(settings, cost)
     chosen = _array(due, ["candle"]).astype(np.int64)[:, 0] // settings.candle_seconds
-    start = max(int(np.searchsorted(numbers, chosen[0])) - rule.memory, 0)
-    numbers = numbers[start:]
+    first = int(np.searchsorted(numbers, chosen[0]))
+    start = max(first - rule.memory, 0)
     # Arrays, not frames: a running bot does this for every pair while others wait their turn.
     prices = [candles[name].to_numpy(np.float64, na_value=np.nan)[start:] for name in _PRICES]
-    width, scale = width_and_scale(prices[3], rule)
+    width, scale = (values[first - start :] for values in width_and_scale(prices[3], rule))
+    # Only a width looks back; outcomes of rows before the first that is due are not asked for.
+    numbers, prices = numbers[first:], [values[first - start :] for values in prices]
     labels = label_columns(prices[1:], width, rule)
     trades = trade_columns(prices, width, rule.horizon, settings.exits)
     columns = np.vstack([labels, labels[2] / scale, trades[_SIDES]])

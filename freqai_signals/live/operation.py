@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from freqai_signals.dataset.candles import closed, opening
 from freqai_signals.dataset.rows import TrainingRows
@@ -63,14 +64,10 @@ class LiveOperation:
     """
 
     def __init__(
-        self,
-        settings: SignalSettings,
-        user_data: Path,
-        bot: str,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
+        self, settings: SignalSettings, user_data: Path, bot: str,
+        clock: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time,
         name: str = "",
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._settings = settings
         self._now = now
         self._name = name or bot
@@ -104,10 +101,11 @@ class LiveOperation:
         return self._safely(lambda: self._models.model(pair, stored), stored)
 
     def observe(
-        self, pair: str, model: SignalModel | None, features: pd.DataFrame, outputs: pd.DataFrame
-    ) -> None:
-        """Keep a model's inputs and outputs until the candle is judged."""
-        self._safely(lambda: self._pair(pair).watch.observe(model, features, outputs), None)
+        self, pair: str, model: SignalModel | None, candles: pd.DataFrame, features: pd.DataFrame,
+        trust: NDArray[Any],
+    ) -> None:  # fmt: skip
+        """Keep a model's inputs until the candle is judged; see :meth:`LiveWatch.observe`."""
+        self._safely(lambda: self._pair(pair).watch.observe(model, candles, features, trust), None)
 
     # Candles
 

@@ -99,7 +99,8 @@ class PairOperation:
         watch.follow_model(candle)
         watch.update_candles(candle)
         if self._ledger.enabled:
-            self._unwritten.append(self._outcomes(candles.tail(most), candle, cost))
+            # Not tail(), which copies.
+            self._unwritten.append(self._outcomes(candles.iloc[-most:], candle, cost))
             self._look_back(candle)
         self._unwritten += self.tested.update(watch.model, candle)
         self._unwritten.append(watch.judge(candle, self.tested.states(watch.version)))

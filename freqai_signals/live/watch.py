@@ -17,7 +17,6 @@ from freqai_signals.ledger.ledger import Entry
 from freqai_signals.ledger.sql_tables import DRIFT_EVENTS, HEALTH
 from freqai_signals.live.health import Evidence, Health, next_health, renewed
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.schema import TRUST_COLUMN
 from freqai_signals.settings import SignalSettings
 
 logger = logging.getLogger(__name__)
@@ -34,8 +33,6 @@ class LiveWatch:
         Full name.
     model
         The one that predicted the newest candle; None before the first.
-    features
-        Its inputs for that candle, by name.
     candle
         Number of the newest candle that was judged; 0 before the first.
     health
@@ -47,7 +44,6 @@ class LiveWatch:
     def __init__(self, pair: str, settings: SignalSettings) -> None:
         self.pair = pair
         self.model: SignalModel | None = None
-        self.features: dict[str, Any] = {}
         self.candle = 0
         self.health = Health()
         self.version = ""
@@ -55,6 +51,8 @@ class LiveWatch:
         self._before: Health | None = None
         self._drift = PairDrift(None)
         self._last_trusted = -1
+        self._inputs = pd.DataFrame()
+        self._monitored = _Places((), pd.Index([]), np.empty(0, np.intp))
         self._observed: list[_Observed] = []
         # Ordered, as a dictionary is.
         self._resolved: dict[tuple[int, str], None] = {}
@@ -77,9 +75,15 @@ class LiveWatch:
         if health.level >= self.health.level:
             self.health = health
 
+    @property
+    def features(self) -> dict[str, Any]:
+        """Inputs of the model for the newest candle, by name; empty before the first."""
+        return {str(name): self._inputs[name].iloc[0] for name in self._inputs}
+
     def observe(
-        self, model: SignalModel | None, features: pd.DataFrame, outputs: pd.DataFrame
-    ) -> None:
+        self, model: SignalModel | None, candles: pd.DataFrame, features: pd.DataFrame,
+        trust: NDArray[np.int64],
+    ) -> None:  # fmt: skip
         """Keep inputs of the newest days until :meth:`update_candles`.
 
         A candle is predicted before it is known to be the newest one, and a bot that starts
@@ -88,40 +92,37 @@ class LiveWatch:
         Parameters
         ----------
         model
-            The one that made ``outputs``; None where none serves.
+            The one that predicted; None where none serves.
+        candles
+            ``date`` and ``volume``, oldest first.
         features
-            ``date`` and the model's inputs, oldest first.
-        outputs
+            The model's inputs of the same rows.
+        trust
             ``do_predict`` of the same rows.
         """
         self.model = model
         if model is None or features.empty:
             return
-        newest = features.iloc[-1:].to_numpy()[0]
-        self.features = dict(zip(map(str, features.columns.tolist()), newest, strict=True))
-        days = WINDOW_DAYS * self._settings.candles_per_day
-        self._observed.append(self._arrays(model, features.iloc[-days:], outputs))
+        self._inputs = features.iloc[-1:]
+        days = slice(-WINDOW_DAYS * self._settings.candles_per_day, None)
+        numbers = candle_numbers(candles["date"].iloc[days], self._settings.candle_seconds)
+        # Candles that fill a hole have no row in training either.
+        traded = candles["volume"].to_numpy()[days] > 0
+        values = self._monitored_values(model, features.iloc[days])
+        self._observed.append(_Observed(model, numbers, trust[days] == 1, traded, values))
 
-    def _arrays(
-        self, model: SignalModel, features: pd.DataFrame, outputs: pd.DataFrame
-    ) -> "_Observed":
-        """What the monitors need; frames take long to cut and to select from."""
-        trusted = outputs[TRUST_COLUMN].to_numpy()[-len(features) :] == 1
+    def _monitored_values(self, model: SignalModel, features: pd.DataFrame) -> NDArray[np.float32]:
+        """What the monitors of features need of them."""
         drift = model.drift if self._settings.drift.enabled else None
         names = drift.features.names if drift is not None and drift.features is not None else ()
-        if len(features) == 1:
-            row = [self.features.get(name, np.nan) for name in names]
-            values = np.array([row], dtype=np.float32)
-        else:
-            values = features.reindex(columns=list(names)).to_numpy(np.float32)
-        return _Observed(
-            model,
-            candle_numbers(features["date"], self._settings.candle_seconds),
-            trusted,
-            # Candles that fill a hole have no row in training either.
-            features["volume"].to_numpy() > 0 if "volume" in features else trusted,
-            values,
-        )
+        if len(features) > 1:
+            return features.reindex(columns=list(names)).to_numpy(np.float32)
+        if not self._monitored.are_of(names, features.columns):
+            places = features.columns.get_indexer(pd.Index(names))
+            self._monitored = _Places(names, features.columns, places)
+        places = self._monitored.places
+        row = features.to_numpy()[:, places]
+        return np.where(places < 0, np.nan, row).astype(np.float32)
 
     def follow_model(self, candle: int) -> None:
         """Reset the monitors if another model predicts now."""
@@ -244,6 +245,19 @@ class LiveWatch:
         events = self.judge(self.candle + 1, quality, now)
         self.health = replace(self.health, candle=self.candle)
         return events
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where the monitored features are, -1 where they are not: pandas finds them slowly."""
+
+    names: Sequence[str]
+    columns: pd.Index
+    places: NDArray[np.intp]
+
+    def are_of(self, names: Sequence[str], columns: pd.Index) -> bool:
+        """Whether these are the very names and columns that the places were found for."""
+        return self.names is names and self.columns.is_(columns)
 
 
 @dataclass(frozen=True)

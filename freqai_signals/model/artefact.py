@@ -89,11 +89,10 @@ def from_bytes(data: bytes, name: str = "model", key: bytes | None = None) -> Si
         raise ArtefactError(f"{name}: not a readable model file ({type(e).__name__}: {e})") from e
 
 
-def booster_to_bytes(fitted: booster.Fitted, name: str, key: bytes | None = None) -> bytes:
-    """One booster as the bytes of a file that knows its name, signed with ``key`` if given."""
+def booster_to_bytes(text: str, name: str, key: bytes | None = None) -> bytes:
+    """A booster's text as the bytes of a file that knows its name, signed with ``key`` if given."""
     described = json.dumps({"booster": name}).encode()
-    text = booster.to_text(fitted).encode()
-    return archive.pack({_booster_name(0, 0): text, "model.json": described}, FORMAT, key)
+    return archive.pack({_booster_name(0, 0): text.encode(), "model.json": described}, FORMAT, key)
 
 
 def booster_from_bytes(data: bytes, name: str, key: bytes | None = None) -> booster.Fitted:

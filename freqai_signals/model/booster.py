@@ -151,6 +151,7 @@ def fit_early_stopping(
             lgb.early_stopping(patience, first_metric_only=True, verbose=False),
             lgb.record_evaluation(history),
         ],
+        keep_training_booster=True,
     )
     best = booster.best_iteration or booster.current_iteration()
     return Fitted(booster, best, history.get("validation", {}))
@@ -158,7 +159,8 @@ def fit_early_stopping(
 
 def fit_rounds(train: Sample, params: dict[str, Any], rounds: int) -> Fitted:
     """Train for a given number of rounds."""
-    return Fitted(lgb.train(params, train.data, rounds), rounds)
+    # Kept as it is: LightGBM would write and read its text, as whoever stores the booster does.
+    return Fitted(lgb.train(params, train.data, rounds, keep_training_booster=True), rounds)
 
 
 def predict(fitted: Fitted, features: Features) -> NDArray[np.float64]:

@@ -182,6 +182,11 @@ class Prediction:
     trusted: NDArray[np.bool_]
     distance: NDArray[np.float64]
 
+    def row(self, place: int) -> "Prediction":
+        """The prediction of one row."""
+        rows = slice(place, place + 1)
+        return Prediction(self.probabilities[rows], self.trusted[rows], self.distance[rows])
+
     @classmethod
     def abstaining(cls, rows: int) -> "Prediction":
         """Untrusted predictions of all ``rows`` rows."""

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from freqtrade.constants import Config
 from freqtrade.enums import RunMode
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
-from pandas import DataFrame
+from pandas import DataFrame, Index
 
 from freqai_signals.dataset.candles import utc_now
 from freqai_signals.dataset.features.mapped import rest
@@ -31,7 +31,7 @@ from freqai_signals.plugin.freqai.data_kitchen import (
     keep_nothing_of_training,
     store_importances,
 )
-from freqai_signals.plugin.freqai.newest_candle import has_own_hooks
+from freqai_signals.plugin.freqai.newest_candle import SharedPredictions, has_own_hooks
 from freqai_signals.plugin.freqai.prediction_cache import PredictionCache
 from freqai_signals.plugin.freqai.stale_files import remove_surplus
 from freqai_signals.plugin.freqai.state_files import (
@@ -41,13 +41,15 @@ from freqai_signals.plugin.freqai.thread_priority import InferencePriority
 from freqai_signals.plugin.live_training import LiveTraining
 from freqai_signals.plugin.pool import SETTINGS_KEY, settled_config
 from freqai_signals.plugin.signal_columns import SignalColumns
-from freqai_signals.schema import INCOMPLETE_MARKET, MODEL_COLUMNS, TRUST_COLUMN
-from freqai_signals.signals.outputs import model_outputs
+from freqai_signals.schema import INCOMPLETE_MARKET, MODEL_COLUMNS
+from freqai_signals.signals.outputs import NO_MODEL, output_columns, return_scales
 from freqai_signals.training.model_store import ModelStore
 from freqai_signals.training.worker_processes import usable_workers
 from freqai_signals.tuning.window_parameters import Tuning
 
 logger = logging.getLogger(__name__)
+
+_RETURNED: Final = Index(MODEL_COLUMNS)
 
 
 class LightGBMSignalClassifier(LiveTraining):
@@ -86,6 +88,7 @@ class LightGBMSignalClassifier(LiveTraining):
         self.windows = WindowModels(self.store, self.signal_settings, scheduler)
         self.tuning = Tuning(self.signal_settings, folder, identifier, self._stop_event.is_set)
         self._priority = InferencePriority()
+        self._newest_predictions = SharedPredictions(self.signal_settings.model.pool != "pair")
         self._checked: set[str] = set()
         self.operation: LiveOperation | None = None
         if config["runmode"] in (RunMode.DRY_RUN, RunMode.LIVE):
@@ -171,28 +174,34 @@ class LightGBMSignalClassifier(LiveTraining):
         self, unfiltered_df: DataFrame, dk: FreqaiDataKitchen, **kwargs: Any
     ) -> tuple[DataFrame, npt.NDArray[np.int_]]:
         """Contract columns for every row, and whether each can be trusted."""
-        dk.find_features(unfiltered_df)
-        if isinstance(dk, SignalDataKitchen):
-            unfiltered_df = dk.inputs(unfiltered_df)
         if self.operation is not None:
             self.model = self.operation.model(dk.pair, self.model)
-        cost, traded = (
-            self.strategy.round_trip_cost(dk.pair),
-            unfiltered_df["volume"].to_numpy() > 0,
-        )
-        outputs = model_outputs(self.model, unfiltered_df, cost, traded, dk.pair)
+        model, cost = self.model or NO_MODEL, self.strategy.round_trip_cost(dk.pair)
+        newest = dk.newest if isinstance(dk, SignalDataKitchen) else None
+        if newest is not None:
+            candles = unfiltered_df.iloc[-1:]
+            features, scale = newest.row.frame, newest.scale
+            prediction = self._newest_predictions.of(model, newest.row)
+        else:
+            dk.find_features(unfiltered_df)
+            candles = features = (
+                dk.inputs(unfiltered_df) if isinstance(dk, SignalDataKitchen) else unfiltered_df
+            )
+            scale, prediction = return_scales(features), model.predict(features)
+        traded = candles["volume"].to_numpy() > 0
+        columns, trust = output_columns(model, prediction, scale, cost, traded, dk.pair)
         declare(dk, self.model, cost)
         if self.live:
-            opened, now = unfiltered_df["date"], utc_now()
+            opened, now = candles["date"], utc_now()
             if opened.iloc[-1] > now:
-                outputs.loc[(opened > now).to_numpy(), TRUST_COLUMN] = 0
+                trust[(opened > now).to_numpy()] = 0
             if self._market_is_incomplete(opened.iloc[-1]):
-                outputs.loc[outputs.index[-1], TRUST_COLUMN] = INCOMPLETE_MARKET
+                trust[-1] = INCOMPLETE_MARKET
         # After the mark: what the strategy does not trust is not watched either.
         if self.operation is not None:
-            self.operation.observe(dk.pair, self.model, unfiltered_df, outputs)
-        dk.do_predict, dk.DI_values = outputs[TRUST_COLUMN].to_numpy(), np.zeros(len(outputs))
-        return outputs[list(MODEL_COLUMNS)], dk.do_predict
+            self.operation.observe(dk.pair, self.model, candles, features, trust)
+        dk.do_predict, dk.DI_values = trust, np.zeros(len(trust))
+        return DataFrame(np.array([*columns.values()]).T, columns=_RETURNED, copy=False), trust
 
     def _on_stop(self) -> None:
         try:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,6 @@ MODEL_HOOKS = (
 )
 """Methods of a strategy that shape the model: where one changes, models are trained again."""
 
-_ONE_DAY = timedelta(days=1)
 _SWITCHES = ("process_only_new_candles", "use_exit_signal")
 
 
@@ -101,8 +100,9 @@ class SignalColumns(SmallFrames, IStrategy):
         self._is_drawn = self._is_live or config.get("runmode") in (RunMode.WEBSERVER, RunMode.PLOT)
         super().__init__(config)
         self.features = FeatureCache(self.signal_settings, pool_pairs(self.signal_settings, config))
-        mapped = Path(config["user_data_dir"]) / "signals" / "mapped"
+        mapped = Path(config["user_data_dir"], "signals", "mapped")
         self.tables = PairTables(self._candle_seconds, mapped)
+        self.barriers = columns.Barriers(self.signal_settings, self._is_live)
         self._costs: dict[str, float] = {}
         self._openings = Openings()
         self.digests = CandleDigests(self.training_candles)
@@ -132,7 +132,7 @@ class SignalColumns(SmallFrames, IStrategy):
             super().load_freqAI_model()
             return
         pool = run_pool(self.signal_settings, self.config, self.dp, self._is_live)
-        folder = Path(self.config["user_data_dir"]) / "signals" / "features"
+        folder = Path(self.config["user_data_dir"], "signals", "features")
         self.features = FeatureCache(self.signal_settings, pool, folder)
         with using_config(self, freqai_config(self.config, self.signal_settings, pool)):
             super().load_freqAI_model()
@@ -196,11 +196,10 @@ class SignalColumns(SmallFrames, IStrategy):
         if not self._is_live:
             return self.training_candles(pair)
         recent: DataFrame = self.dp.ohlcv(pair, self.timeframe, copy=False)
-        opened = self._openings.first(pair, recent)
-        if opened is None or opened > first + _ONE_DAY:
-            kept = self.training_candles(pair)
-            return recent if kept.empty else kept
-        return recent
+        if self._openings.reach(pair, recent, first):
+            return recent
+        kept = self.training_candles(pair)
+        return recent if kept.empty else kept
 
     # Columns. freqtrade's own ``advise_*`` are extended, so that ``populate_*`` stay the user's.
 
@@ -219,8 +218,8 @@ class SignalColumns(SmallFrames, IStrategy):
         if PROBA_MOVE_COLUMN in dataframe:
             return dataframe
         frame = self.freqai.start(dataframe, metadata, self)
-        cost = self.round_trip_cost(metadata["pair"])
-        frame = complete_outputs(frame, columns.barrier_columns(frame, self.signal_settings, cost))
+        barriers = self.barriers.columns(frame, self.round_trip_cost(metadata["pair"]))
+        frame = complete_outputs(frame, barriers)
         sizing, is_epoch = self.signal_settings.sizing, self.dp.runmode == RunMode.HYPEROPT
         return columns.without_report_columns(frame, sizing) if is_epoch else frame
 

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from freqai_signals.model.card import ModelCard
-from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.model.signal_model import Prediction, SignalModel
 from freqai_signals.schema import (
     ABSTAINING_ROW,
     CONFIDENCE_COLUMN,
@@ -34,7 +34,9 @@ from freqai_signals.signals.expected_value import expected_return
 from freqai_signals.signals.predictions import trusted_rows
 
 _HOLD_COLUMN: Final = PROBA_COLUMNS[SignalClass.HOLD]
-_NO_MODEL: Final = SignalModel(ModelCard(version="none", reason="no model yet"))
+NO_MODEL: Final = SignalModel(ModelCard(version="none", reason="no model yet"))
+"""Abstains, where there is none."""
+
 _DROPPED: Final = frozenset(
     {f"{name}_{what}" for name in MODEL_COLUMNS for what in ("mean", "std")}
     # Of the live frame's own labels.
@@ -77,13 +79,37 @@ def model_outputs(
         Index 0 .. n - 1, the columns of ``schema.MODEL_COLUMNS`` and ``do_predict``, all finite.
         Row *t* uses row *t* of ``features`` only.
     """
-    model = model or _NO_MODEL
-    prediction = model.predict(features)
-    scale = _column(features, RETURN_SCALE_COLUMN)
+    model = model or NO_MODEL
+    columns, trust = output_columns(
+        model, model.predict(features), return_scales(features), round_trip_cost, traded, pair
+    )
+    return pd.DataFrame({**columns, TRUST_COLUMN: trust})
+
+
+def output_columns(
+    model: SignalModel,
+    prediction: Prediction,
+    scale: NDArray[np.float64],
+    round_trip_cost: float,
+    traded: NDArray[np.bool_] | None = None,
+    pair: str = "",
+) -> tuple[Columns, NDArray[np.int64]]:
+    """Columns of :func:`model_outputs` and ``do_predict``, from what the model has predicted.
+
+    Parameters
+    ----------
+    model
+        That of the prediction.
+    prediction
+        Of ``n`` rows.
+    scale
+        Shape ``(n,)``, return scales.
+    round_trip_cost, traded, pair
+        As for :func:`model_outputs`.
+    """
     trusted = prediction.trusted & (True if traded is None else traded) & (scale > 0)
     probabilities = prediction.probabilities
-    confidence = np.zeros(len(features))
-    expected = np.zeros(len(features))
+    confidence, expected = np.zeros((2, len(scale)))
     if model.fit is not None:
         percentile = model.fit.margins.percentile(probabilities)
         confidence = percentile * model.fit.novelty.confidence_factor(prediction.distance)
@@ -100,14 +126,14 @@ def model_outputs(
         name: np.where(trusted, columns[name], abstains)
         for name, abstains in ABSTAINING_ROW.items()
     }
-    return pd.DataFrame({**values, TRUST_COLUMN: trusted.astype(np.int64)})
+    return values, trusted.astype(np.int64)
 
 
-def _column(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """A column as numbers, NaN if the frame lacks it."""
-    if name not in frame:
+def return_scales(frame: pd.DataFrame) -> NDArray[np.float64]:
+    """Return scale of each row, NaN if the frame lacks it."""
+    if RETURN_SCALE_COLUMN not in frame:
         return np.full(len(frame), np.nan)
-    return frame[name].to_numpy(np.float64)
+    return frame[RETURN_SCALE_COLUMN].to_numpy(np.float64)
 
 
 def trade_cost(model: SignalModel | None, pair: str, round_trip_cost: float) -> float:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from freqai_signals.dataset.barriers import LabelRule, width_and_scale
 from freqai_signals.model.trade_value import TradeValue
@@ -26,13 +27,33 @@ from freqai_signals.trading.exits import ExitReason
 from freqai_signals.trading.sizing import Outlook, outlook
 
 
-def barrier_columns(
-    frame: pd.DataFrame, settings: SignalSettings, round_trip_cost: float
-) -> Columns:
-    """The label's barrier width and return scale, from which exits and stakes are computed."""
-    rule = LabelRule.of(settings, round_trip_cost)
-    width, scale = width_and_scale(frame["close"].to_numpy(np.float64), rule)
-    return {BARRIER_COLUMN: width, RETURN_SCALE_COLUMN: scale}
+class Barriers:
+    """The label's barrier width and return scale, from which exits and stakes are computed.
+
+    Parameters
+    ----------
+    settings
+        Label, horizon and timeframe.
+    kept
+        Whether those of the last frame are kept: of a live one model and strategy ask.
+    """
+
+    def __init__(self, settings: SignalSettings, kept: bool = False) -> None:
+        self._settings, self._kept = settings, kept
+        self._last: tuple[LabelRule, NDArray[np.float64], Columns] | None = None
+
+    def columns(self, frame: pd.DataFrame, round_trip_cost: float) -> Columns:
+        """Barrier width and return scale of each row, by the closes up to it."""
+        rule = LabelRule.of(self._settings, round_trip_cost)
+        close = frame["close"].to_numpy(np.float64)
+        last = self._last
+        if last is not None and last[0] == rule and np.array_equal(last[1], close, equal_nan=True):
+            return last[2]
+        width, scale = width_and_scale(close, rule)
+        made = {BARRIER_COLUMN: width, RETURN_SCALE_COLUMN: scale}
+        if self._kept:
+            self._last = rule, close, made
+        return made
 
 
 def entry_columns(decided: Columns, can_short: bool) -> Columns:

@@ -76,7 +76,7 @@ class BoosterStore:
         """
         self.trained += 1
         text = booster.to_text(fitted)
-        content = artefact.booster_to_bytes(fitted, key, self.key)
+        content = artefact.booster_to_bytes(text, key, self.key)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomically(self._path(key), content)

@@ -59,11 +59,15 @@ def test_openings_are_those_of_the_frame_at_hand(candles: Candles) -> None:
     dates = frame["date"]
     for shown in (frame, frame.iloc[2:7], frame):
         first, last = shown["date"].iloc[0], shown["date"].iloc[-1]
-        assert openings.first("A", shown) == first
+        for unit in ("s", "ms", "ns"):
+            day = first.as_unit(unit) - pd.Timedelta("1D")
+            assert openings.reach("A", shown, day)
+            assert not openings.reach("A", shown, day - pd.Timedelta("1s"))
         assert openings.last("A", shown) == last
     assert openings.last("B", frame.iloc[:1]) == dates.iloc[0]
     for nothing in (frame.iloc[:0], pd.DataFrame()):
-        assert openings.first("A", nothing) is openings.last("A", nothing) is None
+        assert openings.last("A", nothing) is None
+        assert not openings.reach("A", nothing, dates.iloc[0])
 
 
 NOON = pd.Timestamp("2024-01-01 12:00", tz="UTC")

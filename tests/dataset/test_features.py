@@ -13,7 +13,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from freqai_signals.dataset.causal import Array, rolling_mean
-from freqai_signals.dataset.features import GROUPS, Market, build_features, feature_memory
+from freqai_signals.dataset.features import (
+    GROUPS,
+    Market,
+    build_features,
+    feature_groups,
+    feature_memory,
+)
 from freqai_signals.dataset.features.groups import Group
 from freqai_signals.dataset.features.inputs import FeatureInput, Spans, positive
 from freqai_signals.settings import FeatureSettings, SignalSettings
@@ -51,6 +57,16 @@ def exact(group: Group, candles: pd.DataFrame, settings: SignalSettings) -> dict
                 market_lead=lead,
             )
         )
+
+
+def test_groups_are_found_once_for_equal_settings() -> None:
+    """A training asks three times, and every answer takes the features of a candle."""
+    hourly = of_groups()
+    found = feature_groups(hourly)
+    assert feature_groups(of_groups()) is found
+    frame = build_features(random_walk(400), hourly)
+    assert list(found) == list(frame.columns)
+    assert set(feature_groups(of_groups("momentum")).values()) == {"momentum"}
 
 
 # Causality

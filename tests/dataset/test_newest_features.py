@@ -122,8 +122,8 @@ class Shown:
         found = self.cache.newest(pair, frame, self.source, self.traded)
         assert found is not None
         expected = self.cache.compute(pair, frame, self.source).tail(1)
-        np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy())
-        assert list(found) == list(expected)
+        np.testing.assert_array_equal(found.frame.to_numpy(), expected.to_numpy())
+        assert list(found.frame) == list(expected)
 
     def next_candle(self, *pairs: str) -> None:
         for pair in pairs:

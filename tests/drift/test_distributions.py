@@ -35,6 +35,21 @@ def test_ks_by_hand() -> None:
     assert found == pytest.approx(0.75)
 
 
+def test_a_value_on_an_edge_is_in_the_upper_bin_and_nan_in_the_last() -> None:
+    values = np.array([[-1, 0], [0, 1], [0.5, 2], [2, 3], [np.nan, np.inf]], np.float32)
+    edges = np.array([[0, 0, 2], [1, 2, 3]], np.float32)
+    made = distribution_reference(
+        ("x", "y"), np.tile(values[:4], (500, 1)), (np.arange(2000), np.zeros(2000, np.int16)),
+        (100, 1), edges,
+    )  # fmt: skip
+    assert made is not None
+    assert made.codes(values).tolist() == [[0, 0], [2, 1], [2, 2], [3, 3], [3, 3]]
+    assert made.codes(values).dtype == np.uint8
+    for column, edge in enumerate(edges):
+        by_search = np.searchsorted(edge, values[:, column], side="right")
+        np.testing.assert_array_equal(made.codes(values)[:, column], by_search)
+
+
 def series(seed: int, rows: int, memory: float) -> np.ndarray:
     noise = np.random.default_rng(seed).normal(size=rows + 500)
     return lfilter([1.0], [1.0, -memory], noise)[500:, None].astype(np.float32)

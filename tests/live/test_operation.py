@@ -75,7 +75,9 @@ class Bot:
         model = self.operation.model(pair, None)
         said = model.predict(features).probabilities[0] if model else np.array([0.0, 1.0, 0.0])
         outputs = pd.DataFrame([said], columns=list(PROBA_COLUMNS)).assign(do_predict=1)
-        self.operation.observe(pair, model, features, outputs)
+        candles_now = features.assign(volume=1.0)
+        trust = outputs["do_predict"].to_numpy()
+        self.operation.observe(pair, model, candles_now, features, trust)
         health_limits = self.operation.judge(pair, candles(number), COST)
         strength = int(signal in (0, 2))
         frame = outputs.assign(

@@ -11,7 +11,6 @@ from freqai_signals.ledger.ledger import Entry
 from freqai_signals.live.health import Health, Level
 from freqai_signals.live.watch import LiveWatch
 from freqai_signals.model.signal_model import SignalModel
-from freqai_signals.schema import PROBA_COLUMNS
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.fit import Request, train
 from tests.registry.gate_rows import CANDLES_PER_DAY, make_rows, small_settings
@@ -31,13 +30,12 @@ def settings() -> SignalSettings:
     return small_settings().model_copy(update={"drift": drift})
 
 
-def close(watch: LiveWatch, model: SignalModel, candle: int, proba, values=(), trust: int = 1):  # type: ignore[no-untyped-def]
+def close(watch: LiveWatch, model: SignalModel, candle: int, values=(), trust: int = 1):  # type: ignore[no-untyped-def]
     """Predict one candle and close it."""
     names = [f"%-{letter}" for letter in "abcd"]
     date = pd.to_datetime([candle * 3600], unit="s", utc=True)
     features = pd.DataFrame([values or [0.0] * 4], columns=names).assign(date=date)
-    outputs = pd.DataFrame([proba], columns=list(PROBA_COLUMNS)).assign(do_predict=trust)
-    watch.observe(model, features, outputs)
+    watch.observe(model, features.assign(volume=1.0), features, np.array([trust]))
     watch.follow_model(candle)
     watch.update_candles(candle)
 
@@ -51,7 +49,7 @@ def run(watch: LiveWatch, model: SignalModel, days: int, shift: float = 0.0, fir
     proba = model.fit.calibrator(raw)  # type: ignore[union-attr]
     levels, events = [], []
     for i, candle in enumerate(rows.start.tolist()):
-        close(watch, model, candle, proba[i], features[i].tolist())
+        close(watch, model, candle, features[i].tolist())
         loss = -np.log(proba[i, rows.label[i]])
         prior = -np.log(model.fit.prior[rows.label[i]])  # type: ignore[union-attr]
         row = {
@@ -93,11 +91,11 @@ def test_an_alarm_that_is_about_the_next_model_too_goes_on(
 ) -> None:
     """As one that began when it did, and told once."""
     watch, failed = LiveWatch(PAIR, settings), (DriftState("live skill", True, "lost"),)
-    close(watch, model, LIVE, [0.2, 0.3, 0.5])
+    close(watch, model, LIVE)
     assert [event["level"] for event in watch.judge(LIVE, failed).rows] == ["halted"]
     for later in range(1, 5):
         other = replace(model, card=replace(model.card, version=f"retrained {later}"))
-        close(watch, other, LIVE + later, [0.2, 0.3, 0.5])
+        close(watch, other, LIVE + later)
         events = watch.judge(LIVE + later, failed if later < 4 else ()).rows
         if later < 4:
             assert events == []
@@ -110,10 +108,10 @@ def test_an_alarm_that_is_about_the_next_model_too_goes_on(
 
 def test_silence_is_a_warning(model: SignalModel, settings: SignalSettings) -> None:
     watch = LiveWatch(PAIR, settings)
-    close(watch, model, LIVE, [0.2, 0.3, 0.5])
+    close(watch, model, LIVE)
     watch.judge(LIVE)
     for candle in range(LIVE + 1, LIVE + 4):
-        close(watch, model, candle, [0.0, 1.0, 0.0], trust=0)
+        close(watch, model, candle, trust=0)
         watch.judge(candle)
     assert watch.health.reasons == ("no trusted prediction for 3 candles",)
 
@@ -122,7 +120,7 @@ def test_level_survives_a_restart(settings: SignalSettings, model: SignalModel) 
     before = Health(Level.HALTED, 100, 90, -1, ("live skill",))
     watch = LiveWatch(PAIR, settings)
     watch.restore(Health.from_json(before.to_json()))
-    close(watch, model, 101, [0.2, 0.3, 0.5])
+    close(watch, model, 101)
     watch.judge(101)
     assert watch.health.level is Level.HALTED
 
@@ -131,15 +129,15 @@ def test_rows_of_the_models_training_and_other_models_are_not_monitored(
     model: SignalModel, settings: SignalSettings
 ) -> None:
     watch, other = LiveWatch(PAIR, settings), replace(model, card=replace(model.card, version="b"))
-    close(watch, model, LIVE, [0.2, 0.3, 0.5])
-    close(watch, model, model.trained_until, [0.2, 0.3, 0.5])
+    close(watch, model, LIVE)
+    close(watch, model, model.trained_until)
     watch.judge(LIVE + 3)
     assert watch.health.reasons == ("no trusted prediction for 3 candles",)
     date = pd.to_datetime([(LIVE + 4) * 3600], unit="s", utc=True)
-    outputs = pd.DataFrame([[0.2, 0.3, 0.5]], columns=list(PROBA_COLUMNS)).assign(do_predict=1)
     # Predicted by one model, but another one serves when the candle closes.
-    watch.observe(model, pd.DataFrame({"date": date}), outputs)
-    watch.observe(other, pd.DataFrame({"date": date}).iloc[:0], outputs.iloc[:0])
+    candles, trust = pd.DataFrame({"date": date, "volume": 1.0}), np.ones(1, np.int64)
+    watch.observe(model, candles, candles, trust)
+    watch.observe(other, candles.iloc[:0], candles.iloc[:0], trust[:0])
     watch.update_candles(LIVE + 4)
     watch.judge(LIVE + 4)
     assert watch.health.reasons == ("no trusted prediction for 4 candles",)
@@ -147,7 +145,7 @@ def test_rows_of_the_models_training_and_other_models_are_not_monitored(
 
 def test_an_outcome_counts_once(model: SignalModel, settings: SignalSettings) -> None:
     watch = LiveWatch(PAIR, settings)
-    close(watch, model, LIVE, [0.2, 0.3, 0.5])
+    close(watch, model, LIVE)
     row = {
         "candle": LIVE * 3600, "model_version": model.card.version, "realised": 1, "loss": 0.5,
         "prior_loss": 1.0,

@@ -114,6 +114,32 @@ def test_text_predicts_bit_identically_with_the_best_rounds_only(rows: TrainingR
     )
 
 
+def test_a_trained_booster_is_written_once_as_after_reading_it(
+    rows: TrainingRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LightGBM would write and read each one before it returns it."""
+    head, tail = rows.start < 11_000, rows.start >= 11_010
+    binned = booster.BinnedRows(rows.features, head, SETTINGS)
+    written: list[int] = []
+    write = booster.lgb.Booster.model_to_string
+    monkeypatch.setattr(
+        booster.lgb.Booster,
+        "model_to_string",
+        lambda *given, **named: written.append(1) or write(*given, **named),
+    )
+    for objective, target in both(rows):
+        params = booster.parameters(SETTINGS, objective, 1)
+        train, stop = (binned.sample(part, target) for part in (head, tail))
+        for fitted in (
+            booster.fit_early_stopping(train, stop, params, 30, 2),
+            booster.fit_rounds(train, params, 7),
+        ):
+            assert not written
+            text = booster.to_text(fitted)
+            assert booster.to_text(booster.from_text(text)) == text
+            written.clear()
+
+
 def test_gain_falls_on_informative_features(rows: TrainingRows) -> None:
     fitted = booster.fit_rounds(
         sample(rows, rows.label),

@@ -1,6 +1,8 @@
 """A live candle by the short way equals the one by FreqAI's own, to the last bit."""
 
+import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,11 @@ import pytest
 from freqtrade.enums import CandleType
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 
+from freqai_signals.model.signal_model import Prediction, SignalModel
 from freqai_signals.plugin import live_training
 from freqai_signals.plugin.freqai.data_drawer import SignalDataDrawer
 from freqai_signals.plugin.freqai.data_kitchen import SignalDataKitchen
-from freqai_signals.plugin.freqai.newest_candle import newest_inputs
+from freqai_signals.plugin.freqai.newest_candle import SharedPredictions, newest_inputs
 from freqai_signals.plugin.signal_columns import SignalColumns
 from tests.plugin.conftest import PAIRS, Bench
 from tests.plugin.test_live import PAIR, Bot, live_bench, make_bot
@@ -57,9 +60,46 @@ def test_what_the_model_reads_is_what_freqais_hooks_make(trained: Bot) -> None:
         made = strategy.set_freqai_targets(made, {"pair": pair})
         short = newest_inputs(strategy, pair, candles)
         assert short is not None
-        pd.testing.assert_frame_equal(short, made.tail(1)[list(short)], check_exact=True)
-        missing = set(made) - set(short)
-        assert not [name for name in missing if "%" in name]
+        expected = made.tail(1)[[name for name in made if "%" in name]]
+        pd.testing.assert_frame_equal(
+            short.row.frame.set_axis(expected.index), expected, check_exact=True
+        )
+        assert short.scale.tolist() == made["return_scale"].tail(1).tolist()
+
+
+def test_one_prediction_of_all_pairs_is_that_of_each_alone(
+    trained: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    predict = SignalModel.predict
+
+    def counted(self: SignalModel, frame: pd.DataFrame) -> Prediction:
+        asked.append(len(frame))
+        return predict(self, frame)
+
+    monkeypatch.setattr(SignalModel, "predict", counted)
+    strategy: Any = trained.strategy
+    model = trained.freqai.dd.model_dictionary[PAIR]
+    # After a restart each pair has read a copy of its own.
+    copies = {pair: pickle.loads(pickle.dumps(model)) for pair in PAIRS}
+    together, alone = SharedPredictions(True), SharedPredictions(False)
+    for _ in range(2):
+        next_candle(trained)
+        asked.clear()
+        for pair in PAIRS:
+            made = newest_inputs(strategy, pair, trained.candles(pair))
+            assert made is not None
+            shared = together.of(copies[pair], made.row)
+            own = alone.of(model, made.row)
+            for name in ("probabilities", "trusted", "distance"):
+                np.testing.assert_array_equal(getattr(shared, name), getattr(own, name))
+            assert shared.trusted.all()
+        assert sorted(asked) == [*[1] * len(PAIRS), len(PAIRS)]
+    # Another model reads the same rows.
+    other = replace(model, card=replace(model.card, key="other"), fit=None)
+    assert not together.of(other, made.row).trusted.any()
+    assert together.of(model, made.row).trusted.all()
+    assert not together.of(replace(other, card=replace(other.card, key="")), made.row).trusted.any()
 
 
 def test_frames_by_both_ways_are_the_same(trained: Bot, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,6 +186,22 @@ def test_a_damaged_or_foreign_booster_is_trained_again(
     assert caplog.text.count("not signed by this installation") == len(files)
 
 
+def test_a_stored_booster_is_written_as_text_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    texts: list[str] = []
+    write = booster.to_text
+
+    def to_text(fitted: booster.Fitted) -> str:
+        texts.append(write(fitted))
+        return texts[-1]
+
+    monkeypatch.setattr(booster, "to_text", to_text)
+    store = BoosterStore(tmp_path)
+    train(windows()[0], boosters=Boosters(store))
+    assert len(texts) == store.trained > 0
+
+
 def test_the_least_recently_used_boosters_go_unless_a_run_may_need_them(
     rows: TrainingRows, tmp_path: Path
 ) -> None:

@@ -1,6 +1,8 @@
 """Features: causal, scale-free, with bounded memory and no pair in their names."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -37,14 +39,15 @@ def feature_memory(settings: SignalSettings) -> int:
     return max(GROUPS[name].memory(spans) for name in settings.features.groups)
 
 
-def feature_groups(settings: SignalSettings) -> dict[str, str]:
+@lru_cache(maxsize=8)
+def feature_groups(settings: SignalSettings) -> Mapping[str, str]:
     """Map the name of every feature to its group."""
     # Names depend on the settings, so they are read from the features of one dummy candle.
     columns = {name: np.ones(1) for name in OHLCV}
     dates = pd.Series(pd.to_datetime([0], utc=True))
     market = Market.from_closes({"": pd.Series(columns["close"], pd.DatetimeIndex(dates))}, "")
     found = _by_group(columns, dates, settings, market)
-    return {name: group for group, values in found for name in values}
+    return MappingProxyType({name: group for group, values in found for name in values})
 
 
 def build_features(
@@ -106,20 +109,23 @@ def newest_features(
     pandas.DataFrame
         One row a frame, in their order: the last row of what :func:`build_features` gives.
     """
-    recent = [frame.tail(feature_memory(settings)) for frame in frames]
+    recent = [frame.iloc[-feature_memory(settings) :] for frame in frames]
     columns = {
         name: np.column_stack([frame[name].to_numpy(np.float64) for frame in recent])
         for name in OHLCV
     }
-    found = _by_group(columns, recent[0]["date"], settings, market)
-    return pd.DataFrame(
-        {
-            # What is the same for all pairs, such as the time of day, is one number.
-            name: _rounded(np.broadcast_to(array[-1], len(frames)))
-            for _, values in found
-            for name, array in values.items()
-        }
-    )
+    values: dict[str, Array] = {}
+    for _, found in _by_group(columns, recent[0]["date"], settings, market):
+        values |= found
+    # What is the same for all pairs, such as the time of day, is one number.
+    newest = [np.broadcast_to(array[-1], len(frames)) for array in values.values()]
+    return pd.DataFrame(_rounded(np.array(newest)).T, columns=_index(tuple(values)), copy=False)
+
+
+@lru_cache(maxsize=8)
+def _index(names: tuple[str, ...]) -> pd.Index:
+    """The same one at every candle: pandas takes longer to make it than to make a row."""
+    return pd.Index(names)
 
 
 def _by_group(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from freqai_signals.dataset.features import Market, build_features, feature_columns
 from freqai_signals.dataset.features.feature_files import FeatureFiles
-from freqai_signals.dataset.features.newest import NewestFeatures
+from freqai_signals.dataset.features.newest import NewestFeatures, NewestRow
 from freqai_signals.schema import OHLCV
 from freqai_signals.settings import SignalSettings
 
@@ -122,7 +122,7 @@ class FeatureCache:
 
     def newest(
         self, pair: str, candles: pd.DataFrame, source: Candles, pairs: Iterable[str]
-    ) -> pd.DataFrame | None:
+    ) -> NewestRow | None:
         """Features of a frame's last candle alone, made with those of ``pairs`` at once.
 
         None without a market, where there is nothing that pairs have in common.

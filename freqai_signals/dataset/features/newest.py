@@ -13,13 +13,34 @@ from freqai_signals.settings import SignalSettings
 
 
 @dataclass(frozen=True)
-class _Row:
+class NewestRow:
+    """Features of one pair's newest candle, among those that were made with them.
+
+    Attributes
+    ----------
+    table
+        One row a pair, one float32 column a feature. Rows of one candle share the very table.
+    place
+        Position of the pair's row.
+    """
+
+    table: pd.DataFrame
+    place: int
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The pair's row alone."""
+        return self.table.iloc[self.place : self.place + 1]
+
+
+@dataclass(frozen=True)
+class _Kept:
     """Features of one candle, and what they were made of."""
 
     columns: tuple[NDArray[np.float64], ...]
     dates: NDArray[np.int64]
     market: Market
-    features: pd.DataFrame
+    row: NewestRow
 
     def is_of(self, frame: pd.DataFrame, market: Market) -> bool:
         """Whether these are the features of this frame's last candle."""
@@ -41,7 +62,7 @@ class NewestFeatures:
 
     def __init__(self, settings: SignalSettings) -> None:
         self._settings = settings
-        self._kept: dict[str, _Row] = {}
+        self._kept: dict[str, _Kept] = {}
 
     def row(
         self,
@@ -49,8 +70,8 @@ class NewestFeatures:
         candles: pd.DataFrame,
         market: Market,
         others: Callable[[], Mapping[str, pd.DataFrame]],
-    ) -> pd.DataFrame:
-        """One row of features, as :func:`~freqai_signals.dataset.features.build_features` has last.
+    ) -> NewestRow:
+        """The features that :func:`~freqai_signals.dataset.features.build_features` has last.
 
         Parameters
         ----------
@@ -64,24 +85,25 @@ class NewestFeatures:
             Frames of pairs that will be asked for on the same candle. Asked once for each of them:
             where a pair turns out to have other candles, its features are made alone.
         """
-        recent = candles.tail(feature_memory(self._settings))
+        # Not tail(), which copies.
+        recent = candles.iloc[-feature_memory(self._settings) :]
         kept = self._kept.get(pair)
         if kept is None or not kept.is_of(recent, market):
             dates = _dates(recent)
             frames = {
-                name: frame.tail(len(recent))
+                name: frame.iloc[-len(recent) :]
                 for name, frame in others().items()
                 if name not in self._kept or self._kept[name].market is not market
             }
             same = {name: f for name, f in frames.items() if np.array_equal(_dates(f), dates)}
             self._make(same | {pair: recent}, market)
-        return self._kept[pair].features
+        return self._kept[pair].row
 
     def _make(self, frames: Mapping[str, pd.DataFrame], market: Market) -> None:
         features = newest_features(list(frames.values()), self._settings, market)
         for place, (pair, frame) in enumerate(frames.items()):
-            row = features.iloc[place : place + 1]
-            self._kept[pair] = _Row(_columns(frame), _dates(frame), market, row)
+            row = NewestRow(features, place)
+            self._kept[pair] = _Kept(_columns(frame), _dates(frame), market, row)
 
 
 def _dates(frame: pd.DataFrame) -> NDArray[np.int64]:

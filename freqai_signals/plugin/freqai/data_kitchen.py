@@ -13,6 +13,7 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from freqai_signals.model.signal_model import SignalModel
+from freqai_signals.plugin.freqai.newest_candle import NewestInputs
 from freqai_signals.plugin.freqai.prediction_cache import PredictionCache
 from freqai_signals.schema import LABEL_COLUMN, MODEL_COLUMNS
 from freqai_signals.signals.outputs import window_facts
@@ -29,9 +30,9 @@ class SignalDataKitchen(FreqaiDataKitchen):
     """
 
     prediction_cache: PredictionCache | None = None
-    newest_inputs: Callable[[DataFrame], DataFrame | None] | None = None
+    newest_inputs: Callable[[DataFrame], NewestInputs | None] | None = None
     """Makes what a model reads of a frame's last candle, where no other is predicted."""
-    newest: DataFrame | None = None
+    newest: NewestInputs | None = None
     """What it has made."""
     keeps_features: bool = False
     """Whether features of a backtest stay out of FreqAI's frame, of which it makes many copies."""
@@ -67,8 +68,6 @@ class SignalDataKitchen(FreqaiDataKitchen):
 
     def inputs(self, dataframe: DataFrame) -> DataFrame:
         """What a model reads of the rows of a frame, wherever it is."""
-        if self.newest is not None:
-            return self.newest
         if self.features is None:
             return dataframe
         # By label: a row without features is an error, not the features of another one.
@@ -76,8 +75,7 @@ class SignalDataKitchen(FreqaiDataKitchen):
 
     def find_features(self, dataframe: DataFrame) -> None:
         """By name, wherever the features are."""
-        apart = self.features if self.newest is None else self.newest
-        super().find_features(dataframe if apart is None else apart)
+        super().find_features(dataframe if self.features is None else self.features)
 
     def find_labels(self, dataframe: DataFrame) -> None:
         """By name; where only the newest candle is predicted, no frame holds ours."""

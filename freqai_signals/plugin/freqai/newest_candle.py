@@ -4,6 +4,7 @@ Frames of thousands of rows are neither made nor copied for one row more.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
@@ -12,9 +13,11 @@ import pandas as pd
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from pandas import DataFrame, concat
 
-from freqai_signals.dataset.barriers import LabelRule, return_scale
+from freqai_signals.dataset.features.newest import NewestRow
+from freqai_signals.model.signal_model import Prediction, SignalModel
 from freqai_signals.plugin.signal_columns import MODEL_HOOKS, SignalColumns
 from freqai_signals.schema import MODEL_COLUMNS, RETURN_SCALE_COLUMN, TRUST_COLUMN
+from freqai_signals.signals.column_arrays import column_index
 
 _DATE: Final = "date_pred"
 _STATISTICS: Final = frozenset(
@@ -22,6 +25,52 @@ _STATISTICS: Final = frozenset(
 )
 _PRICES: Final = ("high", "low", "close")
 _ROOM: Final = 512
+_MOST_MODELS: Final = 4
+
+
+@dataclass(frozen=True)
+class NewestInputs:
+    """What a model reads of a pair's newest candle.
+
+    Attributes
+    ----------
+    row
+        Its features.
+    scale
+        Shape ``(1,)``, its return scale.
+    """
+
+    row: NewestRow
+    scale: npt.NDArray[np.float64]
+
+
+class SharedPredictions:
+    """Predictions of the newest candle, made at once for all pairs that a model serves.
+
+    A model takes as long for one row as for a hundred.
+
+    Parameters
+    ----------
+    shared
+        Whether pairs share models; if not, a pair's row is predicted alone.
+    """
+
+    def __init__(self, shared: bool) -> None:
+        self._shared = shared
+        self._kept: dict[str, tuple[DataFrame, Prediction]] = {}
+
+    def of(self, model: SignalModel, row: NewestRow) -> Prediction:
+        """The prediction of one row, the same to the last bit as of that row alone."""
+        key = model.card.key
+        if not (self._shared and key):
+            return model.predict(row.frame)
+        table, prediction = self._kept.pop(key, (None, None))
+        if prediction is None or table is not row.table:
+            prediction = model.predict(row.table)
+        self._kept[key] = row.table, prediction
+        if len(self._kept) > _MOST_MODELS:
+            del self._kept[next(iter(self._kept))]
+        return prediction.row(row.place)
 
 
 def has_own_hooks(strategy: Any) -> bool:
@@ -32,8 +81,8 @@ def has_own_hooks(strategy: Any) -> bool:
     )
 
 
-def newest_inputs(strategy: SignalColumns, pair: str, frame: DataFrame) -> DataFrame | None:
-    """The last row of a live frame with features and return scale.
+def newest_inputs(strategy: SignalColumns, pair: str, frame: DataFrame) -> NewestInputs | None:
+    """Features and return scale of a live frame's last row.
 
     The same as FreqAI's hooks give in that row, but made together with those of the other pairs.
 
@@ -48,21 +97,18 @@ def newest_inputs(strategy: SignalColumns, pair: str, frame: DataFrame) -> DataF
 
     Returns
     -------
-    pandas.DataFrame
+    NewestInputs
         None where hooks of the strategy's own, or FreqAI, change what the model reads.
     """
     if has_own_hooks(strategy) or strategy.config.get("reduce_df_footprint", False):
         return None
     traded = strategy.dp.current_whitelist()
-    features = strategy.features.newest(pair, frame, strategy.pool_candles, traded)
-    if features is None:
+    row = strategy.features.newest(pair, frame, strategy.pool_candles, traded)
+    if row is None:
         return None
-    rule = LabelRule.of(strategy.signal_settings, strategy.round_trip_cost(pair))
     # Of all candles: unlike a feature the scale is not rounded, so a shorter frame would show.
-    scale = return_scale(frame["close"].to_numpy(float), rule)[-1]
-    newest = frame.iloc[-1:]
-    inputs: DataFrame = concat([newest, features.set_axis(newest.index)], axis=1)
-    return inputs.assign(**{RETURN_SCALE_COLUMN: scale})
+    barriers = strategy.barriers.columns(frame, strategy.round_trip_cost(pair))
+    return NewestInputs(row, barriers[RETURN_SCALE_COLUMN][-1:])
 
 
 def newest_row(
@@ -98,6 +144,8 @@ class PredictionTable:
     ----------
     frame
         All rows kept, oldest first: the very frame it was made of until a row is added.
+    last
+        Date of the newest row.
     """
 
     def __init__(self, frame: DataFrame, most: int) -> None:
@@ -106,6 +154,7 @@ class PredictionTable:
         self._names = sorted(names, key=_STATISTICS.__contains__)
         self._most = most
         self.frame = frame
+        self.last: pd.Timestamp = frame[_DATE].max()
         self._reserve()
 
     @classmethod
@@ -124,29 +173,33 @@ class PredictionTable:
         self._values[:, self._stop] = [row[name] for name in self._names]
         self._dates[self._stop] = date.tz_convert(None).to_datetime64()
         self._stop += 1
-        rows = slice(max(self._stop - self._most, 0), self._stop)
-        self.frame = self._all.iloc[rows].reset_index(drop=True)
-        self.frame.insert(0, _DATE, pd.DatetimeIndex(self._dates[rows]).tz_localize("UTC"))
+        self.last = date
+        self.frame = self._newest(self._all, self._most)
         return True
 
     def shown(self, rows: int) -> DataFrame:
         """The newest rows as a strategy sees them, without means and deviations."""
-        hidden = sum(map(_STATISTICS.__contains__, self._names))
+        return self._newest(self._seen, rows)
+
+    def _newest(self, frame: DataFrame, rows: int) -> DataFrame:
         # A slice, so that pandas copies before anybody writes into it.
-        frame = self.frame.iloc[-rows:, : len(self._names) + 1 - hidden]
-        return frame.reset_index(drop=True)
+        return frame.iloc[max(self._stop - rows, 0) : self._stop].reset_index(drop=True)
 
     def _reserve(self) -> None:
         kept = self.frame.tail(self._most)
-        dates = pd.DatetimeIndex(kept[_DATE])
         self._stop = len(kept)
-        self._values = np.empty((len(self._names), self._stop + _ROOM))
+        self._values = np.zeros((len(self._names), self._stop + _ROOM))
         self._values[:, : self._stop] = kept[self._names].to_numpy(float).T
         # Columns are contiguous, as pandas has them. All frames given are slices of this one, so
         # that pandas copies what anybody writes into.
         self._all = DataFrame(self._values.T, columns=self._names, copy=False)
-        self._dates = np.empty(self._stop + _ROOM, dtype=f"M8[{dates.unit}]")
-        self._dates[: self._stop] = dates.tz_convert(None).to_numpy()
+        dates = pd.DatetimeIndex(kept[_DATE])
+        unused = pd.DatetimeIndex(np.zeros(_ROOM, f"M8[{dates.unit}]"), tz="UTC")
+        self._all.insert(0, _DATE, dates.append(unused))
+        # The frame's own memory, for a column of dates is copied where it is put in.
+        self._dates = self._all[_DATE].array.asi8.view(f"M8[{dates.unit}]")
+        hidden = sum(map(_STATISTICS.__contains__, self._names))
+        self._seen = self._all.iloc[:, : len(self._names) + 1 - hidden]
 
 
 class PredictionTables:
@@ -174,11 +227,13 @@ class PredictionTables:
         most
             Newest rows that are kept.
         """
-        table, last = self._kept.pop(pair, None), history[_DATE].max()
+        table = self._kept.pop(pair, None)
+        if table is not None and table.frame is not history:
+            table = None
+        last = history[_DATE].max() if table is None else table.last
         if len(dates) == 1 or not dates.iloc[-2] <= last < dates.iloc[-1]:
             return None
-        if table is None or table.frame is not history:
-            table = PredictionTable.of(history, most)
+        table = table or PredictionTable.of(history, most)
         if table is None or not table.append(dates.iloc[-1], row()):
             return None
         self._kept[pair] = table
@@ -190,10 +245,12 @@ def beside(candles: DataFrame, predictions: DataFrame) -> DataFrame | None:
     frame = candles
     if any(name.startswith("&") for name in frame.columns):
         frame = frame[[name for name in frame.columns if not name.startswith("&")]]
+    names = (*frame.columns, *predictions.columns)
     dates = pd.DatetimeIndex(frame["date"])
     is_same = dates.equals(pd.DatetimeIndex(predictions[_DATE]))
     is_sorted = (np.diff(dates.asi8) > 0).all()
-    if not (is_same and is_sorted and set(frame).isdisjoint(predictions)):
+    if not (is_same and is_sorted and len(set(names)) == len(names)):
         return None
-    both: DataFrame = concat([frame.reset_index(drop=True), predictions], axis=1)
+    both: DataFrame = concat([frame.reset_index(drop=True), predictions], axis=1, ignore_index=True)
+    both.columns = column_index(names)
     return both

@@ -1,5 +1,6 @@
 """What the models of a backtest make of each feature group: gain and SHAP."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -70,7 +71,7 @@ def _sampled_features(run: Run) -> dict[str, pd.DataFrame]:
 
 
 def _shap_shares(
-    model: SignalModel, features: pd.DataFrame, group_of: dict[str, str]
+    model: SignalModel, features: pd.DataFrame, group_of: Mapping[str, str]
 ) -> "pd.Series[float]":
     """Indexed by group; empty if the features are not the model's."""
     if model.fit is None or not set(model.names) <= set(features.columns):
