@@ -12,10 +12,12 @@ for what a running sum keeps of older candles: the last bits, unless volumes spa
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.indexers import BaseIndexer
 from scipy.signal import lfilter
 
 Array = NDArray[np.float64]
@@ -46,7 +48,7 @@ def rolling_mean(values: Array, window: int) -> Array:
     """Mean of the last ``window`` rows."""
     if values.ndim == 2:
         return np.asarray(_newest(values, window).mean(axis=0, keepdims=True), dtype=np.float64)
-    return np.asarray(pd.Series(values).rolling(window).mean(), dtype=np.float64)
+    return np.asarray(_rolling(values, window).mean(), dtype=np.float64)
 
 
 def earlier_means(values: Array, window: int, candles: Sequence[int]) -> list[Array]:
@@ -62,21 +64,41 @@ def rolling_std(values: Array, window: int) -> Array:
     """Standard deviation (population) of the last ``window`` rows."""
     if values.ndim == 2:
         return np.asarray(_newest(values, window).std(axis=0, keepdims=True), dtype=np.float64)
-    return np.asarray(pd.Series(values).rolling(window).std(ddof=0), dtype=np.float64)
+    return np.asarray(_rolling(values, window).std(ddof=0), dtype=np.float64)
 
 
 def rolling_max(values: Array, window: int) -> Array:
     """Largest of the last ``window`` rows."""
     if values.ndim == 2:
         return np.asarray(_newest(values, window).max(axis=0, keepdims=True), dtype=np.float64)
-    return np.asarray(pd.Series(values).rolling(window).max(), dtype=np.float64)
+    return np.asarray(_rolling(values, window).max(), dtype=np.float64)
 
 
 def rolling_min(values: Array, window: int) -> Array:
     """Smallest of the last ``window`` rows."""
     if values.ndim == 2:
         return np.asarray(_newest(values, window).min(axis=0, keepdims=True), dtype=np.float64)
-    return np.asarray(pd.Series(values).rolling(window).min(), dtype=np.float64)
+    return np.asarray(_rolling(values, window).min(), dtype=np.float64)
+
+
+class _Bounds(BaseIndexer):
+    """Rows of each window: pandas clips both ends of all, which takes half as long as a mean."""
+
+    window_size: int
+
+    def get_window_bounds(
+        self, num_values: int = 0, min_periods: int | None = None, center: bool | None = None,
+        closed: str | None = None, step: int | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:  # fmt: skip
+        """First row, and the row after the last; pandas asks for no other windows here."""
+        end = np.arange(1, num_values + 1)
+        start = end - self.window_size
+        start[: self.window_size] = 0
+        return start, end
+
+
+def _rolling(values: Array, window: int) -> Any:
+    return pd.Series(values, copy=False).rolling(_Bounds(window_size=window), min_periods=window)
 
 
 def _newest(values: Array, window: int) -> Array:

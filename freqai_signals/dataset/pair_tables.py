@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import gcd
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from weakref import ReferenceType, ref
 
+import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -39,6 +41,9 @@ _LABELS = [
     *(LABEL_COLUMN, EVENT_END_COLUMN, REALISED_RETURN_COLUMN, RETURN_SCALE_COLUMN),
     *(*TRADE_COLUMNS, SPREAD_COLUMN),
 ]
+
+_MOST_THREADS: Final = 4
+"""Tables made at a time: each takes a hundred megabytes meanwhile, and more threads gain little."""
 
 
 def row_memory(settings: SignalSettings) -> int:
@@ -171,11 +176,12 @@ class PairTables:
         self._candle_seconds = candle_seconds
         self._folder = folder
         self._kept: dict[str, tuple[str, Table]] = {}
+        self._digests: dict[str, tuple[ReferenceType[pd.DataFrame], str]] = {}
         self._matrix: tuple[object, PoolMatrix] | None = None
 
     def __getstate__(self) -> dict[str, object]:
         """Leave the tables out: hyperopt pickles the strategy for a worker in every epoch."""
-        return self.__dict__ | {"_kept": {}, "_matrix": None}
+        return self.__dict__ | {"_kept": {}, "_digests": {}, "_matrix": None}
 
     def table(self, pair: str, strategy: Any) -> Table:
         """A pair's table, cached until its candles change.
@@ -187,10 +193,18 @@ class PairTables:
         strategy
             Provides ``training_candles`` and the hooks that compute features and labels.
         """
-        key = candle_digest(strategy.training_candles(pair))
+        key = self._digest(pair, strategy.training_candles(pair))
         if pair not in self._kept or self._kept[pair][0] != key:
             self._kept[pair] = (key, self._at_rest(self._computed(pair, strategy)))
         return self._kept[pair][1]
+
+    def _digest(self, pair: str, candles: pd.DataFrame) -> str:
+        """Digest of a frame, made once: every window asks for those of all pairs."""
+        frame, digest = self._digests.get(pair, (None, ""))
+        if frame is None or frame() is not candles:
+            digest = candle_digest(candles)
+            self._digests[pair] = ref(candles), digest
+        return digest
 
     def cached(self, pair: str, candles: pd.DataFrame) -> Table | None:
         """The cached table of exactly these candles, indexed like them; None if there is none."""
@@ -223,6 +237,7 @@ class PairTables:
         window: Window,
         run: Sequence[Window],
         after_each: Callable[[], None] = lambda: None,
+        at_a_time: int = 1,
     ) -> TrainingRows:
         """Rows of all pairs in one window of a run, for whose windows they are made only once.
 
@@ -236,11 +251,10 @@ class PairTables:
             All its windows; they differ in their ends only.
         after_each
             Called after each pair's table is made, and again after its rows are.
+        at_a_time
+            Tables that threads make at the same time, at most four; with 1 this thread makes them.
         """
-        tables = {}
-        for pair in pairs:
-            tables[pair] = self.table(pair, strategy)
-            after_each()
+        tables = self._tables(pairs, strategy, min(at_a_time, _MOST_THREADS), after_each)
         whole = replace(window, first=min(w.first for w in run), stop=max(w.stop for w in run))
         key = (whole, [(pair, self._kept[pair][0]) for pair in sorted(tables)])
         if self._matrix is None or self._matrix[0] != key:
@@ -248,6 +262,18 @@ class PairTables:
             self._matrix = None
             self._matrix = key, PoolMatrix(pair_parts(tables, whole, after_each), self._folder)
         return self._matrix[1].window(window)
+
+    def _tables(
+        self, pairs: Sequence[str], strategy: Any, threads: int, after_each: Callable[[], None]
+    ) -> dict[str, Table]:
+        # NumPy and pandas let other threads run while they compute.
+        pool = joblib.Parallel(n_jobs=threads, backend="threading", return_as="generator")
+        made = pool(joblib.delayed(self.table)(pair, strategy) for pair in pairs)
+        tables = {}
+        for pair, table in zip(pairs, made, strict=True):
+            tables[pair] = table
+            after_each()
+        return tables
 
     def uncached_rows(
         self,

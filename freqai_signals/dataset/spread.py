@@ -49,57 +49,66 @@ def spread_squares(
         price that is not positive, or did not trade. Known before the row's own day begins.
     """
     length = max(candles_per_day, _FEWEST)
-    day = numbers // length
-    out = np.full(len(numbers), np.nan)
-    if not len(numbers):
-        return out
+    day, first, count = np.unique(numbers // length, return_index=True, return_counts=True)
+    whole = count == length
+    places = first[whole, None] + np.arange(length)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = [np.log(candles[name].to_numpy(np.float64, na_value=np.nan)) for name in _PRICES]
-    days, first, count = np.unique(day, return_index=True, return_counts=True)
-    known = {
-        int(one): edge_square(*(prices[begin : begin + length] for prices in logs))
-        for one, begin, size in zip(days, first, count, strict=True)
-        if size == length
-    }
-    before = np.array([known.get(int(one) - 1, np.nan) for one in days])
-    return np.asarray(before[np.searchsorted(days, day)])
+    squares = edge_squares(*(prices[places] for prices in logs))
+    known = pd.Series(squares, index=day[whole]).reindex(day - 1)
+    return np.repeat(known.to_numpy(), count)
 
 
-def edge_square(opened: Array, high: Array, low: Array, close: Array) -> float:
-    """EDGE estimate of the squared spread from log prices; NaN where it is undefined.
+def edge_squares(opened: Array, high: Array, low: Array, close: Array) -> Array:
+    """EDGE estimates of squared spreads from log prices, shape ``(blocks,)``.
 
     Parameters
     ----------
     opened, high, low, close
-        Shape ``(n,)``, logs of prices of neighbouring candles, oldest first.
+        Shape ``(blocks, n)``, logs of prices of neighbouring candles, oldest first.
+
+    Returns
+    -------
+    numpy.ndarray
+        NaN where the estimate is undefined: fewer than three candles, a price that is none, or no
+        trades.
     """
-    if len(opened) < 3 or not np.isfinite([opened, high, low, close]).all():
-        return float("nan")
+    if opened.shape[1] < 3:
+        return np.full(len(opened), np.nan)
     middle = (high + low) / 2
-    old_high, old_low, old_close, old_middle = high[:-1], low[:-1], close[:-1], middle[:-1]
-    opened, high, low, middle = opened[1:], high[1:], low[1:], middle[1:]
+    old_high, old_low, old_close, old_middle = (
+        prices[:, :-1] for prices in (high, low, close, middle)
+    )
+    finite = np.isfinite([opened, high, low, close]).all(axis=(0, 2))
+    opened, high, low, middle = (prices[:, 1:] for prices in (opened, high, low, middle))
     # Candles that moved; a candle without trades shows no spread.
     moved = ((high != low) | (low != old_close)).astype(np.float64)
-    at_open = (moved * (opened != high)).mean() + (moved * (opened != low)).mean()
-    at_close = (moved * (old_close != old_high)).mean() + (moved * (old_close != old_low)).mean()
-    if moved.sum() < 2 or at_open == 0 or at_close == 0:
-        return float("nan")
+    at_open = _mean(moved * (opened != high)) + _mean(moved * (opened != low))
+    at_close = _mean(moved * (old_close != old_high)) + _mean(moved * (old_close != old_low))
+    share = _mean(moved)
 
     def centred(returns: Array) -> Array:
-        return np.asarray(returns - returns.mean() / moved.mean() * moved)
+        return np.asarray(returns - _mean(returns) / share * moved)
 
-    to_open, to_close = opened - old_middle, old_close - old_middle
-    from_close = centred(middle - old_close)
-    overnight = centred(opened - old_close)
-    inside = centred(middle - opened)
-    one = -4.0 / at_open * inside * to_open - 4.0 / at_close * from_close * to_close
-    other = -4.0 / at_open * inside * (opened - old_close) - 4.0 / at_close * overnight * to_close
-    first, second = float(one.mean()), float(other.mean())
-    noise, noise_other = float(one.var()), float(other.var())
-    total = noise + noise_other
-    if total <= 0:
-        return (first + second) / 2
-    return (noise_other * first + noise * second) / total
+    with np.errstate(divide="ignore", invalid="ignore"):
+        to_open, to_close = opened - old_middle, old_close - old_middle
+        from_close = centred(middle - old_close)
+        overnight = centred(opened - old_close)
+        inside = centred(middle - opened)
+        by_open, by_close = -4.0 / at_open, -4.0 / at_close
+        one = by_open * inside * to_open + by_close * from_close * to_close
+        other = by_open * inside * (opened - old_close) + by_close * overnight * to_close
+        first, second = one.mean(axis=1), other.mean(axis=1)
+        noise, noise_other = one.var(axis=1), other.var(axis=1)
+        total = noise + noise_other
+        weighted = (noise_other * first + noise * second) / total
+    found = np.where(total <= 0, (first + second) / 2, weighted)
+    defined = finite & (moved.sum(axis=1) >= 2) & ((at_open > 0) & (at_close > 0))[:, 0]
+    return np.where(defined, found, np.nan)
+
+
+def _mean(values: Array) -> Array:
+    return np.asarray(values.mean(axis=1, keepdims=True))
 
 
 def mean_spread(squares: Array) -> float:

@@ -1,6 +1,7 @@
 """The model that FreqAI loads: windows of a backtest, predictions, and what a bot watches."""
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +31,7 @@ from freqai_signals.plugin.freqai.data_kitchen import (
     keep_nothing_of_training,
     store_importances,
 )
-from freqai_signals.plugin.freqai.newest_candle import SharedPredictions
+from freqai_signals.plugin.freqai.newest_candle import SharedPredictions, has_own_hooks
 from freqai_signals.plugin.freqai.prediction_cache import PredictionCache
 from freqai_signals.plugin.freqai.stale_files import remove_surplus
 from freqai_signals.plugin.freqai.state_files import (
@@ -147,7 +148,10 @@ class LightGBMSignalClassifier(LiveTraining):
         ranges = dk.training_timeranges
         run = [self._window(w) for w in ranges]
         tables = self.strategy.tables
-        rows = partial(tables.run_rows, pool, self.strategy, run=run, after_each=rest)
+        rows = partial(
+            tables.run_rows, pool, self.strategy, run=run, after_each=rest,
+            at_a_time=self._tables_at_a_time(pool),
+        )  # fmt: skip
         now = self.training_timerange.stopts
         return self.windows.serving(
             (*pool, ranges[0].startts),
@@ -155,6 +159,16 @@ class LightGBMSignalClassifier(LiveTraining):
             lambda w, old: self.tuning.request(pool, rows(self._window(w)), w.stopts, old),
             later=[w for w in ranges if w.stopts > now],
         )
+
+    def _tables_at_a_time(self, pool: Sequence[str]) -> int:
+        """How many pairs' features and labels are made by threads; a user's own hook by one."""
+        if has_own_hooks(self.strategy):
+            return 1
+        for pair in pool:
+            # What may have to be loaded, or asked of the exchange.
+            self.strategy.training_candles(pair)
+            self.strategy.round_trip_cost(pair)
+        return self.store.workers
 
     def predict(
         self, unfiltered_df: DataFrame, dk: FreqaiDataKitchen, **kwargs: Any

@@ -120,7 +120,8 @@ class SignalSettings(StrictModel):
     """Newest rows of a window, held out for early stopping and calibration [fraction]."""
 
     workers: Annotated[int | None, Field(ge=1, le=1024)] = None
-    """Trainings at a time; None is one a core. No prediction depends on it."""
+    """Trainings at a time, and pairs whose features a backtest makes at a time (four at most);
+    None is one a core. No prediction depends on it."""
 
     @classmethod
     def sections(cls) -> dict[str, type[Section]]:

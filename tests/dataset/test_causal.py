@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,3 +113,20 @@ def test_candles_before_the_memory_change_nothing(operator) -> None:
     known = ~np.isnan(late)
     assert known[13:].all()
     np.testing.assert_allclose(late[known], operator(close)[50:][known], rtol=1e-10)
+
+
+@pytest.mark.parametrize("window", [1, 5, 40, 41, 500])
+def test_rolling_operators_are_those_of_pandas_to_the_last_bit(window: int) -> None:
+    values = prices(300)
+    values[[40, 41, 120]] = NAN
+    values[200] = np.inf
+    for rows in (0, 1, 40, 300):
+        rolled = pd.Series(values[:rows]).rolling(window)
+        for operator, expected in (
+            (rolling_mean, rolled.mean()),
+            (rolling_std, rolled.std(ddof=0)),
+            (rolling_max, rolled.max()),
+            (rolling_min, rolled.min()),
+        ):
+            found = operator(values[:rows], window)
+            assert found.tobytes() == expected.to_numpy(float).tobytes(), operator.__name__

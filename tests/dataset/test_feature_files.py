@@ -1,7 +1,8 @@
 """Features on disk: the same numbers, computed once, never those of something else."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from freqai_signals.dataset.features import build_features, cache, feature_files
+from freqai_signals.dataset.features import cache, feature_files
 from freqai_signals.dataset.features.cache import FeatureCache
 from freqai_signals.dataset.features.mapped import rest
 from freqai_signals.settings import SignalSettings
@@ -25,11 +26,15 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Rows of each computation."""
     calls: list[int] = []
 
-    def counted(candles: pd.DataFrame, *arguments: Any) -> pd.DataFrame:
-        calls.append(len(candles))
-        return build_features(candles, *arguments)
+    def counted(make: Callable[..., Any]) -> Callable[..., Any]:
+        def made(candles: pd.DataFrame, *arguments: Any) -> Any:
+            calls.append(len(candles))
+            return make(candles, *arguments)
 
-    monkeypatch.setattr(cache, "build_features", counted)
+        return made
+
+    monkeypatch.setattr(cache, "build_features", counted(cache.build_features))
+    monkeypatch.setattr(cache, "feature_columns", counted(cache.feature_columns))
     return calls
 
 
@@ -50,6 +55,10 @@ def test_another_process_maps_what_was_computed(
     for mapped in (first, again):
         pd.testing.assert_frame_equal(mapped, plain, check_exact=True)
     (path,) = tmp_path.iterdir()
+    # As NumPy would write it.
+    buffer = BytesIO()
+    np.save(buffer, np.asfortranarray(plain.to_numpy()))
+    assert path.read_bytes() == buffer.getvalue()
     # Within the mapping of the file, of which the process has no copy.
     assert str(path) in Path("/proc/self/maps").read_text()
     # Pairs that are put together, and columns that are taken out, are no copies.
@@ -117,6 +126,26 @@ def test_a_full_or_unwritable_disk_leaves_features_in_memory(
     pd.testing.assert_frame_equal(features_of(tmp_path / "new", frame), plain)
     assert "only 1 MB of the disk are free" in caplog.text
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_what_fails_while_features_are_made_leaves_no_file(
+    candles: Candles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = candles(rows=2500)
+    columns = cache.feature_columns
+
+    def fails(*arguments: Any) -> Iterator[Any]:
+        yield from list(columns(*arguments))[:3]
+        raise MemoryError
+
+    def others(*arguments: Any) -> Iterator[Any]:
+        yield from reversed(list(columns(*arguments)))
+
+    for made, error in ((fails, MemoryError), (others, ValueError)):
+        monkeypatch.setattr(cache, "feature_columns", made)
+        with pytest.raises(error):
+            features_of(tmp_path, frame)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_least_recently_used_files_go(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from freqai_signals.dataset.causal import Array
+from freqai_signals.dataset.causal import Array, rolling_mean
 from freqai_signals.dataset.features import (
     GROUPS,
     Market,
@@ -303,6 +303,18 @@ def test_frames_of_few_rows_have_the_same_columns(rows: int) -> None:
     assert list(short) == expected
     assert len(short) == rows
     assert (short.dtypes == np.float32).all()
+
+
+def test_a_mean_that_groups_share_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[bytes, int]] = []
+
+    def counted(values: Array, window: int) -> Array:
+        made.append((values.tobytes(), window))
+        return rolling_mean(values, window)
+
+    monkeypatch.setattr("freqai_signals.dataset.features.inputs.rolling_mean", counted)
+    build_features(random_walk(500), SignalSettings())
+    assert len(made) == len(set(made)) > 10
 
 
 def test_the_index_of_the_candles_is_kept() -> None:

@@ -1,6 +1,8 @@
 """Tables of features and labels by pair: cached, pooled, invalidated by new candles."""
 
 import os
+import pickle
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from freqai_signals.dataset import pair_tables
+from freqai_signals.dataset.features.cache import candle_digest
 from freqai_signals.dataset.features.mapped import rest
 from freqai_signals.dataset.pair_tables import PairTables, add_labels, training_rows
 from freqai_signals.dataset.rows import TrainingRows, Window
@@ -63,6 +67,21 @@ def test_a_table_is_computed_once_per_set_of_candles(hooks: Hooks) -> None:
     assert hooks.made == 2
 
 
+def test_a_frame_is_digested_once(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    digested = []
+    monkeypatch.setattr(
+        pair_tables, "candle_digest", lambda frame: digested.append(1) or candle_digest(frame)
+    )
+    tables, candles = PairTables(300), hooks.candles["BTC/USDT"]
+    first = tables.table("BTC/USDT", hooks)
+    assert tables.table("BTC/USDT", hooks) is first
+    assert len(digested) == 1
+    hooks.candles["BTC/USDT"] = candles.copy()
+    assert tables.table("BTC/USDT", hooks) is first
+    assert len(digested) == 2
+    assert len(pickle.dumps(tables)) < 1000
+
+
 def test_labels_lie_in_a_file_and_hooks_change_no_candles(hooks: Hooks, tmp_path: Path) -> None:
     candles, before = hooks.candles["BTC/USDT"], hooks.candles["BTC/USDT"].copy()
 
@@ -92,6 +111,44 @@ def test_rows_are_the_same_whether_tables_are_cached_or_not(hooks: Hooks, window
     assert same(cached, tables.uncached_rows(pairs, hooks, window))
     tables.run_rows(pairs, hooks, window, [window])
     assert hooks.made == 4
+
+
+def test_threads_make_the_same_tables(hooks: Hooks, window: Window, tmp_path: Path) -> None:
+    pairs = ("BTC/USDT", "ETH/USDT")
+    here: list[bool] = []
+    alone = PairTables(300).run_rows(
+        pairs, hooks, window, [window], lambda: here.append(hooks.made == len(here) + 1)
+    )
+    # One after the other, in this thread.
+    assert here[:2] == [True, True]
+    both = threading.Barrier(2, timeout=30)
+    make = hooks.feature_engineering_standard
+
+    def together(frame: pd.DataFrame, metadata: dict[str, Any]) -> pd.DataFrame:
+        both.wait()
+        return make(frame, metadata)
+
+    hooks.feature_engineering_standard = together  # type: ignore[method-assign]
+    tables = PairTables(300, tmp_path)
+    assert same(tables.run_rows(pairs, hooks, window, [window], at_a_time=2), alone)
+    # Those that are kept.
+    assert same(tables.run_rows(pairs, hooks, window, [window], at_a_time=2), alone)
+    assert hooks.made == 4
+
+
+def test_a_hook_is_called_in_this_thread_unless_more_are_asked_for(
+    hooks: Hooks, window: Window
+) -> None:
+    threads = set()
+    make = hooks.feature_engineering_standard
+
+    def own(frame: pd.DataFrame, metadata: dict[str, Any]) -> pd.DataFrame:
+        threads.add(threading.current_thread())
+        return make(frame, metadata)
+
+    hooks.feature_engineering_standard = own  # type: ignore[method-assign]
+    PairTables(300).run_rows(("BTC/USDT", "ETH/USDT"), hooks, window, [window])
+    assert threads == {threading.current_thread()}
 
 
 def resident(folder: Path) -> int:

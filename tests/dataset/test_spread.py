@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from freqai_signals.dataset.spread import edge_square, mean_spread, spread_squares
+from freqai_signals.dataset.spread import edge_squares, mean_spread, spread_squares
 
 DAY, TRADES = 288, 12
 
@@ -58,6 +58,20 @@ def test_a_day_that_is_not_whole_or_did_not_trade_shows_nothing() -> None:
     squares = spread_squares(part, np.arange(5, len(candles)), DAY)
     assert np.isnan(squares[: 2 * DAY - 5]).all()
     assert np.isfinite(squares[2 * DAY - 5 :]).all()
-    flat = np.zeros(DAY)
-    assert np.isnan(edge_square(flat, flat, flat, flat))
+    flat = np.zeros((1, DAY))
+    assert np.isnan(edge_squares(flat, flat, flat, flat)).all()
     assert np.isnan(mean_spread(np.full(3, np.nan)))
+
+
+def test_days_at_once_are_each_day_alone_to_the_last_bit() -> None:
+    candles = traded(12, 0.001, trades=2)
+    # One without trades, one with a hole.
+    candles.loc[3 * DAY : 4 * DAY - 1, :] = 100.0
+    candles.loc[5 * DAY + 7, "low"] = np.nan
+    found = spread_squares(candles, np.arange(len(candles)), DAY)
+    for day in range(1, 12):
+        part = candles.iloc[(day - 1) * DAY : day * DAY]
+        logs = (np.log(part[[name]].to_numpy().T) for name in ("open", "high", "low", "close"))
+        np.testing.assert_array_equal(found[day * DAY : (day + 1) * DAY], edge_squares(*logs)[0])
+    assert np.isnan(found[[4 * DAY, 6 * DAY]]).all()
+    assert np.isfinite(found[7 * DAY])

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.optimize.backtesting import Backtesting
 
-from freqai_signals.dataset.pair_tables import add_labels
+from freqai_signals.dataset.pair_tables import PairTables, add_labels
 from freqai_signals.plugin.strategy import LightGBMSignalStrategy
 from freqai_signals.report.data.backtest_frames import run_frames
 from freqai_signals.report.data.backtest_record import read_run
@@ -22,6 +23,7 @@ from freqai_signals.report.page.page_data import PageData
 from freqai_signals.report.page.parts.decision_sections import tier_section
 from freqai_signals.schema import LABEL_COLUMN, MODEL_COLUMNS, PROBA_COLUMNS, TRUST_COLUMN
 from freqai_signals.settings import SignalSettings
+from freqai_signals.training import worker_processes
 from tests.plugin.conftest import PAIRS, Bench, Run, market_candles, small_config, write_candles
 
 COLUMNS = [*MODEL_COLUMNS, TRUST_COLUMN]
@@ -132,6 +134,52 @@ def test_one_model_a_window_serves_the_whole_pool(first_run: Run) -> None:
 
 def test_two_fresh_runs_agree_to_the_last_bit(bench: Bench, first_run: Run, tmp_path: Path) -> None:
     assert_same_predictions(bench.backtest(tmp_path / "user"), first_run)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_models_are_the_same_however_many_pairs_are_prepared_at_a_time(
+    workers: int, bench: Bench, first_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_processes.joblib, "cpu_count", lambda: 2)
+    threads = threads_of_tables(monkeypatch)
+    run = bench.backtest(tmp_path / "user", small_config(freqai__signals__workers=workers))
+    assert (threads == {threading.main_thread()}) == (workers == 1)
+    assert_same_predictions(run, first_run)
+    # Named by the digest of their rows.
+    written, first = (
+        {path.name for path in (user / "signals" / "models").glob("*.model")}
+        for user in (run.user_data, first_run.user_data)
+    )
+    assert written == first
+
+
+@pytest.mark.parametrize(
+    "name", ["feature_engineering_standard", "set_freqai_targets", "round_trip_cost"]
+)
+def test_a_strategys_own_hook_is_called_for_one_pair_at_a_time(
+    name: str, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_processes.joblib, "cpu_count", lambda: 2)
+    threads, ours = threads_of_tables(monkeypatch), getattr(LightGBMSignalStrategy, name)
+
+    def own(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return ours(self, *args, **kwargs)
+
+    monkeypatch.setattr(LightGBMSignalStrategy, name, own)
+    bench.backtest(tmp_path / "user")
+    assert threads == {threading.main_thread()}
+
+
+def threads_of_tables(monkeypatch: pytest.MonkeyPatch) -> set[threading.Thread]:
+    """Filled with the threads that make features and labels."""
+    threads, computed = set(), PairTables._computed
+
+    def seen(self: PairTables, *args: Any) -> Any:
+        threads.add(threading.current_thread())
+        return computed(self, *args)
+
+    monkeypatch.setattr(PairTables, "_computed", seen)
+    return threads
 
 
 # The prediction cache

@@ -9,7 +9,7 @@ from weakref import ReferenceType, ref
 import numpy as np
 import pandas as pd
 
-from freqai_signals.dataset.features import Market, build_features
+from freqai_signals.dataset.features import Market, build_features, feature_columns
 from freqai_signals.dataset.features.feature_files import FeatureFiles
 from freqai_signals.dataset.features.newest import NewestFeatures, NewestRow
 from freqai_signals.schema import OHLCV
@@ -105,10 +105,14 @@ class FeatureCache:
             return kept[1].set_axis(candles.index)
         if self._files is None and self._folder is not None:
             self._files = FeatureFiles(self._folder, self.settings)
-        features = self._files.load(key, candles.index) if self._files is not None else None
+        features = None
+        if self._files is not None:
+            features = self._files.load(key, candles.index)
+            if features is None:
+                made = feature_columns(candles, self.settings, market)
+                features = self._files.keep(key, candles.index, made)
         if features is None:
             features = build_features(candles, self.settings, market)
-            features = self._files.keep(key, features) if self._files is not None else features
         self._kept[pair] = (key, features)
         return features
 

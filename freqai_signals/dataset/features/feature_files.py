@@ -4,12 +4,14 @@ import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from freqai_signals.dataset.features import feature_groups
 from freqai_signals.dataset.features.mapped import rests
@@ -68,26 +70,40 @@ class FeatureFiles:
         rests(matrix._mmap)
         return pd.DataFrame(matrix, index=index, columns=self._names, copy=False)
 
-    def keep(self, key: str, features: pd.DataFrame) -> pd.DataFrame:
-        """Store features; returns them mapped, or as they are where they cannot be stored."""
-        if list(features.columns) != self._names:
-            return features
+    def keep(
+        self, key: str, index: pd.Index, columns: Iterable[tuple[str, NDArray[np.float32]]]
+    ) -> pd.DataFrame | None:
+        """Store features while they are made; returns them mapped, None if they cannot be stored.
+
+        Parameters
+        ----------
+        key, index
+            As for :meth:`load`.
+        columns
+            Name and values of each feature, in order.
+        """
         try:
-            self._write(self._path(key), np.asfortranarray(features.to_numpy(np.float32)))
+            self._write(self._path(key), len(index), columns)
         except OSError as error:
             logger.warning("Features stay in memory, %s cannot be written: %s", self._folder, error)
-            return features
-        mapped = self.load(key, features.index)
-        return features if mapped is None else mapped
+            return None
+        return self.load(key, index)
 
-    def _write(self, path: Path, matrix: np.ndarray[Any, Any]) -> None:
+    def _write(
+        self, path: Path, rows: int, columns: Iterable[tuple[str, NDArray[np.float32]]]
+    ) -> None:
         """Write a file whole or not at all, unflushed: what a crash takes is made again."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._make_room(matrix.nbytes)
+        self._make_room(4 * rows * len(self._names))
+        header = {"descr": "<f4", "fortran_order": True, "shape": (rows, len(self._names))}
         handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".new-")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.save(file, matrix, allow_pickle=False)
+                np.lib.format.write_array_header_1_0(file, header)
+                for name, (made, values) in zip(self._names, columns, strict=True):
+                    if made != name:
+                        raise ValueError(f"the features have {made} in the place of {name}")
+                    file.write(values.astype("<f4", copy=False).data)
             os.replace(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)

@@ -49,7 +49,7 @@ class Group:
 
 
 def _volatility_over(x: FeatureInput, window: int) -> Array:
-    return np.sqrt(rolling_mean(np.square(x.returns), window))
+    return np.sqrt(x.mean("squared_returns", window))
 
 
 def _log_ratio(above: Array, below: Array, floor: float) -> Array:
@@ -61,10 +61,6 @@ def _share(part: Array, total: Array) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = part / total
     return np.where(total > 0, ratio, np.where(np.isnan(total), np.nan, 0.0))
-
-
-def _log_close(x: FeatureInput) -> Array:
-    return np.asarray(np.log(x.close), dtype=np.float64)
 
 
 def _aroon(high: Array, low: Array, window: int) -> Array:
@@ -84,21 +80,21 @@ def _aroon(high: Array, low: Array, window: int) -> Array:
 
 def momentum(x: FeatureInput) -> Features:
     """Returns in units of volatility, Aroon, straightness (efficiency ratio); several spans."""
-    path = _log_close(x)
+    path = x.log_close
     out: Features = {}
     for p in (1, 3, *x.spans.periods, x.spans.day):
         out[f"return_{p}"] = (path - lag(path, p)) / (x.sigma * np.sqrt(p))
     for p in x.spans.periods:
         out[f"aroon_{p}"] = _aroon(x.high, x.low, p)
         # Kaufman's efficiency ratio, with the sign of the move.
-        travelled = rolling_mean(np.abs(x.returns), p) * p
+        travelled = x.mean("absolute_returns", p) * p
         out[f"straightness_{p}"] = _share(path - lag(path, p), travelled)
     return out
 
 
 def mean_reversion(x: FeatureInput) -> Features:
     """Distance from the mean price, position in the recent range, RSI of simple means."""
-    path = _log_close(x)
+    path = x.log_close
     out: Features = {}
     for p in (*x.spans.periods, x.spans.day):
         distance = path - rolling_mean(path, p)
@@ -108,7 +104,7 @@ def mean_reversion(x: FeatureInput) -> Features:
         # Cutler's RSI: Wilder's smoothing never forgets, so a live frame would differ from a
         # backtest.
         up = rolling_mean(np.maximum(x.returns, 0.0), p)
-        out[f"rsi_{p}"] = _share(up, rolling_mean(np.abs(x.returns), p))
+        out[f"rsi_{p}"] = _share(up, x.mean("absolute_returns", p))
     return out
 
 
@@ -132,13 +128,13 @@ def volatility(x: FeatureInput) -> Features:
         usual = ewma(log_range, p, EWMA_MEMORY_SPANS * p)
         out[f"usual_range_{p}"] = usual - np.log(x.sigma)
     for p in (x.spans.periods[-1], day):
-        out[f"largest_move_{p}"] = rolling_max(np.abs(x.returns), p) / x.sigma
+        out[f"largest_move_{p}"] = rolling_max(x.absolute_returns, p) / x.sigma
         downs = rolling_mean(np.square(np.minimum(x.returns, 0.0)), p)
-        out[f"down_share_{p}"] = _share(downs, rolling_mean(np.square(x.returns), p))
-        out[f"volatility_of_volatility_{p}"] = rolling_std(np.abs(x.returns), p) / x.sigma
+        out[f"down_share_{p}"] = _share(downs, x.mean("squared_returns", p))
+        out[f"volatility_of_volatility_{p}"] = rolling_std(x.absolute_returns, p) / x.sigma
     # A day of long candles may have fewer than three.
     for stretch in sorted({min(3, day), x.spans.horizon}):
-        season = np.sqrt(_same_time_of_day(np.square(x.returns), x.spans, stretch))
+        season = np.sqrt(_same_time_of_day(x.squared_returns, x.spans, stretch))
         out[f"season_{stretch}"] = _log_ratio(season, x.sigma, SMALLEST_VOLATILITY)
     return out
 
@@ -155,14 +151,14 @@ def _same_time_of_day(values: Array, spans: Spans, stretch: int) -> Array:
 
 def volume(x: FeatureInput) -> Features:
     """Volume relative to the day, its direction, and its intraday seasonality."""
-    daily = rolling_mean(x.volume, x.spans.day)
+    daily = x.mean("volume", x.spans.day)
     out: Features = {}
     for p in (1, 3, *x.spans.periods):
-        share = _share(rolling_mean(x.volume, p), daily)
+        share = _share(x.mean("volume", p), daily)
         out[f"volume_{p}"] = np.log(share + 1e-3)
     signed = np.sign(x.returns) * x.volume
     for p in x.spans.periods:
-        out[f"signed_volume_{p}"] = _share(rolling_mean(signed, p), rolling_mean(x.volume, p))
+        out[f"signed_volume_{p}"] = _share(rolling_mean(signed, p), x.mean("volume", p))
     season = _share(_same_time_of_day(x.volume, x.spans, x.spans.horizon), daily)
     out["volume_season"] = np.log(season + 1e-3)
     return out
@@ -188,7 +184,7 @@ def candle_shape(x: FeatureInput) -> Features:
     for p in x.spans.periods:
         # Chaikin's money flow.
         flow = rolling_mean(x.close_location * x.volume, p)
-        out[f"money_flow_{p}"] = _share(flow, rolling_mean(x.volume, p))
+        out[f"money_flow_{p}"] = _share(flow, x.mean("volume", p))
     top, bottom = np.maximum(x.open, x.close), np.minimum(x.open, x.close)
     out["body"] = np.log(x.close / x.open) / x.sigma
     out["upper_wick"] = np.log(x.high / top) / x.sigma
@@ -217,7 +213,7 @@ def higher_timeframes(x: FeatureInput) -> Features:
 
     They are derived from base candles and end at the present one, so that live and backtest agree.
     """
-    path = _log_close(x)
+    path = x.log_close
     out: Features = {}
     for name, candles in x.spans.higher:
         window = HIGHER_LENGTH * candles
@@ -233,7 +229,7 @@ def higher_timeframes(x: FeatureInput) -> Features:
 
 def cross_asset(x: FeatureInput) -> Features:
     """Returns of the pool's mean and the lead pair, and the pair's return minus the mean."""
-    path = _log_close(x)
+    path = x.log_close
     mean_volatility = np.sqrt(rolling_mean(np.square(x.market_mean), x.spans.volatility))
     unit = np.maximum(mean_volatility, SMALLEST_VOLATILITY)
     out: Features = {

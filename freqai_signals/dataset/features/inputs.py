@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqai_signals.dataset.causal import Array, daily_volatility, log_returns
+from freqai_signals.dataset.causal import Array, daily_volatility, log_returns, rolling_mean
 from freqai_signals.settings import SignalSettings, timeframe_seconds
 
 SMALLEST_VOLATILITY = 1e-6
@@ -116,6 +116,40 @@ class FeatureInput:
     def returns(self) -> Array:
         """One-candle log returns."""
         return log_returns(self.close)
+
+    @cached_property
+    def absolute_returns(self) -> Array:
+        """Their sizes."""
+        return np.abs(self.returns)
+
+    @cached_property
+    def squared_returns(self) -> Array:
+        """Their squares."""
+        return np.square(self.returns)
+
+    def mean(self, name: str, window: int) -> Array:
+        """Mean of a quantity over the last ``window`` rows, which groups share.
+
+        Parameters
+        ----------
+        name
+            An attribute, such as ``volume``.
+        window
+            In rows.
+        """
+        kept = self._means.get((name, window))
+        if kept is None:
+            kept = self._means[name, window] = rolling_mean(getattr(self, name), window)
+        return kept
+
+    @cached_property
+    def _means(self) -> dict[tuple[str, int], Array]:
+        return {}
+
+    @cached_property
+    def log_close(self) -> Array:
+        """Log of the close."""
+        return np.asarray(np.log(self.close), dtype=np.float64)
 
     @cached_property
     def sigma(self) -> Array:

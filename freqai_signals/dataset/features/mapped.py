@@ -5,6 +5,7 @@ import logging
 import mmap
 import os
 import tempfile
+import threading
 import weakref
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -25,12 +26,14 @@ _MALLOC_TRIM: Final = (
 
 # Of all arrays in files that are read only, so that nothing is lost when their pages go.
 _MAPPINGS: Final[list[weakref.ref[Any]]] = []
+_MAPPINGS_CHANGE: Final = threading.Lock()
 
 
 def rests(mapping: Any) -> None:
     """Have :func:`rest` take the pages of a file's mapping, which is only read from now on."""
-    _MAPPINGS[:] = [kept for kept in _MAPPINGS if kept() is not None]
-    _MAPPINGS.append(weakref.ref(mapping))
+    with _MAPPINGS_CHANGE:
+        _MAPPINGS[:] = [kept for kept in _MAPPINGS if kept() is not None]
+        _MAPPINGS.append(weakref.ref(mapping))
 
 
 def rest() -> None:

@@ -73,6 +73,14 @@ class SharedPredictions:
         return prediction.row(row.place)
 
 
+def has_own_hooks(strategy: Any) -> bool:
+    """Whether a strategy has methods of its own that make, or may change, what a model reads."""
+    return any(
+        getattr(type(strategy), name) is not getattr(SignalColumns, name)
+        for name in (*MODEL_HOOKS, "pool_candles", "backtest_candles")
+    )
+
+
 def newest_inputs(strategy: SignalColumns, pair: str, frame: DataFrame) -> NewestInputs | None:
     """Features and return scale of a live frame's last row.
 
@@ -92,10 +100,7 @@ def newest_inputs(strategy: SignalColumns, pair: str, frame: DataFrame) -> Newes
     NewestInputs
         None where hooks of the strategy's own, or FreqAI, change what the model reads.
     """
-    own = any(
-        getattr(type(strategy), name) is not getattr(SignalColumns, name) for name in MODEL_HOOKS
-    )
-    if own or strategy.config.get("reduce_df_footprint", False):
+    if has_own_hooks(strategy) or strategy.config.get("reduce_df_footprint", False):
         return None
     traded = strategy.dp.current_whitelist()
     row = strategy.features.newest(pair, frame, strategy.pool_candles, traded)

@@ -1,22 +1,21 @@
 """freqtrade adapter: frames of all pairs, which a backtest keeps to its end, with less in them."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from functools import wraps
 from typing import Any, Final, TypeVar
 
+import numpy as np
 from freqtrade.constants import Config
 from freqtrade.data.btanalysis import get_tick_size_over_time
 from freqtrade.enums import RunMode
 from freqtrade.strategy import IStrategy
-from pandas import DataFrame, Series
+from pandas import DataFrame, DatetimeIndex, Series
 
 from freqai_signals.dataset.features.mapped import rest
 from freqai_signals.schema import DIRECTION_COLUMNS
 from freqai_signals.trading.lean_frames import lean, lean_columns
+from freqai_signals.trading.price_digits import decimals
 
-# What freqtrade leaves in a backtest's candles when it has looked for the size of a tick.
-_DIGITS: Final = [f"{name}_count" for name in ("open", "high", "low", "close", "max")]
+_PRICES: Final = ["open", "high", "low", "close"]
 
 Populate = TypeVar("Populate", bound=Callable[..., DataFrame])
 
@@ -41,7 +40,7 @@ class SmallFrames(IStrategy):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         if config.get("runmode") in (RunMode.BACKTEST, RunMode.HYPEROPT):
-            look_for_ticks_where_traded()
+            look_for_ticks_without_text()
 
     def backtest_candles(self, pair: str) -> DataFrame:
         """All candles of a pair, only to read; freqtrade's data provider would copy its own."""
@@ -54,9 +53,6 @@ class SmallFrames(IStrategy):
 
     def advise_all_indicators(self, data: dict[str, DataFrame]) -> dict[str, DataFrame]:
         """As freqtrade does, pair by pair."""
-        for candles in data.values():
-            for name in candles.columns.intersection(_DIGITS):
-                del candles[name]
         rest()
         # Hyperopt's workers would get them with the strategy.
         self._loaded = dict(data) if self.dp.runmode == RunMode.BACKTEST else {}
@@ -87,47 +83,23 @@ class SmallFrames(IStrategy):
         return lean_columns(frame, DIRECTION_COLUMNS) if is_kept else frame
 
 
-def look_for_ticks_where_traded() -> None:
-    """Let freqtrade look for the size of ticks in the months that it simulates.
+def look_for_ticks_without_text() -> None:
+    """Let freqtrade find the size of ticks without writing each price that it has loaded as text.
 
-    It writes every price that it has loaded as text, those that models are trained on too: a fifth
-    of a backtest's time. It never asks for the ticks of those months.
+    That would take a second and a half for a pair's year of candles of five minutes.
     """
     # Loaded by freqtrade where it simulates, and nowhere else.
     from freqtrade.optimize import backtesting
 
-    load = backtesting.Backtesting.load_bt_data
-    if hasattr(load, "__wrapped__"):
-        return
-
-    @wraps(load)
-    def load_where_traded(self: Any) -> Any:
-        look = backtesting.get_tick_size_over_time
-        backtesting.get_tick_size_over_time = lambda candles: ticks(candles, self.timerange.startdt)
-        try:
-            return load(self)
-        finally:
-            backtesting.get_tick_size_over_time = look
-
-    backtesting.Backtesting.load_bt_data = load_where_traded
+    backtesting.get_tick_size_over_time = ticks
 
 
-def ticks(candles: DataFrame, start: datetime | None) -> Series:
-    """Freqtrade's size of ticks by month, from the month of a simulation's start on.
-
-    Parameters
-    ----------
-    candles
-        All that are loaded.
-    start
-        First candle that is simulated; None if all are.
-    """
-    if start is not None:
-        first = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        simulated = candles[candles["date"] >= first]
-        found = get_tick_size_over_time(simulated) if len(simulated) else Series(dtype=float)
-        # Where a month has no digits, freqtrade takes those of the month before.
-        if found.first_valid_index() == first:
-            return found
-    every: Series = get_tick_size_over_time(candles)
-    return every
+def ticks(candles: DataFrame) -> Series:
+    """Freqtrade's size of ticks by month."""
+    digits = decimals(candles[_PRICES].to_numpy(np.float64))
+    if digits is None:
+        # It leaves columns behind.
+        found: Series = get_tick_size_over_time(candles.copy(deep=False))
+        return found
+    dates = DatetimeIndex(candles["date"])
+    return 1 / 10 ** Series(digits, dates, name="max_count").resample("MS").max()

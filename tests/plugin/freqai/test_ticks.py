@@ -1,7 +1,4 @@
-"""freqtrade looks for the size of ticks where it trades, and finds what it found before."""
-
-from datetime import UTC, datetime
-from typing import Any
+"""The size of ticks is found without text, and is what freqtrade finds."""
 
 import numpy as np
 import pandas as pd
@@ -10,9 +7,7 @@ from freqtrade.data.btanalysis import get_tick_size_over_time
 from freqtrade.optimize import backtesting
 
 from freqai_signals.plugin.freqai import small_frames
-from freqai_signals.plugin.freqai.small_frames import look_for_ticks_where_traded, ticks
-
-START = datetime(2024, 3, 15, 4, tzinfo=UTC)
+from freqai_signals.plugin.freqai.small_frames import look_for_ticks_without_text, ticks
 
 
 def candles(digits: dict[int, int], first: str = "2024-01-05") -> pd.DataFrame:
@@ -27,62 +22,54 @@ def candles(digits: dict[int, int], first: str = "2024-01-05") -> pd.DataFrame:
     return pd.DataFrame({"date": dates, **columns})
 
 
-@pytest.mark.parametrize(
-    "frame",
-    [
-        candles({1: 5, 2: 4, 3: 3, 4: 2, 5: 1}),
-        candles({2: 4, 3: 0, 4: 2}),
-        candles({3: 3, 4: 0}),
-        candles({}, first="2024-04-03"),
-        candles({1: 3})[lambda frame: frame["date"] < "2024-02-10"],
-        candles({2: 1})[lambda frame: frame["date"].dt.month != 4],
-    ],
-    ids=["all months", "whole numbers at first", "later", "begins late", "ended", "a hole"],
-)
-def test_ticks_of_the_simulated_time_are_freqtrades(frame: pd.DataFrame) -> None:
-    dates = pd.date_range(START, periods=180, freq="12h")
-    found, whole = (
-        [series.asof(date) for date in dates]
-        for series in (ticks(frame.copy(), START), get_tick_size_over_time(frame.copy()))
-    )
-    np.testing.assert_array_equal(found, whole)
+def with_price(value: float) -> pd.DataFrame:
+    frame = candles({})
+    frame.loc[5, "high"] = value
+    return frame
 
 
-def test_all_is_looked_at_where_all_is_simulated() -> None:
-    frame = candles({1: 5})
-    pd.testing.assert_series_equal(ticks(frame.copy(), None), get_tick_size_over_time(frame))
+FRAMES = {
+    "all months": candles({1: 5, 2: 4, 3: 3, 4: 2, 5: 1}),
+    "whole numbers at first": candles({1: 0, 2: 4, 3: 0, 4: 2}),
+    "whole numbers": candles(dict.fromkeys(range(1, 6), 0)),
+    "ended": candles({1: 3})[lambda frame: frame["date"] < "2024-02-10"],
+    "a hole": candles({2: 1})[lambda frame: frame["date"].dt.month != 4],
+    "unknown": with_price(np.nan),
+    "infinite": with_price(np.inf),
+    "zero": with_price(0.0),
+    "small": with_price(1.2e-7),
+    "large": with_price(123_456_789_012.25),
+}
 
 
-def test_months_before_are_not_written_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
-
-    def looked(frame: pd.DataFrame) -> Any:
-        seen.append(frame["date"].iloc[0])
-        return get_tick_size_over_time(frame)
-
-    monkeypatch.setattr(small_frames, "get_tick_size_over_time", looked)
-    ticks(candles({}), START)
-    assert seen == [pd.Timestamp("2024-03-01", tz="UTC")]
+@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+def test_ticks_are_freqtrades_and_no_price_is_written_as_text(
+    frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(small_frames, "get_tick_size_over_time")
+    found, before = ticks(frame), frame.copy()
+    pd.testing.assert_frame_equal(frame, before)
+    pd.testing.assert_series_equal(found, get_tick_size_over_time(frame.copy()))
 
 
-def test_only_loading_a_backtest_is_changed_and_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    used = []
+@pytest.mark.parametrize("value", [100 / 3, 0.1 + 0.2, 1234567.123456789, 1e-15])
+def test_of_prices_that_are_no_decimal_numbers_freqtrade_reads_the_text(value: float) -> None:
+    frame = with_price(value)
+    found = ticks(frame)
+    assert not any(name.endswith("_count") for name in frame)
+    pd.testing.assert_series_equal(found, get_tick_size_over_time(frame))
 
-    class Loads:
-        timerange = type("Range", (), {"startdt": START})
 
-        def load_bt_data(self) -> None:
-            used.append(backtesting.get_tick_size_over_time)
-            raise OSError("no candles")
+def test_every_number_of_digits_at_every_size() -> None:
+    rng = np.random.default_rng(2)
+    for digits in range(10):
+        prices = rng.integers(1, 10 ** rng.integers(1, 13, 4000)) / 10**digits
+        frame = candles({}).iloc[:1000].copy()
+        frame[["open", "high", "low", "close"]] = prices.reshape(1000, 4)
+        pd.testing.assert_series_equal(ticks(frame), get_tick_size_over_time(frame.copy()))
 
-    monkeypatch.setattr(backtesting, "Backtesting", Loads)
-    before = backtesting.get_tick_size_over_time
-    look_for_ticks_where_traded()
-    changed = Loads.load_bt_data
-    look_for_ticks_where_traded()
-    assert Loads.load_bt_data is changed
-    with pytest.raises(OSError, match="no candles"):
-        Loads().load_bt_data()
-    assert len(used) == 1
-    assert used[0] is not before
-    assert backtesting.get_tick_size_over_time is before
+
+def test_a_backtest_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backtesting, "get_tick_size_over_time", get_tick_size_over_time)
+    look_for_ticks_without_text()
+    assert backtesting.get_tick_size_over_time is ticks
