@@ -1,13 +1,9 @@
 """What a section of the settings affects is declared once, on the section."""
 
-import subprocess
-import sys
-
 import pytest
 
 from freqai_signals.settings import SignalSettings
 from freqai_signals.settings.section import Section
-from tests.conftest import REPO
 
 
 def test_every_section_declares_what_it_affects() -> None:
@@ -39,9 +35,3 @@ def test_sections_that_leave_stored_models_and_predictions_alone() -> None:
     predictions |= {"registry", "storage", "ledger", "drift", "alerts", "workers"}
     assert SignalSettings.without_effect_on("predictions") == predictions
     assert SignalSettings.without_effect_on("model") == predictions | {"features", "gate"}
-
-
-def test_an_import_reads_no_source() -> None:
-    """As pydantic would for the texts of keys, in every process."""
-    without = "import inspect; inspect.getmodule = None; import freqai_signals.settings"
-    subprocess.run([sys.executable, "-c", without], check=True, cwd=REPO)

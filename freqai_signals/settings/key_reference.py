@@ -1,18 +1,14 @@
 """Every settings key with description, unit, default and range, read from the settings classes."""
 
-import ast
-import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from itertools import pairwise
 from typing import Any, Final
 
 from freqai_signals.config import key_path
 from freqai_signals.settings import SignalSettings
-from freqai_signals.settings.section import StrictModel
 
 _NAMES: Final = {
     "number": "number", "integer": "whole number", "boolean": "true or false", "null": "null",
@@ -69,11 +65,12 @@ def all_keys() -> tuple[Key, ...]:
     found = [
         _key(section, kind.affects, name, schema, getattr(getattr(shipped, section), name))
         for section, kind in sections.items()
-        for name, schema in _schemas(kind).items()
+        for name, schema in kind.model_json_schema()["properties"].items()
     ]
+    own = SignalSettings.model_json_schema()["properties"]
     found += [
         _key(FREQTRADE, "model", name, schema, getattr(shipped, name))
-        for name, schema in _schemas(SignalSettings).items()
+        for name, schema in own.items()
         if name not in sections
     ]
     return tuple(found)
@@ -146,20 +143,6 @@ def shown(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     return str(value) if value != "" else '""'
-
-
-def _schemas(kind: type[StrictModel]) -> dict[str, dict[str, Any]]:
-    """JSON schema of each key, with the text below it in the source as its description.
-
-    pydantic would read the sources with every import, which takes a tenth of a second.
-    """
-    schemas: dict[str, dict[str, Any]] = kind.model_json_schema()["properties"]
-    (definition,) = ast.parse(inspect.getsource(kind)).body
-    assert isinstance(definition, ast.ClassDef)
-    for field, text in pairwise(definition.body):
-        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
-            schemas[ast.unparse(field.target)]["description"] = ast.literal_eval(text.value)
-    return schemas
 
 
 def _key(section: str, affects: str, name: str, schema: Mapping[str, Any], default: Any) -> Key:

@@ -13,7 +13,9 @@ Effect = Literal["model", "predictions", "nothing"]
 class StrictModel(BaseModel):
     """Frozen and strict; unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class Section(StrictModel):
