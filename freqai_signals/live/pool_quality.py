@@ -61,6 +61,8 @@ class PoolQuality:
         self._looked = -1
         self._noted = ""
         self._stored = ""
+        # Of each day that may still get outcomes: how many rows it was judged by, of which models.
+        self._rows: dict[int, tuple[list[str], int]] = {}
         self._summed: list[QualityDay] = []
         self._states: dict[str, QualityState] = {}
 
@@ -163,12 +165,19 @@ class PoolQuality:
         versions = sorted(self._references)
         for day in (*before, *range(first, last + 1)):
             since, until = (number * per_day * seconds for number in (day, day + 1))
+            models, known = self._rows.get(day, ([], -1))
+            question = partial(
+                _judged_rows, models=versions, since=since, until=until, pair=pair,
+                known=known if models == versions else -1,
+            )  # fmt: skip
             # A day at a time: all of them at once could take longer than a bot waits for.
-            rows = self._ledger.ask(
-                partial(Ledger.judged, models=versions, since=since, until=until, pair=pair), None
-            )
-            if rows is None:
+            answer = self._ledger.ask(question, None)
+            if answer is None:
                 return None
+            if (rows := answer[0]) is None:
+                kept += [before[day]] if day in before else []
+                continue
+            self._rows[day] = versions, len(rows)
             rows = rows.assign(number=rows["candle"].to_numpy(np.int64) // seconds)
             values = {str(v): _values(part) for v, part in rows.groupby("model_version")}
             judged = quality_day(day, values, self._references, per_day)
@@ -177,6 +186,8 @@ class PoolQuality:
                 kept.append(replace(judged, trained=trained))
             elif day in before:
                 kept.append(before[day])
+        oldest = last - _FIRST_DAYS - _OPEN_DAYS
+        self._rows = {day: rows for day, rows in self._rows.items() if day >= oldest}
         return kept[-_KEPT_DAYS:]
 
     def _to_json(self) -> str:
@@ -198,6 +209,11 @@ class PoolQuality:
             for name, (served, trained) in given.get("models", {}).items()
         }
         self._references, self._models = references | self._references, models | self._models
+
+
+def _judged_rows(ledger: Ledger, **wanted: Any) -> tuple[pd.DataFrame | None]:
+    # In a tuple: None alone is the answer of a ledger that is away.
+    return (ledger.judged(**wanted),)
 
 
 def _values(rows: pd.DataFrame) -> pd.DataFrame:

@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from freqai_signals.ledger.ledger import Entry, Ledger
@@ -241,6 +243,41 @@ def test_a_restart_changes_nothing(client: Client, url: str, model: SignalModel)
     late.update(model, (TRAINED + 13) * PER_DAY)
     assert late.days == one.days[-len(late.days) :]
     assert len(late.days) >= 6
+
+
+def test_a_day_is_read_again_only_for_rows_that_came_since(
+    client: Client, url: str, model: SignalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    frame = Ledger.frame
+
+    def counted(self: Ledger, query: Any) -> pd.DataFrame:
+        found = frame(self, query)
+        if "moved" in found:
+            read.append(len(found))
+        return found
+
+    monkeypatch.setattr(Ledger, "frame", counted)
+    ledger = client()
+    predicted, resolved = outcomes(model, 4)
+    Ledger(url).write([predicted, Entry("outcomes", resolved.rows[:-1])])
+    tested, late = pool(ledger), resolved.rows[-1]
+    run(tested, ledger, model, TRAINED, TRAINED + 5)
+    days = tested.days
+    # First the days before; then one of four looks a day found a new one.
+    a_day = len(resolved) // 4
+    assert read == [*[0] * 8, *[a_day] * 3, a_day - 1]
+    assert len(days) == 4
+    Ledger(url).write([Entry("outcomes", [late])])
+    run(tested, ledger, model, TRAINED + 5, TRAINED + 6)
+    assert read[-2:] == [a_day, 0]
+    assert len(read) == 8 + 4 + 2
+    # Another model's rows may be of the same number.
+    other = version_of(model, "other", 0)
+    Ledger(url).write(outcomes(other, 1, TRAINED + 5, bot="other"))
+    read.clear()
+    tested.update(other, (TRAINED + 6) * PER_DAY + 6)
+    assert read[0] == a_day
 
 
 def test_two_bots_with_one_model_come_to_the_same_state(
