@@ -268,7 +268,7 @@ def run_of(count: int, given: argparse.Namespace) -> dict[str, Any]:
     table = Table(f"{count} pairs, {given.timerange}", "wall s", "CPU s", "MB", "s to training")
     for kind, cost in run.items():
         if isinstance(cost, dict):
-            style = "{:,.3f}" if "/" in kind else "{:,.0f}"
+            style = "{:,.3f}" if "/" in kind else "{:,.1f}"
             table.add_row(kind, *(style.format(value) for value in cost.values()))
     Console().print(table)
     return run
