@@ -202,10 +202,11 @@ def measured(command: list[str], log: Path) -> Cost:
 
 
 def command_of(
-    kind: str, folder: Path, pairs: tuple[str, ...], timerange: str, trees: int
+    kind: str, folder: Path, pairs: tuple[str, ...], given: argparse.Namespace, trees: int
 ) -> list[str]:
     """The backtest of ``stock``, ``ours`` or ``same`` in a folder of its own."""
-    market = ensure_market(MarketSpec(pairs=pairs), notify=print).folder.resolve()
+    spec = MarketSpec(pairs=pairs, days=given.days)
+    market = ensure_market(spec, notify=print).folder.resolve()
     config = json.loads((ROOT / "config.json").read_text())
     config["exchange"]["pair_whitelist"] = list(pairs)
     config["log_config"] = logs = quiet_logging(["freqtrade", "backtesting"])
@@ -231,7 +232,8 @@ def command_of(
         *(sys.executable, "-m", "freqai_signals", "sandbox", "--datadir", str(market)),
         *("--pairs", *pairs, "--"),
         *(sys.executable, "-m", "freqtrade", "backtesting", "--cache", "none", *names),
-        *("--config", str(path), "--userdir", str(folder), "--timerange", timerange),
+        *("--config", str(path), "--userdir", str(folder)),
+        *("--timerange", given.timerange),
     ]
 
 
@@ -255,7 +257,7 @@ def run_of(count: int, given: argparse.Namespace) -> dict[str, Any]:
     for kind in given.kinds * given.repeats:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            command = command_of(kind, folder, pairs, given.timerange, trees)
+            command = command_of(kind, folder, pairs, given, trees)
             costs[kind].append(measured(command, folder / "log"))
             if kind == "ours":
                 trees = trees_of(folder) or trees
@@ -278,6 +280,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, nargs="+", default=[5, 20], help="how many")
     parser.add_argument("--timerange", default="20240105-20240305")
+    parser.add_argument("--days", type=int, default=MarketSpec.days, help="of the market")
     parser.add_argument(
         "--kinds", nargs="+", choices=("stock", "ours", "same"), default=["stock", "ours"]
     )
