@@ -32,7 +32,7 @@ class Openings:
         self._kept: dict[str, tuple[ReferenceType[pd.DataFrame], _FirstAndLast]] = {}
 
     def reach(self, pair: str, frame: pd.DataFrame, first: pd.Timestamp) -> bool:
-        """Whether a frame begins at a date, or within a day after it; an empty one does not."""
+        """Whether a frame begins a day after a date at the latest; an empty one does not."""
         opened = self._of(pair, frame)[0]
         # Numbers: each pair asks this about all, and a sum of a date takes its time.
         return opened is not None and opened.value <= first.value + _DAY_NS

@@ -43,7 +43,7 @@ _LABELS = [
 ]
 
 _MOST_THREADS: Final = 4
-"""Tables made at a time: each takes a hundred megabytes meanwhile, and more threads gain little."""
+"""Tables made at a time: they take memory, and more threads gain little."""
 
 
 def row_memory(settings: SignalSettings) -> int:

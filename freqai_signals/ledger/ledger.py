@@ -200,10 +200,11 @@ class Ledger:
             OUTCOMES.c.moved.is_not(None),
             *([PREDICTIONS.c.pair == pair] if pair else []),
         )
-        count = select(func.count()).select_from(PREDICTIONS.join(OUTCOMES, SAME_ROW))
-        with self._reading.connect() as connection:
-            if connection.execute(count.where(*wanted)).scalar() == known:
-                return None
+        if known >= 0:
+            count = select(func.count()).select_from(PREDICTIONS.join(OUTCOMES, SAME_ROW))
+            with self._reading.connect() as connection:
+                if connection.execute(count.where(*wanted)).scalar() == known:
+                    return None
         names = [
             f"{kind}_{name}" for kind in ("proba", "prior") for name in ("sell", "hold", "buy")
         ]

@@ -61,8 +61,8 @@ class PoolQuality:
         self._looked = -1
         self._noted = ""
         self._stored = ""
-        # Of each day that may still get outcomes: how many rows it was judged by, of which models.
-        self._rows: dict[int, tuple[list[str], int]] = {}
+        # Of each day that may still get outcomes: what so many rows of these models say of it.
+        self._read: dict[int, tuple[list[str], int, QualityDay | None]] = {}
         self._summed: list[QualityDay] = []
         self._states: dict[str, QualityState] = {}
 
@@ -82,7 +82,8 @@ class PoolQuality:
         self._note(model)
         # At every candle, since models may take turns between two looks.
         self._remember(model, candle)
-        if candle // every == self._looked or not self._restore():
+        # A pair that lags, or was halted long ago, must not take back what was judged since.
+        if candle // every <= self._looked or not self._restore():
             return []
         last = (candle + 1 - self._settings.label_horizon_candles) // self._settings.candles_per_day
         # Also where the ledger is away: asking at every candle would keep it from the pairs.
@@ -165,7 +166,7 @@ class PoolQuality:
         versions = sorted(self._references)
         for day in (*before, *range(first, last + 1)):
             since, until = (number * per_day * seconds for number in (day, day + 1))
-            models, known = self._rows.get(day, ([], -1))
+            models, known, judged = self._read.get(day, ([], -1, None))
             question = partial(
                 _judged_rows, models=versions, since=since, until=until, pair=pair,
                 known=known if models == versions else -1,
@@ -174,20 +175,18 @@ class PoolQuality:
             answer = self._ledger.ask(question, None)
             if answer is None:
                 return None
-            if (rows := answer[0]) is None:
-                kept += [before[day]] if day in before else []
-                continue
-            self._rows[day] = versions, len(rows)
-            rows = rows.assign(number=rows["candle"].to_numpy(np.int64) // seconds)
-            values = {str(v): _values(part) for v, part in rows.groupby("model_version")}
-            judged = quality_day(day, values, self._references, per_day)
+            if (rows := answer[0]) is not None:
+                rows = rows.assign(number=rows["candle"].to_numpy(np.int64) // seconds)
+                values = {str(v): _values(part) for v, part in rows.groupby("model_version")}
+                judged = quality_day(day, values, self._references, per_day)
+                self._read[day] = versions, len(rows), judged
             if judged is not None:
                 _, trained = self._models.get(judged.version, (0, 0))
                 kept.append(replace(judged, trained=trained))
             elif day in before:
                 kept.append(before[day])
         oldest = last - _FIRST_DAYS - _OPEN_DAYS
-        self._rows = {day: rows for day, rows in self._rows.items() if day >= oldest}
+        self._read = {day: read for day, read in self._read.items() if day >= oldest}
         return kept[-_KEPT_DAYS:]
 
     def _to_json(self) -> str:

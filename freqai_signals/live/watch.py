@@ -103,7 +103,8 @@ class LiveWatch:
         self.model = model
         if model is None or features.empty:
             return
-        self._inputs = features.iloc[-1:]
+        # A copy: a row of FreqAI's frame would keep all of it.
+        self._inputs = features.iloc[-1:].copy()
         days = slice(-WINDOW_DAYS * self._settings.candles_per_day, None)
         numbers = candle_numbers(candles["date"].iloc[days], self._settings.candle_seconds)
         # Candles that fill a hole have no row in training either.

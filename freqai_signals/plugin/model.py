@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 from freqtrade.constants import Config
 from freqtrade.enums import RunMode
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
@@ -50,6 +51,9 @@ from freqai_signals.tuning.window_parameters import Tuning
 logger = logging.getLogger(__name__)
 
 _RETURNED: Final = Index(MODEL_COLUMNS)
+
+_CANDLE_BYTES: Final = 1_000
+"""Memory, for each candle of a pair, while its features and labels are made."""
 
 
 class LightGBMSignalClassifier(LiveTraining):
@@ -164,11 +168,13 @@ class LightGBMSignalClassifier(LiveTraining):
         """How many pairs' features and labels are made by threads; a user's own hook by one."""
         if has_own_hooks(self.strategy):
             return 1
+        longest = 1
         for pair in pool:
             # What may have to be loaded, or asked of the exchange.
-            self.strategy.training_candles(pair)
+            longest = max(longest, len(self.strategy.training_candles(pair)))
             self.strategy.round_trip_cost(pair)
-        return self.store.workers
+        fitting = int(psutil.virtual_memory().available) // (longest * _CANDLE_BYTES)
+        return max(min(self.store.workers, fitting), 1)
 
     def predict(
         self, unfiltered_df: DataFrame, dk: FreqaiDataKitchen, **kwargs: Any

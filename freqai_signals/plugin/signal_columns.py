@@ -102,7 +102,7 @@ class SignalColumns(SmallFrames, IStrategy):
         self.features = FeatureCache(self.signal_settings, pool_pairs(self.signal_settings, config))
         mapped = Path(config["user_data_dir"], "signals", "mapped")
         self.tables = PairTables(self._candle_seconds, mapped)
-        self.barriers = columns.Barriers(self.signal_settings, self._is_live)
+        self.barrier_columns = columns.BarrierColumns(self.signal_settings, self._is_live)
         self._costs: dict[str, float] = {}
         self._openings = Openings()
         self.digests = CandleDigests(self.training_candles)
@@ -218,7 +218,7 @@ class SignalColumns(SmallFrames, IStrategy):
         if PROBA_MOVE_COLUMN in dataframe:
             return dataframe
         frame = self.freqai.start(dataframe, metadata, self)
-        barriers = self.barriers.columns(frame, self.round_trip_cost(metadata["pair"]))
+        barriers = self.barrier_columns.of(frame, self.round_trip_cost(metadata["pair"]))
         frame = complete_outputs(frame, barriers)
         sizing, is_epoch = self.signal_settings.sizing, self.dp.runmode == RunMode.HYPEROPT
         return columns.without_report_columns(frame, sizing) if is_epoch else frame

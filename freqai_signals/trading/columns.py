@@ -27,7 +27,7 @@ from freqai_signals.trading.exits import ExitReason
 from freqai_signals.trading.sizing import Outlook, outlook
 
 
-class Barriers:
+class BarrierColumns:
     """The label's barrier width and return scale, from which exits and stakes are computed.
 
     Parameters
@@ -42,7 +42,7 @@ class Barriers:
         self._settings, self._kept = settings, kept
         self._last: tuple[LabelRule, NDArray[np.float64], Columns] | None = None
 
-    def columns(self, frame: pd.DataFrame, round_trip_cost: float) -> Columns:
+    def of(self, frame: pd.DataFrame, round_trip_cost: float) -> Columns:
         """Barrier width and return scale of each row, by the closes up to it."""
         rule = LabelRule.of(self._settings, round_trip_cost)
         close = frame["close"].to_numpy(np.float64)

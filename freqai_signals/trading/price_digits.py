@@ -34,7 +34,8 @@ def decimals(prices: NDArray[np.float64]) -> NDArray[np.float64] | None:
     for digits in range(_MOST_DIGITS + 1):
         # Both are exact, so that their quotient is the very number that the decimal is read as.
         power = 10.0**digits
-        whole = np.rint(left * power)
+        with np.errstate(over="ignore"):
+            whole = np.rint(left * power)
         found = (whole / power == left) & (np.abs(whole) < 10.0**_MOST_DIGITS)
         # Later ones have more digits.
         most[row[found]] = digits

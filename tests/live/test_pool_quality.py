@@ -280,6 +280,41 @@ def test_a_day_is_read_again_only_for_rows_that_came_since(
     assert read[0] == a_day
 
 
+def test_a_pair_that_lags_takes_nothing_back(client: Client, url: str, model: SignalModel) -> None:
+    ledger = client()
+    Ledger(url).write(outcomes(model, 6))
+    tested = run(pool(ledger), ledger, model, TRAINED, TRAINED + 7)
+    days = tested.days
+    assert len(days) == 6
+    # Halted days ago, or a few candles late at every look.
+    tested.update(model, (TRAINED + 3) * PER_DAY)
+    assert tested.days == days
+    for candle in range((TRAINED + 7) * PER_DAY, (TRAINED + 8) * PER_DAY):
+        tested.update(model, candle)
+        tested.update(model, candle - 4)
+    assert tested.days == days
+
+
+def test_days_before_an_unanswered_question_are_judged_at_a_later_look(
+    client: Client, url: str, model: SignalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, asked = client(), []
+    Ledger(url).write(outcomes(model, 4))
+    ask = ledger.ask
+
+    def away_at_the_last(question: Any, otherwise: Any) -> Any:
+        asked.append(question)
+        return otherwise if len(asked) == 7 else ask(question, otherwise)
+
+    monkeypatch.setattr(ledger, "ask", away_at_the_last)
+    tested = pool(ledger)
+    tested.update(model, (TRAINED + 5) * PER_DAY)
+    assert len(asked) == 7
+    assert tested.days == []
+    tested.update(model, (TRAINED + 5) * PER_DAY + 6)
+    assert [day.day for day in tested.days] == list(range(TRAINED, TRAINED + 4))
+
+
 def test_two_bots_with_one_model_come_to_the_same_state(
     client: Client, url: str, model: SignalModel
 ) -> None:

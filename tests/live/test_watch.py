@@ -143,6 +143,18 @@ def test_rows_of_the_models_training_and_other_models_are_not_monitored(
     assert watch.health.reasons == ("no trusted prediction for 4 candles",)
 
 
+def test_what_was_observed_does_not_keep_the_whole_frame(
+    model: SignalModel, settings: SignalSettings
+) -> None:
+    watch = LiveWatch(PAIR, settings)
+    date = pd.date_range("2024-01-01", periods=500, freq="1h", tz="UTC")
+    frame = pd.DataFrame(np.ones((500, 4)), columns=[f"%-{letter}" for letter in "abcd"])
+    watch.observe(model, frame.assign(date=date, volume=1.0), frame, np.ones(500, np.int64))
+    assert watch.features == dict.fromkeys(frame, 1.0)
+    kept = watch._inputs.to_numpy()
+    assert not np.shares_memory(kept, frame.to_numpy())
+
+
 def test_an_outcome_counts_once(model: SignalModel, settings: SignalSettings) -> None:
     watch = LiveWatch(PAIR, settings)
     close(watch, model, LIVE)

@@ -5,6 +5,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.optimize.backtesting import Backtesting
 
 from freqai_signals.dataset.pair_tables import PairTables, add_labels
+from freqai_signals.plugin import model as model_module
+from freqai_signals.plugin.model import LightGBMSignalClassifier
 from freqai_signals.plugin.strategy import LightGBMSignalStrategy
 from freqai_signals.report.data.backtest_frames import run_frames
 from freqai_signals.report.data.backtest_record import read_run
@@ -151,6 +154,21 @@ def test_models_are_the_same_however_many_pairs_are_prepared_at_a_time(
         for user in (run.user_data, first_run.user_data)
     )
     assert written == first
+
+
+@pytest.mark.parametrize(("megabytes", "expected"), [(0, 1), (25, 2), (10_000, 3)])
+def test_so_many_pairs_are_prepared_at_a_time_as_memory_has_room_for(
+    megabytes: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model: Any = LightGBMSignalClassifier.__new__(LightGBMSignalClassifier)
+    model.store, model.strategy = SimpleNamespace(workers=3), SimpleNamespace()
+    lengths = {"A": 8_000, "B": 12_000}
+    model.strategy.training_candles = lambda pair: pd.DataFrame(index=range(lengths[pair]))
+    model.strategy.round_trip_cost = lambda pair: 0.001
+    monkeypatch.setattr(model_module, "has_own_hooks", lambda strategy: False)
+    free = SimpleNamespace(available=megabytes * 10**6)
+    monkeypatch.setattr(model_module.psutil, "virtual_memory", lambda: free)
+    assert model._tables_at_a_time(["A", "B"]) == expected
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from freqtrade.enums import CandleType
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 
+from freqai_signals.dataset.features.newest import NewestRow
 from freqai_signals.model.signal_model import Prediction, SignalModel
 from freqai_signals.plugin import live_training
 from freqai_signals.plugin.freqai.data_drawer import SignalDataDrawer
@@ -95,6 +96,14 @@ def test_one_prediction_of_all_pairs_is_that_of_each_alone(
                 np.testing.assert_array_equal(getattr(shared, name), getattr(own, name))
             assert shared.trusted.all()
         assert sorted(asked) == [*[1] * len(PAIRS), len(PAIRS)]
+    # Pairs of another table take turns with them; one that is alone there needs none.
+    both = NewestRow(pd.concat([made.row.frame] * 2, ignore_index=True), 1)
+    lone = NewestRow(made.row.frame, 0)
+    asked.clear()
+    for _ in range(3):
+        for one in (made.row, both, lone):
+            assert together.of(model, one).row(0).distance.tolist() == own.distance.tolist()
+    assert asked == [2, 1, 1, 1]
     # Another model reads the same rows.
     other = replace(model, card=replace(model.card, key="other"), fit=None)
     assert not together.of(other, made.row).trusted.any()

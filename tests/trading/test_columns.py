@@ -21,7 +21,7 @@ from freqai_signals.signals.decide import PairContext, decide, decisions
 from freqai_signals.signals.predictions import read_frame
 from freqai_signals.trading.columns import (
     BARRIER_COLUMN,
-    Barriers,
+    BarrierColumns,
     entry_columns,
     exit_columns,
     row_outlook,
@@ -182,8 +182,8 @@ def test_barrier_column_is_known_at_the_close_of_its_row() -> None:
     rng = np.random.default_rng(1)
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.002, 1200)))
     frame = pd.DataFrame({"date": pd.date_range(NOON, periods=1200, freq="5min"), "close": close})
-    full = Barriers(SignalSettings()).columns(frame, COST)[BARRIER_COLUMN]
-    part = Barriers(SignalSettings()).columns(frame.head(1000), COST)[BARRIER_COLUMN]
+    full = BarrierColumns(SignalSettings()).of(frame, COST)[BARRIER_COLUMN]
+    part = BarrierColumns(SignalSettings()).of(frame.head(1000), COST)[BARRIER_COLUMN]
     np.testing.assert_array_equal(full[:1000], part)
     assert (full[~np.isnan(full)] >= SignalSettings().labels.floor).all()
 
@@ -192,12 +192,12 @@ def test_kept_barriers_are_those_of_the_very_same_closes_and_cost() -> None:
     frame = pd.DataFrame({"close": 100 + np.sin(np.arange(1200.0))})
     frame.loc[7, "close"] = np.nan
     later = frame.assign(close=frame["close"].shift(-1))
-    kept = Barriers(SignalSettings(), kept=True)
+    kept = BarrierColumns(SignalSettings(), kept=True)
     for shown, cost in ((frame, COST), (frame.copy(), COST), (later, COST), (later, 0.05)):
-        made, fresh = kept.columns(shown, cost), Barriers(SignalSettings()).columns(shown, cost)
+        made, fresh = kept.of(shown, cost), BarrierColumns(SignalSettings()).of(shown, cost)
         for name, values in fresh.items():
             np.testing.assert_array_equal(made[name], values)
-    assert kept.columns(later.copy(), 0.05)[BARRIER_COLUMN] is made[BARRIER_COLUMN]
+    assert kept.of(later.copy(), 0.05)[BARRIER_COLUMN] is made[BARRIER_COLUMN]
 
 
 # Outlook, and what an epoch needs

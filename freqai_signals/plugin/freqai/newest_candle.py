@@ -25,7 +25,7 @@ _STATISTICS: Final = frozenset(
 )
 _PRICES: Final = ("high", "low", "close")
 _ROOM: Final = 512
-_MOST_MODELS: Final = 4
+_MOST_TABLES: Final = 8
 
 
 @dataclass(frozen=True)
@@ -57,20 +57,19 @@ class SharedPredictions:
 
     def __init__(self, shared: bool) -> None:
         self._shared = shared
-        self._kept: dict[str, tuple[DataFrame, Prediction]] = {}
+        self._kept: dict[tuple[str, int], tuple[DataFrame, Prediction]] = {}
 
     def of(self, model: SignalModel, row: NewestRow) -> Prediction:
         """The prediction of one row, the same to the last bit as of that row alone."""
-        key = model.card.key
-        if not (self._shared and key):
+        if not (self._shared and model.card.key) or len(row.table) == 1:
             return model.predict(row.frame)
-        table, prediction = self._kept.pop(key, (None, None))
-        if prediction is None or table is not row.table:
-            prediction = model.predict(row.table)
-        self._kept[key] = row.table, prediction
-        if len(self._kept) > _MOST_MODELS:
-            del self._kept[next(iter(self._kept))]
-        return prediction.row(row.place)
+        # The table is kept beside, so that no other one gets its ``id``.
+        key = (model.card.key, id(row.table))
+        if key not in self._kept:
+            self._kept[key] = row.table, model.predict(row.table)
+            if len(self._kept) > _MOST_TABLES:
+                del self._kept[next(iter(self._kept))]
+        return self._kept[key][1].row(row.place)
 
 
 def has_own_hooks(strategy: Any) -> bool:
@@ -107,7 +106,7 @@ def newest_inputs(strategy: SignalColumns, pair: str, frame: DataFrame) -> Newes
     if row is None:
         return None
     # Of all candles: unlike a feature the scale is not rounded, so a shorter frame would show.
-    barriers = strategy.barriers.columns(frame, strategy.round_trip_cost(pair))
+    barriers = strategy.barrier_columns.of(frame, strategy.round_trip_cost(pair))
     return NewestInputs(row, barriers[RETURN_SCALE_COLUMN][-1:])
 
 
