@@ -1,5 +1,7 @@
 """The spread from candles: that of simulated trades, known the day before, 0 where none is seen."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -75,3 +77,37 @@ def test_days_at_once_are_each_day_alone_to_the_last_bit() -> None:
         np.testing.assert_array_equal(found[day * DAY : (day + 1) * DAY], edge_squares(*logs)[0])
     assert np.isnan(found[[4 * DAY, 6 * DAY]]).all()
     assert np.isfinite(found[7 * DAY])
+
+
+def test_a_day_by_a_plain_reading_of_the_formula() -> None:
+    """EDGE of Ardia, Guidotti and Kroencke (2024), candle by candle."""
+    day = np.log(traded(1, 0.002, trades=3).to_numpy())
+    day[40:50] = day[39, 3]
+    sums = np.zeros((9,))
+    for before, (opened, high, low, _) in itertools.pairwise(day):
+        moved, middle = float(high != low or low != before[3]), (high + low) / 2
+        sums += (
+            moved, moved * (opened != high), moved * (opened != low),
+            moved * (before[3] != before[1]), moved * (before[3] != before[2]),
+            middle - opened, middle - before[3], opened - before[3], 1.0,
+        )  # fmt: skip
+    share, *at, inside, from_close, overnight, _ = sums / sums[-1]
+    at_open, at_close = at[0] + at[1], at[2] + at[3]
+    pairs = []
+    for before, (opened, high, low, _) in itertools.pairwise(day):
+        moved = float(high != low or low != before[3])
+        middle, middle_before = (high + low) / 2, (before[1] + before[2]) / 2
+        centred = (middle - opened) - inside / share * moved
+        to_close = before[3] - middle_before
+        pairs.append(
+            (
+                -4 / at_open * centred * (opened - middle_before)
+                - 4 / at_close * ((middle - before[3]) - from_close / share * moved) * to_close,
+                -4 / at_open * centred * (opened - before[3])
+                - 4 / at_close * ((opened - before[3]) - overnight / share * moved) * to_close,
+            )
+        )
+    mean, noise = np.mean(pairs, axis=0), np.var(pairs, axis=0)
+    expected = (noise[1] * mean[0] + noise[0] * mean[1]) / noise.sum()
+    assert edge_squares(*day.T[:, None, :])[0] == pytest.approx(expected, rel=1e-9)
+    assert np.sqrt(expected) == pytest.approx(0.002, rel=0.3)
