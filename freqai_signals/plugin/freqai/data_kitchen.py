@@ -75,7 +75,8 @@ class SignalDataKitchen(FreqaiDataKitchen):
 
     def find_features(self, dataframe: DataFrame) -> None:
         """By name, wherever the features are."""
-        super().find_features(dataframe if self.features is None else self.features)
+        apart = self.features if self.newest is None else self.newest.row.table
+        super().find_features(dataframe if apart is None else apart)
 
     def find_labels(self, dataframe: DataFrame) -> None:
         """By name; where only the newest candle is predicted, no frame holds ours."""
