@@ -179,7 +179,7 @@ class Ledger:
         """Probabilities, priors and outcomes of some models' live predictions, oldest first.
 
         Outcomes that were recorded before version 6 are left out: how far prices went is unknown.
-        None where there are as many rows as are known, for counting takes a tenth of reading.
+        None where there are as many rows as are known, since rows are counted sooner than read.
 
         Parameters
         ----------

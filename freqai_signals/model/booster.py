@@ -159,7 +159,7 @@ def fit_early_stopping(
 
 def fit_rounds(train: Sample, params: dict[str, Any], rounds: int) -> Fitted:
     """Train for a given number of rounds."""
-    # Kept as it is: LightGBM would write and read its text, as whoever stores the booster does.
+    # Kept as it is: LightGBM would write and read its text, as the booster store does.
     return Fitted(lgb.train(params, train.data, rounds, keep_training_booster=True), rounds)
 
 

@@ -10,9 +10,6 @@ from freqai_signals.metrics import Probabilities, margins
 _GRID = np.linspace(0.0, 1.0, 1001)
 _MAX_EXCESS = 10.0
 _CENTRAL = [0.005, 0.995]
-# Wide of these quantiles in all but odd columns, which cost more time.
-_OUTER = [0.015, 0.985]
-_SAMPLED = 2_000
 
 # Distances are computed for so many rows at a time.
 _BLOCK_ROWS = 16_384
@@ -64,7 +61,7 @@ class NoveltyReference:
     def of(cls, features: NDArray[np.float32]) -> "NoveltyReference":
         """Estimate the ranges and the quantiles of distance from training rows."""
         # Column by column: of all at once NumPy makes a copy, which for a pool is hundreds of MB.
-        low, high = np.stack([_central_range(column) for column in features.T], axis=1)
+        low, high = np.stack([np.quantile(column, _CENTRAL) for column in features.T], axis=1)
         centre = ((low + high) / 2).astype(np.float32)
         # A constant feature has no width to divide by.
         half_width = np.maximum((high - low) / 2, 1e-6).astype(np.float32)
@@ -89,23 +86,3 @@ class NoveltyReference:
     def confidence_factor(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
         """1 up to the usual distance, falling linearly to 0 at the limit."""
         return np.clip((self.limit - distance) / (self.limit - self.usual), 0.0, 1.0)
-
-
-def _central_range(column: NDArray[np.float32]) -> NDArray[np.float64]:
-    """``np.quantile(column, _CENTRAL)``, to the last bit, of finite values.
-
-    NumPy would partition all values, of which only the few at either end decide.
-    """
-    column, count = np.ascontiguousarray(column), len(column)
-    low, high = np.quantile(column[:: count // _SAMPLED + 1], _OUTER)
-    lowest, highest = column[column <= low], column[column >= high]
-    first, last = (share * (count - 1) for share in _CENTRAL)
-    # Places of the values on either side of each quantile, from the nearer end.
-    up, down = int(first), count - 1 - int(last)
-    if up + 1 >= len(lowest) or not 1 <= down < len(highest):
-        return np.asarray(np.quantile(column, _CENTRAL))
-    below = np.partition(lowest, [up, up + 1])[up : up + 2]
-    above = np.partition(highest, [-1 - down, -down])[[-1 - down, -down]]
-    # Of two values NumPy interpolates by the share itself.
-    parts = (below, first - int(first)), (above, last - int(last))
-    return np.concatenate([np.quantile(pair, [share]) for pair, share in parts])

@@ -193,35 +193,6 @@ def test_novelty_in_blocks_is_that_of_all_rows_to_the_last_bit(rows: int, order:
     np.testing.assert_array_equal(novelty.distance(features), whole)
 
 
-@pytest.mark.parametrize("rows", [1, 2, 199, 2_001, 30_000])
-def test_ranges_are_the_quantiles_to_the_last_bit_whatever_the_values(rows: int) -> None:
-    """Ties, a rare flag, a trend, and a value in just the rows that are looked at first."""
-    rng, place = np.random.default_rng(2), np.arange(rows)
-    drawn = rng.standard_t(2, rows)
-    columns = [
-        drawn, np.sort(drawn), -np.sort(drawn), np.zeros(rows), rng.integers(0, 3, rows),
-        rng.random(rows) < 0.004, np.where(place % (rows // 2_000 + 1), drawn, 99.0),
-    ]  # fmt: skip
-    features = np.column_stack(columns).astype(np.float32)
-    low, high = np.quantile(features, [0.005, 0.995], axis=0)
-    novelty = NoveltyReference.of(features)
-    np.testing.assert_array_equal(novelty.centre, ((low + high) / 2).astype(np.float32))
-    width = np.maximum((high - low) / 2, 1e-6).astype(np.float32)
-    np.testing.assert_array_equal(novelty.half_width, width)
-
-
-def test_ranges_sort_few_of_many_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    features = np.random.default_rng(3).normal(size=(50_000, 3)).astype(np.float32)
-    sorted_rows: list[int] = []
-    partition = np.partition
-    monkeypatch.setattr(
-        np, "partition", lambda a, *rest: sorted_rows.append(len(a)) or partition(a, *rest)
-    )
-    NoveltyReference.of(features)
-    assert len(sorted_rows) == 6
-    assert max(sorted_rows) < 0.03 * len(features)
-
-
 def test_a_constant_feature_has_no_zero_width() -> None:
     novelty = NoveltyReference.of(np.ones((50, 1), np.float32))
     assert np.isfinite(novelty.distance(np.array([[1.0], [2.0]], np.float32))).all()
