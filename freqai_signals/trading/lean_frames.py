@@ -1,16 +1,15 @@
 """A backtest's frames in a fraction of the memory: the same columns and the same values."""
 
-from collections.abc import Sequence
 from itertools import groupby
+from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from freqai_signals.dataset.features.mapped import zeros
+from freqai_signals.dataset.features.mapped import begins, in_file, zeros
+from freqai_signals.schema import DIRECTION_COLUMNS
 
 
-def lean(frame: pd.DataFrame, candles: pd.DataFrame) -> pd.DataFrame:
+def lean(frame: pd.DataFrame, candles: pd.DataFrame, folder: Path | None = None) -> pd.DataFrame:
     """The frame with what it shares, and without memory for what is zero.
 
     Four fifths of a backtest's rows are those that the first model is trained on. The model's
@@ -23,6 +22,10 @@ def lean(frame: pd.DataFrame, candles: pd.DataFrame) -> pd.DataFrame:
     candles
         What freqtrade keeps of the pair anyway. Columns that are equal to its are not kept twice;
         pandas copies such a column before it changes.
+    folder
+        Where the other numbers lie, mapped, in a file that cannot be written to: whoever changes
+        the frame in place must hold a shallow copy of it, so that pandas copies first. None keeps
+        them in memory.
     """
     if not frame.columns.is_unique:
         return frame
@@ -39,31 +42,30 @@ def lean(frame: pd.DataFrame, candles: pd.DataFrame) -> pd.DataFrame:
         if kept_as == "shared":
             parts.append(candles[names])
         elif kept_as == "float64":
-            parts.append(_written(frame, names))
+            parts.append(_written(frame, names, folder))
         else:
             parts.append(frame[names].copy())
     return pd.concat(parts, axis=1)
 
 
-def lean_columns(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """The frame with integer columns kept as :func:`lean` keeps others, where it has them."""
-    for name in names:
-        if name in frame and frame[name].dtype == np.int64:
-            values = zeros((1, len(frame)))[0].view(np.int64)
-            _write(values, frame[name].to_numpy())
-            frame[name] = pd.Series(values, index=frame.index, copy=False)
+def lean_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with True and False for 1 and 0 of entries and exits.
+
+    These take an eighth of the memory, and freqtrade, which makes an object of every number that
+    it simulates with, needs none for them.
+    """
+    for name in set(DIRECTION_COLUMNS).intersection(frame.columns):
+        values = frame[name].to_numpy()
+        if ((values == 0) | (values == 1)).all():
+            frame[name] = values == 1
     return frame
 
 
-def _written(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+def _written(frame: pd.DataFrame, names: list[str], folder: Path | None) -> pd.DataFrame:
     matrix = zeros((len(names), len(frame)))
     for row, name in zip(matrix, names, strict=True):
-        _write(row.view(np.int64), frame[name].to_numpy().view(np.int64))
-    return pd.DataFrame(matrix.T, index=frame.index, columns=names, copy=False)
-
-
-def _write(target: NDArray[np.int64], values: NDArray[np.int64]) -> None:
-    """Copy from the first value on that is not 0."""
-    used = values != 0
-    first = int(np.argmax(used)) if used.any() else len(values)
-    target[first:] = values[first:]
+        values = frame[name].to_numpy()
+        first = begins(values)
+        row[first:] = values[first:]
+    kept = matrix if folder is None else in_file(matrix, folder)
+    return pd.DataFrame(kept.T, index=frame.index, columns=names, copy=False)

@@ -8,19 +8,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from freqai_signals.dataset.features import mapped
 from freqai_signals.dataset.features.mapped import in_file, rest, zeros
 
 
 def test_numbers_in_a_file_survive_a_rest_and_leave_nothing_behind(tmp_path: Path) -> None:
     values = np.random.default_rng(0).random((3, 100_000))
-    mapped = in_file(values, tmp_path / "new")
+    found = in_file(values, tmp_path / "new")
     rest()
-    np.testing.assert_array_equal(mapped, values)
-    assert not np.shares_memory(mapped, values)
-    assert not mapped.flags.writeable
+    np.testing.assert_array_equal(found, values)
+    assert not np.shares_memory(found, values)
+    assert not found.flags.writeable
     assert list((tmp_path / "new").iterdir()) == []
     assert f"{tmp_path / 'new'}/" in Path("/proc/self/maps").read_text()
     assert in_file(np.empty((3, 0)), tmp_path).shape == (3, 0)
+
+
+def test_zeros_that_a_row_begins_with_take_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+    monkeypatch.setattr(mapped, "reserve", lambda file, size, start: taken.append((start, size)))
+    values = np.zeros((3, 1000))
+    values[0, 900:], values[1, 10] = 2.0, -0.0
+    np.testing.assert_array_equal(in_file(values, tmp_path), values)
+    assert taken == [(7200, 800), (8080, 7920), (24_000, 0)]
+    assert np.signbit(in_file(values, tmp_path)[1, 10])
 
 
 def test_a_full_disk_leaves_numbers_in_memory(
@@ -50,9 +63,9 @@ def test_systems_without_these_calls_give_the_same(
     monkeypatch.delattr(os, "posix_fallocate")
     monkeypatch.delattr(mmap, "MADV_DONTNEED")
     values = np.random.default_rng(0).random((3, 100_000))
-    mapped = in_file(values, tmp_path)
+    found = in_file(values, tmp_path)
     rest()
-    np.testing.assert_array_equal(mapped, values)
+    np.testing.assert_array_equal(found, values)
     monkeypatch.delattr(mmap, "MAP_ANONYMOUS")
     assert zeros((2, 3)).tolist() == [[0.0] * 3] * 2
 

@@ -1,6 +1,8 @@
 """A backtest's frames keep every value and little memory."""
 
+import errno
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,8 @@ import pandas as pd
 import psutil
 import pytest
 
+from freqai_signals.dataset.features import mapped
+from freqai_signals.dataset.features.mapped import rest
 from freqai_signals.trading.lean_frames import lean, lean_columns
 
 Candles = Callable[..., pd.DataFrame]
@@ -77,12 +81,53 @@ def test_other_candles_or_another_index_are_not_shared(kept: pd.DataFrame) -> No
 def test_entries_and_exits_keep_their_numbers_in_less_memory(kept: pd.DataFrame) -> None:
     flags = np.zeros(_ROWS, np.int64)
     flags[-1000::7] = 1
-    frame = kept.assign(enter_long=flags, enter_short=0, exit_long=0.0)
+    frame = kept.assign(enter_long=flags, enter_short=0, exit_long=0.0, exit_short=2)
     expected = frame.copy()
-    names = ("enter_long", "enter_short", "exit_long", "exit_short")
+    rest()
     before = memory()
-    made = lean_columns(frame, names)
+    made = lean_columns(frame)
+    rest()
     assert memory() - before < 8 * _ROWS / 2
+    pd.testing.assert_frame_equal(made, expected, check_dtype=False)
+    # What freqtrade does with it: no object is made of any of them.
+    shifted = made["enter_long"].replace([np.nan], [0]).shift(1).iloc[1:].tolist()
+    assert all(value is True or value is False for value in shifted)
+    assert made["exit_short"].dtype == np.int64
+
+
+def test_entries_that_are_unknown_stay(kept: pd.DataFrame) -> None:
+    frame = kept.assign(enter_long=np.nan, exit_long="1")
+    frame.loc[3, "enter_long"] = 1
+    pd.testing.assert_frame_equal(lean_columns(frame.copy()), frame, check_exact=True)
+
+
+def test_in_a_file_a_frame_takes_next_to_nothing_and_may_be_changed(
+    kept: pd.DataFrame, tmp_path: Path
+) -> None:
+    frame = analysed(kept)
+    expected = frame.copy()
+    rest()
+    before = memory()
+    made = lean(frame, kept, tmp_path)
+    shared = made.copy(deep=False)
+    rest()
+    assert memory() - before < 1e6
     pd.testing.assert_frame_equal(made, expected, check_exact=True)
-    made.loc[0, "enter_long"] = 1
-    assert made["enter_long"].sum() == flags.sum() + 1
+    made.loc[10, "column 3"] = -1.0
+    made["column 4"] += 1
+    assert made.loc[10, "column 3"] == -1.0
+    rest()
+    pd.testing.assert_frame_equal(shared, expected, check_exact=True)
+    assert made.loc[10, "column 3"] == -1.0
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_room_for_a_file_a_frame_stays_in_memory(
+    kept: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int, size: int, start: int = 0) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(mapped, "reserve", full)
+    frame = analysed(kept)
+    pd.testing.assert_frame_equal(lean(frame, kept, tmp_path), frame, check_exact=True)

@@ -45,33 +45,50 @@ def rest() -> None:
         _MALLOC_TRIM(0)
 
 
-def reserve(file: int, size: int) -> None:
-    """Take room for a file on the disk; ``OSError`` if there is none.
+def reserve(file: int, size: int, start: int = 0) -> None:
+    """Take room for a part of a file on the disk; ``OSError`` if there is none.
 
     A disk that is full later would end the process by a signal, not by an error.
     """
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file, 0, size)
+        if size:
+            os.posix_fallocate(file, start, size)
         return
     # macOS and Windows. Of the last block that fits a part may be written.
+    os.lseek(file, start, os.SEEK_SET)
     while size:
         size -= os.write(file, bytes(min(_BLOCK, size)))
 
 
+def begins(values: NDArray[Any]) -> int:
+    """Place of the first number whose bits are not all 0, else the length."""
+    used = values.view(f"u{values.itemsize}") != 0
+    return int(np.argmax(used)) if used.any() else len(values)
+
+
 def in_file(values: NDArray[Number], folder: Path) -> NDArray[Number]:
-    """The same numbers in a file without a name, mapped; as they are where it cannot be made."""
+    """The same numbers in a file without a name, mapped; as they are where it cannot be made.
+
+    What a row begins with takes no room if it is 0.
+    """
     if not values.size:
         return values
+    rows = np.atleast_2d(values)
+    firsts = [begins(row) for row in rows]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            reserve(file.fileno(), values.nbytes)
+            file.truncate(values.nbytes)
+            for place, (row, first) in enumerate(zip(rows, firsts, strict=True)):
+                begin = place * row.nbytes + first * row.itemsize
+                reserve(file.fileno(), row[first:].nbytes, begin)
             mapping = mmap.mmap(file.fileno(), values.nbytes)
     except OSError as error:
-        logger.warning("Labels stay in memory, no file can be made in %s: %s", folder, error)
+        logger.warning("Rows stay in memory, no file can be made in %s: %s", folder, error)
         return values
     mapped = np.frombuffer(mapping, values.dtype).reshape(values.shape)
-    mapped[...] = values
+    for target, row, first in zip(np.atleast_2d(mapped), rows, firsts, strict=True):
+        target[first:] = row[first:]
     mapped.flags.writeable = False
     rests(mapping)
     return mapped

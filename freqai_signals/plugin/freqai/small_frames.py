@@ -1,17 +1,19 @@
 """freqtrade adapter: frames of all pairs, which a backtest keeps to its end, with less in them."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import numpy as np
+from freqtrade.configuration import TimeRange
 from freqtrade.constants import Config
 from freqtrade.data.btanalysis import get_tick_size_over_time
+from freqtrade.data.converter import converter, trim_dataframe
 from freqtrade.enums import RunMode
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame, DatetimeIndex, Series
 
 from freqai_signals.dataset.features.mapped import rest
-from freqai_signals.schema import DIRECTION_COLUMNS
 from freqai_signals.trading.lean_frames import lean, lean_columns
 from freqai_signals.trading.price_digits import decimals
 
@@ -37,10 +39,13 @@ class SmallFrames(IStrategy):
     _loaded: Mapping[str, DataFrame] = {}
     """In a backtest the candles of its pairs, the very ones that freqtrade holds."""
 
+    _shared: tuple[DataFrame, ...] = ()
+    """Shallow copies of its frames: pandas copies what it would change of them otherwise."""
+
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         if config.get("runmode") in (RunMode.BACKTEST, RunMode.HYPEROPT):
-            look_for_ticks_without_text()
+            spare_the_simulation()
 
     def backtest_candles(self, pair: str) -> DataFrame:
         """All candles of a pair, only to read; freqtrade's data provider would copy its own."""
@@ -55,11 +60,14 @@ class SmallFrames(IStrategy):
         """As freqtrade does, pair by pair."""
         rest()
         # Hyperopt's workers would get them with the strategy.
-        self._loaded = dict(data) if self.dp.runmode == RunMode.BACKTEST else {}
+        is_kept = self.dp.runmode == RunMode.BACKTEST
+        self._loaded = dict(data) if is_kept else {}
+        folder = Path(self.config["user_data_dir"], "signals", "mapped") if is_kept else None
         made = {}
         for pair, candles in data.items():
             one: dict[str, DataFrame] = super().advise_all_indicators({pair: candles})
-            made[pair] = lean(one.pop(pair), candles)
+            made[pair] = lean(one.pop(pair), candles, folder)
+        self._shared = tuple(frame.copy(deep=False) for frame in made.values() if is_kept)
         return made
 
     def advise_entry(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
@@ -80,18 +88,20 @@ class SmallFrames(IStrategy):
         """Of a backtest freqtrade keeps all rows of what comes out here too."""
         frame: DataFrame = super().ft_advise_signals(dataframe, metadata)
         is_kept = self.dp.runmode == RunMode.BACKTEST
-        return lean_columns(frame, DIRECTION_COLUMNS) if is_kept else frame
+        return lean_columns(frame) if is_kept else frame
 
 
-def look_for_ticks_without_text() -> None:
-    """Let freqtrade find the size of ticks without writing each price that it has loaded as text.
+def spare_the_simulation() -> None:
+    """Let freqtrade find the size of ticks without text, and cut frames without copying them.
 
-    That would take a second and a half for a pair's year of candles of five minutes.
+    To write each price as text would take a second and a half for a pair's year of candles of five
+    minutes; the copies would be two more frames of each pair, for as long as trades are simulated.
     """
     # Loaded by freqtrade where it simulates, and nowhere else.
     from freqtrade.optimize import backtesting
 
     backtesting.get_tick_size_over_time = ticks
+    backtesting.trim_dataframe = converter.trim_dataframe = trimmed
 
 
 def ticks(candles: DataFrame) -> Series:
@@ -103,3 +113,17 @@ def ticks(candles: DataFrame) -> Series:
         return found
     dates = DatetimeIndex(candles["date"])
     return 1 / 10 ** Series(digits, dates, name="max_count").resample("MS").max()
+
+
+def trimmed(
+    df: DataFrame, timerange: TimeRange, *, df_date_col: str = "date", startup_candles: int = 0
+) -> DataFrame:
+    """Rows that freqtrade's ``trim_dataframe`` keeps: a part of the frame, where they adjoin."""
+    how: Any = {"df_date_col": df_date_col, "startup_candles": startup_candles}
+    dates = DataFrame({df_date_col: df[df_date_col].array})
+    kept = trim_dataframe(dates, timerange, **how).index
+    first, stop = (int(kept[0]), int(kept[-1]) + 1) if len(kept) else (0, 0)
+    if stop - first != len(kept):
+        copied: DataFrame = trim_dataframe(df, timerange, **how)
+        return copied
+    return df.iloc[first:stop]

@@ -1,13 +1,15 @@
-"""The size of ticks is found without text, and is what freqtrade finds."""
+"""Ticks are found without text and frames cut without copies, as freqtrade would."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from freqtrade.configuration import TimeRange
 from freqtrade.data.btanalysis import get_tick_size_over_time
+from freqtrade.data.converter import converter, trim_dataframe
 from freqtrade.optimize import backtesting
 
 from freqai_signals.plugin.freqai import small_frames
-from freqai_signals.plugin.freqai.small_frames import look_for_ticks_without_text, ticks
+from freqai_signals.plugin.freqai.small_frames import spare_the_simulation, ticks, trimmed
 
 
 def candles(digits: dict[int, int], first: str = "2024-01-05") -> pd.DataFrame:
@@ -71,5 +73,36 @@ def test_every_number_of_digits_at_every_size() -> None:
 
 def test_a_backtest_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backtesting, "get_tick_size_over_time", get_tick_size_over_time)
-    look_for_ticks_without_text()
+    monkeypatch.setattr(backtesting, "trim_dataframe", trim_dataframe)
+    monkeypatch.setattr(converter, "trim_dataframe", trim_dataframe)
+    spare_the_simulation()
     assert backtesting.get_tick_size_over_time is ticks
+    assert backtesting.trim_dataframe is trimmed
+    frame = candles({})
+    made = backtesting.trim_dataframes({"A": frame, "B": frame[:3]}, TimeRange(), 3)
+    assert list(made) == ["A"]
+    assert np.shares_memory(made["A"]["close"], frame["close"])
+
+
+@pytest.mark.parametrize("startup", [0, 7, 10_000])
+@pytest.mark.parametrize(
+    "words", ["20240110-20240201", "20240110-", "-20240201", "20200101-20200102", ""]
+)
+def test_a_trimmed_frame_is_freqtrades_without_a_copy(words: str, startup: int) -> None:
+    frame, timerange = candles({}), TimeRange.parse_timerange(words)
+    frame.index += 5
+    found = trimmed(frame, timerange, startup_candles=startup)
+    expected = trim_dataframe(frame, timerange, startup_candles=startup)
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+    assert found.empty or np.shares_memory(found["close"], frame["close"])
+    found.loc[found.index[:1], "close"] = -1.0
+    assert frame["close"].min() > 0
+
+
+def test_rows_that_do_not_adjoin_are_trimmed_by_freqtrade() -> None:
+    frame = candles({}).sample(frac=1, random_state=1).rename(columns={"date": "open_date"})
+    timerange = TimeRange.parse_timerange("20240110-20240201")
+    found = trimmed(frame, timerange, df_date_col="open_date")
+    expected = trim_dataframe(frame, timerange, df_date_col="open_date")
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+    assert len(found)
