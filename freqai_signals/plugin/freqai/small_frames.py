@@ -57,17 +57,21 @@ class SmallFrames(IStrategy):
         return stored
 
     def advise_all_indicators(self, data: dict[str, DataFrame]) -> dict[str, DataFrame]:
-        """As freqtrade does, pair by pair."""
+        """As freqtrade does, pair by pair; in a backtest numbers lie in files, its candles' too."""
         rest()
         # Hyperopt's workers would get them with the strategy.
         is_kept = self.dp.runmode == RunMode.BACKTEST
-        self._loaded = dict(data) if is_kept else {}
         folder = Path(self.config["user_data_dir"], "signals", "mapped") if is_kept else None
+        if is_kept:
+            data |= {pair: lean(frame, frame[[]], folder) for pair, frame in data.items()}
+        self._loaded = dict(data) if is_kept else {}
         made = {}
         for pair, candles in data.items():
             one: dict[str, DataFrame] = super().advise_all_indicators({pair: candles})
             made[pair] = lean(one.pop(pair), candles, folder)
-        self._shared = tuple(frame.copy(deep=False) for frame in made.values() if is_kept)
+        if is_kept:
+            kept = (*data.values(), *made.values())
+            self._shared = tuple(frame.copy(deep=False) for frame in kept)
         return made
 
     def advise_entry(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
