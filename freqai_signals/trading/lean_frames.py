@@ -9,7 +9,7 @@ from freqai_signals.dataset.features.mapped import begins, in_file, zeros
 from freqai_signals.schema import DIRECTION_COLUMNS
 
 
-def lean(frame: pd.DataFrame, candles: pd.DataFrame, folder: Path | None = None) -> pd.DataFrame:
+def lean(frame: pd.DataFrame, kept: pd.DataFrame, folder: Path | None = None) -> pd.DataFrame:
     """The frame with what it shares, and without memory for what is zero.
 
     Four fifths of a backtest's rows are those that the first model is trained on. The model's
@@ -19,8 +19,8 @@ def lean(frame: pd.DataFrame, candles: pd.DataFrame, folder: Path | None = None)
     ----------
     frame
         A pair's analysed frame; the caller drops it.
-    candles
-        What freqtrade keeps of the pair anyway. Columns that are equal to its are not kept twice;
+    kept
+        What is kept of the pair anyway. Columns that are equal to its are not kept twice;
         pandas copies such a column before it changes.
     folder
         Where the other numbers lie, mapped, in a file that cannot be written to: whoever changes
@@ -31,7 +31,7 @@ def lean(frame: pd.DataFrame, candles: pd.DataFrame, folder: Path | None = None)
         return frame
 
     def kind(name: str) -> str:
-        if name in candles and frame[name].equals(candles[name]):
+        if name in kept and frame[name].equals(kept[name]):
             return "shared"
         return str(frame[name].dtype)
 
@@ -40,7 +40,7 @@ def lean(frame: pd.DataFrame, candles: pd.DataFrame, folder: Path | None = None)
     for kept_as, group in groupby(frame.columns, kind):
         names = list(group)
         if kept_as == "shared":
-            parts.append(candles[names])
+            parts.append(kept[names])
         elif kept_as == "float64":
             parts.append(_written(frame, names, folder))
         else:
@@ -67,5 +67,5 @@ def _written(frame: pd.DataFrame, names: list[str], folder: Path | None) -> pd.D
         values = frame[name].to_numpy()
         first = begins(values)
         row[first:] = values[first:]
-    kept = matrix if folder is None else in_file(matrix, folder)
-    return pd.DataFrame(kept.T, index=frame.index, columns=names, copy=False)
+    numbers = matrix if folder is None else in_file(matrix, folder)
+    return pd.DataFrame(numbers.T, index=frame.index, columns=names, copy=False)

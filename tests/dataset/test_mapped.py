@@ -3,6 +3,7 @@
 import errno
 import mmap
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,20 @@ def test_a_full_disk_leaves_numbers_in_memory(
     values = np.ones((2, 3))
     assert in_file(values, tmp_path) is values
     assert "No space left" in caplog.text
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="a mapping keeps no file open there")
+def test_mapped_files_leave_half_of_those_that_may_be_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(mapped, "_MAPPINGS", [])
+    monkeypatch.setattr(mapped.resource, "getrlimit", lambda kind: (6, 6))
+    values = np.ones((2, 3))
+    kept = [in_file(values, tmp_path) for _ in range(5)]
+    assert [array is values for array in kept] == [False] * 3 + [True] * 2
+    assert caplog.text.count("3 mapped files take half of those that may be open") == 1
+    del kept
+    assert in_file(values, tmp_path) is not values
 
 
 def test_zeros_are_zeros_that_can_be_written() -> None:

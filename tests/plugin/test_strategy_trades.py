@@ -178,8 +178,8 @@ def test_a_subclass_gets_freqtrades_empty_tags_and_may_change_what_super_decides
         strategy.ft_advise_signals(given.copy(), metadata)
         for strategy in (first_run.strategy, changed)
     )
-    ours.loc[ours.index[-1], ["enter_long", "enter_tag"]] = (1, "mine")
-    ours.loc[ours.index[-2], ["exit_long", "exit_tag"]] = (1, "done")
+    ours.loc[ours.index[-1], ["enter_long", "enter_tag"]] = (True, "mine")
+    ours.loc[ours.index[-2], ["exit_long", "exit_tag"]] = (True, "done")
     pd.testing.assert_frame_equal(theirs, ours)
 
 

@@ -1,9 +1,11 @@
 """Memory that the system may have back: arrays in files, and pages that hold nothing but zeros."""
 
 import ctypes
+import errno
 import logging
 import mmap
 import os
+import sys
 import tempfile
 import threading
 import weakref
@@ -12,6 +14,9 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+if sys.platform != "win32":
+    import resource
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +32,9 @@ _MALLOC_TRIM: Final = (
 # Of all arrays in files that are read only, so that nothing is lost when their pages go.
 _MAPPINGS: Final[list[weakref.ref[Any]]] = []
 _MAPPINGS_CHANGE: Final = threading.Lock()
+
+# Folders of which a message said that no file can be made there: not again for each pair.
+_FULL: Final[set[Path]] = set()
 
 
 def rests(mapping: Any) -> None:
@@ -82,9 +90,11 @@ def in_file(values: NDArray[Number], folder: Path) -> NDArray[Number]:
             for place, (row, first) in enumerate(zip(rows, firsts, strict=True)):
                 begin = place * row.nbytes + first * row.itemsize
                 reserve(file.fileno(), row[first:].nbytes, begin)
-            mapping = mmap.mmap(file.fileno(), values.nbytes)
+            mapping = _mapping(file.fileno(), values.nbytes)
     except OSError as error:
-        logger.warning("Rows stay in memory, no file can be made in %s: %s", folder, error)
+        if folder not in _FULL:
+            _FULL.add(folder)
+            logger.warning("Rows stay in memory, no file can be made in %s: %s", folder, error)
         return values
     mapped = np.frombuffer(mapping, values.dtype).reshape(values.shape)
     for target, row, first in zip(np.atleast_2d(mapped), rows, firsts, strict=True):
@@ -92,6 +102,16 @@ def in_file(values: NDArray[Number], folder: Path) -> NDArray[Number]:
     mapped.flags.writeable = False
     rests(mapping)
     return mapped
+
+
+def _mapping(file: int, size: int) -> mmap.mmap:
+    if sys.version_info >= (3, 13):
+        return mmap.mmap(file, size, trackfd=False)
+    # It keeps the file open, and others must be opened as well.
+    kept = sum(mapping() is not None for mapping in _MAPPINGS)
+    if sys.platform != "win32" and kept >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2:
+        raise OSError(errno.EMFILE, f"{kept} mapped files take half of those that may be open")
+    return mmap.mmap(file, size)
 
 
 def zeros(shape: tuple[int, int]) -> Floats:

@@ -39,8 +39,8 @@ class SmallFrames(IStrategy):
     _loaded: Mapping[str, DataFrame] = {}
     """In a backtest the candles of its pairs, the very ones that freqtrade holds."""
 
-    _shared: tuple[DataFrame, ...] = ()
-    """Shallow copies of its frames: pandas copies what it would change of them otherwise."""
+    _indicated: Mapping[str, DataFrame] = {}
+    """In a backtest its frames with indicators."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -60,19 +60,22 @@ class SmallFrames(IStrategy):
         """As freqtrade does, pair by pair; in a backtest numbers lie in files, its candles' too."""
         rest()
         # Hyperopt's workers would get them with the strategy.
-        is_kept = self.dp.runmode == RunMode.BACKTEST
-        folder = Path(self.config["user_data_dir"], "signals", "mapped") if is_kept else None
-        if is_kept:
+        folder = self._folder()
+        if folder is not None:
+            # In freqtrade's own dictionary, or it would hold the others to the end.
             data |= {pair: lean(frame, frame[[]], folder) for pair, frame in data.items()}
-        self._loaded = dict(data) if is_kept else {}
+        self._loaded = _shared(data) if folder is not None else {}
         made = {}
         for pair, candles in data.items():
             one: dict[str, DataFrame] = super().advise_all_indicators({pair: candles})
             made[pair] = lean(one.pop(pair), candles, folder)
-        if is_kept:
-            kept = (*data.values(), *made.values())
-            self._shared = tuple(frame.copy(deep=False) for frame in kept)
+        self._indicated = _shared(made) if folder is not None else {}
         return made
+
+    def _folder(self) -> Path | None:
+        """Where numbers of all rows lie that freqtrade keeps to the end; None if it keeps none."""
+        is_kept = self.dp.runmode == RunMode.BACKTEST
+        return Path(self.config["user_data_dir"], "signals", "mapped") if is_kept else None
 
     def advise_entry(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Rows that enter, with their tags."""
@@ -91,8 +94,15 @@ class SmallFrames(IStrategy):
     def ft_advise_signals(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Of a backtest freqtrade keeps all rows of what comes out here too."""
         frame: DataFrame = super().ft_advise_signals(dataframe, metadata)
-        is_kept = self.dp.runmode == RunMode.BACKTEST
-        return lean_columns(frame) if is_kept else frame
+        if (folder := self._folder()) is None:
+            return frame
+        before = self._indicated.get(metadata["pair"], frame[[]])
+        return lean(lean_columns(frame), before, folder)
+
+
+def _shared(frames: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
+    """Shallow copies: pandas copies what it would change of a frame that something else shares."""
+    return {pair: frame.copy(deep=False) for pair, frame in frames.items()}
 
 
 def spare_the_simulation() -> None:
