@@ -115,7 +115,7 @@ class SignalColumns(SmallFrames, IStrategy):
             # Before the first candle comes: FreqAI downloads what it trains on at its start.
             mark_broken_candles(self.dp._exchange, self._candle_seconds)
         super().ft_bot_start(**kwargs)
-        self._report, self._loaded = None, {}
+        self._report, self._loaded, self._indicated = None, {}, {}
         self.digests = CandleDigests(self.training_candles)
         if not hasattr(self.freqai, "signal_settings"):
             raise OperationalException(

@@ -85,6 +85,36 @@ def test_a_backtest_holds_the_candles_of_a_pair_once(bench: Bench, tmp_path: Pat
     assert not np.shares_memory(strategy.training_candles(PAIRS[0])["close"].to_numpy(), close)
 
 
+def test_a_strategy_may_change_what_a_backtest_keeps_in_files(
+    bench: Bench, user_data_of_first_run: Path
+) -> None:
+    strategy = bench.backtest(user_data_of_first_run).strategy
+
+    class Changing(type(strategy)):  # type: ignore[misc]
+        def populate_entry_trend(
+            self, dataframe: pd.DataFrame, metadata: dict[str, Any]
+        ) -> pd.DataFrame:
+            entered: pd.DataFrame = super().populate_entry_trend(dataframe, metadata)
+            entered.loc[entered.index[-9:], ["close", "proba_buy"]] = 0.25
+            entered["volume"] *= 2
+            return entered
+
+    strategy.__class__ = Changing
+    before = {pair: strategy.training_candles(pair).copy() for pair in PAIRS}
+    frames = strategy.advise_all_indicators({pair: before[pair].copy() for pair in PAIRS})
+    for pair, frame in frames.items():
+        proba = frame["proba_buy"].copy()
+        decided = strategy.ft_advise_signals(frame, {"pair": pair})
+        # What a callback may do with what freqtrade gives it.
+        shown = decided.iloc[5:]
+        shown.loc[shown.index[:3], "high"] = 0.0
+        assert (decided["high"] > 0).all()
+        assert (decided[["close", "proba_buy"]].tail(9) == 0.25).all(axis=None)
+        assert decided["proba_buy"].iloc[:-9].equals(proba.iloc[:-9])
+        assert decided["volume"].equals(before[pair]["volume"] * 2)
+        pd.testing.assert_frame_equal(strategy.training_candles(pair), before[pair])
+
+
 def test_freqtrade_trades_on_the_signals(bench: Bench, user_data_of_first_run: Path) -> None:
     # Few days of past predictions prove no edge, so that rule has to be off.
     config = small_config(freqai__signals__decision__expected_value_rule=False)
