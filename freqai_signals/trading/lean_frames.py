@@ -23,9 +23,9 @@ def lean(frame: pd.DataFrame, kept: pd.DataFrame, folder: Path | None = None) ->
         What is kept of the pair anyway. Columns that are equal to its are not kept twice;
         pandas copies such a column before it changes.
     folder
-        Where the other numbers lie, mapped, in a file that cannot be written to: whoever changes
-        the frame in place must hold a shallow copy of it, so that pandas copies first. None keeps
-        them in memory.
+        Where the other numbers lie, mapped, in a file that cannot be written to: hold a shallow
+        copy of a frame that may be changed in place, so that pandas copies first. None keeps them
+        in memory.
     """
     if not frame.columns.is_unique:
         return frame

@@ -37,7 +37,7 @@ class SmallFrames(IStrategy):
     """
 
     _loaded: Mapping[str, DataFrame] = {}
-    """In a backtest the candles of its pairs, the very ones that freqtrade holds."""
+    """In a backtest the candles of its pairs, in the same memory as those that freqtrade holds."""
 
     _indicated: Mapping[str, DataFrame] = {}
     """In a backtest its frames with indicators."""
@@ -63,7 +63,8 @@ class SmallFrames(IStrategy):
         folder = self._folder()
         if folder is not None:
             # In freqtrade's own dictionary, or it would hold the others to the end.
-            data |= {pair: lean(frame, frame[[]], folder) for pair, frame in data.items()}
+            for pair, candles in data.items():
+                data[pair] = lean(candles, candles[[]], folder)
         self._loaded = _shared(data) if folder is not None else {}
         made = {}
         for pair, candles in data.items():
