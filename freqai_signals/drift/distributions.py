@@ -11,11 +11,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from freqai_signals.dataset.rows import spread_rows
+
 BINS: Final = 10
 COMPLETE: Final = 0.95
 """Share of a window's rows that must be there: one with a hole differs by its hours alone."""
 
 _MIN_WINDOWS: Final = 12
+_EDGE_ROWS: Final = 20_000
 # Shares of undrifted windows that may exceed the limits: where drift ends, and where it begins.
 _LOWER_SHARE: Final = 3e-3
 _DRIFT_SHARE: Final = 1e-4
@@ -37,7 +40,7 @@ class DistributionReference:
     names
         Columns.
     edges
-        Shape ``(k, bins - 1)``, inner edges of the bins, quantiles of the reference.
+        Shape ``(k, bins - 1)``, inner edges of the bins, quantiles of a sample of the reference.
     counts
         Shape ``(k, bins)``, rows in each bin.
     center
@@ -138,7 +141,7 @@ def distribution_reference(
     window
         Candles of a window, and the step between rows.
     edges
-        Inner edges of the bins; deciles of the values by default.
+        Inner edges of the bins; by default deciles of a sample of the values.
 
     Returns
     -------
@@ -149,7 +152,8 @@ def distribution_reference(
     candles, step = window
     if edges is None:
         grid = np.linspace(0, 1, BINS + 1)[1:-1]
-        edges = np.quantile(values, grid, axis=0).T.astype(np.float32)
+        sampled = values[spread_rows(len(values), _EDGE_ROWS)]
+        edges = np.quantile(sampled, grid, axis=0).T.astype(np.float32)
     codes = _codes(values, edges)
     bins = edges.shape[1] + 1
     overall = _counts(codes, np.zeros(len(values), np.int64), bins)[0]

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from freqai_signals.dataset.rows import spread_rows
 from freqai_signals.metrics import Probabilities, margins
 
 _GRID = np.linspace(0.0, 1.0, 1001)
 _MAX_EXCESS = 10.0
 _CENTRAL = [0.005, 0.995]
 
-# Distances are computed for so many rows at a time.
-_BLOCK_ROWS = 16_384
+_SAMPLED_ROWS = 20_000
+"""Ranges and limits are quantiles: of so many rows they are as good as of all."""
+
+# Distances are computed for so many rows at a time: what is made of them stays in the core's cache.
+_BLOCK_ROWS = 2_048
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class NoveltyReference:
     centre, half_width
         Shape ``(m,)``, middle and half width of the central 99 % of each feature.
     usual
-        Distance that 95 % of training rows do not exceed.
+        Distance that 95 % of sampled training rows do not exceed.
     limit
         Distance from which a row is out of distribution.
     """
@@ -59,14 +63,14 @@ class NoveltyReference:
 
     @classmethod
     def of(cls, features: NDArray[np.float32]) -> "NoveltyReference":
-        """Estimate the ranges and the quantiles of distance from training rows."""
-        # Column by column: of all at once NumPy makes a copy, which for a pool is hundreds of MB.
-        low, high = np.stack([np.quantile(column, _CENTRAL) for column in features.T], axis=1)
+        """Estimate the ranges and the quantiles of distance from a sample of training rows."""
+        sampled = features[spread_rows(len(features), _SAMPLED_ROWS)]
+        low, high = np.quantile(sampled, _CENTRAL, axis=0)
         centre = ((low + high) / 2).astype(np.float32)
         # A constant feature has no width to divide by.
         half_width = np.maximum((high - low) / 2, 1e-6).astype(np.float32)
         raw = cls(centre, half_width, 0.0, 1.0)
-        distances = raw.distance(features)
+        distances = raw.distance(sampled)
         usual, far = np.quantile(distances, [0.95, 0.999])
         # Above ``usual`` in any case: the confidence factor divides by their difference.
         return cls(centre, half_width, float(usual), float(max(2.0 * far, usual + 1e-3)))

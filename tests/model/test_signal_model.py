@@ -186,11 +186,23 @@ def test_novelty_in_blocks_is_that_of_all_rows_to_the_last_bit(rows: int, order:
     drawn = np.random.default_rng(1).standard_t(3, (rows, 115)).astype(np.float32)
     features = np.asarray(drawn, order=order)
     novelty = NoveltyReference.of(features)
-    low, high = np.quantile(features, [0.005, 0.995], axis=0)
-    np.testing.assert_array_equal(novelty.centre, ((low + high) / 2).astype(np.float32))
     excess = np.abs(features - novelty.centre) / novelty.half_width - 1.0
     whole = np.clip(excess, 0.0, 10.0).mean(axis=1)
     np.testing.assert_array_equal(novelty.distance(features), whole)
+
+
+def test_novelty_of_sampled_rows_is_nearly_that_of_all() -> None:
+    """Rows of 60 pairs, each with a level of its own: every third one would be of 20 pairs only."""
+    rng = np.random.default_rng(2)
+    levels = np.tile(rng.normal(size=(60, 8)), (1_000, 1))
+    features = (levels + 0.3 * rng.normal(size=levels.shape)).astype(np.float32)
+    novelty = NoveltyReference.of(features)
+    low, high = np.quantile(features, [0.005, 0.995], axis=0)
+    np.testing.assert_allclose(novelty.centre - novelty.half_width, low, rtol=0.03)
+    np.testing.assert_allclose(novelty.centre + novelty.half_width, high, rtol=0.03)
+    distance = novelty.distance(features)
+    assert (distance > novelty.usual).mean() == pytest.approx(0.05, abs=0.01)
+    assert (distance > novelty.limit / 2).mean() == pytest.approx(0.001, abs=0.0007)
 
 
 def test_a_constant_feature_has_no_zero_width() -> None:

@@ -18,10 +18,12 @@ from freqtrade.enums import RunMode
 from freqtrade.optimize.backtesting import Backtesting
 from freqtrade.strategy import IStrategy
 
+from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.sandbox.exchange.app import create_exchange
 from freqai_signals.sandbox.exchange.clock import Clock
 from freqai_signals.sandbox.exchange.server import serving
 from freqai_signals.sandbox.runner.environment import sandbox_variables
+from freqai_signals.training.model_store import ModelStore
 
 REPO = Path(__file__).resolve().parents[2]
 FIRST = pd.Timestamp("2024-01-01", tz="UTC")
@@ -101,6 +103,8 @@ class Run:
     strategy: IStrategy
     user_data: Path
     config: dict[str, Any] = field(repr=False)
+    models: list[SignalModel] = field(repr=False)
+    """Of each window the newly trained one, oldest first."""
     backtesting: Backtesting | None = field(default=None, repr=False)
 
     def said(self, *words: str) -> list[str]:
@@ -168,6 +172,13 @@ class Bench:
     def run(self, merged: dict[str, Any], user_data: Path, whole: bool = False) -> Run:
         """The same with a config that freqtrade has merged already."""
         collector = _Collector()
+        models: list[SignalModel] = []
+        train = ModelStore.train
+
+        def kept(*arguments: Any) -> SignalModel:
+            models.append(train(*arguments))
+            return models[-1]
+
         root = logging.getLogger()
         level = root.level
         root.addHandler(collector)
@@ -176,14 +187,16 @@ class Bench:
             backtesting = Backtesting(merged)
             if whole:
                 backtesting.start()
+            ModelStore.train = kept
             data, _ = backtesting.load_bt_data()
             backtesting._set_strategy(backtesting.strategylist[0])
             strategy = backtesting.strategy
             frames = strategy.advise_all_indicators(copy.deepcopy(data))
         finally:
+            ModelStore.train = train
             root.removeHandler(collector)
             root.setLevel(level)
-        return Run(frames, collector.lines, strategy, user_data, merged, backtesting)
+        return Run(frames, collector.lines, strategy, user_data, merged, models, backtesting)
 
 
 @pytest.fixture(scope="session")

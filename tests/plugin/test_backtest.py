@@ -1,8 +1,10 @@
 """A short backtest by freqtrade itself: contract columns, cache, leaks, windows that abstain."""
 
+import gc
 import os
 import shutil
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -442,12 +444,19 @@ def test_trap_08_candles_after_a_window_change_no_prediction_before_them(
 
 
 def test_trap_08_no_row_trains_whose_outcome_lies_in_the_backtest_window(first_run: Run) -> None:
-    models = first_run.strategy.freqai.windows.trained
-    assert len(models) == 2
-    for stop, model in models.items():
+    stops = [int(day.timestamp()) for day in pd.date_range("2024-01-29", "2024-01-31", freq="2D")]
+    for stop, model in zip(stops, first_run.models, strict=True):
         assert model.trained_until < stop // 900
         assert pd.Timestamp(model.card.last).timestamp() < stop - 8 * 900
         assert set(model.card.pairs) == set(PAIRS)
+
+
+def test_models_are_let_go_before_trades_are_simulated(bench: Bench, tmp_path: Path) -> None:
+    run = bench.backtest(tmp_path / "user")
+    models = [weakref.ref(model) for model in run.models]
+    run.models.clear()
+    gc.collect()
+    assert [model() for model in models] == [None, None]
 
 
 ONE_CLASS = {"freqai__signals__labels": {"kind": "fixed", "threshold": 0.9}}

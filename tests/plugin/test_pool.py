@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from freqtrade.exceptions import OperationalException
 
-from freqai_signals.model.signal_model import SignalModel
 from freqai_signals.sandbox.exchange.app import create_exchange
 from freqai_signals.sandbox.exchange.clock import Clock
 from freqai_signals.sandbox.exchange.server import serving
@@ -25,12 +24,6 @@ def cut(frame: pd.DataFrame, first: str = "2000", stop: str = "2100") -> pd.Data
     return frame[inside].reset_index(drop=True)
 
 
-def models(run: Run) -> list[SignalModel]:
-    """Trained in each window, oldest first."""
-    trained = run.strategy.freqai.windows.trained
-    return [trained[stop] for stop in sorted(trained)]
-
-
 def trusted(run: Run, pair: str, first: str = "2024-01-29", stop: str = "2024-02-02") -> float:
     """Share of a pair's rows of the backtest that may be acted on."""
     rows = cut(run.predictions(pair), first, stop)
@@ -40,7 +33,7 @@ def trusted(run: Run, pair: str, first: str = "2024-01-29", stop: str = "2024-02
 
 def test_a_pool_of_one_pair_is_trained_and_predicts(bench: Bench, tmp_path: Path) -> None:
     run = bench.backtest(tmp_path / "user", small_config(exchange__pair_whitelist=["BTC/USDT"]))
-    assert [model.card.pairs for model in models(run)] == [("BTC/USDT",)] * 2
+    assert [model.card.pairs for model in run.models] == [("BTC/USDT",)] * 2
     assert trusted(run, "BTC/USDT") > 0.7
 
 
@@ -50,7 +43,7 @@ def test_a_pair_that_begins_late_uses_the_pool(
     """ETH's features need a week of candles: it gives the first window no row at all."""
     served = changed_candles("ETH/USDT", lambda frame: cut(frame, first="2024-01-23"))
     run = served.backtest(tmp_path / "user")
-    assert models(run)[0].card.pairs == ("BTC/USDT",)
+    assert run.models[0].card.pairs == ("BTC/USDT",)
     assert trusted(run, "BTC/USDT") > 0.7
     known = cut(run.predictions("ETH/USDT"), "2024-01-30 06:00")
     assert (known["proba_hold"] < 1).mean() > 0.6
@@ -97,7 +90,7 @@ def test_a_new_pair_beside_a_fixed_pool_trains_nothing(three: Bench, tmp_path: P
     after = three.backtest(
         tmp_path / "user", small_config(**pool, exchange__pair_whitelist=whitelist)
     )
-    assert [model.card.key for model in models(after)] == [m.card.key for m in models(before)]
+    assert [model.card.key for model in after.models] == [m.card.key for m in before.models]
     assert len(after.said("Reusing model", "rows, settings and code are unchanged")) == 2
     assert len(after.said("Reusing cached predictions")) == 4
     assert trusted(after, "SOL/USDT") > 0.6
@@ -106,9 +99,9 @@ def test_a_new_pair_beside_a_fixed_pool_trains_nothing(three: Bench, tmp_path: P
 def test_selection_works_through_freqtrade(bench: Bench, tmp_path: Path) -> None:
     chosen = {"enabled": True}
     run = bench.backtest(tmp_path / "user", small_config(freqai__signals__selection=chosen))
-    for model in models(run):
+    for model in run.models:
         used = model.card.settings["selection"]
         assert {name: used[name] for name in chosen} == chosen
     assert trusted(run, "BTC/USDT") > 0.6
     assert len(run.said("Features:", "kept")) == 2
-    assert models(run)[1].card.selection["jaccard"] is not None
+    assert run.models[1].card.selection["jaccard"] is not None

@@ -37,8 +37,7 @@ def test_a_config_full_of_freqais_switches_is_backtested(bench: Bench, tmp_path:
     run = bench.backtest(tmp_path / "user", config)
     assert (run.predictions("ETH/USDT")["do_predict"] == 1).mean() > 0.6
     assert run.strategy.signal_settings.features.higher_timeframes == ("1h", "2h")
-    models = run.strategy.freqai.windows.trained.values()
-    assert {model.card.pairs for model in models} == {PAIRS}, "correlated pairs join the pool"
+    assert {model.card.pairs for model in run.models} == {PAIRS}, "correlated pairs join the pool"
     (told,) = run.said("WARNING", "These keys do nothing here")
     ignored = {*SWITCHES, "continual_learning", "fit_live_predictions_candles", "shuffle"}
     assert all(name in told for name in ignored)
@@ -57,7 +56,7 @@ def test_strict_refuses_the_same_config(bench: Bench, tmp_path: Path) -> None:
 
 def test_a_pattern_is_a_pool_in_a_backtest_too(bench: Bench, tmp_path: Path) -> None:
     run = bench.backtest(tmp_path / "user", small_config(exchange__pair_whitelist=[".*/USDT"]))
-    assert {model.card.pairs for model in run.strategy.freqai.windows.trained.values()} == {PAIRS}
+    assert {model.card.pairs for model in run.models} == {PAIRS}
 
 
 def test_a_pattern_needs_no_fee_in_the_config(bench: Bench, tmp_path: Path) -> None:

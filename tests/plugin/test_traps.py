@@ -49,7 +49,7 @@ def features(first_run: Run) -> pd.DataFrame:
 def freqai(first_run: Run, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Our model adapter with the model of its last window, which FreqAI drops after a run."""
     adapter = first_run.strategy.freqai
-    monkeypatch.setattr(adapter, "model", list(adapter.windows.trained.values())[-1])
+    monkeypatch.setattr(adapter, "model", first_run.models[-1])
     return adapter
 
 

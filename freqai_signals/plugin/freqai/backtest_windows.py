@@ -48,10 +48,12 @@ class WindowModels:
         self._kept: dict[tuple[Hashable, int], tuple[SignalModel, SignalModel]] = {}
         self._ahead: set[Hashable] = set()
 
-    @property
-    def trained(self) -> dict[int, SignalModel]:
-        """End of each window at hand (seconds since 1970) to the model newly trained in it."""
-        return {stop: new for (_, stop), (new, _) in self._kept.items()}
+    def forget(self) -> None:
+        """Let all models go: what asks for one later finds it stored.
+
+        Each has a history of its own, with many pairs tens of megabytes.
+        """
+        self._kept.clear()
 
     def serving(
         self,

@@ -14,6 +14,7 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame, DatetimeIndex, Series
 
 from freqai_signals.dataset.features.mapped import rest
+from freqai_signals.plugin.freqai.backtest_windows import WindowModels
 from freqai_signals.trading.lean_frames import lean, lean_columns
 from freqai_signals.trading.price_digits import decimals
 
@@ -71,6 +72,11 @@ class SmallFrames(IStrategy):
             one: dict[str, DataFrame] = super().advise_all_indicators({pair: candles})
             made[pair] = lean(one.pop(pair), candles, folder)
         self._indicated = _shared(made) if folder is not None else {}
+        # The simulation of trades needs them no more.
+        windows = getattr(self.freqai, "windows", None)
+        if isinstance(windows, WindowModels):
+            windows.forget()
+        rest()
         return made
 
     def _folder(self) -> Path | None:

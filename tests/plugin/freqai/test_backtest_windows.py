@@ -30,7 +30,7 @@ def test_each_window_is_trained_once_and_the_last_one_serves(tmp_path: Path) -> 
     first = models.serving("run", [FIRST], rows)
     second = models.serving("run", [FIRST, SECOND], rows)
     assert rows.stops == [1000, 2000]
-    assert models.trained == {1000: first, 2000: second}
+    assert models.serving("run", [FIRST, SECOND], rows) is second
     assert models.serving("run", [FIRST], rows) is first
     assert rows.stops == [1000, 2000]
 
@@ -47,6 +47,16 @@ def test_a_windows_model_does_not_depend_on_whether_earlier_ones_were_at_hand(
     # It carries on the model before: alone, the same rows give another model.
     alone = WindowModels(ModelStore(tmp_path / "alone"), small()).serving("run", [SECOND], Asked())
     assert alone.card.key != model.card.key
+
+
+def test_models_that_were_let_go_are_found_in_the_store(tmp_path: Path) -> None:
+    models, rows = WindowModels(ModelStore(tmp_path), small()), Asked()
+    before = models.serving("run", [FIRST, SECOND], rows)
+    models.forget()
+    after = models.serving("run", [FIRST, SECOND], rows)
+    assert after is not before
+    assert after.card == before.card
+    assert rows.stops == [1000, 2000, 1000, 2000]
 
 
 def test_runs_share_no_windows(tmp_path: Path) -> None:
