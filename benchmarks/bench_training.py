@@ -187,11 +187,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
     settings = SignalSettings()
-    alone = settings.model_copy(
-        update={"booster": settings.booster.model_copy(update={"threads": 1})}
-    )
     rows = synthetic_rows(given.rows * 101 // 100, given.features)
-    tables = {"one training, processor seconds": against_bare(rows, alone, given.repeats)}
+    tables = {
+        "one training, processor seconds": against_bare(
+            rows, settings.with_threads(1), given.repeats
+        )
+    }
     print_table(*next(iter(tables.items())))
     windows = [
         Request(synthetic_rows(given.rows, given.features, 10_000 + 100 * i), settings)

@@ -166,8 +166,20 @@ def fit_rounds(train: Sample, params: dict[str, Any], rounds: int) -> Fitted:
 def predict(fitted: Fitted, features: Features) -> NDArray[np.float64]:
     """Probabilities: shape ``(n,)``, of the second class, for two classes, ``(n, 3)`` for three."""
     # Each row is predicted by itself, so threads change no bit; for few of them one is quickest.
-    threads = int(joblib.cpu_count()) if len(features) >= _MANY_ROWS else 1
-    raw = fitted.booster.predict(features, num_iteration=fitted.best_rounds, num_threads=threads)
+    if len(features) < _MANY_ROWS:
+        return _predicted(fitted, features)
+    # Threads of joblib's: how many LightGBM has counts for the whole process, which a training with
+    # another number beside would crash.
+    threads = int(joblib.cpu_count())
+    parts = np.array_split(features, threads)
+    done: list[NDArray[np.float64]] = joblib.Parallel(n_jobs=threads, backend="threading")(
+        joblib.delayed(_predicted)(fitted, part) for part in parts
+    )
+    return np.concatenate(done)
+
+
+def _predicted(fitted: Fitted, features: Features) -> NDArray[np.float64]:
+    raw = fitted.booster.predict(features, num_iteration=fitted.best_rounds, num_threads=1)
     return np.asarray(raw, dtype=np.float64)
 
 

@@ -68,7 +68,11 @@ class LightGBMSignalClassifier(LiveTraining):
     def __init__(self, config: Config) -> None:
         # The strategy has parsed the config and settled the pool: both stand in what it passes on.
         config = settled_config(config)
-        self.signal_settings = config[SETTINGS_KEY]
+        settings = config[SETTINGS_KEY]
+        is_live = config["runmode"] in (RunMode.DRY_RUN, RunMode.LIVE)
+        # It predicts beside trainings, and LightGBM's number of threads is one for all that a
+        # process does: another one meanwhile could end the bot.
+        self.signal_settings = settings.with_threads(1) if is_live else settings
         folder = Path(config["user_data_dir"])
         identifier = config["freqai"].get("identifier", "no_id_provided")
         repair_state(folder / "models" / identifier)
@@ -95,7 +99,7 @@ class LightGBMSignalClassifier(LiveTraining):
         self._newest_predictions = SharedPredictions(self.signal_settings.model.pool != "pair")
         self._checked: set[str] = set()
         self.operation: LiveOperation | None = None
-        if config["runmode"] in (RunMode.DRY_RUN, RunMode.LIVE):
+        if is_live:
             name = config.get("bot_name") or identifier
             self.operation = LiveOperation(self.signal_settings, folder, identifier, name=name)
 

@@ -133,6 +133,11 @@ class SignalSettings(StrictModel):
             if isinstance(kind, type) and issubclass(kind, Section)
         }
 
+    def with_threads(self, threads: int) -> "SignalSettings":
+        """The same with a number of LightGBM's threads, which changes no booster."""
+        booster = self.booster.model_copy(update={"threads": threads})
+        return self.model_copy(update={"booster": booster})
+
     @classmethod
     def without_effect_on(cls, what: Effect) -> set[str]:
         """Keys that do not affect models, or, for ``predictions``, affect nothing."""

@@ -174,7 +174,7 @@ class BoosterSettings(Section):
     seed: Annotated[int, Field(ge=0, le=2_000_000_000)] = 42
     """Seed of all that is drawn."""
     threads: Annotated[int, Field(ge=1, le=256)] = 2
-    """Threads of a training; results do not depend on it."""
+    """Threads of a booster trained alone (a bot's have one each); results do not depend on it."""
 
 
 class DirectionSettings(Section):

@@ -127,8 +127,7 @@ class WindowTask:
 
     def with_threads(self, threads: int) -> "WindowTask":
         """The same task with a number of LightGBM's threads, which changes no booster."""
-        faster = self.settings.booster.model_copy(update={"threads": threads})
-        return replace(self, settings=self.settings.model_copy(update={"booster": faster}))
+        return replace(self, settings=self.settings.with_threads(threads))
 
 
 class WindowTrainer:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 from freqtrade.strategy import IStrategy
 
+from freqai_signals.model import booster
 from freqai_signals.sandbox.exchange.app import create_exchange
 from freqai_signals.sandbox.exchange.clock import Clock, wall_clock_ms
 from freqai_signals.sandbox.exchange.server import serving
@@ -132,6 +134,39 @@ def lived(bot: Bot) -> dict[str, pd.DataFrame]:
     for pair in PAIRS:
         entries[pair]["trained_timestamp"] = trained[pair]
     return frames
+
+
+def test_a_bot_uses_one_number_of_lightgbms_threads(
+    live_bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LightGBM keeps it for the process: a prediction with two ends a training with one."""
+    bot = make_bot(
+        live_bench, tmp_path / "user", freqai__model_training_parameters={"n_jobs": 4},
+        freqai__signals__model={"kind": "multiclass", "row_step": 3}, freqai__signals__workers=1,
+    )  # fmt: skip
+    bot.predict(bot.candles())
+    asked: list[tuple[str, int]] = []
+    monkeypatch.setattr(booster, "_MANY_ROWS", 100)
+    train, construct, predict = lgb.train, lgb.Dataset.construct, lgb.Booster.predict
+
+    def trained(params: dict[str, Any], *arguments: Any, **named: Any) -> Any:
+        asked.append(("train", params["num_threads"]))
+        return train(params, *arguments, **named)
+
+    def constructed(data: lgb.Dataset) -> lgb.Dataset:
+        asked.append(("bin", data.params["num_threads"]))
+        return construct(data)
+
+    def predicted(fitted: lgb.Booster, *arguments: Any, **named: Any) -> Any:
+        asked.append(("predict", named["num_threads"]))
+        return predict(fitted, *arguments, **named)
+
+    monkeypatch.setattr(lgb, "train", trained)
+    monkeypatch.setattr(lgb.Dataset, "construct", constructed)
+    monkeypatch.setattr(lgb.Booster, "predict", predicted)
+    bot.train()
+    bot.predict(bot.candles())
+    assert set(asked) == {("train", 1), ("bin", 1), ("predict", 1)}
 
 
 def assert_abstains(rows: pd.DataFrame) -> None:
