@@ -68,7 +68,7 @@ class FeatureChoice:
 
 
 def choose_features(
-    past: TrainingRows, before: tuple[str, ...], settings: SignalSettings
+    past: TrainingRows, before: tuple[str, ...], settings: SignalSettings, workers: int = 1
 ) -> FeatureChoice:
     """Select among the columns of ``past`` and log the result.
 
@@ -80,13 +80,15 @@ def choose_features(
         Features of the previous model, empty if there was none.
     settings
         ``selection`` and the settings of training.
+    workers
+        Boosters that are trained at a time, which changes none of them.
 
     Returns
     -------
     FeatureChoice
         Never raises for too few rows: then all their columns are kept, with the reason.
     """
-    choice = _drop_unimportant(sampled(past, settings.selection.max_rows), settings)
+    choice = _drop_unimportant(sampled(past, settings.selection.max_rows), settings, workers)
     stability = ""
     if before:
         choice = replace(choice, jaccard=_jaccard(choice.kept, before))
@@ -96,13 +98,13 @@ def choose_features(
     return choice
 
 
-def _drop_unimportant(rows: TrainingRows, settings: SignalSettings) -> FeatureChoice:
+def _drop_unimportant(rows: TrainingRows, settings: SignalSettings, workers: int) -> FeatureChoice:
     """Drop the features that add least gain, if that is confirmed."""
     learn, confirm = split_tail(rows, settings, _CONFIRMING_SHARE)
     reason = _why_not_split(learn, confirm, settings)
     if reason:
         return FeatureChoice(rows.names, f"all are kept, too few rows to split: {reason}")
-    full = _TrialModel(learn, settings)
+    full = _TrialModel(learn, settings, workers)
     important = full.important(settings.selection.gain_share)
     if important.all():
         return FeatureChoice(rows.names, "all are kept, every one adds to the gain")
@@ -115,7 +117,7 @@ def _confirmed(
     """Keep only the important features if a model of these is as good on the confirming rows."""
     names, settings = full.rows.names, full.settings
     kept = tuple(name for name, keep in zip(names, important, strict=True) if keep)
-    reduced = _TrialModel(full.rows.columns(kept), settings)
+    reduced = _TrialModel(full.rows.columns(kept), settings, full.workers)
     gained = full.losses(confirm) - reduced.losses(confirm.columns(kept))
     days = float(np.ptp(confirm.start) + 1) / settings.candles_per_day
     test = mean_test(candle_means(confirm.start, gained), days)
@@ -146,13 +148,14 @@ def group_shares(model: SignalModel, settings: SignalSettings) -> dict[str, floa
 class _TrialModel:
     """A model of some rows, trained like any other, with one seed and without calibration."""
 
-    def __init__(self, rows: TrainingRows, settings: SignalSettings) -> None:
+    def __init__(self, rows: TrainingRows, settings: SignalSettings, workers: int) -> None:
         self.rows = rows
         self.settings = settings
+        self.workers = workers
         stopped_only = settings.model.model_copy(update={"seeds": 1, "refit": False})
         split = Split.of(rows, settings, is_first=False)
         chosen = settings.model_copy(update={"model": stopped_only})
-        self._heads = fit_window(WindowTask(rows, split, chosen)).stopped
+        self._heads = fit_window(WindowTask(rows, split, chosen), workers).stopped
 
     def important(self, gain_share: float) -> NDArray[np.bool_]:
         """Features that make up ``gain_share`` of any booster's gain, shape ``(m,)``.

@@ -115,9 +115,9 @@ def train(
     # On the past only: the hold-out must not take part in the choice.
     # A first model's past predictions, of the end of that past, must not take part either.
     choosing = rows.take(split.early) if split.early.any() else past
-    card, kept = _select_features(card, choosing, request)
-    window = _Window(*(part.columns(kept) for part in (rows, past, tail)))
     how = boosters or Boosters()
+    card, kept = _select_features(card, choosing, request, how.workers)
+    window = _Window(*(part.columns(kept) for part in (rows, past, tail)))
     try:
         fitted = fit_window(WindowTask(window.rows, split, settings, how.store), how.workers)
     except NotTrainedError as error:
@@ -245,14 +245,14 @@ def _some(count: int) -> NDArray[np.bool_]:
 
 
 def _select_features(
-    card: ModelCard, past: TrainingRows, request: Request
+    card: ModelCard, past: TrainingRows, request: Request, workers: int
 ) -> tuple[ModelCard, tuple[str, ...]]:
     """The card with the result of feature selection, and the features to train on."""
     if not request.settings.selection.enabled:
         return card, past.names
     previous = request.previous
     before = previous.names if previous is not None and previous.fit is not None else ()
-    choice = choose_features(past, before, request.settings)
+    choice = choose_features(past, before, request.settings, workers)
     names = list(choice.kept)
     changes: dict[str, Any] = {"features": len(names), "features_digest": digest(names)}
     return replace(card, selection=choice.evidence(), **changes), choice.kept

@@ -111,17 +111,11 @@ def train_ahead(tasks: Sequence[WindowTask], workers: int) -> int:
     int
         Windows that had boosters to train; 0 if nothing was done.
     """
-    cells = sum(task.rows.features.size for task in tasks)
-    if workers < 2 or cells < _WORTH_CELLS:
-        return 0
-    tasks = [task.with_threads(1) for task in tasks]
-    workers = min(workers, sum(len(task.chains()) for task in tasks), _fitting(tasks, workers))
-    if workers < 2:
-        return 0
-    jobs = [job for job in jobs_of(tasks, workers) if job.missing()]
+    jobs, workers = _worth_while(tasks, workers)
     if not jobs:
         return 0
     count = len({job.task.key for job in jobs})
+    cells = sum(task.rows.features.size for task in tasks)
     backend = "loky" if cells >= _WORTH_PROCESSES else "threading"
     logger.info("Training the boosters of %d windows, %d at a time (%s)", count, workers, backend)
     total = round(sum(job.share for job in jobs))
@@ -139,6 +133,32 @@ def train_ahead(tasks: Sequence[WindowTask], workers: int) -> int:
             # They would hold their memory for five minutes more.
             get_reusable_executor().shutdown(wait=True)
     return count
+
+
+def train_by_threads(tasks: Sequence[WindowTask], workers: int) -> None:
+    """The same by threads of this process and without a word, for a few trainings at many times.
+
+    Parameters
+    ----------
+    tasks, workers
+        As of :func:`train_ahead`.
+    """
+    jobs, workers = _worth_while(tasks, workers)
+    try:
+        _side_by_side(jobs, workers, lambda share: None, "threading")
+    except Exception:
+        logger.warning("Training side by side failed; it goes on one by one", exc_info=True)
+
+
+def _worth_while(tasks: Sequence[WindowTask], workers: int) -> tuple[list[Job], int]:
+    """What is missing, and how much of it is trained at a time; nothing if that is not worth it."""
+    cells = sum(task.rows.features.size for task in tasks)
+    if workers < 2 or cells < _WORTH_CELLS:
+        return [], 1
+    tasks = [task.with_threads(1) for task in tasks]
+    workers = min(workers, sum(len(task.chains()) for task in tasks), _fitting(tasks, workers))
+    jobs = jobs_of(tasks, workers) if workers > 1 else []
+    return [job for job in jobs if job.missing()], workers
 
 
 def _train_all(jobs: list[Job], workers: int, advance: Callable[[float], None]) -> None:

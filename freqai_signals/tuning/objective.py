@@ -1,7 +1,7 @@
 """Scores of parameters: on purged folds in the search, in a paired test at the end."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from freqai_signals.settings import SignalSettings
 from freqai_signals.training.booster_store import MemoryStore
 from freqai_signals.training.cluster import Cluster
 from freqai_signals.training.fit import Boosters, Request, boosters_ahead, train
+from freqai_signals.training.worker_processes import train_by_threads
 from freqai_signals.tuning.search_space import TuningRows
 
 _KEY = "tuning"
@@ -31,8 +32,49 @@ class Score:
     paths: tuple[float, ...] = ()
 
 
+@dataclass(frozen=True)
+class Trainers:
+    """Who trains the boosters of folds, which changes none of them.
+
+    Attributes
+    ----------
+    cluster
+        Whose workers train, if it is one.
+    workers
+        Trainings at a time on this machine, for what no cluster trains.
+    """
+
+    cluster: Cluster = field(default_factory=Cluster)
+    workers: int = 1
+
+    @property
+    def at_a_time(self) -> int:
+        """Trainings at a time."""
+        return self.cluster.threads or self.workers
+
+    def train_ahead(
+        self,
+        search: TrainingRows,
+        parts: Sequence[tuple[BoolArray, SignalSettings]],
+        store: MemoryStore,
+    ) -> None:
+        """Fill the store with the boosters of parts of the rows, each with its settings.
+
+        A cluster's workers take the parts themselves, so that the rows travel to each of them once
+        a search. Here a single part is left to its own training, whose boosters share its bins.
+        """
+        if not self.cluster.threads and min(self.workers, len(parts)) < 2:
+            return
+        tasks = []
+        for mask, settings in parts:
+            task = boosters_ahead(Request(search.take(mask), settings), True, store)
+            tasks += [replace(task, taken=(search, mask))] if task is not None else []
+        self.cluster.train(tasks, shown=False)
+        train_by_threads(tasks, self.workers)
+
+
 def fold_scores(
-    rows: TuningRows, settings: SignalSettings, check_time: Callable[[], None], cluster: Cluster
+    rows: TuningRows, settings: SignalSettings, check_time: Callable[[], None], trainers: Trainers
 ) -> Iterator[Score]:
     """Mean of the losses of the folds up to each one, after training on its rows.
 
@@ -44,8 +86,8 @@ def fold_scores(
         With the parameters to be scored.
     check_time
         Called before every training; raises to stop.
-    cluster
-        Trains boosters of the next folds together, which changes none of them.
+    trainers
+        Train boosters of the next folds together.
 
     Yields
     ------
@@ -65,11 +107,12 @@ def fold_scores(
     store, trained = MemoryStore(), 0
     for done, fold in enumerate(rows.folds):
         check_time()
-        if done == trained and cluster.threads:
-            trained = _folds_ahead(done, once, cluster.threads)
+        if done == trained:
+            trained = _folds_ahead(done, once, trainers.at_a_time)
             masks = [fold.train for fold in rows.folds[done:trained]]
-            _train_ahead(cluster, rows.search, [(mask, once) for mask in masks], store)
-        found = _losses(rows.search.take(fold.train), rows.search.take(fold.test), once, store)
+            trainers.train_ahead(rows.search, [(mask, once) for mask in masks], store)
+        how = Boosters(store, trainers.workers)
+        found = _losses(rows.search.take(fold.train), rows.search.take(fold.test), once, how)
         losses.append(found.mean())
         # With several paths a row is tested once in each, so losses are summed path by path.
         path = fold.path[fold.test]
@@ -87,23 +130,6 @@ def _folds_ahead(done: int, settings: SignalSettings, threads: int) -> int:
     """
     chains = settings.model.seeds * (1 if settings.model.kind == "multiclass" else 2)
     return max(1 << done.bit_length(), done + threads // chains)
-
-
-def _train_ahead(
-    cluster: Cluster,
-    search: TrainingRows,
-    parts: Sequence[tuple[BoolArray, SignalSettings]],
-    store: MemoryStore,
-) -> None:
-    """Fill the store with the boosters of parts of the rows, each with its settings.
-
-    Workers take the parts themselves, so that the rows travel to each of them once a search.
-    """
-    tasks = []
-    for mask, settings in parts:
-        task = boosters_ahead(Request(search.take(mask), settings), True, store)
-        tasks += [replace(task, taken=(search, mask))] if task is not None else []
-    cluster.train(tasks, shown=False)
 
 
 @dataclass(frozen=True)
@@ -127,7 +153,7 @@ class Comparison:
 
 
 def compare(
-    rows: TuningRows, default: SignalSettings, tuned: SignalSettings, cluster: Cluster
+    rows: TuningRows, default: SignalSettings, tuned: SignalSettings, trainers: Trainers
 ) -> Comparison:
     """Train both on the rows of the search and compare them on the held-out ones.
 
@@ -139,11 +165,10 @@ def compare(
         If either gives no model.
     """
     store, everything = MemoryStore(), np.ones(len(rows.search), np.bool_)
-    if cluster.threads:
-        both = [(everything, settings) for settings in (default, tuned)]
-        _train_ahead(cluster, rows.search, both, store)
+    trainers.train_ahead(rows.search, [(everything, each) for each in (default, tuned)], store)
+    how = Boosters(store, trainers.workers)
     default_losses, tuned_losses = (
-        _losses(rows.search, rows.held_out, settings, store) for settings in (default, tuned)
+        _losses(rows.search, rows.held_out, settings, how) for settings in (default, tuned)
     )
     days = float(np.ptp(rows.held_out.start) + 1) / default.candles_per_day
     gain = mean_test(candle_means(rows.held_out.start, default_losses - tuned_losses), days)
@@ -151,10 +176,10 @@ def compare(
 
 
 def _losses(
-    trained: TrainingRows, tested: TrainingRows, settings: SignalSettings, store: MemoryStore
+    trained: TrainingRows, tested: TrainingRows, settings: SignalSettings, how: Boosters
 ) -> NDArray[np.float64]:
     """Losses of calibrated probabilities."""
-    model = train(Request(trained, settings), _KEY, Boosters(store))
+    model = train(Request(trained, settings), _KEY, how)
     if model.fit is None:
         raise TooFewRows(f"tuning needs a model in every fold: {model.card.reason}")
     return log_losses(tested.label, calibrated(model, tested))

@@ -16,7 +16,8 @@ from freqai_signals.dataset.rows import TrainingRows
 from freqai_signals.provenance import code_digest, digest, library_versions
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.cluster import Cluster
-from freqai_signals.tuning.objective import compare
+from freqai_signals.training.worker_processes import usable_workers
+from freqai_signals.tuning.objective import Trainers, compare
 from freqai_signals.tuning.records import (
     TuningRecord,
     TuningRecords,
@@ -100,7 +101,7 @@ def tune(rows: TrainingRows, settings: SignalSettings, scope: Scope) -> TuningRe
         storage=_storage(settings, scope.records),
         ended=scope.ended,
         notify=scope.notify,
-        cluster=scope.cluster,
+        trainers=Trainers(scope.cluster, usable_workers(settings.workers)),
     )
     found = search(request)
     _check_finished(found)
@@ -147,7 +148,7 @@ def _judged(request: Search, found: Found, window: str) -> dict[str, float]:
     """Evidence of the paired test; all candidates tested on these rows share its level."""
     request.notify("testing the best parameters on the held-out rows")
     tuned = with_parameters(request.settings, found.parameters)
-    compared = compare(request.rows, request.settings, tuned, request.cluster)
+    compared = compare(request.rows, request.settings, tuned, request.trainers)
     candidates = judged_before(request, window, found.parameters)
     significance = shared_level(request.settings.tuning.significance, candidates)
     return {

@@ -17,8 +17,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from freqai_signals.provenance import digest
 from freqai_signals.settings import SignalSettings
-from freqai_signals.training.cluster import Cluster
-from freqai_signals.tuning.objective import Score, fold_scores
+from freqai_signals.tuning.objective import Score, Trainers, fold_scores
 from freqai_signals.tuning.search_space import (
     Parameters,
     Range,
@@ -56,8 +55,8 @@ class Search:
         Called before every training; true ends the search.
     notify
         Called with one line after every trial.
-    cluster
-        Trains boosters, where there is one.
+    trainers
+        Train boosters.
     """
 
     name: str
@@ -66,7 +65,7 @@ class Search:
     storage: str
     ended: Callable[[], bool] = lambda: False
     notify: Callable[[str], None] = logger.info
-    cluster: Cluster = field(default_factory=Cluster)
+    trainers: Trainers = field(default_factory=Trainers)
 
 
 @dataclass(frozen=True)
@@ -249,7 +248,7 @@ class _Objective:
         settings = with_parameters(self._request.settings, parameters)
         score = Score(float("nan"))
         request = self._request
-        scores = fold_scores(request.rows, settings, self._check_time, request.cluster)
+        scores = fold_scores(request.rows, settings, self._check_time, request.trainers)
         for step, score in enumerate(scores, 1):
             trial.report(score.loss, step)
             # The default is never pruned: every other trial is compared with its full score.

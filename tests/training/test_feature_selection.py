@@ -14,7 +14,7 @@ from freqai_signals.dataset.splits import purged_tail
 from freqai_signals.model.artefact import from_bytes, to_bytes
 from freqai_signals.settings import SignalSettings
 from freqai_signals.training.feature_selection import FeatureChoice, choose_features, sampled
-from freqai_signals.training.fit import Request, train
+from freqai_signals.training.fit import Boosters, Request, train
 from tests.model_rows import make_rows, small
 
 
@@ -124,7 +124,7 @@ def test_a_model_of_fewer_features_is_stored_and_predicts_from_all_columns() -> 
 
 
 @pytest.mark.parametrize("threads", [2, 4])
-def test_choosing_gives_the_same_bytes_for_any_number_of_threads(kind: str, threads: int) -> None:
+def test_choosing_gives_the_same_bytes_for_any_number_of_threads_and_workers(kind: str, threads: int) -> None:
     made = [
         to_bytes(
             train(
@@ -135,7 +135,8 @@ def test_choosing_gives_the_same_bytes_for_any_number_of_threads(kind: str, thre
                         {"threads": count},
                         selection={"enabled": True, "tolerance": 0.02, "gain_share": 0.6},
                     ),
-                )
+                ),
+                boosters=Boosters(workers=count),
             )
         )
         for count in (1, threads)

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,9 @@ import optuna
 import pytest
 import sqlalchemy
 
+from freqai_signals.training import worker_processes
+from freqai_signals.training.boosting import WindowTask
+from freqai_signals.tuning import objective
 from freqai_signals.tuning.objective import TooFewRows
 from freqai_signals.tuning.records import TuningRecord
 from freqai_signals.tuning.run import Scope, Unfinished, tune
@@ -73,6 +76,27 @@ def test_the_same_seed_and_trials_give_the_same_record(tmp_path: Path) -> None:
     threads = tuned(tmp_path / "threads", tuning_settings({"threads": 2}))
     assert threads.parameters == one.parameters
     assert threads.evidence == one.evidence
+
+
+def test_folds_that_are_trained_side_by_side_give_the_same_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_a_time: list[tuple[int, int]] = []
+
+    def by_threads(tasks: Sequence[WindowTask], workers: int) -> None:
+        at_a_time.append((len(tasks), workers))
+        worker_processes.train_by_threads(tasks, workers)
+        # Their own trainings find all of them.
+        assert not any(job.missing() for job in worker_processes.jobs_of(tasks, workers))
+
+    monkeypatch.setattr(objective, "train_by_threads", by_threads)
+    monkeypatch.setattr(worker_processes, "_WORTH_CELLS", 1)
+    monkeypatch.setattr(worker_processes.joblib, "cpu_count", lambda: 4)
+    settings = tuning_settings()
+    alone = tuned(tmp_path / "one", settings.model_copy(update={"workers": 1}))
+    assert at_a_time == []
+    assert same(tuned(tmp_path / "four", settings), alone)
+    assert set(at_a_time) == {(2, 4)}
 
 
 def test_another_seed_tries_other_parameters(tmp_path: Path) -> None:
