@@ -124,7 +124,9 @@ def test_a_model_of_fewer_features_is_stored_and_predicts_from_all_columns() -> 
 
 
 @pytest.mark.parametrize("threads", [2, 4])
-def test_choosing_gives_the_same_bytes_for_any_number_of_threads_and_workers(kind: str, threads: int) -> None:
+def test_choosing_gives_the_same_bytes_for_any_number_of_threads_and_workers(
+    kind: str, threads: int
+) -> None:
     made = [
         to_bytes(
             train(
