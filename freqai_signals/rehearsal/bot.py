@@ -32,6 +32,13 @@ STRATEGY: Final = "LightGBMSignalStrategy"
 MODEL: Final = "LightGBMSignalClassifier"
 """The rehearsed model."""
 
+_EXIT_ORDERS: Final = """
+    select order_date,
+        case when not ft_is_open then coalesce(order_filled_date, order_update_date) end
+    from orders join trades on trades.id = ft_trade_id
+    where ft_trade_id = ? and ft_order_side = case when is_short then 'buy' else 'sell' end
+    order by orders.id
+"""
 _TIMEOUT_MS: Final = 10_000
 _GRACE_SECONDS: Final = 90.0
 _STOP_SECONDS: Final = 120.0
@@ -196,14 +203,21 @@ def log_of(folder: Path) -> str:
 
 
 def trades_of(folder: Path) -> list[dict[str, Any]]:
-    """All trades in the database of a folder's bot, oldest first."""
+    """All trades in the database of a folder's bot, oldest first.
+
+    Beside freqtrade's columns ``exit_orders``: from when to when each order to leave stood, None if
+    it still does.
+    """
     path = folder / "trades.sqlite"
     if not path.is_file():
         return []
     # Read-only: a running bot's database is not locked, and none is made by looking.
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         database.row_factory = sqlite3.Row
-        return [dict(row) for row in database.execute("select * from trades order by id")]
+        return [
+            {**dict(row), "exit_orders": [*map(tuple, database.execute(_EXIT_ORDERS, [row["id"]]))]}
+            for row in database.execute("select * from trades order by id")
+        ]
 
 
 def write_config(path: Path, config: Mapping[str, Any]) -> Path:

@@ -60,10 +60,14 @@ class CheckContext:
     horizon: int | None
     incidents: Incidents
 
-    def excused(self, first: float, last: float) -> float:
-        """Seconds without exchange or bot, or in which its clock made all candles outdated."""
+    def excused(self, first: float, last: float, more: Sequence[tuple[float, float]] = ()) -> float:
+        """Seconds without exchange or bot, or in which its clock made all candles outdated.
+
+        ``more`` spans, in ms, are excused as well.
+        """
         ahead = [(start, stop) for start, stop, _ in self.incidents.ahead]
-        return overlap((*self.incidents.outages, *self.incidents.away, *ahead), first, last)
+        spans = (*self.incidents.outages, *self.incidents.away, *ahead, *more)
+        return overlap(spans, first, last)
 
 
 def no_crash(exit_status: int, log: str, ours: Collection[str]) -> Check:
@@ -111,7 +115,8 @@ def no_missed_exit(
     Parameters
     ----------
     trades
-        Rows of the bot's database.
+        Rows of the bot's database, with their ``exit_orders``: while one stands, it is the market
+        that does not reach its price.
     signals
         Pair to the times (closes of candles) of the bot's own exit signals: for longs under
         ``pair``, for shorts under ``pair short``.
@@ -123,7 +128,11 @@ def no_missed_exit(
         opened = _seconds(trade["open_date"])
         closed = _seconds(trade["close_date"]) if trade["close_date"] else context.stop
         due = _due(trade, opened, signals, context)
-        late = closed - due - context.excused(due, closed)
+        orders = [
+            (1000 * _seconds(placed), 1000 * (_seconds(ended) if ended else context.stop))
+            for placed, ended in trade.get("exit_orders", ())
+        ]
+        late = closed - due - context.excused(due, closed, orders)
         if due < closed and late > _EXIT_CANDLES * context.candle_seconds:
             wrong.append(f"{trade['pair']} trade {trade['id']} {late / 60:.0f} min late")
     closed_ones = sum(1 for trade in trades if trade["close_date"])
@@ -167,7 +176,7 @@ def memory_slope(memory: Sequence[tuple[float, float]]) -> float:
     return float(theilslopes(sizes.to_numpy(), sizes.index.to_numpy(np.float64) / 4)[0])
 
 
-def overlap(spans: Sequence[tuple[int, int]], first: float, last: float) -> float:
+def overlap(spans: Sequence[tuple[float, float]], first: float, last: float) -> float:
     """Seconds of a time that spans, in ms, cover; what several cover counts once."""
     covered = 0.0
     for start, stop in sorted((start / 1000, stop / 1000) for start, stop in spans):

@@ -1,12 +1,19 @@
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from freqtrade.persistence.models import ModelBase
+from freqtrade.persistence.trade_model import Order, Trade
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
 from freqai_signals.live.decision_log import LiveRow
 from freqai_signals.rehearsal import outcome
+from freqai_signals.rehearsal.bot import trades_of
 from freqai_signals.rehearsal.checks import (
     CheckContext,
     flat_memory,
@@ -92,6 +99,58 @@ def test_a_trade_leaves_on_a_signal_that_the_bot_had() -> None:
         assert no_missed_exit([trade(1, "12:00:00", "12:40:00")], other, SCENE).passed
     short = trade(1, "12:00:00", "12:40:00", is_short=True)
     assert not no_missed_exit([short], {f"{PAIR} short": told[PAIR]}, SCENE).passed
+
+
+def test_no_exit_is_missed_while_its_order_stands() -> None:
+    """The price ran away from it: freqtrade replaced it until the market came back."""
+    told = {PAIR: [START + 12 * 3600 + 900]}
+    day = "2024-01-01"
+    stood = [
+        (f"{day} 12:15:06.8", f"{day} 12:25:07.1"), (f"{day} 12:25:07.6", f"{day} 12:40:00"),
+    ]  # fmt: skip
+    for orders, kept in ((stood, True), ([], False)):
+        late = trade(1, "12:00:00", "12:40:00", exit_orders=orders)
+        assert no_missed_exit([late], told, SCENE).passed == kept
+    # It came too late itself.
+    slow = trade(1, "12:00:00", "12:40:00", exit_orders=[(f"{day} 12:35:00", f"{day} 12:40:00")])
+    assert not no_missed_exit([slow], told, SCENE).passed
+    still = trade(1, "22:00:00", None, exit_orders=[(f"{day} 22:16:00", None)])
+    assert no_missed_exit([still], {PAIR: [START + 22 * 3600 + 900]}, SCENE).passed
+
+
+def test_the_orders_to_leave_are_read_with_their_trade(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'trades.sqlite'}")
+    ModelBase.metadata.create_all(engine)
+    dates = [datetime(2024, 1, 1, 12, minute) for minute in range(5)]
+
+    def order(number: int, side: str, placed: int, **others: Any) -> Order:
+        return Order(
+            order_id=str(number), ft_order_side=side, ft_pair=PAIR, side=side, ft_amount=1.0,
+            ft_price=1.0, order_date=dates[placed], **({"ft_is_open": False} | others),
+        )  # fmt: skip
+
+    def opened(is_short: bool, *orders: Order) -> Trade:
+        return Trade(
+            exchange="binance", pair=PAIR, is_short=is_short, fee_open=0.0, fee_close=0.0,
+            is_open=True, open_rate=1.0, stake_amount=1.0, amount=1.0, open_date=dates[0],
+            orders=list(orders),
+        )  # fmt: skip
+
+    with Session(engine) as session:
+        session.add(
+            opened(
+                False,
+                order(1, "buy", 0, order_filled_date=dates[1]),
+                order(2, "sell", 1, order_update_date=dates[2]),
+                order(3, "sell", 2, order_filled_date=dates[3], order_update_date=dates[4]),
+            )
+        )
+        session.add(opened(True, order(4, "sell", 0), order(5, "buy", 1, ft_is_open=True)))
+        session.commit()
+    long, short = trades_of(tmp_path)
+    when = [f"{date}.000000" for date in dates]
+    assert long["exit_orders"] == [(when[1], when[2]), (when[2], when[3])]
+    assert short["exit_orders"] == [(when[1], None)]
 
 
 def test_a_signal_is_gone_after_an_outage_that_began_before_anyone_could_act() -> None:
