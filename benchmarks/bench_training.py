@@ -68,8 +68,10 @@ def bare(task: WindowTask, heads: Any) -> None:
             booster.fit_rounds(binned.sample(chosen, target), params, fitted.best_rounds)
 
 
-def against_bare(rows: TrainingRows, settings: SignalSettings, repeats: int) -> list[Timing]:
-    """Seconds of a training and of its trees, of its boosters, and of bare LightGBM.
+def against_bare(
+    rows: TrainingRows, settings: SignalSettings, repeats: int
+) -> dict[str, list[Timing]]:
+    """Seconds of a training beside those of its trees, and of its boosters beside bare LightGBM.
 
     Bare LightGBM knows the best number of rounds, so it grows none to find that there is no better.
     The first training has boosters of its own for past predictions; a later one, whose window ends
@@ -87,26 +89,27 @@ def against_bare(rows: TrainingRows, settings: SignalSettings, repeats: int) -> 
         "bare LightGBM, the best rounds": lambda: bare(task, heads),
         "boosters of a window": lambda: fit_window(task),
     }
-    return [
-        *_whole_and_trees("first training", request, repeats),
-        *_whole_and_trees("later training", later, repeats),
-        *(
+    return {
+        **_whole_and_trees("first training", request, repeats),
+        **_whole_and_trees("later training", later, repeats),
+        "boosters of one training, processor seconds": [
             measure(name, call, len(rows), repeats=repeats, clock=ONE_CORE)
             for name, call in work.items()
-        ),
-    ]
+        ],
+    }
 
 
-def _whole_and_trees(name: str, request: Request, repeats: int) -> list[Timing]:
-    """Processor seconds of both, then seconds of the clock: some of the rest has all cores."""
+def _whole_and_trees(name: str, request: Request, repeats: int) -> dict[str, list[Timing]]:
+    """By each clock: some of what is not trees has all cores."""
     costs = [_cost_of(lambda: train(request, "benchmark")) for _ in range(repeats)]
-    return [
-        _summed(f"{name}: {part}{clock}", len(request.rows), seconds)
-        for clock, by_part in zip(("", ", clock"), zip(*costs, strict=True), strict=True)
-        for part, seconds in zip(
-            ("its trees", "all"), map(list, zip(*by_part, strict=True)), strict=True
-        )
-    ]
+    titles = (f"{name}, processor seconds", f"{name}, seconds of the clock")
+    return {
+        title: [
+            _summed(part, len(request.rows), list(seconds))
+            for part, seconds in zip(("its trees", "all"), zip(*by_part, strict=True), strict=True)
+        ]
+        for title, by_part in zip(titles, zip(*costs, strict=True), strict=True)
+    }
 
 
 def _cost_of(call: Callable[[], object]) -> list[tuple[float, float]]:
@@ -192,8 +195,9 @@ def main() -> None:
     given = parser.parse_args()
     settings = SignalSettings()
     rows = synthetic_rows(given.rows * 101 // 100, given.features)
-    tables = {"one training, seconds": against_bare(rows, settings.with_threads(1), given.repeats)}
-    print_table(*next(iter(tables.items())))
+    tables = against_bare(rows, settings.with_threads(1), given.repeats)
+    for title, timings in tables.items():
+        print_table(title, timings)
     windows = [
         Request(synthetic_rows(given.rows, given.features, 10_000 + 100 * i), settings)
         for i in range(given.windows)
