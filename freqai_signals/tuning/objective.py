@@ -70,7 +70,9 @@ class Trainers:
             task = boosters_ahead(Request(search.take(mask), settings), True, store)
             tasks += [replace(task, taken=(search, mask))] if task is not None else []
         self.cluster.train(tasks, shown=False)
-        train_by_threads(tasks, self.workers)
+        # It has none, or has just lost it.
+        if not self.cluster.threads:
+            train_by_threads(tasks, self.workers)
 
 
 def fold_scores(

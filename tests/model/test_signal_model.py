@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from freqai_signals.dataset.rows import TrainingRows
+from freqai_signals.dataset.rows import TrainingRows, spread_rows
 from freqai_signals.model import booster
 from freqai_signals.model.card import ModelCard
 from freqai_signals.model.reference import MarginReference, NoveltyReference
@@ -186,6 +186,9 @@ def test_novelty_in_blocks_is_that_of_all_rows_to_the_last_bit(rows: int, order:
     drawn = np.random.default_rng(1).standard_t(3, (rows, 115)).astype(np.float32)
     features = np.asarray(drawn, order=order)
     novelty = NoveltyReference.of(features)
+    known = features[spread_rows(rows, 20_000)]
+    low, high = np.quantile(known, [0.005, 0.995], axis=0)
+    np.testing.assert_array_equal(novelty.centre, ((low + high) / 2).astype(np.float32))
     excess = np.abs(features - novelty.centre) / novelty.half_width - 1.0
     whole = np.clip(excess, 0.0, 10.0).mean(axis=1)
     np.testing.assert_array_equal(novelty.distance(features), whole)

@@ -187,13 +187,13 @@ class Bench:
             backtesting = Backtesting(merged)
             if whole:
                 backtesting.start()
-            ModelStore.train = kept
             data, _ = backtesting.load_bt_data()
             backtesting._set_strategy(backtesting.strategylist[0])
             strategy = backtesting.strategy
-            frames = strategy.advise_all_indicators(copy.deepcopy(data))
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(ModelStore, "train", kept)
+                frames = strategy.advise_all_indicators(copy.deepcopy(data))
         finally:
-            ModelStore.train = train
             root.removeHandler(collector)
             root.setLevel(level)
         return Run(frames, collector.lines, strategy, user_data, merged, models, backtesting)
