@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from freqai_signals.dataset.rows import spread_rows
@@ -214,7 +215,7 @@ def _groups(
     groups = []
     for shift in (0, candles // 2):
         key = pair.astype(np.int64) * (int(start.max()) // candles + 2) + (start + shift) // candles
-        groups.append(np.unique(key, return_inverse=True)[1].astype(np.int64))
+        groups.append(np.asarray(pd.factorize(key, sort=True)[0], dtype=np.int64))
     return groups
 
 

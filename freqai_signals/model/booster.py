@@ -1,7 +1,7 @@
 """Boosters: the only module that imports LightGBM."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import joblib
@@ -14,31 +14,23 @@ from freqai_signals.settings import BoosterSettings
 
 Features = NDArray[np.float32]
 
-_METRICS: Final = {
-    # Half of the time of evaluation: an error of two stages is none of the three classes'.
-    "binary": ["binary_logloss"],
-    "multiclass": ["multi_logloss", "multi_error"],
-}
-
 
 @dataclass(frozen=True)
 class Objective:
-    """What a booster predicts: two classes or three."""
+    """What a booster predicts: two classes or three, and the loss that stops it early."""
 
     name: str
+    loss: str
     classes: int
-
-    @property
-    def metrics(self) -> list[str]:
-        """LightGBM's names of the recorded metrics; early stopping uses the first one."""
-        return _METRICS[self.name]
 
 
 _EDGE_ROWS: Final = 20_000
+_EDGE_VALUES: Final = 5_000
+_VALUES_OF_A_BIN: Final = 80
 _MANY_ROWS: Final = 10_000
 
-BINARY: Final = Objective("binary", 2)
-MULTICLASS: Final = Objective("multiclass", 3)
+BINARY: Final = Objective("binary", "binary_logloss", 2)
+MULTICLASS: Final = Objective("multiclass", "multi_logloss", 3)
 
 
 class BinnedRows:
@@ -62,10 +54,8 @@ class BinnedRows:
         self, features: Features, known: NDArray[np.bool_], settings: BoosterSettings
     ) -> None:
         params = parameters(settings, BINARY, settings.seed)
-        chosen = np.flatnonzero(known)
-        # The edges are quantiles: so many rows give them as well as all do, in a fifth of the time.
-        sampled = features[chosen[spread_rows(len(chosen), _EDGE_ROWS)]]
-        edges = lgb.Dataset(sampled, np.zeros(len(sampled)), params=params)
+        values = _quantiles(features, np.flatnonzero(known), settings.max_bin)
+        edges = lgb.Dataset(values, np.zeros(len(values)), params=params)
         self._data = lgb.Dataset(features, np.zeros(len(features)), edges, params=params)
         self._data.construct()
 
@@ -81,6 +71,18 @@ class BinnedRows:
         """
         chosen = self._data.subset(np.flatnonzero(rows).tolist()).construct()
         return Sample(chosen.set_label(target[rows]))
+
+
+def _quantiles(features: Features, known: NDArray[np.intp], bins: int) -> Features:
+    """Values of each column in their order, enough of them to make the edges of bins.
+
+    LightGBM makes edges of each column by itself, where it bundles none. Of so many rows they are
+    as good as of all, and NumPy orders them many times as fast.
+    """
+    sampled = np.ascontiguousarray(features[known[spread_rows(len(known), _EDGE_ROWS)]].T)
+    sampled.sort(axis=1)
+    step = max(sampled.shape[1] // max(_EDGE_VALUES, _VALUES_OF_A_BIN * bins), 1)
+    return sampled[:, step // 2 :: step].T
 
 
 @dataclass(frozen=True)
@@ -100,13 +102,10 @@ class Fitted:
         LightGBM's object, which may hold more trees than are used.
     best_rounds
         Boosting rounds used for predictions, the best number if there were validation rows.
-    history
-        Metric name to its value per round on the validation rows; empty without them.
     """
 
     booster: lgb.Booster
     best_rounds: int
-    history: dict[str, list[float]] = field(default_factory=dict)
 
 
 def parameters(settings: BoosterSettings, objective: Objective, seed: int) -> dict[str, Any]:
@@ -118,7 +117,7 @@ def parameters(settings: BoosterSettings, objective: Objective, seed: int) -> di
         | extra
         | {
             "objective": objective.name,
-            "metric": objective.metrics,
+            "metric": objective.loss,
             "num_threads": settings.threads,
             "seed": seed,
             # ``deterministic`` alone is not enough: LightGBM would choose row- or column-wise
@@ -127,6 +126,11 @@ def parameters(settings: BoosterSettings, objective: Objective, seed: int) -> di
             "force_row_wise": True,
             # Bins are shared by boosters of different numbers of rows, so none may lack a feature.
             "feature_pre_filter": False,
+            # Edges are made from columns that are each in their order, so nothing is known of what
+            # two of them have in one row.
+            "enable_bundle": False,
+            # Of these values only some are kept: a rare one may be there once.
+            "min_data_in_bin": 1,
             "verbosity": -1,
         }
     )
@@ -138,23 +142,33 @@ def fit_early_stopping(
     params: dict[str, Any],
     rounds: int,
     patience: int,
+    least: int = 1,
 ) -> Fitted:
-    """Train until the validation loss has not improved for ``patience`` rounds."""
-    history: dict[str, dict[str, list[float]]] = {}
+    """Train until the validation loss has not improved for ``patience`` rounds.
+
+    Parameters
+    ----------
+    train, validation
+        Rows without any in common.
+    params
+        Of LightGBM.
+    rounds, patience
+        Rounds at most, and without progress.
+    least
+        Rounds that are used at least, even if fewer had the lowest loss.
+    """
     booster = lgb.train(
         params,
         train.data,
         num_boost_round=rounds,
         valid_sets=[validation.data],
-        valid_names=["validation"],
-        callbacks=[
-            lgb.early_stopping(patience, first_metric_only=True, verbose=False),
-            lgb.record_evaluation(history),
-        ],
+        callbacks=[lgb.early_stopping(patience, verbose=False)],
         keep_training_booster=True,
     )
+    for _ in range(booster.current_iteration(), least):
+        booster.update()
     best = booster.best_iteration or booster.current_iteration()
-    return Fitted(booster, best, history.get("validation", {}))
+    return Fitted(booster, max(best, least))
 
 
 def fit_rounds(train: Sample, params: dict[str, Any], rounds: int) -> Fitted:

@@ -188,14 +188,12 @@ class WindowTrainer:
     def _stopped(self, place: _Place, seed: int) -> booster.Fitted:
         def train() -> booster.Fitted:
             split = self._task.split
-            fitted = booster.fit_early_stopping(
+            # Direction is so faint on real candles that early stopping stops by chance.
+            return booster.fit_early_stopping(
                 self._sample(place, split.past), self._sample(place, split.tail),
                 _parameters(place, seed), place.settings.rounds, self._patience(place),
+                place.min_rounds,
             )  # fmt: skip
-            # Direction is so faint on real candles that early stopping stops by chance.
-            if fitted.best_rounds < place.min_rounds:
-                return self._fitted(place, seed, place.min_rounds, split.past)
-            return fitted
 
         return self._kept(self._stopped_key(place, seed), train)
 

@@ -32,20 +32,41 @@ def test_probabilities_have_the_shape_of_the_objective(rows: TrainingRows, index
     assert ((raw > 0) & (raw < 1)).all()
 
 
-def test_both_metrics_are_recorded_and_the_loss_stops_early(rows: TrainingRows) -> None:
+def _log_loss(fitted: booster.Fitted, rows: TrainingRows) -> float:
+    raw = booster.predict(fitted, rows.features)
+    return float(-np.log(raw[np.arange(len(rows)), rows.label]).mean())
+
+
+def test_the_lowest_loss_of_the_validation_rows_stops_early(rows: TrainingRows) -> None:
     head, tail = rows.start < 11_000, rows.start >= 11_010
     binned = booster.BinnedRows(rows.features, head, SETTINGS)
-    fitted = booster.fit_early_stopping(
-        binned.sample(head, rows.label),
-        binned.sample(tail, rows.label),
-        booster.parameters(SETTINGS, booster.MULTICLASS, 1),
-        300,
-        5,
-    )
-    assert set(fitted.history) == {"multi_logloss", "multi_error"}
-    losses = fitted.history["multi_logloss"]
+    params = booster.parameters(SETTINGS, booster.MULTICLASS, 1)
+    train, stop = (binned.sample(part, rows.label) for part in (head, tail))
+    fitted = booster.fit_early_stopping(train, stop, params, 300, 5)
+    grown = fitted.booster.current_iteration()
+    assert grown == fitted.best_rounds + 5
+    losses = [
+        _log_loss(booster.Fitted(fitted.booster, rounds + 1), rows.take(tail))
+        for rounds in range(grown)
+    ]
     assert fitted.best_rounds == int(np.argmin(losses)) + 1
-    assert len(losses) <= fitted.best_rounds + 5
+
+
+@pytest.mark.parametrize("more", [3, 40], ids=["grown already", "beyond what was grown"])
+def test_at_least_so_many_rounds_are_those_of_a_training_without_stopping(
+    rows: TrainingRows, more: int
+) -> None:
+    head, tail = rows.start < 11_000, rows.start >= 11_010
+    binned = booster.BinnedRows(rows.features, head, SETTINGS)
+    params = booster.parameters(SETTINGS, booster.MULTICLASS, 1)
+    train, stop = (binned.sample(part, rows.label) for part in (head, tail))
+    best = booster.fit_early_stopping(train, stop, params, 300, 5).best_rounds
+    fitted = booster.fit_early_stopping(train, stop, params, 300, 5, best + more)
+    assert fitted.best_rounds == best + more
+    np.testing.assert_array_equal(
+        booster.predict(booster.from_text(booster.to_text(fitted)), rows.features),
+        booster.predict(booster.fit_rounds(train, params, best + more), rows.features),
+    )
 
 
 @pytest.mark.parametrize("index", [0, 1], ids=["three classes", "two classes"])
@@ -186,3 +207,45 @@ def test_bins_of_many_rows_serve_boosters_of_few(rows: TrainingRows) -> None:
         binned.sample(~few, target), booster.parameters(loose, booster.BINARY, 1), 5
     )
     assert booster.gain(fitted)[0] > 0
+
+
+@pytest.mark.parametrize("max_bin", [7, 63, 5_000])
+def test_bins_of_a_sample_tell_what_all_rows_would(max_bin: int) -> None:
+    """Rare values, missing ones, a value that half of the rows have, and places of a smooth one."""
+    count, rng = 60_000, np.random.default_rng(1)
+    smooth = rng.lognormal(size=count)
+    columns = {
+        "rare": (rng.random(count) < 0.01) * -100.0,
+        "rarest": (np.arange(count) % 300 == 7) * 100.0,
+        "missing": np.where(rng.random(count) < 0.1, np.nan, rng.normal(size=count)),
+        "half": np.where(rng.random(count) < 0.5, 3.0, 4.0 + rng.exponential(size=count)),
+        "smooth": smooth,
+    }
+    features = np.column_stack(list(columns.values())).astype(np.float32)
+    targets = {
+        "rare": columns["rare"] < 0,
+        "rarest": columns["rarest"] > 0,
+        "missing": np.isnan(columns["missing"]),
+        "half": columns["half"] > 3.0,
+        "smooth": smooth > np.quantile(smooth, 0.3),
+    }
+    settings = SETTINGS.model_copy(update={"max_bin": max_bin, "feature_fraction": 1.0})
+    binned = booster.BinnedRows(features, np.arange(count) < 50_000, settings)
+    everything, params = np.ones(count, np.bool_), booster.parameters(settings, booster.BINARY, 1)
+    for place, (name, target) in enumerate(targets.items()):
+        fitted = booster.fit_rounds(binned.sample(everything, target.astype(np.int8)), params, 20)
+        right = (booster.predict(fitted, features) > 0.5) == target
+        assert booster.gain(fitted).argmax() == place, name
+        # Half a bin of a smooth column, at most, is on the wrong side; none of the others.
+        assert right.mean() >= (1 - 0.6 / max_bin if name == "smooth" else 1.0), name
+
+
+def test_bins_of_few_rows_are_lightgbms_own(rows: TrainingRows) -> None:
+    features = rows.features.copy()
+    features[::7, 1] = np.nan
+    everything = np.ones(len(rows), np.bool_)
+    params = booster.parameters(SETTINGS, booster.MULTICLASS, 1)
+    ours = booster.BinnedRows(features, everything, SETTINGS).sample(everything, rows.label)
+    own = booster.Sample(booster.lgb.Dataset(features, rows.label, params=params))
+    texts = [booster.to_text(booster.fit_rounds(data, params, 10)) for data in (ours, own)]
+    assert texts[0] == texts[1]
