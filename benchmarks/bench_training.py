@@ -4,9 +4,13 @@
 beside the trees; seconds of the clock, over workers, what a backtest waits for. The boosters are
 the same bits in every row of the other tables. Dask's workers are processes of this machine here,
 started before the clock is; what a network costs is not in these seconds.
+
+Rows are drawn at random, more of them than a window of five pairs has, with more to learn: their
+trees take longer. ``--datadir`` adds a window of real candles of the config's pairs.
 """
 
 import argparse
+import json
 import statistics
 import tempfile
 import time
@@ -21,6 +25,10 @@ import lightgbm
 import numpy as np
 
 from benchmarks.harness import ONE_CORE, Timing, measure, print_table, save
+from benchmarks.quality import data
+from benchmarks.quality.walk import window_before
+from freqai_signals.config import settings_from_config
+from freqai_signals.dataset.pair_tables import thinned, training_rows
 from freqai_signals.dataset.rows import TrainingRows, unknown_trades
 from freqai_signals.model import booster
 from freqai_signals.settings import SignalSettings
@@ -96,6 +104,25 @@ def against_bare(
             measure(name, call, len(rows), repeats=repeats, clock=ONE_CORE)
             for name, call in work.items()
         ],
+    }
+
+
+def on_candles(datadir: Path, repeats: int) -> dict[str, list[Timing]]:
+    """Seconds of trainings and their trees, on the last two weekly windows of the candles."""
+    config = json.loads(Path("config.json").read_text())
+    pairs = config["exchange"]["pair_whitelist"]
+    settings = thinned(settings_from_config(config), len(pairs)).with_threads(1)
+    made = data.tables(data.load(datadir, pairs, settings.timeframe), settings)
+    end = max(int(table.numbers[-1]) for table in made.values())
+    week = 7 * settings.candles_per_day
+    before, last = (
+        training_rows(made, window_before(settings, stop)) for stop in (end - week, end)
+    )
+    first = Request(before, settings)
+    later = Request(last, settings, train(first, "first"))
+    return {
+        **_whole_and_trees(f"first training, {datadir.name}", first, repeats),
+        **_whole_and_trees(f"later training, {datadir.name}", later, repeats),
     }
 
 
@@ -192,10 +219,13 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=4)
     parser.add_argument("--workers", type=int, nargs="*", default=None)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--datadir", type=Path, help="freqtrade's candles, to train on too")
     given = parser.parse_args()
     settings = SignalSettings()
     rows = synthetic_rows(given.rows * 101 // 100, given.features)
     tables = against_bare(rows, settings.with_threads(1), given.repeats)
+    if given.datadir is not None:
+        tables |= on_candles(given.datadir, given.repeats)
     for title, timings in tables.items():
         print_table(title, timings)
     windows = [

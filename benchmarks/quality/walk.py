@@ -111,7 +111,7 @@ def common_prior(
     """
     prior = rows.prior.copy()
     for first, stop in span.steps():
-        known = training_rows(tables, _window(settings, first))
+        known = training_rows(tables, window_before(settings, first))
         prior[(rows.candle >= first) & (rows.candle < stop)] = metrics.class_prior(known.label)
     return replace(rows, prior=prior)
 
@@ -167,7 +167,7 @@ def _our_steps(
 ) -> list[_Step]:
     trained, tested = pairs
     settings, store = variant.settings, MemoryStore()
-    windows = [_window(settings, first) for first, _ in span.steps()]
+    windows = [window_before(settings, first) for first, _ in span.steps()]
     # One matrix, whose slices the windows are: a cluster gets it once.
     whole = replace(windows[-1], first=windows[0].first)
     matrix = PoolMatrix(pair_parts({pair: tables[pair] for pair in trained}, whole))
@@ -249,7 +249,7 @@ def _learner_step(
 ) -> _Step:
     """Another learner on the very rows that ours is trained on."""
     settings = variant.settings
-    rows = training_rows({p: tables[p] for p in pairs}, _window(settings, test_window[0]))
+    rows = training_rows({p: tables[p] for p in pairs}, window_before(settings, test_window[0]))
     begin = ONE_CORE()
     model = learn(variant.learner, rows, settings)
     seconds = ONE_CORE() - begin
@@ -270,7 +270,7 @@ def _climatology_step(
     """What the report takes for climatology, fitted on the window that ours is trained on."""
     table, known = tables[pair], _known(tables[pair], pair, test_window)
     origin = int(table.numbers[0])
-    window = _window(variant.settings, test_window[0])
+    window = window_before(variant.settings, test_window[0])
     begin = ONE_CORE()
     stated = climatology_within(
         volatility_and_time(candles),
@@ -294,7 +294,7 @@ def _stated(
     return _outcomes(known, tables, settings, (probabilities, np.full(3, 1 / 3), sure))
 
 
-def _window(settings: SignalSettings, stop: int) -> Window:
+def window_before(settings: SignalSettings, stop: int) -> Window:
     """The training window that ends at a candle."""
     days = settings.train_period_days
     first = stop - settings.candles_per_day * days

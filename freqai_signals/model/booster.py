@@ -25,8 +25,6 @@ class Objective:
 
 
 _EDGE_ROWS: Final = 20_000
-_EDGE_VALUES: Final = 5_000
-_VALUES_OF_A_BIN: Final = 80
 _MANY_ROWS: Final = 10_000
 
 BINARY: Final = Objective("binary", "binary_logloss", 2)
@@ -54,8 +52,12 @@ class BinnedRows:
         self, features: Features, known: NDArray[np.bool_], settings: BoosterSettings
     ) -> None:
         params = parameters(settings, BINARY, settings.seed)
-        values = _quantiles(features, np.flatnonzero(known), settings.max_bin)
-        edges = lgb.Dataset(values, np.zeros(len(values)), params=params)
+        chosen = np.flatnonzero(known)
+        # The edges are quantiles: so many rows give them as well as all do, in a fifth of the time.
+        sampled = features[chosen[spread_rows(len(chosen), _EDGE_ROWS)]]
+        # Each column in its order: LightGBM would sort them, ten times as slowly as NumPy.
+        ordered = np.sort(sampled.T, axis=1).T
+        edges = lgb.Dataset(ordered, np.zeros(len(ordered)), params=params)
         self._data = lgb.Dataset(features, np.zeros(len(features)), edges, params=params)
         self._data.construct()
 
@@ -71,18 +73,6 @@ class BinnedRows:
         """
         chosen = self._data.subset(np.flatnonzero(rows).tolist()).construct()
         return Sample(chosen.set_label(target[rows]))
-
-
-def _quantiles(features: Features, known: NDArray[np.intp], bins: int) -> Features:
-    """Values of each column in their order, enough of them to make the edges of bins.
-
-    LightGBM makes edges of each column by itself, where it bundles none. Of so many rows they are
-    as good as of all, and NumPy orders them many times as fast.
-    """
-    sampled = np.ascontiguousarray(features[known[spread_rows(len(known), _EDGE_ROWS)]].T)
-    sampled.sort(axis=1)
-    step = max(sampled.shape[1] // max(_EDGE_VALUES, _VALUES_OF_A_BIN * bins), 1)
-    return sampled[:, step // 2 :: step].T
 
 
 @dataclass(frozen=True)
@@ -129,8 +119,6 @@ def parameters(settings: BoosterSettings, objective: Objective, seed: int) -> di
             # Edges are made from columns that are each in their order, so nothing is known of what
             # two of them have in one row.
             "enable_bundle": False,
-            # Of these values only some are kept: a rare one may be there once.
-            "min_data_in_bin": 1,
             "verbosity": -1,
         }
     )

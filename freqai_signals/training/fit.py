@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from freqai_signals import metrics
 from freqai_signals.dataset.features import feature_groups
@@ -87,7 +88,7 @@ def train(
     request
         Rows, settings, previous model.
     key
-        ``request.key()`` if the caller has it already.
+        ``request.key()``, if it is known.
     boosters
         One after the other and unstored by default.
 
@@ -98,8 +99,15 @@ def train(
         Bit-identical for the same request and any number of threads and workers. A model without
         boosters because worker processes failed has no key: it is not to be stored.
     """
+    # Each further thread of BLAS keeps a core busy for a tenth of a second after a sum of
+    # microseconds; how many share one may change its last bits.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _trained(request, key or request.key(), boosters or Boosters())
+
+
+def _trained(request: Request, key: str, how: Boosters) -> SignalModel:
     rows, settings = request.rows, request.settings
-    card = new_card(request, key or request.key())
+    card = new_card(request, key)
     before = of_earlier_model(request.previous, rows, settings)
     untrained = SignalModel(card, rows.names, before.directions, trades=before.trades)
     reason = why_not_trainable(rows, settings)
@@ -115,7 +123,6 @@ def train(
     # On the past only: the hold-out must not take part in the choice.
     # A first model's past predictions, of the end of that past, must not take part either.
     choosing = rows.take(split.early) if split.early.any() else past
-    how = boosters or Boosters()
     card, kept = _select_features(card, choosing, request, how.workers)
     window = _Window(*(part.columns(kept) for part in (rows, past, tail)))
     try:

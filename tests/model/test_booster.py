@@ -209,38 +209,7 @@ def test_bins_of_many_rows_serve_boosters_of_few(rows: TrainingRows) -> None:
     assert booster.gain(fitted)[0] > 0
 
 
-@pytest.mark.parametrize("max_bin", [7, 63, 5_000])
-def test_bins_of_a_sample_tell_what_all_rows_would(max_bin: int) -> None:
-    """Rare values, missing ones, a value that half of the rows have, and places of a smooth one."""
-    count, rng = 60_000, np.random.default_rng(1)
-    smooth = rng.lognormal(size=count)
-    columns = {
-        "rare": (rng.random(count) < 0.01) * -100.0,
-        "rarest": (np.arange(count) % 300 == 7) * 100.0,
-        "missing": np.where(rng.random(count) < 0.1, np.nan, rng.normal(size=count)),
-        "half": np.where(rng.random(count) < 0.5, 3.0, 4.0 + rng.exponential(size=count)),
-        "smooth": smooth,
-    }
-    features = np.column_stack(list(columns.values())).astype(np.float32)
-    targets = {
-        "rare": columns["rare"] < 0,
-        "rarest": columns["rarest"] > 0,
-        "missing": np.isnan(columns["missing"]),
-        "half": columns["half"] > 3.0,
-        "smooth": smooth > np.quantile(smooth, 0.3),
-    }
-    settings = SETTINGS.model_copy(update={"max_bin": max_bin, "feature_fraction": 1.0})
-    binned = booster.BinnedRows(features, np.arange(count) < 50_000, settings)
-    everything, params = np.ones(count, np.bool_), booster.parameters(settings, booster.BINARY, 1)
-    for place, (name, target) in enumerate(targets.items()):
-        fitted = booster.fit_rounds(binned.sample(everything, target.astype(np.int8)), params, 20)
-        right = (booster.predict(fitted, features) > 0.5) == target
-        assert booster.gain(fitted).argmax() == place, name
-        # Half a bin of a smooth column, at most, is on the wrong side; none of the others.
-        assert right.mean() >= (1 - 0.6 / max_bin if name == "smooth" else 1.0), name
-
-
-def test_bins_of_few_rows_are_lightgbms_own(rows: TrainingRows) -> None:
+def test_bins_of_ordered_columns_are_lightgbms_own(rows: TrainingRows) -> None:
     features = rows.features.copy()
     features[::7, 1] = np.nan
     everything = np.ones(len(rows), np.bool_)

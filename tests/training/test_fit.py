@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from freqai_signals import metrics
 from freqai_signals.dataset.rows import TrainingRows, pool_rows
@@ -50,6 +51,26 @@ def test_the_same_request_gives_the_same_bytes_for_any_number_of_threads(
 ) -> None:
     again = train(Request(rows, small({"kind": kind}, {"threads": threads})))
     assert to_bytes(again) == to_bytes(trained)
+
+
+def test_linear_algebra_has_one_thread_in_a_training(
+    rows: TrainingRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others would keep the cores of other trainings busy, and share sums as machines differ."""
+
+    def threads() -> set[int]:
+        found = threadpool_info()
+        return {int(pool["num_threads"]) for pool in found if pool["user_api"] == "blas"}
+
+    seen: list[set[int]] = []
+    judge = fit.gain_over_climatology
+    monkeypatch.setattr(
+        fit, "gain_over_climatology", lambda *given: seen.append(threads()) or judge(*given)
+    )
+    with threadpool_limits(limits=3, user_api="blas"):
+        train(Request(rows, small({"kind": "multiclass"})))
+        assert threads() == {3}
+    assert seen == [{1}]
 
 
 def test_another_seed_gives_another_model(rows: TrainingRows, trained: SignalModel) -> None:
