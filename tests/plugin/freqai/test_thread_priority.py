@@ -1,9 +1,13 @@
+import os
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from freqai_signals.plugin.freqai.thread_priority import (
     MOST_SECONDS,
+    NICENESS,
     QUIET_SECONDS,
     SWITCH_SECONDS,
     InferencePriority,
@@ -27,6 +31,37 @@ def test_the_interval_is_put_back_after_an_error() -> None:
     with pytest.raises(ValueError, match="no rows"), low_priority():
         raise ValueError("no rows")
     assert sys.getswitchinterval() == before
+
+
+def _niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+def _inside() -> list[int]:
+    """Niceness of a thread before it trains, of one that it starts, and after it has trained."""
+    before = _niceness()
+    with low_priority(), ThreadPoolExecutor(1) as started:
+        inside = started.submit(_niceness).result()
+    return [before, inside, _niceness()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+def test_cores_go_to_other_threads_than_those_of_a_training() -> None:
+    usual = _niceness()
+    # What starts with more keeps it.
+    nicer = max(usual, NICENESS)
+    with ThreadPoolExecutor(1) as training:
+        assert training.submit(_inside).result() == [usual, nicer, nicer]
+        assert training.submit(_inside).result() == [nicer, nicer, nicer]
+    with ThreadPoolExecutor(1) as deciding:
+        assert deciding.submit(_niceness).result() == usual
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+def test_a_main_thread_keeps_its_claim_to_the_cores() -> None:
+    assert threading.current_thread() is threading.main_thread()
+    usual = _niceness()
+    assert _inside() == [usual, usual, usual]
 
 
 class Time:
