@@ -13,12 +13,14 @@ import argparse
 import json
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from unittest import mock
 
 import joblib
 import lightgbm
@@ -38,6 +40,12 @@ from freqai_signals.training.cluster import Cluster
 from freqai_signals.training.fit import Request, boosters_ahead, train
 from freqai_signals.training.sent_jobs import worker_versions
 from freqai_signals.training.worker_processes import train_ahead
+
+_LIGHTGBM: Final = {
+    lightgbm.Dataset: ("construct",),
+    lightgbm.Booster: ("__init__", "update", "eval_valid", "predict"),
+}
+"""Where a training calls it, but for texts."""
 
 
 def synthetic_rows(count: int, features: int, first: int = 10_000) -> TrainingRows:
@@ -129,37 +137,58 @@ def on_candles(datadir: Path, repeats: int) -> dict[str, list[Timing]]:
 def _whole_and_trees(name: str, request: Request, repeats: int) -> dict[str, list[Timing]]:
     """By each clock: some of what is not trees has all cores."""
     costs = [_cost_of(lambda: train(request, "benchmark")) for _ in range(repeats)]
-    titles = (f"{name}, processor seconds", f"{name}, seconds of the clock")
-    return {
-        title: [
-            _summed(part, len(request.rows), list(seconds))
-            for part, seconds in zip(("its trees", "all"), zip(*by_part, strict=True), strict=True)
+
+    def table(parts: dict[str, int]) -> list[Timing]:
+        return [
+            _summed(part, len(request.rows), [cost[place] for cost in costs])
+            for part, place in parts.items()
         ]
-        for title, by_part in zip(titles, zip(*costs, strict=True), strict=True)
+
+    return {
+        f"{name}, processor seconds": table({"its trees": 0, "all of LightGBM": 1, "all": 2}),
+        f"{name}, seconds of the clock": table({"its trees": 3, "all": 4}),
     }
 
 
-def _cost_of(call: Callable[[], object]) -> list[tuple[float, float]]:
-    """Seconds that LightGBM grows trees while something is done, and all of it: of each clock."""
-    clocks, grow = (ONE_CORE, time.perf_counter), lightgbm.Booster.update
-    trees = [0.0 for _ in clocks]
+def _cost_of(call: Callable[[], object]) -> tuple[float, ...]:
+    """Seconds of something: LightGBM's trees, LightGBM and all, by processor; trees, all, by clock.
 
-    def update(self: Any, *arguments: Any, **named: Any) -> Any:
-        begin = [clock() for clock in clocks]
-        try:
-            return grow(self, *arguments, **named)
-        finally:
-            for place, clock in enumerate(clocks):
-                trees[place] += clock() - begin[place]
+    LightGBM has one thread in each call. Calls side by side have no seconds of the clock to add.
+    """
+    calls: list[tuple[str, float, float]] = []
+    inside = threading.local()
 
-    lightgbm.Booster.update = update
-    begin = [clock() for clock in clocks]
-    try:
+    def timed(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        def measured(*arguments: Any, **named: Any) -> Any:
+            # A booster's start makes bins, if nobody has.
+            if getattr(inside, "is_called", False):
+                return method(*arguments, **named)
+            inside.is_called = True
+            worked, begin = time.thread_time(), time.perf_counter()
+            try:
+                return method(*arguments, **named)
+            finally:
+                inside.is_called = False
+                calls.append((name, time.thread_time() - worked, time.perf_counter() - begin))
+
+        return measured
+
+    with ExitStack() as stack:
+        for owner, names in _LIGHTGBM.items():
+            for name in names:
+                replaced = timed(name, getattr(owner, name))
+                stack.enter_context(mock.patch.object(owner, name, replaced))
+        worked, begin = ONE_CORE(), time.perf_counter()
         call()
-    finally:
-        whole = [clock() - first for clock, first in zip(clocks, begin, strict=True)]
-        lightgbm.Booster.update = grow
-    return list(zip(trees, whole, strict=True))
+        worked, passed = ONE_CORE() - worked, time.perf_counter() - begin
+    trees = [(processor, clock) for name, processor, clock in calls if name == "update"]
+    return (
+        sum(processor for processor, _ in trees),
+        sum(processor for _, processor, _ in calls),
+        worked,
+        sum(clock for _, clock in trees),
+        passed,
+    )
 
 
 def _summed(name: str, rows: int, seconds: list[float]) -> Timing:
