@@ -79,14 +79,15 @@ class ExchangeClock:
         # ccxt's load_time_difference would keep what it finds, for signed requests.
         before = self._now() * _SECOND
         try:
-            # Read by the exchange after ``before``: the difference is at least this.
-            self._ahead_ms = max(int(before - self._api.fetch_time()), 0)
+            told = int(self._api.fetch_time())
         # Also NotSupported and answers of any kind; what was known before counts on.
         except Exception:  # noqa: BLE001
             return False
+        # Read by the exchange between both: the difference is at least that before, and at most
+        # that after, with which no open candle is taken for a closed one if the answer is slow.
+        least, most = before - told, self._now() * _SECOND - told
         # freqtrade asks a second after a close: a clock that is nearly right needs no correction.
-        if self._ahead_ms < _SECOND:
-            self._ahead_ms = 0
+        self._ahead_ms = int(most) if least >= _SECOND else 0
         return True
 
 

@@ -144,6 +144,36 @@ def test_a_clock_that_is_right_or_behind_corrects_nothing() -> None:
         assert clock([6000.0], [offset]).time_ms() == 6_000_000
 
 
+@pytest.mark.parametrize("read_after", [0.0, 4.0, 18.0])
+def test_a_slow_answer_closes_no_candle_early(read_after: float) -> None:
+    """The exchange reads its time somewhere in the 18 s that its answer takes."""
+    ahead, machine = 846.0, [10_000.0]
+
+    def fetch_time() -> float:
+        told = machine[0] + read_after - ahead
+        machine[0] += 18.0
+        return told * 1000
+
+    watched = ExchangeClock(SimpleNamespace(fetch_time=fetch_time), 60, lambda: machine[0])
+    said = watched.time_ms() / 1000
+    exchange = machine[0] - ahead
+    # The time asked for was this machine's before the answer.
+    assert said <= exchange - 18.0
+    later = watched.time_ms(machine[0] * 1000) / 1000
+    assert exchange - 18.0 <= later <= exchange
+
+
+def test_a_slow_answer_makes_no_right_clock_one_ahead() -> None:
+    machine = [10_000.0]
+
+    def fetch_time() -> float:
+        machine[0] += 5.0
+        return machine[0] * 1000
+
+    watched = ExchangeClock(SimpleNamespace(fetch_time=fetch_time), 60, lambda: machine[0])
+    assert watched.time_ms(machine[0] * 1000) == 10_000_000
+
+
 def test_an_exchange_that_does_not_answer_leaves_what_was_known() -> None:
     machine, offset = [6000.0], [OSError("away")]  # type: ignore[var-annotated]
     watched = clock(machine, offset)
