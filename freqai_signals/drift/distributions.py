@@ -157,9 +157,10 @@ def distribution_reference(
         edges = np.quantile(sampled, grid, axis=0).T.astype(np.float32)
     codes = _codes(values, edges)
     bins = edges.shape[1] + 1
-    overall = _counts(codes, np.zeros(len(values), np.int64), bins)[0]
     groups = _groups(start, pair, candles)
-    windows = np.concatenate([_counts(codes, group, bins) for group in groups])
+    by_grid = [_counts(codes, group, bins) for group in groups]
+    windows = np.concatenate(by_grid)
+    overall = by_grid[0].sum(axis=0)
     means = np.concatenate([_means(values, group) for group in groups])
     # Live, a window is compared only when it is full.
     complete = windows[:, 0].sum(axis=-1) >= COMPLETE * candles / step

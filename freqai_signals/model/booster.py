@@ -1,7 +1,9 @@
 """Boosters: the only module that imports LightGBM."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import joblib
@@ -170,14 +172,12 @@ def predict(fitted: Fitted, features: Features) -> NDArray[np.float64]:
     # Each row is predicted by itself, so threads change no bit; for few of them one is quickest.
     if len(features) < _MANY_ROWS:
         return _predicted(fitted, features)
-    # Threads of joblib's: how many LightGBM has counts for the whole process, which a training with
-    # another number beside would crash.
+    # Not LightGBM's threads: their number counts for the whole process, which a training with
+    # another number beside would crash. Not joblib's: it looks every 10 ms whether they are done.
     threads = int(joblib.cpu_count())
-    parts = np.array_split(features, threads)
-    done: list[NDArray[np.float64]] = joblib.Parallel(n_jobs=threads, backend="threading")(
-        joblib.delayed(_predicted)(fitted, part) for part in parts
-    )
-    return np.concatenate(done)
+    with ThreadPoolExecutor(threads) as pool:
+        parts = np.array_split(features, threads)
+        return np.concatenate(list(pool.map(partial(_predicted, fitted), parts)))
 
 
 def _predicted(fitted: Fitted, features: Features) -> NDArray[np.float64]:
