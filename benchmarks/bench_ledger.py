@@ -9,7 +9,7 @@ import itertools
 import tempfile
 import time
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -94,13 +94,15 @@ class PlainLedger(Ledger):
 
     def write(self, entries: Iterable[Entry]) -> None:
         now = int(time.time())
+        # Built once a table: for each entry that would take longer than its rows.
+        upsert = cache(partial(_upsert, self.engine.dialect.name))
         with self.engine.begin() as connection:
             lock(connection)
             for entry in entries:
                 table = METADATA.tables[entry.table]
                 rows = [plain(table, {"recorded": now, "resolved": now, **r}) for r in entry.rows]
                 if rows:
-                    connection.execute(_upsert(self.engine.dialect.name, table), rows)
+                    connection.execute(upsert(table), rows)
 
 
 def chained(urls: tuple[str, str], repeats: int = 20) -> list[Timing]:

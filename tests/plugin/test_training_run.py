@@ -2,14 +2,17 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from freqtrade.enums import RunMode
 
 from freqai_signals.commands.cli import main
 from freqai_signals.sandbox.runner.environment import sandbox_variables
-from freqai_signals.training import boosting
+from freqai_signals.training import boosting, worker_processes
 from tests.plugin.conftest import BACKTEST, REPO, Bench, Run, small_config
 from tests.plugin.test_backtest import assert_same_predictions
 from tests.training.dask_cluster import dask_cluster, need_dask
@@ -80,6 +83,39 @@ def test_a_backtest_after_it_trains_nothing_the_cluster_did(
     with dask_cluster(tmp_path, "one") as cluster:
         assert train("--scheduler", cluster.address) == 0
     assert_backtest_trains_nothing(bench, first_run, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_report_is_the_same_figure_for_figure(
+    bench: Bench, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """By one worker, by two, and by two of a cluster that trained before."""
+    need_dask()
+    for limit in ("_WORTH_CELLS", "_WORTH_PROCESSES"):
+        monkeypatch.setattr(worker_processes, limit, 0)
+    user_data = tmp_path / "user"
+    side_by_side = []
+
+    def report(cores: int) -> dict[str, Any]:
+        monkeypatch.setattr(worker_processes.joblib, "cpu_count", lambda: cores)
+        run = bench.backtest(user_data, whole=True)
+        side_by_side.append(bool(run.said("boosters of 2 windows, 2 at a time")))
+        capsys.readouterr()
+        assert main(["report", "--userdir", str(user_data), "--json"]) == 0
+        shown: dict[str, Any] = json.loads(capsys.readouterr().out)
+        assert shown["facts"].pop("at")
+        shutil.rmtree(user_data)
+        return shown
+
+    by_one = report(1)
+    assert by_one["page"]["sections"]
+    assert report(2) == by_one
+    bench.config(user_data, RunMode.BACKTEST, small_config())
+    with dask_cluster(tmp_path, "a", "b") as cluster:
+        assert train("--scheduler", cluster.address) == 0
+    assert report(2) == by_one
+    assert side_by_side == [False, True, False]
 
 
 def test_what_freqtrade_refuses_is_said(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
