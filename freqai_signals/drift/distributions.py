@@ -160,6 +160,7 @@ def distribution_reference(
     groups = _groups(start, pair, candles)
     by_grid = [_counts(codes, group, bins) for group in groups]
     windows = np.concatenate(by_grid)
+    # Each row is in one window of a grid.
     overall = by_grid[0].sum(axis=0)
     means = np.concatenate([_means(values, group) for group in groups])
     # Live, a window is compared only when it is full.
