@@ -63,6 +63,18 @@ def reference(memory: float) -> DistributionReference:
     return found
 
 
+def test_the_reference_counts_every_row_once() -> None:
+    """Those too of windows that are not full, which set no limit."""
+    rows = 2 * 2_037
+    values = np.random.default_rng(0).normal(size=(rows, 2)).astype(np.float32)
+    start, pair = np.tile(np.arange(37, 2_074), 2), np.repeat([0, 1], rows // 2).astype(np.int16)
+    made = distribution_reference(("x", "y"), values, (start, pair), (100, 1))
+    assert made is not None
+    for column, codes in enumerate(made.codes(values).T):
+        np.testing.assert_array_equal(made.counts[column], np.bincount(codes, minlength=10))
+    assert made.counts.sum(axis=1).tolist() == [rows, rows]
+
+
 @pytest.mark.parametrize("memory", [0.0, 0.9, 0.98])
 def test_limits_hold_for_any_autocorrelation(memory: float) -> None:
     ref = reference(memory)
